@@ -1,0 +1,47 @@
+# Everything is installed into .venv from pinned versions; nothing else on the machine is touched.
+PYTHON ?= python3
+# The index to take torch from, as shown on pytorch.org under "Start Locally"; empty: the default one.
+TORCH_INDEX ?=
+BENCH_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: bench test perf lint format selfcheck clean
+.DELETE_ON_ERROR:
+
+bench: $(VENV)/installed
+	$(BIN)/bench run $(BENCH_ARGS)
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+selfcheck: $(VENV)/installed
+	$(BIN)/python tests/selfcheck.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "stepbench needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d: make PYTHON=python3.12 ..." % v)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing pinned packages into $(VENV): a few minutes and 3 to 8 GB the first time."
+	$(if $(TORCH_INDEX),$(PIP) torch --index-url $(TORCH_INDEX))
+	$(PIP) --editable '.[tensorflow,perf]'
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) --editable '.[tensorflow,perf,dev]'
+	@touch $@

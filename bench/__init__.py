@@ -1,0 +1,26 @@
+"""stepbench: a benchmark harness for one training step. These are the names an implementation needs."""
+
+from bench.model.data import Data
+from bench.model.device import Device
+from bench.model.problem import Dtype, Problem
+from bench.model.registry import implementation
+from bench.model.step import BACKWARD, FORWARD, UPDATE, Operation, Phase, Stage, State, Step
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BACKWARD",
+    "FORWARD",
+    "UPDATE",
+    "Data",
+    "Device",
+    "Dtype",
+    "Operation",
+    "Phase",
+    "Problem",
+    "Stage",
+    "State",
+    "Step",
+    "__version__",
+    "implementation",
+]

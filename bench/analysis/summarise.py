@@ -1,0 +1,182 @@
+"""From samples and processes to summary rows: one row a case, phase, method and depth.
+
+Pure: the summary of a run can be made again at any time from its files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.analysis.roofline import gemm_flops
+from bench.analysis.stats import Estimate, median_estimate, ratio_estimate
+from bench.data.schema import CASE_KEY, FIRST_STEP, SCHEMA_VERSION, STEP, Manifest, Method, Status, SummaryRow
+from bench.model.problem import Dtype, Problem
+from bench.model.step import ALL_PHASES
+from bench.model.workload import WORKLOADS, Workload
+
+CaseKey = tuple[Any, ...]
+_COMPARABLE = ("workload", "dtype", "batch", "d_in", "hidden", "d_out", "threads", "mode")
+_ROW_KEY = ("phase", "method", "clock", "depth")
+
+
+def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame) -> list[SummaryRow]:
+    """The summary of a run.
+
+    Args:
+        manifest: the run's plan: every planned case gets at least one row.
+        samples: a frame with the columns of `SampleRow`.
+        processes: a frame with the columns of `ProcessRow`; samples of processes without a row are left out.
+    """
+    finished = samples[samples["process"].isin(processes["process"])]
+    per_process = _per_process(finished)
+    by_case = dict(iter(per_process.groupby(list(CASE_KEY), sort=False))) if len(per_process) else {}
+    outcomes = dict(iter(processes.groupby(list(CASE_KEY), sort=False))) if len(processes) else {}
+    rows: list[SummaryRow] = []
+    for planned in manifest.cases:
+        key = tuple(planned.columns[name] for name in CASE_KEY)
+        identity: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "run_id": manifest.run_id, **planned.columns}
+        outcome = outcomes.get(key)
+        status, reason = _status(planned.skipped, outcome)
+        verified = outcome is not None and bool(outcome["verified"].all())
+        common = {**identity, "status": status, "reason": reason, "verified": verified}
+        times = by_case.get(key)
+        if status is not Status.OK or times is None or outcome is None:
+            rows.append(SummaryRow(**common, phase=STEP, processes=0 if outcome is None else len(outcome)))
+            continue
+        baseline = _baseline_times(planned.columns, by_case)
+        peak = outcome["peak_bytes"].max()
+        rows += _case_rows(common, times, baseline, None if pd.isna(peak) else int(peak))
+    return rows
+
+
+def _per_process(samples: pd.DataFrame) -> pd.DataFrame:
+    """One row a process, phase, method, clock and depth: median and minimum of seconds an iteration."""
+    frame = samples.assign(
+        each=samples["seconds"] / samples["iterations"].astype(float), depth=samples["depth"].astype("Int64").fillna(-1)
+    )
+    keys = [*CASE_KEY, "round", "process", *_ROW_KEY]
+    grouped = frame.groupby(keys, sort=False)["each"]
+    result: pd.DataFrame = grouped.agg(["median", "min", "count"]).reset_index()
+    return result
+
+
+def _status(skipped: str, outcome: pd.DataFrame | None) -> tuple[Status, str]:
+    if skipped:
+        return Status.SKIPPED, skipped
+    if outcome is None or not len(outcome):
+        return Status.SKIPPED, "the run ended before its turn came: raise --budget"
+    bad = outcome[outcome["status"] != Status.OK.value]
+    if len(bad):
+        return Status(bad["status"].iloc[0]), str(bad["reason"].iloc[0])
+    return Status.OK, ""
+
+
+def _whole_steps(times: pd.DataFrame) -> pd.DataFrame:
+    """The headline: whole steps by the host clock, over the workload's own mix of depths."""
+    chosen = (times["phase"] == STEP) & (times["method"] == Method.WHOLE.value) & (times["depth"] == -1)
+    return times[chosen & (times["clock"] == "host")]
+
+
+def _baseline_times(columns: dict[str, str | int], by_case: dict[CaseKey, pd.DataFrame]) -> pd.DataFrame | None:
+    """Whole steps of the case that this one's speedup is stated over; None if the run does not hold it."""
+    wanted = WORKLOADS[str(columns["workload"])].baseline
+    for key, times in by_case.items():
+        other = dict(zip(CASE_KEY, key, strict=True))
+        if other["implementation"] == wanted and all(other[name] == columns[name] for name in _COMPARABLE):
+            return _whole_steps(times)
+    return None
+
+
+def _case_rows(
+    common: dict[str, Any], times: pd.DataFrame, baseline: pd.DataFrame | None, peak: int | None
+) -> list[SummaryRow]:
+    workload, problem = _workload_and_problem(common)
+    shares, tax = _shares(times), _sync_tax(times)
+    rows = []
+    order = {STEP: 0, FIRST_STEP: 1, **{str(phase): 2 + index for index, phase in enumerate(ALL_PHASES)}}
+    groups: Any = times.groupby(list(_ROW_KEY), sort=False)
+    keyed: list[tuple[tuple[Any, ...], pd.DataFrame]] = [(tuple(key), group) for key, group in groups]
+    keyed.sort(key=lambda item: (item[0][3], order[item[0][0]], item[0][1]))
+    for (phase, method, clock, depth), group in keyed:
+        estimate = median_estimate(group["median"])
+        flops = gemm_flops(workload, problem, phase, None if depth < 0 else float(depth))
+        row: dict[str, Any] = {
+            "phase": phase,
+            "method": Method(method),
+            "clock": clock,
+            "depth": None if depth < 0 else int(depth),
+            "processes": len(group),
+            "samples": int(group["count"].sum()),
+            "median_seconds": estimate.value,
+            "low_seconds": estimate.low,
+            "high_seconds": estimate.high,
+            "minimum_seconds": float(group["min"].median()),
+            "share": shares.get((phase, method)),
+            "peak_bytes": peak,
+        }
+        if flops is not None and phase != FIRST_STEP and method != Method.PROFILED.value:
+            row["gflops"] = flops / estimate.value / 1e9
+        if phase == STEP and depth < 0:
+            row |= _ends("sync_tax", tax, "sync_tax")
+            row |= _speedup(workload, group, baseline)
+        rows.append(SummaryRow(**common, **row))
+    return rows
+
+
+def _workload_and_problem(common: dict[str, Any]) -> tuple[Workload, Problem]:
+    sizes = {name: int(common[name]) for name in ("batch", "d_in", "hidden", "d_out")}
+    return WORKLOADS[common["workload"]], Problem(dtype=Dtype(common["dtype"]), **sizes)
+
+
+def _ends(value: str, estimate: Estimate | None, stem: str) -> dict[str, float | None]:
+    if estimate is None:
+        return {}
+    return {value: estimate.value, f"{stem}_low": estimate.low, f"{stem}_high": estimate.high}
+
+
+def _by_round(times: pd.DataFrame) -> pd.Series[float]:
+    return times.groupby("round")["median"].median()
+
+
+def _speedup(workload: Workload, times: pd.DataFrame, baseline: pd.DataFrame | None) -> dict[str, Any]:
+    if baseline is None:
+        return {}
+    pairs = pd.concat([_by_round(baseline), _by_round(times)], axis=1, join="inner")
+    if not len(pairs):
+        return {}
+    estimate = ratio_estimate(pairs.iloc[:, 0], pairs.iloc[:, 1])
+    return {"baseline": workload.baseline, **_ends("speedup", estimate, "speedup")}
+
+
+def _phase_medians(times: pd.DataFrame, method: Method) -> pd.DataFrame:
+    """Per process, one column a phase; empty if a phase is missing."""
+    chosen = times[(times["method"] == method.value) & times["phase"].isin([str(phase) for phase in ALL_PHASES])]
+    table = chosen.pivot_table(index="process", columns="phase", values="median")
+    return table.dropna() if table.shape[1] == len(ALL_PHASES) else table.iloc[:0]
+
+
+def _shares(times: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Each phase's part of the phases' sum, as a median over processes."""
+    shares: dict[tuple[str, str], float] = {}
+    for method in (Method.STAGED, Method.PROFILED):
+        table = _phase_medians(times, method)
+        table = table[table.sum(axis=1) > 0]  # a profiler that saw no phase has no shares to tell
+        if len(table):
+            parts = table.div(table.sum(axis=1), axis=0).median()
+            shares |= {(str(phase), method.value): float(part) for phase, part in (parts / parts.sum()).items()}
+    return shares
+
+
+def _sync_tax(times: pd.DataFrame) -> Estimate | None:
+    """Sum of the phases timed apart over the whole step of the same process, minus 1."""
+    phases = _phase_medians(times, Method.STAGED).sum(axis=1).rename("phases")
+    whole = _whole_steps(times).set_index("process")["median"]
+    pairs = pd.concat([phases, whole], axis=1, join="inner")
+    if not len(pairs):
+        return None
+    ratio = ratio_estimate(np.asarray(pairs["phases"]), np.asarray(pairs["median"]))
+    low, high = (None if end is None else end - 1 for end in (ratio.low, ratio.high))
+    return Estimate(ratio.value - 1, low, high)

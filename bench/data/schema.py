@@ -1,0 +1,238 @@
+"""The columns of a run's files: names, types, units and meaning, and the version they are of.
+
+A row is a frozen dataclass; its fields are the columns, in order, and their metadata is the documentation from which
+`results/README.md` is checked. An unknown value is None and an empty cell, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict
+
+from bench.model.case import Case
+
+SCHEMA_VERSION = 1
+
+STEP = "step"
+FIRST_STEP = "first_step"
+
+
+class Method(StrEnum):
+    """How a time was obtained."""
+
+    WHOLE = "whole"
+    STAGED = "staged"
+    PROFILED = "profiled"
+
+
+class Status(StrEnum):
+    """What became of a case, or of one of its processes."""
+
+    OK = "ok"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    WRONG = "wrong"
+    TIMEOUT = "timeout"
+
+
+def _column(doc: str, unit: str = "", **options: Any) -> Any:
+    return field(metadata={"doc": doc, "unit": unit}, **options)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of one file."""
+
+    name: str
+    kind: type
+    """str, int, float or bool."""
+    optional: bool
+    unit: str
+    doc: str
+
+
+def columns_of(row: type) -> tuple[Column, ...]:
+    """The columns of a row class, in the order in which they are written."""
+    hints = get_type_hints(row)
+    found = []
+    for item in fields(row):
+        hint = hints[item.name]
+        members = [member for member in getattr(hint, "__args__", (hint,)) if member is not type(None)]
+        optional = len(members) < len(getattr(hint, "__args__", (hint,)))
+        kind = next(base for base in (bool, int, float, str) if issubclass(members[0], base))
+        found.append(Column(item.name, kind, optional, item.metadata["unit"], item.metadata["doc"]))
+    return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseColumns:
+    """What identifies a case; every file begins with these columns."""
+
+    schema_version: int = _column("Version of these columns.")
+    run_id: str = _column("The run; also the name of its folder.")
+    implementation: str = _column("Registered name of the implementation.")
+    workload: str = _column("Which mathematics it computes; speedups are stated inside one workload only.")
+    backend: str = _column("Framework plus device, for example `torch-cpu`.")
+    framework: str = _column("`numpy`, `torch` or `tensorflow`.")
+    device: str = _column("`cpu` or `cuda`.")
+    dtype: str = _column("Number format of data, weights and arithmetic.")
+    batch: int = _column("Rows of the input batch, N.")
+    d_in: int = _column("Features of one input.")
+    hidden: int = _column("Units of the hidden layer, H.")
+    d_out: int = _column("Features of one output.")
+    threads: int = _column("CPU threads that the framework was told to use.")
+    mode: str = _column("`resident`: the batch stays on the device from step to step.")
+
+
+def case_columns(run_id: str, case: Case) -> dict[str, Any]:
+    """The values of `CaseColumns` for one case."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run_id,
+        "implementation": case.implementation,
+        "workload": case.workload,
+        "backend": case.backend,
+        "framework": case.framework,
+        "device": case.device,
+        "dtype": case.problem.dtype.value,
+        "batch": case.problem.batch,
+        "d_in": case.problem.d_in,
+        "hidden": case.problem.hidden,
+        "d_out": case.problem.d_out,
+        "threads": case.threads,
+        "mode": case.mode,
+    }
+
+
+CASE_KEY = tuple(item.name for item in fields(CaseColumns) if item.name not in ("schema_version", "run_id"))
+"""The columns that tell two cases of one run apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRow(CaseColumns):
+    """One row a sample: one recorded time over one or more iterations."""
+
+    device_name: str = _column("The hardware's name.")
+    phase: str = _column("`step`, `forward`, `backward`, `update`, or `first_step`: the first call in a fresh process.")
+    method: Method = _column(
+        "`whole`: the phases back to back; `staged`: each timed apart; `profiled`: the framework's own profiler."
+    )
+    clock: str = _column("`host` or `device`: whose clock was read.")
+    round: int = _column("Which pass over all cases, from 0.")
+    process: int = _column("Which measuring process of the run, from 0.")
+    sample: int = _column("Order within process, phase and method, from 0.")
+    iterations: int = _column("Iterations that the sample covers.")
+    seconds: float = _column("Time of the whole sample; divide by `iterations` for one step.", "s")
+    depth: int | None = _column(
+        "For single steps of `mlp_dynamic`: how often the middle layer was applied.", default=None
+    )
+    flags: str = _column("What disturbed the sample, separated by spaces; empty if nothing did.", default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessRow(CaseColumns):
+    """One row a measuring process, also one that failed. Written last: a process without a row did not finish."""
+
+    round: int = _column("Which pass over all cases, from 0.")
+    process: int = _column("Which measuring process of the run, from 0.")
+    status: Status = _column("`ok`, `failed`, `wrong` or `timeout`.")
+    reason: str = _column("Why it is not `ok`.", default="")
+    verified: bool = _column("Whether this very process agreed with the float64 oracle before it was timed.")
+    loss_error: float | None = _column("Largest relative error of the loss.", default=None)
+    gradient_error: float | None = _column("Largest relative error of a gradient.", default=None)
+    change_error: float | None = _column("Largest relative error of a parameter's change.", default=None)
+    warmup_iterations: int | None = _column("Iterations discarded before sampling.", default=None)
+    warmup_settled: bool | None = _column("Whether the warm-up became steady before its cap.", default=None)
+    threads_used: int | None = _column("Threads the framework says that it really uses.", default=None)
+    peak_bytes: int | None = _column(
+        "Peak memory: allocated on a GPU, or resident in the process on the CPU (framework included).",
+        "bytes",
+        default=None,
+    )
+    build_seconds: float | None = _column("Time of the untimed `build`.", "s", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryRow(CaseColumns):
+    """One row a case, phase, method and depth; a case that could not run keeps one row with the reason."""
+
+    phase: str = _column("`step`, `forward`, `backward`, `update` or `first_step`.")
+    method: Method | None = _column("How the times were obtained; see samples.csv.", default=None)
+    clock: str | None = _column("`host` or `device`.", default=None)
+    depth: int | None = _column(
+        "For single steps of `mlp_dynamic`: how often the middle layer was applied.", default=None
+    )
+    status: Status = _column("`ok`, `skipped`, `failed`, `wrong` or `timeout`.")
+    reason: str = _column("Why the status is not `ok`.", default="")
+    verified: bool = _column("Whether every process of the case agreed with the oracle before it was timed.")
+    processes: int = _column("Processes that were measured.", default=0)
+    samples: int = _column("Samples behind the row.", default=0)
+    median_seconds: float | None = _column(
+        "Per iteration: median over processes of each process's median.", "s", default=None
+    )
+    low_seconds: float | None = _column("Lower end of the 95 % interval of `median_seconds`.", "s", default=None)
+    high_seconds: float | None = _column("Upper end of the 95 % interval of `median_seconds`.", "s", default=None)
+    minimum_seconds: float | None = _column(
+        "Per iteration: median over processes of each process's minimum.", "s", default=None
+    )
+    share: float | None = _column("This phase's part of the sum of the three phases.", default=None)
+    baseline: str | None = _column("The implementation that the speedup is over.", default=None)
+    speedup: float | None = _column(
+        "Baseline / this case, over 1 is faster; median over the rounds both ran in.", default=None
+    )
+    speedup_low: float | None = _column("Lower end of the 95 % interval of `speedup`.", default=None)
+    speedup_high: float | None = _column("Upper end of the 95 % interval of `speedup`.", default=None)
+    sync_tax: float | None = _column(
+        "Sum of the phases timed apart / the whole step, minus 1: what stopping between phases costs.", default=None
+    )
+    sync_tax_low: float | None = _column("Lower end of the 95 % interval of `sync_tax`.", default=None)
+    sync_tax_high: float | None = _column("Upper end of the 95 % interval of `sync_tax`.", default=None)
+    gflops: float | None = _column(
+        "Matrix products of the row's phase per second, in 10^9 floating-point operations.", "GFLOP/s", default=None
+    )
+    peak_bytes: int | None = _column(
+        "Largest peak memory of the case's processes; see processes.csv.", "bytes", default=None
+    )
+
+
+class PlannedCase(BaseModel):
+    """A case of the run's plan, and why it will not run if it will not."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    columns: dict[str, str | int]
+    """The `CASE_KEY` columns."""
+    skipped: str = ""
+    """Why the case's backend is absent; empty for a case that is measured."""
+
+
+class Manifest(BaseModel):
+    """What a run was made of: everything that is not a number of samples.csv."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    created: str
+    """Start, UTC, ISO 8601."""
+    stepbench: str
+    command: list[str]
+    seed: int
+    budget_seconds: float
+    rounds: int | None
+    """Rounds asked for; None if the budget decides."""
+    rounds_done: int = 0
+    ended_by: str = "unfinished"
+    """`budget`, `rounds`, `interrupted`, or `unfinished` while the run goes on."""
+    wall_seconds: float | None = None
+    machine: dict[str, str | int | float | None]
+    packages: dict[str, str]
+    precision: dict[str, dict[str, str]] = {}
+    """Of each backend: what was pinned and what is in use, as the measuring process reported it."""
+    git_revision: str | None = None
+    constraints_sha256: str | None = None
+    disturbances: list[str] = []
+    cases: list[PlannedCase]

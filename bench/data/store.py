@@ -1,0 +1,242 @@
+"""Writing and reading the files of a run. Nothing that is finished is ever lost, and nothing read is ever executed.
+
+Appending a block is one write; if it fails half-way (a full disk), the file is cut back to what it was. Whole files
+are written beside their place and renamed into it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from bench.data.schema import (
+    SCHEMA_VERSION,
+    CaseColumns,
+    Column,
+    Manifest,
+    ProcessRow,
+    SampleRow,
+    SummaryRow,
+    columns_of,
+)
+from bench.errors import DataFormatError, StorageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAMPLES = "samples.csv"
+PROCESSES = "processes.csv"
+SUMMARY = "summary.csv"
+MANIFEST = "manifest.json"
+FIGURES = "figures"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def to_csv(row_type: type[CaseColumns], rows: Iterable[CaseColumns], header: bool = True) -> str:
+    """Rows as CSV text."""
+    names = [item.name for item in fields(row_type)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if header:
+        writer.writerow(names)
+    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
+    return text.getvalue()
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file as a whole: a reader sees the old content or the new, never a part.
+
+    Raises:
+        StorageError: it could not be written; the old content is untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StorageError(
+            f"{path} cannot be written ({error.strerror}): free space or choose another --out."
+        ) from error
+
+
+def _append(path: Path, text: str) -> None:
+    """Append a block in one piece, or leave the file as it was."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            size = os.fstat(descriptor).st_size
+            data = text.encode()
+            try:
+                if os.write(descriptor, data) != len(data):
+                    raise OSError(28, "no space left on device")
+                os.fsync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, size)
+                raise
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be extended ({error.strerror}): free space, then run again.") from error
+
+
+class RunStore:
+    """The folder of one run that is being written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, folder: Path, manifest: Manifest) -> RunStore:
+        """Make the folder of a new run.
+
+        Raises:
+            StorageError: the folder has something in it already, or cannot be written.
+        """
+        try:
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                what = "a run" if (folder / MANIFEST).exists() else "something"
+                raise StorageError(f"{folder} has {what} in it already: choose another --out.")
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"{folder} cannot be made ({error.strerror}): choose another --out.") from error
+        store = cls(folder)
+        write_atomically(folder / SAMPLES, to_csv(SampleRow, ()))
+        write_atomically(folder / PROCESSES, to_csv(ProcessRow, ()))
+        store.write_manifest(manifest)
+        return store
+
+    def append(self, samples: Sequence[SampleRow], process: ProcessRow) -> None:
+        """Put one finished process on disk: its samples, then the row that says that they are complete."""
+        if samples:
+            _append(self.folder / SAMPLES, to_csv(SampleRow, samples, header=False))
+        _append(self.folder / PROCESSES, to_csv(ProcessRow, (process,), header=False))
+
+    def write_summary(self, rows: Sequence[SummaryRow]) -> None:
+        """Replace summary.csv."""
+        write_atomically(self.folder / SUMMARY, to_csv(SummaryRow, rows))
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Replace manifest.json."""
+        write_atomically(self.folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a run.
+
+    Raises:
+        DataFormatError: the folder holds no run, or its manifest is of another version or damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(raw, dict):
+            raise DataFormatError(f"{path} is not the manifest of a run: it holds no object.")
+        if raw.get("schema_version") != SCHEMA_VERSION:
+            raise DataFormatError(_version_message(path, raw.get("schema_version")))
+        return Manifest.model_validate(raw)
+    except OSError as error:
+        raise DataFormatError(
+            f"{folder} is not the folder of a run ({MANIFEST}: {error.strerror}): name one below results/."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DataFormatError(f"{path} is not text: restore the file or choose another run.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DataFormatError(f"{path} is damaged at {where}: {first['msg']}.") from error
+    except json.JSONDecodeError as error:
+        raise DataFormatError(f"{path} is damaged: line {error.lineno} is not JSON ({error.msg}).") from error
+
+
+def _version_message(path: Path, found: object) -> str:
+    return (
+        f"{path} has schema version {found}, and this stepbench reads version {SCHEMA_VERSION}: "
+        "read it with the stepbench that wrote it."
+    )
+
+
+def read_samples(folder: Path) -> pd.DataFrame:
+    """samples.csv of a run; see `SampleRow` for its columns. Raises DataFormatError."""
+    return _read_csv(folder / SAMPLES, SampleRow)
+
+
+def read_processes(folder: Path) -> pd.DataFrame:
+    """processes.csv of a run; see `ProcessRow` for its columns. Raises DataFormatError."""
+    return _read_csv(folder / PROCESSES, ProcessRow)
+
+
+def read_summary(folder: Path) -> pd.DataFrame:
+    """summary.csv of a run; see `SummaryRow` for its columns. Raises DataFormatError."""
+    return _read_csv(folder / SUMMARY, SummaryRow)
+
+
+_PANDAS_TYPES = {str: "str", int: "Int64", float: "float64", bool: "boolean"}
+
+
+def _read_csv(path: Path, row_type: type[CaseColumns]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = columns_of(row_type)
+    _check_shape(path, columns)
+    try:
+        frame = pd.read_csv(
+            path,
+            dtype={column.name: _PANDAS_TYPES[column.kind] for column in columns},
+            keep_default_na=False,
+            na_values={column.name: [""] for column in columns if column.kind is not str},
+            true_values=["true"],
+            false_values=["false"],
+        )
+    except (ValueError, TypeError, pd.errors.ParserError) as error:
+        detail = " ".join(str(error).split())
+        raise DataFormatError(f"{path} is damaged: {detail}; restore the file or choose another run.") from error
+    for column in columns:
+        if not column.optional and column.kind is not str and frame[column.name].isna().any():
+            line = int(frame[column.name].isna().to_numpy().argmax()) + 2
+            raise DataFormatError(f"{path} is damaged: line {line} has no {column.name}.")
+    versions = set(frame["schema_version"]) - {SCHEMA_VERSION}
+    if versions:
+        raise DataFormatError(_version_message(path, versions.pop()))
+    return frame
+
+
+def _check_shape(path: Path, columns: tuple[Column, ...]) -> None:
+    """Refuse what is not a complete CSV file with exactly these columns."""
+    try:
+        with path.open("rb") as file:
+            header = file.readline()
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 1))
+            last = file.read(1)
+    except OSError as error:
+        raise DataFormatError(f"{path} cannot be read ({error.strerror}): is its folder that of a run?") from error
+    expected = [column.name for column in columns]
+    found = header.decode("utf-8", errors="replace").rstrip("\r\n").split(",")
+    if found != expected:
+        if found[0] == "schema_version":
+            odd = sorted(set(found) ^ set(expected)) or ["their order"]
+            raise DataFormatError(f"{path} is of another version: its columns differ in {', '.join(odd)}.")
+        raise DataFormatError(f"{path} is not a {path.name} of stepbench: its first line does not name the columns.")
+    if last != b"\n":
+        raise DataFormatError(f"{path} is cut off: its last line is incomplete; restore the file or run again.")

@@ -1,0 +1,75 @@
+"""Everything that stepbench raises on purpose, and the exit status that each one means.
+
+    StepbenchError          exit 2   (never raised itself)
+    +-- UsageError          exit 2   an option or an argument is wrong
+    +-- LoadError           exit 2   a file of implementations cannot be used
+    +-- StepError           exit 4   an implementation's Step is malformed
+    +-- DataFormatError     exit 2   a file of a run cannot be read
+    +-- StorageError        exit 2   a file of a run cannot be written
+    +-- DeviceAbsentError   exit 2   the backend that was asked for is not on this machine
+    +-- ChildError          exit 4   a measuring process died, hung or broke the protocol
+    |   +-- ChildTimeout    exit 4   ... and it was the time limit that ended it
+    +-- NothingRanError     exit 5   not one case could be measured
+
+A message is one sentence that names the file, option or value and says what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class StepbenchError(Exception):
+    """The root of the tree; `exit_code` is what the command line exits with."""
+
+    exit_code = 2
+
+
+class UsageError(StepbenchError):
+    """An option or an argument is wrong."""
+
+
+class LoadError(StepbenchError):
+    """A file of implementations does not import, registers nothing, or registers a wrong or taken name."""
+
+
+class StepError(StepbenchError):
+    """A Step's stages do not cover forward, backward and update once each and in order."""
+
+    exit_code = 4
+
+
+class DataFormatError(StepbenchError):
+    """A file of a run is missing, cut off, of another version, or not what its name says."""
+
+
+class StorageError(StepbenchError):
+    """A file of a run could not be written; what was there before is still there."""
+
+
+class DeviceAbsentError(StepbenchError):
+    """The device that was asked for by name is not present."""
+
+
+class ChildError(StepbenchError):
+    """A measuring process died, hung or broke the protocol."""
+
+    exit_code = 4
+
+
+class ChildTimeout(ChildError):  # noqa: N818 - it reads as the event that it is
+    """A measuring process was killed because its time limit had passed."""
+
+
+class NothingRanError(StepbenchError):
+    """Not one case could be measured; the rows of the summary say why."""
+
+    exit_code = 5
+
+
+def nearest(wrong: str, known: Iterable[str]) -> str:
+    """A hint for an error message: the known name closest to `wrong`, or the whole list."""
+    names = sorted(known)
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(names)}."

@@ -1,0 +1,1 @@
+"""What the author of an implementation sees: problem, data, step, device. No I/O, no timing, no framework."""

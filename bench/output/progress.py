@@ -1,0 +1,60 @@
+"""Progress on standard error, drawn by the parent between measurements and never during one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+
+from bench.data.schema import Status
+from bench.model.case import Case
+
+
+class Progress:
+    """One line that is rewritten on a terminal; elsewhere one line a round."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stderr, highlight=False)
+        self._live = self._console.is_terminal and not self._console.is_dumb_terminal
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        if self._live:
+            self._console.file.write("\r\x1b[2K")
+            self._console.file.flush()
+
+    def _rewrite(self, line: str) -> None:
+        self._clear()
+        # No spinner and no refreshing thread: a timer in the parent would wake up in the middle of a measurement.
+        self._console.file.write(line[: self._console.width - 1])
+        self._console.file.flush()
+
+    def starting(self, frameworks: Sequence[str]) -> None:
+        """The interpreters are being started."""
+        line = f"Starting {', '.join(frameworks)} …"
+        if self._live:
+            self._rewrite(line)
+        else:
+            self._console.print(line)
+
+    def measuring(self, case: Case, number: int, done: int, of: int, seconds_left: float) -> None:
+        """A case's turn in a round has come."""
+        left = f", {seconds_left:.0f} s left" if seconds_left else ""
+        if self._live:
+            self._rewrite(f"Round {number + 1}: {done + 1} of {of}{left}: {case.label}")
+        elif done == 0:
+            self._console.print(f"Round {number + 1}: {of} cases{left}.")
+
+    def failed(self, case: Case, status: Status, reason: str) -> None:
+        """A case is out of the run."""
+        self._clear()
+        self._console.print(f"{case.label}: {status.value}: {reason}", soft_wrap=True, markup=False)

@@ -1,0 +1,169 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.analysis.compare import Comparison
+from bench.analysis.stats import Estimate
+from bench.data.schema import STEP, Manifest, Method, Status, SummaryRow
+from bench.model.step import ALL_PHASES
+from bench.model.workload import WORKLOADS
+from bench.output.terminal import plain_table
+from bench.output.text import duration, duration_interval, factor, factor_interval, percent
+from bench.run.plan import Planned
+from bench.timing.protocol import Reply
+
+_WIDE = 118
+"""Below this width the run's table leaves the phases to summary.csv."""
+
+
+def verify_table(replies: Sequence[tuple[Planned, Reply]]) -> Table:
+    """What the gate found: relative errors over the first steps, largest of all arrays."""
+    table = plain_table(
+        "implementation", "backend", "loss", "gradients", "changes", "allowed", "verdict", "reason", wrap=["reason"]
+    )
+    for planned, reply in replies:
+        found = reply.verification
+        errors = (None, None, None) if found is None else (found.loss_error, found.gradient_error, found.change_error)
+        passed = reply.status is Status.OK
+        table.add_row(
+            planned.case.implementation,
+            planned.case.backend,
+            *("-" if error is None else f"{error:.1e}" for error in errors),
+            "-" if found is None else f"{found.tolerance:.0e}",
+            Text("right", style="green") if passed else Text(reply.status.value, style="bold red"),
+            reply.reason,
+        )
+    return table
+
+
+def run_table(rows: Sequence[SummaryRow], manifest: Manifest, width: int) -> RenderableType:
+    """The result of a run: one table a workload, then what is missing from it and how it ended."""
+    parts: list[RenderableType] = []
+    measured = [row for row in rows if row.status is Status.OK]
+    for name, workload in WORKLOADS.items():
+        inside = [row for row in measured if row.workload == name]
+        if inside:
+            parts += [Text(f"{name}: {workload.title}", style="bold"), _workload_table(inside, width), Text()]
+    parts += [Text(note) for note in _notes(rows, manifest)]
+    return Group(*parts)
+
+
+def _workload_table(rows: Sequence[SummaryRow], width: int) -> Table:
+    phases = [str(phase) for phase in ALL_PHASES] if width >= _WIDE else []
+    numbers = ["step", "95 % interval", "speedup", "95 % interval ", *phases, "sync tax"]
+    table = plain_table("implementation", "backend", *numbers, right=numbers)
+    for row in rows:
+        if row.phase != STEP or row.depth is not None:
+            continue
+        mine = [other for other in rows if (other.implementation, other.backend) == (row.implementation, row.backend)]
+        is_baseline = row.baseline == row.implementation
+        table.add_row(
+            row.implementation,
+            row.backend,
+            duration(row.median_seconds),
+            duration_interval(row.low_seconds, row.high_seconds),
+            "baseline" if is_baseline else factor(row.speedup),
+            "" if is_baseline else factor_interval(row.speedup_low, row.speedup_high),
+            *(_phase_cell(mine, phase) for phase in phases),
+            percent(row.sync_tax),
+        )
+    return table
+
+
+def _phase_cell(rows: Sequence[SummaryRow], phase: str) -> str:
+    row = next((row for row in rows if row.phase == phase), None)
+    if row is None:
+        return "-"
+    if row.method is Method.PROFILED:
+        return "-" if row.share is None else f"~{row.share * 100:.0f} %"
+    return duration(row.median_seconds)
+
+
+def _notes(rows: Sequence[SummaryRow], manifest: Manifest) -> list[str]:
+    notes = []
+    steps = [row for row in rows if row.phase == STEP and row.depth is None]
+    for status in (Status.WRONG, Status.FAILED, Status.TIMEOUT):
+        notes += [
+            f"{status.value}: {row.implementation} on {row.backend}: {row.reason}"
+            for row in steps
+            if row.status is status
+        ]
+    skipped: dict[tuple[str, str], list[str]] = {}
+    for row in steps:
+        if row.status is Status.SKIPPED:
+            skipped.setdefault((row.backend, row.reason), []).append(row.implementation)
+    notes += [f"skipped on {backend}: {', '.join(names)}: {reason}" for (backend, reason), names in skipped.items()]
+    processes = [row.processes for row in steps if row.status is Status.OK]
+    if processes:
+        fewest, most = min(processes), max(processes)
+        each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+        notes.append(
+            f"{each} processes a case; speedup is the workload's NumPy baseline / this, from the same rounds; "
+            "intervals say how much processes differ."
+        )
+        if fewest < 6:
+            notes.append("An interval needs 6 processes: raise --budget or --rounds.")
+    if any(row.method is Method.PROFILED for row in rows):
+        notes.append("~ a fused step's share, from its framework's own profiler in an extra pass.")
+    notes.append(f"Ended by {manifest.ended_by} after {manifest.wall_seconds:.1f} s.")
+    return notes
+
+
+def compare_table(rows: Sequence[Comparison]) -> Table:
+    """Two runs, case by case."""
+    numbers = ["A", "B", "B / A", "95 % interval"]
+    table = plain_table("implementation", "backend", "threads", *numbers, "note", right=numbers, wrap=["note"])
+    for row in rows:
+        table.add_row(
+            row.columns["implementation"],
+            row.columns["backend"],
+            str(row.columns["threads"]),
+            _median(row.seconds_a),
+            _median(row.seconds_b),
+            "-" if row.ratio is None else f"{row.ratio.value:.3f}",
+            _ends(row.ratio),
+            row.reason,
+        )
+    return table
+
+
+def _median(estimate: Estimate | None) -> str:
+    return duration(None if estimate is None else estimate.value)
+
+
+def _ends(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return "-"
+    return f"{estimate.low:.3f} … {estimate.high:.3f}"
+
+
+def verify_json(replies: Sequence[tuple[Planned, Reply]]) -> list[dict[str, Any]]:
+    """What the gate found, for programs."""
+    return [
+        {
+            "implementation": planned.case.implementation,
+            "backend": planned.case.backend,
+            "status": reply.status.value,
+            "reason": reply.reason,
+            "verification": None if reply.verification is None else dataclasses.asdict(reply.verification),
+        }
+        for planned, reply in replies
+    ]
+
+
+def summary_json(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
+    """The rows of summary.csv, for programs; unknown values are null."""
+    return [dataclasses.asdict(row) for row in rows]
+
+
+def compare_json(rows: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """Two runs, case by case, for programs."""
+    return [dataclasses.asdict(row) for row in rows]

@@ -1,0 +1,46 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+def duration(seconds: float | None, digits: int = 3) -> str:
+    """A time with a fitting unit and three significant digits; a dash if it is unknown."""
+    if seconds is None:
+        return "-"
+    scale, unit = next((item for item in _UNITS if abs(seconds) >= item[0] * 0.9995), _UNITS[-1])
+    return f"{significant(seconds / scale, digits)} {unit}"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits and no exponent."""
+    if value == 0:
+        return "0"
+    exponent = int(f"{abs(value):e}".partition("e")[2])
+    rounded = round(value, digits - 1 - exponent)
+    exponent = int(f"{abs(rounded):e}".partition("e")[2])  # 9.999 becomes 10.0, which needs a decimal less
+    return f"{rounded:.{max(0, digits - 1 - exponent)}f}"
+
+
+def duration_interval(low: float | None, high: float | None) -> str:
+    """An interval of times in one unit."""
+    if low is None or high is None:
+        return "-"
+    scale, unit = next((item for item in _UNITS if abs(high) >= item[0] * 0.9995), _UNITS[-1])
+    return f"{significant(low / scale)} … {significant(high / scale)} {unit}"
+
+
+def factor(value: float | None) -> str:
+    """A speedup."""
+    return "-" if value is None else f"{significant(value)}x"
+
+
+def factor_interval(low: float | None, high: float | None) -> str:
+    """An interval of speedups."""
+    return "-" if low is None or high is None else f"{significant(low)} … {significant(high)}"
+
+
+def percent(value: float | None) -> str:
+    """A signed percentage."""
+    return "-" if value is None else f"{value * 100:+.1f} %"

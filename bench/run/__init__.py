@@ -1,0 +1,1 @@
+"""Many measuring processes, driven from one parent that never measures."""

@@ -1,0 +1,72 @@
+"""Putting one question about one case to a fresh process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from bench.data.schema import Status
+from bench.errors import ChildError, ChildTimeout
+from bench.model.case import Case
+from bench.model.data import make_data
+from bench.model.device import Backend
+from bench.model.problem import Problem
+from bench.model.workload import WORKLOADS
+from bench.oracle.truth import make_truth, save_truth
+from bench.run.plan import Planned
+from bench.timing.measure import Policy
+from bench.timing.protocol import Reply, Request
+
+
+class Asks(Protocol):
+    """Whoever runs requests in fresh processes: `Zygotes`, or a double in a test."""
+
+    @property
+    def scratch(self) -> Path:
+        """A folder that the processes can read."""
+
+    def start(self, backends: Sequence[Backend]) -> None:
+        """Get ready for these backends."""
+
+    def ask(self, backend: Backend, request: Request, timeout: float) -> Reply:
+        """Run one request in a fresh process."""
+
+
+class Truths:
+    """The oracle's files, each computed when it is first needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._paths: dict[tuple[str, Problem], Path] = {}
+
+    def path(self, case: Case) -> Path:
+        """Where the truth about this case's workload and problem is."""
+        key = case.workload, case.problem
+        if key not in self._paths:
+            workload = WORKLOADS[case.workload]
+            path = self._folder / f"truth-{len(self._paths)}.npz"
+            save_truth(make_truth(workload, make_data(case.problem, workload), case.problem.dtype), path)
+            self._paths[key] = path
+        return self._paths[key]
+
+
+def ask_case(asks: Asks, item: Planned, truth: Path, policy: Policy | None, timeout: float) -> Reply:
+    """Verify, and with a policy measure, one case. Whatever becomes of the process is a reply, never an exception."""
+    case = item.case
+    request = Request(
+        origin=item.implementation.origin,
+        implementation=case.implementation,
+        backend=case.backend,
+        problem=case.problem,
+        threads=case.threads,
+        truth=str(truth),
+        policy=policy,
+    )
+    try:
+        return asks.ask(item.backend, request, timeout)
+    except ChildTimeout:
+        reason = f"no answer for {timeout:g} s, so it was killed: raise --timeout if it is only slow"
+        return Reply(Status.TIMEOUT, reason)
+    except ChildError as error:
+        return Reply(Status.FAILED, str(error))

@@ -1,0 +1,93 @@
+"""What the machine is: read from the operating system and from package metadata, never by importing a framework."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("numpy", "torch", "tensorflow", "pandas", "matplotlib", "pytest-benchmark", "threadpoolctl")
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def _first_line(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def cpu_name() -> str:
+    """The processor's own name."""
+    for line in (_first_line("/proc/cpuinfo") or "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use: its affinity, or less where a container's quota allows less."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return cpus if quota is None else max(1, min(cpus, int(quota)))
+
+
+def _cgroup_quota() -> float | None:
+    """CPUs' worth of time that a container may use, from cgroup v2; None where there is no limit."""
+    limit, _, period = (_first_line("/sys/fs/cgroup/cpu.max") or "max").partition(" ")
+    return None if limit == "max" or not period else float(limit) / float(period)
+
+
+def machine_facts() -> dict[str, str | int | float | None]:
+    """What identifies the machine and what steers its speed. Unknown values are None."""
+    import psutil
+
+    return {
+        "cpu": cpu_name(),
+        "cpus": os.cpu_count(),
+        "cpus_usable": usable_cpus(),
+        "cores": psutil.cpu_count(logical=False),
+        "memory_bytes": psutil.virtual_memory().total,
+        "cgroup_cpus": _cgroup_quota(),
+        "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the installed packages that a result depends on; packages that are missing are left out."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_revision(folder: Path = _ROOT) -> str | None:
+    """The commit that the harness was run from, with `-dirty` if files differ; None outside a repository."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty"],  # noqa: S607 - whichever git the user has
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def constraints_sha256() -> str | None:
+    """Hash of the project's pinned versions; None where the package is installed without them."""
+    path = _ROOT / "constraints.txt"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

@@ -1,0 +1,135 @@
+"""The work of one measuring process: build, time the first step, verify, measure."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.data.schema import Status
+from bench.errors import StepbenchError, StepError
+from bench.model.data import make_data
+from bench.model.device import BACKENDS, Device
+from bench.model.registry import Implementation, Registry
+from bench.model.step import Step
+from bench.oracle.truth import load_truth
+from bench.oracle.verify import Verification, verify
+from bench.timing.clock import host_now, resolution
+from bench.timing.measure import Measurement, Sample, first_step, measure
+from bench.timing.protocol import Reply, Request
+
+
+def work(request: Request) -> Reply:
+    """Do what is asked. An implementation that raises is a reply with the reason, never an exception."""
+    try:
+        return _work(request)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an implementation raises costs its own row only
+        detail = " ".join(str(error).split())
+        # Our own errors are whole sentences; a stranger's needs its type to make sense.
+        reason = detail if isinstance(error, StepbenchError) else f"{type(error).__name__}: {detail or 'no message'}"
+        return Reply(Status.FAILED, reason, traceback.format_exc())
+
+
+def _work(request: Request) -> Reply:
+    registry = Registry()
+    registry.load(request.origin)
+    implementation = registry[request.implementation]
+    backend = BACKENDS[request.backend]
+    truth = load_truth(Path(request.truth))
+    device = backend.open(request.threads)
+    data = make_data(request.problem, implementation.workload)
+    began = time.perf_counter()
+    step = implementation.build(request.problem, data, device)
+    build_seconds = time.perf_counter() - began
+    _check_step(step, implementation)
+
+    first: list[Sample] = []
+
+    def run() -> None:
+        if first:
+            step()  # reading the state waits for it
+        else:
+            first.append(first_step(step, host_now, device.synchronize))
+
+    verification = verify(step, truth, request.problem.dtype, run)
+    if verification.passed:
+        verification = _count_matmuls(step, implementation, verification)
+
+    def reply(status: Status, measurement: Measurement | None = None) -> Reply:
+        return Reply(
+            status=status,
+            reason=verification.reason,
+            device_name=device.name,
+            threads=device.threads,
+            facts=dict(device.facts),
+            verification=verification,
+            warmup=None if measurement is None else measurement.warmup,
+            samples=() if measurement is None else (*first, *measurement.samples),
+            peak_bytes=_peak_bytes(backend.peak_bytes),
+            build_seconds=build_seconds,
+        )
+
+    if not verification.passed:
+        return reply(Status.WRONG)
+    if request.policy is None:
+        return reply(Status.OK)
+    return reply(Status.OK, _measure(request, step, device, implementation, data.depths))
+
+
+def _measure(
+    request: Request, step: Step, device: Device, implementation: Implementation, depths: tuple[int, ...]
+) -> Measurement:
+    assert request.policy is not None  # noqa: S101 - the caller has just looked
+    return measure(
+        step,
+        now=host_now,
+        synchronize=device.synchronize,
+        resolution=resolution(),
+        steps=request.problem.steps,
+        depths=depths,
+        cycle=implementation.workload.cycle,
+        policy=request.policy,
+    )
+
+
+def _check_step(step: object, implementation: Implementation) -> None:
+    if not isinstance(step, Step):
+        raise StepError(f"build returned {type(step).__name__}: it must return a bench.Step.")
+    if step.separable == implementation.fused:
+        has, says = ("separable", "fused") if step.separable else ("fused", "separable")
+        raise StepError(f"the step is {has}, but @implementation says {says}: set fused={not step.separable} there.")
+
+
+def _count_matmuls(step: Step, implementation: Implementation, verification: Verification) -> Verification:
+    """For a step that can be traced: refuse it if its graph has been pruned of matrix products.
+
+    The count is that of the first step of training, at whose depth the expected number is taken.
+    """
+    if step.trace is None or implementation.workload.max_depth:
+        return verification
+    ran = sum("MatMul" in operation.kind for operation in step.trace())
+    step.reset()
+    expected = implementation.workload.matmuls()
+    if ran >= expected:
+        return verification
+    reason = f"the graph ran {ran} of {expected} matrix products: part of the step was pruned away."
+    return Verification(
+        False,
+        reason,
+        verification.steps,
+        verification.tolerance,
+        verification.loss_error,
+        verification.gradient_error,
+        verification.change_error,
+    )
+
+
+def _peak_bytes(of_device: Callable[[], int | None]) -> int:
+    on_device = of_device()
+    if on_device is not None:
+        return on_device
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes everywhere but on macOS

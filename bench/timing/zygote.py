@@ -1,0 +1,96 @@
+"""The forking child interpreter: it has imported one framework, and nothing has run in it.
+
+Run as `python -m bench.timing.zygote BACKEND FD [--no-fork]`. It forks a child for every measurement, which costs
+tens of milliseconds where a fresh import of a framework costs seconds. With `--no-fork` it serves a single request
+itself: the same protocol where forking is unsafe.
+
+Nobody outlives the parent: the kernel kills the zygote with it, and the children with the zygote.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import traceback
+from typing import NoReturn
+
+from bench.errors import ChildError
+from bench.model.device import BACKENDS
+from bench.timing.protocol import REPLY, REQUEST, Channel
+from bench.timing.worker import work
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent dies (Linux; elsewhere the parent's clean-up must do)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the request was in place
+            os._exit(1)
+
+
+def serve_one(connection: socket.socket) -> None:
+    """Answer the one request that comes over `connection`."""
+    channel = Channel(connection)
+    request = REQUEST.validate_json(channel.receive())
+    channel.send(REPLY.dump_json(work(request)))
+    channel.close()
+
+
+def _child(connection: socket.socket, parent: int) -> NoReturn:
+    """The life of a forked child; it ends without running the zygote's exit handlers."""
+    try:
+        os.setsid()  # whatever the implementation starts can be killed with it
+        die_with_parent(parent)
+        serve_one(connection)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - nothing may return into the zygote's loop
+        traceback.print_exc()
+        os._exit(1)
+
+
+def serve(control: socket.socket) -> None:
+    """Fork a child for every request until the parent hangs up."""
+    channel = Channel(control)
+    me = os.getpid()
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 4096, 1)
+        if not message:
+            return
+        if descriptors:
+            connection = socket.socket(fileno=descriptors[0])
+            pid = os.fork()
+            if pid == 0:
+                control.close()
+                _child(connection, me)
+            connection.close()
+            channel.send_object({"pid": pid})
+        else:
+            _, status = os.waitpid(int(message), 0)
+            channel.send_object({"exit": os.waitstatus_to_exitcode(status)})
+
+
+def main() -> None:
+    """Import the framework, report readiness, serve."""
+    backend, descriptor = sys.argv[1], int(sys.argv[2])
+    connection = socket.socket(fileno=descriptor)
+    die_with_parent(int(os.environ["STEPBENCH_PARENT"]))
+    BACKENDS[backend].preload()
+    try:
+        if "--no-fork" in sys.argv:
+            serve_one(connection)
+        else:
+            Channel(connection).send_object({"ready": os.getpid()})
+            serve(connection)
+    except ChildError:
+        pass  # the parent is gone or has closed this zygote; there is nobody left to tell
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Runs made by hand: known numbers, written and read the way those of a real run are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.analysis.summarise import summarise
+from bench.data.schema import (
+    CASE_KEY,
+    FIRST_STEP,
+    STEP,
+    Manifest,
+    Method,
+    PlannedCase,
+    ProcessRow,
+    SampleRow,
+    Status,
+    SummaryRow,
+    case_columns,
+)
+from bench.data.store import (
+    PROCESSES,
+    SAMPLES,
+    SUMMARY,
+    RunStore,
+    read_manifest,
+    read_processes,
+    read_samples,
+    to_csv,
+)
+from bench.model.case import Case
+from bench.model.device import BACKENDS
+from bench.model.problem import Problem
+
+RUN_ID = "20260102-030405-6"
+CPU = "Imaginary Processor 3000 @ 2.80GHz"
+
+
+def make_case(
+    implementation: str = "numpy_manual",
+    backend: str = "numpy",
+    workload: str = "mlp_sgd",
+    threads: int = 2,
+    problem: Problem | None = None,
+) -> Case:
+    """A case; the tutorial's sizes unless told otherwise."""
+    found = BACKENDS[backend]
+    return Case(implementation, workload, backend, found.framework, found.device, problem or Problem(), threads)
+
+
+def planned_case(case: Case, skipped: str = "") -> PlannedCase:
+    """A case as the manifest holds it."""
+    columns = case_columns("", case)
+    return PlannedCase(columns={name: columns[name] for name in CASE_KEY}, skipped=skipped)
+
+
+def make_manifest(**changes: Any) -> Manifest:
+    """A manifest of a machine that does not exist."""
+    values: dict[str, Any] = {
+        "run_id": RUN_ID,
+        "created": "2026-01-02T03:04:05+00:00",
+        "stepbench": "0.1.0",
+        "command": ["bench", "run"],
+        "seed": 0,
+        "budget_seconds": 60.0,
+        "rounds": None,
+        "rounds_done": 8,
+        "ended_by": "budget",
+        "wall_seconds": 58.25,
+        "machine": {
+            "cpu": CPU,
+            "cpus": 2,
+            "cpus_usable": 2,
+            "memory_bytes": 8_000_000_000,
+            "system": "Linux 6.1",
+            "python": "3.12.1",
+        },
+        "packages": {"numpy": "2.4.6", "torch": "2.13.0+cpu", "tensorflow": "2.21.0", "pandas": "3.1.1"},
+        "cases": [],
+    }
+    return Manifest(**(values | changes))
+
+
+def sample_row(case: Case | None = None, **changes: Any) -> SampleRow:
+    """One sample: a whole step of one second."""
+    values: dict[str, Any] = {
+        "device_name": CPU,
+        "phase": STEP,
+        "method": Method.WHOLE,
+        "clock": "host",
+        "round": 0,
+        "process": 0,
+        "sample": 0,
+        "iterations": 1,
+        "seconds": 1.0,
+    }
+    return SampleRow(**case_columns(RUN_ID, case or make_case()), **(values | changes))
+
+
+def process_row(case: Case | None = None, **changes: Any) -> ProcessRow:
+    """One process that went well."""
+    values: dict[str, Any] = {"round": 0, "process": 0, "status": Status.OK, "verified": True}
+    return ProcessRow(**case_columns(RUN_ID, case or make_case()), **(values | changes))
+
+
+def summary_row(case: Case | None = None, **changes: Any) -> SummaryRow:
+    """One measured whole step."""
+    values: dict[str, Any] = {"phase": STEP, "status": Status.OK, "verified": True}
+    if values | changes == values | {"status": Status.OK} | changes:
+        values |= {"method": Method.WHOLE, "clock": "host", "processes": 8, "samples": 80}
+    return SummaryRow(**case_columns(RUN_ID, case or make_case()), **(values | changes))
+
+
+class HandMade:
+    """A run below `folder` that is filled process by process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.planned: list[PlannedCase] = []
+        self.samples: list[SampleRow] = []
+        self.processes: list[ProcessRow] = []
+        self.next_process = 0
+
+    def plan(self, *names: Any, skipped: str = "", **options: Any) -> Case:
+        """Plan a case; the arguments are those of `make_case`."""
+        case = make_case(*names, **options)
+        self.planned.append(planned_case(case, skipped))
+        return case
+
+    def process(
+        self,
+        case: Case,
+        round: int = 0,  # noqa: A002 - the column's name
+        *,
+        step: Iterable[float] = (),
+        phases: Mapping[str, Iterable[float]] | None = None,
+        method: Method = Method.STAGED,
+        by_depth: Mapping[int, Iterable[float]] | None = None,
+        first: float | None = None,
+        iterations: int = 1,
+        finished: bool = True,
+        **row: Any,
+    ) -> int:
+        """One process with its samples, in seconds an iteration; without a row of its own if it is not finished."""
+        number = self.next_process
+        self.next_process += 1
+
+        def add(phase: str, seconds: Iterable[float], count: int = iterations, **options: Any) -> None:
+            self.samples += [
+                sample_row(
+                    case,
+                    phase=phase,
+                    round=round,
+                    process=number,
+                    sample=index,
+                    iterations=count,
+                    seconds=each * count,
+                    **options,
+                )
+                for index, each in enumerate(seconds)
+            ]
+
+        if first is not None:
+            add(FIRST_STEP, [first], 1)
+        add(STEP, step)
+        for phase, seconds in (phases or {}).items():
+            add(phase, seconds, method=method)
+        for depth, seconds in (by_depth or {}).items():
+            add(STEP, seconds, 1, depth=depth)
+        if finished:
+            self.processes.append(process_row(case, round=round, process=number, **row))
+        return number
+
+    def write(self, **manifest: Any) -> Path:
+        """Put the run on disk."""
+        RunStore.create(self.folder, make_manifest(cases=self.planned, **manifest))
+        (self.folder / SAMPLES).write_text(to_csv(SampleRow, self.samples), encoding="utf-8")
+        (self.folder / PROCESSES).write_text(to_csv(ProcessRow, self.processes), encoding="utf-8")
+        return self.folder
+
+    def summary(self) -> list[SummaryRow]:
+        """Write everything, read it back and summarise it."""
+        folder = self.write()
+        return summarise(read_manifest(folder), read_samples(folder), read_processes(folder))
+
+
+def write_summary_run(folder: Path, rows: Iterable[SummaryRow], **manifest: Any) -> Path:
+    """A run of which only the summary matters, as figures read it."""
+    store = RunStore.create(folder, make_manifest(**manifest))
+    store.write_summary(list(rows))
+    assert (folder / SUMMARY).is_file()
+    return folder

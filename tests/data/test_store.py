@@ -1,0 +1,511 @@
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import math
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.data.schema import Method, ProcessRow, SampleRow, Status, SummaryRow, columns_of
+from bench.data.store import (
+    MANIFEST,
+    PROCESSES,
+    SAMPLES,
+    SUMMARY,
+    RunStore,
+    read_manifest,
+    read_processes,
+    read_samples,
+    read_summary,
+    to_csv,
+    write_atomically,
+)
+from bench.errors import DataFormatError, StorageError
+
+
+@pytest.fixture
+def store(build: ModuleType, tmp_path: Path) -> RunStore:
+    """A new run with two finished processes."""
+    store = RunStore.create(tmp_path / "run", build.make_manifest())
+    for number in range(2):
+        samples = [build.sample_row(process=number, sample=index, seconds=0.25 + index) for index in range(3)]
+        store.append(samples, build.process_row(process=number))
+    return store
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def full_disk(after: float) -> Callable[[int, bytes], int]:
+    """An `os.write` that takes this part of the data, and then has no room left."""
+    real = os.write
+    calls = []
+
+    def write(descriptor: int, data: bytes) -> int:
+        calls.append(len(data))
+        if len(calls) == 1 and after:
+            return real(descriptor, data[: int(len(data) * after)])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return write
+
+
+# Writing
+
+
+def test_rows_come_back_as_they_were_written(build: ModuleType, store: RunStore) -> None:
+    rows = [
+        build.sample_row(sample=0, seconds=1 / 3, depth=0, flags="steal swap", method=Method.STAGED),
+        build.sample_row(sample=1, seconds=5e-324, depth=None, device_name='A "quoted", name', clock="device"),
+    ]
+    store.append(rows, build.process_row(process=7, loss_error=math.inf, warmup_settled=False, peak_bytes=2**53 + 1))
+    samples, processes = read_samples(store.folder), read_processes(store.folder)
+    for written, (_, read) in zip(rows, samples.iloc[-2:].iterrows(), strict=True):
+        for column in columns_of(SampleRow):
+            value = getattr(written, column.name)
+            assert pd.isna(read[column.name]) if value is None else read[column.name] == value, column.name
+    last = processes.iloc[-1]
+    assert (last["status"], last["process"], last["verified"], last["warmup_settled"]) == ("ok", 7, True, False)
+    assert (last["loss_error"], last["peak_bytes"]) == (math.inf, 2**53 + 1)
+
+
+def test_unknown_values_are_empty_cells_and_read_as_missing(build: ModuleType, tmp_path: Path) -> None:
+    text = to_csv(ProcessRow, [build.process_row()])
+    header, cells = csv.reader(text.splitlines())
+    optional = [column.name for column in columns_of(ProcessRow) if column.optional]
+    assert {dict(zip(header, cells, strict=True))[name] for name in optional} == {""}
+    (tmp_path / PROCESSES).write_text(text)
+    assert read_processes(tmp_path)[optional].isna().all(axis=None)
+
+
+def test_zero_and_false_are_values(build: ModuleType, tmp_path: Path) -> None:
+    row = build.process_row(verified=False, loss_error=0.0, warmup_iterations=0, warmup_settled=False, peak_bytes=0)
+    (tmp_path / PROCESSES).write_text(to_csv(ProcessRow, [row]))
+    read = read_processes(tmp_path).iloc[0]
+    names = ["verified", "loss_error", "warmup_iterations", "warmup_settled", "peak_bytes"]
+    assert read[names].notna().all()
+    assert not read[names].astype(float).any()
+
+
+def test_truth_values_are_written_in_lower_case(build: ModuleType) -> None:
+    header, cells = csv.reader(to_csv(ProcessRow, [build.process_row(warmup_settled=False)]).splitlines())
+    row = dict(zip(header, cells, strict=True))
+    assert (row["verified"], row["warmup_settled"]) == ("true", "false")
+
+
+def test_every_float_comes_back_to_the_last_bit(build: ModuleType, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    values = [0.1, 1 / 3, 1e-9, 123456789.123456789, *np.exp(rng.uniform(-25, 10, 2000)).tolist()]
+    (tmp_path / SAMPLES).write_text(to_csv(SampleRow, [build.sample_row(seconds=value) for value in values]))
+    read = read_samples(tmp_path)["seconds"].tolist()
+    assert [(value, back) for value, back in zip(values, read, strict=True) if value != back] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["NA", "nan", "null", "None", "", "true", "1.50", "line\nbreak", "carriage\rreturn", 'a,"b"', "é ☃"]
+)
+def test_text_stays_text(build: ModuleType, tmp_path: Path, text: str) -> None:
+    row = build.process_row(reason=text, status=Status.FAILED)
+    (tmp_path / PROCESSES).write_text(to_csv(ProcessRow, [row]), encoding="utf-8")
+    assert read_processes(tmp_path)["reason"].tolist() == [text]
+
+
+def test_columns_have_types_that_know_missing_values(build: ModuleType, tmp_path: Path) -> None:
+    row = build.summary_row()
+    (tmp_path / SUMMARY).write_text(to_csv(SummaryRow, [row]))
+    kinds = read_summary(tmp_path).dtypes
+    assert (kinds["depth"], kinds["verified"], kinds["speedup"]) == ("Int64", "boolean", "float64")
+
+
+def test_a_new_run_has_headers_and_its_manifest(build: ModuleType, tmp_path: Path) -> None:
+    manifest = build.make_manifest(seed=17, cases=[build.planned_case(build.make_case(), "skipped because")])
+    RunStore.create(tmp_path / "deep" / "run", manifest)
+    assert len(read_samples(tmp_path / "deep" / "run")) == 0
+    assert len(read_processes(tmp_path / "deep" / "run")) == 0
+    assert read_manifest(tmp_path / "deep" / "run") == manifest
+
+
+def test_an_empty_folder_may_be_used(build: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    RunStore.create(tmp_path / "empty", build.make_manifest())
+    assert read_manifest(tmp_path / "empty").run_id == build.RUN_ID
+
+
+def test_a_folder_with_a_run_is_refused_and_left_alone(build: ModuleType, store: RunStore) -> None:
+    before = contents(store.folder)
+    with pytest.raises(StorageError, match=r"run has a run in it already.*--out"):
+        RunStore.create(store.folder, build.make_manifest(seed=9))
+    assert contents(store.folder) == before
+
+
+def test_a_folder_with_something_is_refused(build: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(StorageError, match=r"has something in it already.*--out"):
+        RunStore.create(tmp_path, build.make_manifest())
+    assert contents(tmp_path) == {"letter.txt": b"dear"}
+
+
+@pytest.mark.parametrize("below", ["", "run"])
+def test_a_path_that_is_a_file_is_refused(build: ModuleType, tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("dear")
+    with pytest.raises(StorageError, match=r"file.*--out"):
+        RunStore.create(tmp_path / "file" / below, build.make_manifest())
+    assert (tmp_path / "file").read_text() == "dear"
+
+
+def test_a_folder_that_cannot_be_made_is_named(
+    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mkdir(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(StorageError, match=r"locked cannot be made \(Permission denied\).*--out"):
+        RunStore.create(tmp_path / "locked", build.make_manifest())
+
+
+def test_appending_adds_to_both_files(build: ModuleType, store: RunStore) -> None:
+    assert read_samples(store.folder)["process"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert read_samples(store.folder)["seconds"].tolist() == [0.25, 1.25, 2.25] * 2
+    assert read_processes(store.folder)["process"].tolist() == [0, 1]
+    store.append([], build.process_row(process=2, status=Status.FAILED, reason="died", verified=False))
+    assert len(read_samples(store.folder)) == 6
+    assert read_processes(store.folder)["reason"].tolist() == ["", "", "died"]
+
+
+@pytest.mark.parametrize("after", [0.0, 0.5, 0.99])
+def test_a_full_disk_leaves_the_files_as_they_were(
+    build: ModuleType, store: RunStore, monkeypatch: pytest.MonkeyPatch, after: float
+) -> None:
+    before = contents(store.folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full_disk(after))
+        with pytest.raises(StorageError, match=r"samples\.csv cannot be extended \((?i:no space left on device)\)"):
+            store.append([build.sample_row(process=2)] * 5, build.process_row(process=2))
+    assert contents(store.folder) == before
+    assert read_samples(store.folder)["process"].max() == 1
+
+
+@pytest.mark.parametrize("after", [0.0, 0.5])
+def test_a_disk_that_is_full_at_the_processes_leaves_that_file_as_it_was(
+    build: ModuleType, store: RunStore, monkeypatch: pytest.MonkeyPatch, after: float
+) -> None:
+    before = (store.folder / PROCESSES).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full_disk(after))
+        with pytest.raises(StorageError, match=r"processes\.csv cannot be extended"):
+            store.append([], build.process_row(process=2))
+    assert (store.folder / PROCESSES).read_bytes() == before
+
+
+def test_a_write_that_does_not_reach_the_disk_is_undone(
+    build: ModuleType, store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(store.folder)
+
+    def fsync(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StorageError, match="Input/output error"):
+        store.append([build.sample_row(process=2)], build.process_row(process=2))
+    assert contents(store.folder) == before
+
+
+def test_appending_to_a_file_that_has_gone_says_so(build: ModuleType, store: RunStore) -> None:
+    (store.folder / PROCESSES).unlink()
+    with pytest.raises(StorageError, match=r"processes\.csv cannot be extended"):
+        store.append([], build.process_row(process=2))
+    assert not (store.folder / PROCESSES).exists()
+
+
+@pytest.mark.parametrize("content", ["new é", b"\x00\xff"])
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path, content: str | bytes) -> None:
+    path = tmp_path / "made" / "file"
+    write_atomically(path, "a much longer old content")
+    write_atomically(path, content)
+    assert contents(path.parent) == {"file": content.encode() if isinstance(content, str) else content}
+
+
+@pytest.mark.parametrize("function", ["fsync", "replace"])
+def test_a_failure_keeps_the_old_content_and_leaves_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(*((os, "fsync") if function == "fsync" else (Path, "replace")), fail)
+    with pytest.raises(StorageError, match=r"file cannot be written \(No space left on device\)"):
+        write_atomically(path, "new")
+    assert contents(tmp_path) == {"file": b"old"}
+
+
+def test_a_folder_that_is_a_file_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "figures").write_text("old")
+    with pytest.raises(StorageError, match=r"speedup\.png cannot be written"):
+        write_atomically(tmp_path / "figures" / "speedup.png", b"new")
+    assert contents(tmp_path) == {"figures": b"old"}
+
+
+# Reading
+
+READERS = {SAMPLES: read_samples, PROCESSES: read_processes, SUMMARY: read_summary}
+
+
+@pytest.fixture
+def complete(build: ModuleType, store: RunStore) -> Path:
+    """A folder with all files of a run, three rows each at least."""
+    store.append([], build.process_row(process=2))
+    store.write_summary([build.summary_row(median_seconds=1.0, peak_bytes=10 + index) for index in range(3)])
+    return store.folder
+
+
+files = pytest.mark.parametrize("name", READERS)
+
+
+def fails(folder: Path, name: str) -> str:
+    """The message with which reading the file is refused; it is one line and names the file."""
+    with pytest.raises(DataFormatError) as caught:
+        READERS[name](folder)
+    message = str(caught.value)
+    assert str(folder / name) in message
+    assert "\n" not in message
+    return message
+
+
+@files
+def test_a_complete_file_reads(complete: Path, name: str) -> None:
+    assert len(READERS[name](complete)) >= 3
+
+
+@files
+def test_a_missing_file_is_named(complete: Path, name: str) -> None:
+    (complete / name).unlink()
+    assert "cannot be read" in fails(complete, name)
+
+
+@files
+def test_a_folder_in_its_place_is_named(complete: Path, name: str) -> None:
+    (complete / name).unlink()
+    (complete / name).mkdir()
+    assert "cannot be read" in fails(complete, name)
+
+
+@files
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n", b"Dear reader,\n", b"\x89PNG\r\n\x1a\n\x00\x00\xff\xfe\n" * 9, "implémentation\n".encode("latin-1")],
+    ids=["empty", "blank", "letter", "image", "latin"],
+)
+def test_something_else_is_refused(complete: Path, name: str, content: bytes) -> None:
+    (complete / name).write_bytes(content)
+    assert f"is not a {name} of stepbench" in fails(complete, name)
+
+
+@files
+def test_bytes_that_are_no_text_are_refused(complete: Path, name: str) -> None:
+    content = (complete / name).read_bytes()
+    (complete / name).write_bytes(content.replace(b"numpy_manual", b"\xff\xfe_manual"))
+    assert "damaged" in fails(complete, name)
+
+
+@files
+def test_columns_of_another_version_are_told_apart_by_name(complete: Path, name: str) -> None:
+    path = complete / name
+    path.write_text(path.read_text().replace("d_out", "d_out,flavour", 1))
+    message = fails(complete, name)
+    assert "of another version" in message
+    assert "flavour" in message
+
+
+@files
+def test_columns_in_another_order_are_refused(complete: Path, name: str) -> None:
+    path = complete / name
+    path.write_text(path.read_text().replace("batch,d_in", "d_in,batch", 1))
+    assert "their order" in fails(complete, name)
+
+
+@files
+def test_rows_of_another_version_are_refused(complete: Path, name: str) -> None:
+    path = complete / name
+    lines = path.read_text().splitlines()
+    lines[2] = "999" + lines[2][1:]
+    path.write_text("\n".join(lines) + "\n")
+    message = fails(complete, name)
+    assert "schema version 999" in message
+    assert "version 1" in message
+
+
+@files
+@pytest.mark.parametrize("cut", [1, 2, 20, 60])
+def test_a_file_that_breaks_off_is_refused(complete: Path, name: str, cut: int) -> None:
+    path = complete / name
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert "cut off" in fails(complete, name)
+
+
+@files
+@pytest.mark.parametrize("line", [1, 2, -1])
+@pytest.mark.parametrize("fields", [1, 2, 8, 20])
+def test_a_line_with_too_few_fields_is_refused(complete: Path, name: str, line: int, fields: int) -> None:
+    path = complete / name
+    lines = path.read_text().splitlines()
+    lines[line] = ",".join(lines[line].split(",")[:-fields])
+    path.write_text("\n".join(lines) + "\n")
+    assert "damaged" in fails(complete, name)
+
+
+@files
+@pytest.mark.parametrize("line", [1, 2, -1])
+@pytest.mark.parametrize("extra", [",", ",1", ",x,y"])
+def test_a_line_with_too_many_fields_is_refused(complete: Path, name: str, line: int, extra: str) -> None:
+    path = complete / name
+    lines = path.read_text().splitlines()
+    lines[line] += extra
+    path.write_text("\n".join(lines) + "\n")
+    assert "damaged" in fails(complete, name)
+
+
+@files
+@pytest.mark.parametrize("extra", [",", ",1"])
+def test_a_field_too_many_in_every_line_is_refused(complete: Path, name: str, extra: str) -> None:
+    path = complete / name
+    header, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([header, *(line + extra for line in lines)]) + "\n")
+    fails(complete, name)
+
+
+@files
+@pytest.mark.parametrize("column", ["batch", "threads", "schema_version"])
+@pytest.mark.parametrize("text", ["many", "1.5", "", "0x10"])
+def test_a_text_where_a_whole_number_belongs_is_refused(complete: Path, name: str, column: str, text: str) -> None:
+    _put(complete / name, column, text)
+    assert "damaged" in fails(complete, name)
+
+
+@pytest.mark.parametrize("text", ["quick", "", "1,5", "1.2.3", "nan"])
+def test_a_text_where_a_time_belongs_is_refused(complete: Path, text: str) -> None:
+    _put(complete / SAMPLES, "seconds", text)
+    assert "damaged" in fails(complete, SAMPLES)
+
+
+@pytest.mark.parametrize("text", ["perhaps", "", "2"])
+def test_a_text_where_a_truth_belongs_is_refused(complete: Path, text: str) -> None:
+    _put(complete / PROCESSES, "verified", text)
+    assert "damaged" in fails(complete, PROCESSES)
+
+
+def _put(path: Path, column: str, text: str) -> None:
+    """Change one cell of the second row."""
+    rows = list(csv.reader(path.read_text().splitlines()))
+    rows[2][rows[0].index(column)] = text
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+@files
+def test_a_pickle_executes_nothing(complete: Path, name: str) -> None:
+    marker = complete / "executed"
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(marker),)
+
+    (complete / name).write_bytes(pickle.dumps(Evil()) + b"\n")
+    fails(complete, name)
+    assert not marker.exists()
+
+
+def test_the_pickle_of_the_test_above_would_do_something(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    pickle.loads(pickle.dumps(Evil()))  # noqa: S301 - that is the point
+    assert (tmp_path / "executed").is_dir()
+
+
+# The manifest
+
+
+def damaged(folder: Path) -> str:
+    with pytest.raises(DataFormatError) as caught:
+        read_manifest(folder)
+    message = str(caught.value)
+    assert str(folder) in message
+    assert MANIFEST in message
+    assert "\n" not in message
+    return message
+
+
+def test_a_manifest_comes_back_as_it_was(build: ModuleType, store: RunStore) -> None:
+    manifest = build.make_manifest(
+        machine={"cpu": "é", "cores": None, "load_1min": 0.1, "cpus": 3},
+        precision={"numpy": {"blas": "openblas"}},
+        disturbances=["swap"],
+        git_revision="abc",
+        cases=[build.planned_case(build.make_case())],
+    )
+    store.write_manifest(manifest)
+    assert read_manifest(store.folder) == manifest
+
+
+def test_a_folder_without_a_manifest_is_no_run(tmp_path: Path) -> None:
+    assert "is not the folder of a run" in damaged(tmp_path)
+    assert "is not the folder of a run" in damaged(tmp_path / "nowhere")
+
+
+def test_a_manifest_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).mkdir()
+    assert "is not the folder of a run" in damaged(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"", "is not JSON"),
+        (b'{"schema_version": 1,\n"run_id": ', "line 2 is not JSON"),
+        (b"not json", "is not JSON"),
+        (b"[1, 2]", "holds no object"),
+        (b'"text"', "holds no object"),
+        (b"{}", "schema version None"),
+        (b'{"schema_version": 2}', "schema version 2"),
+        (b'{"schema_version": "1"}', "schema version"),
+        (b'{"schema_version": 1}', "damaged at run_id"),
+        (b'{"schema_version": 1, "run_id": "\xff\xfe"}', "is not text"),
+    ],
+)
+def test_a_manifest_that_is_none_is_refused(tmp_path: Path, content: bytes, part: str) -> None:
+    (tmp_path / MANIFEST).write_bytes(content)
+    assert part in damaged(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("seed", "many"),
+        ("budget_seconds", None),
+        ("command", "bench run"),
+        ("machine", []),
+        ("cases", [{"columns": {"batch": [1]}}]),
+        ("packages", {"numpy": 2}),
+        ("unheard_of", 1),
+    ],
+)
+def test_a_damaged_field_of_the_manifest_is_named(store: RunStore, field: str, value: object) -> None:
+    path = store.folder / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    assert f"damaged at {field}" in damaged(store.folder)

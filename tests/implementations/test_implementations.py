@@ -1,0 +1,144 @@
+"""Every implementation against the oracle, in this process and on the CPU; they run in fresh processes elsewhere."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import Device, Dtype, Problem, Step
+from bench.model.data import make_data
+from bench.model.device import BACKENDS
+from bench.model.registry import Implementation, discover
+from bench.oracle.truth import make_truth
+from bench.oracle.verify import verify
+
+ALL = {item.name: item for item in discover()}
+SIZES = [
+    {"batch": 64, "d_in": 1000, "hidden": 100, "d_out": 10},
+    {"batch": 7, "d_in": 5, "hidden": 3, "d_out": 2},
+    {"batch": 1, "d_in": 30, "hidden": 17, "d_out": 1},
+    {"batch": 130, "d_in": 33, "hidden": 65, "d_out": 12},
+]
+
+
+@cache
+def cpu(framework: str) -> Device:
+    backend = next(b for b in BACKENDS.values() if b.framework == framework and b.device == "cpu")
+    if framework == "torch":
+        # What `open` sets once a process may have been set already by another test file.
+        import torch
+
+        device = torch.device("cpu")
+        return Device("cpu", "", 1, device, lambda array: torch.tensor(array, device=device), lambda: None)
+    return backend.open(1)
+
+
+def built(item: Implementation, problem: Problem) -> Step:
+    return item.build(problem, make_data(problem, item.workload), cpu(item.framework))
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=lambda sizes: "-".join(map(str, sizes.values())))
+@pytest.mark.parametrize("dtype", Dtype)
+@pytest.mark.parametrize("name", ALL)
+def test_it_computes_what_the_oracle_computes(name: str, dtype: Dtype, sizes: dict[str, int]) -> None:
+    item, problem = ALL[name], Problem(**sizes, dtype=dtype, seed=3)
+    data = make_data(problem, item.workload)
+    found = verify(built(item, problem), make_truth(item.workload, data, dtype), dtype)
+    if "too small for float32" in found.reason:
+        assert dtype is Dtype.FLOAT32
+        assert sizes["batch"] < 10
+        return  # said so, and shown right in float64
+    assert found.passed, found.reason
+    assert found.gradient_error is not None, "every gradient is exposed, so every gradient is compared"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_wrong_gradient_in_it_is_found(name: str) -> None:
+    """The truth of another seed's targets stands for a wrong backward pass: same start, other gradients."""
+    item, problem = ALL[name], Problem(batch=9, d_in=8, hidden=7, d_out=3, dtype=Dtype.FLOAT64)
+    data = make_data(problem, item.workload)
+    shifted = type(data)(data.x, data.y + 1e-3, data.parameters, data.learning_rate, data.depths)
+    found = verify(built(item, problem), make_truth(item.workload, shifted, problem.dtype), problem.dtype)
+    assert not found.passed
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_reset_gives_the_same_course_again_with_the_same_depths(name: str) -> None:
+    item = ALL[name]
+    step = built(item, Problem(batch=9, d_in=8, hidden=7, d_out=3))
+    courses = []
+    for _ in range(2):
+        losses = []
+        for _ in range(6):
+            step()
+            losses.append(step.state().loss)
+        courses.append(losses)
+        step.reset()
+    assert courses[0] == courses[1]
+    assert len(set(courses[0])) == 6
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_state_is_a_copy_in_the_canonical_shape_and_the_asked_dtype(name: str) -> None:
+    item, problem = ALL[name], Problem(batch=9, d_in=8, hidden=7, d_out=3)
+    step = built(item, problem)
+    step()
+    before = step.state()
+    kept = {key: value.copy() for key, value in before.parameters.items()}
+    step()
+    shapes = item.workload.parameter_shapes(problem)
+    assert {key: value.shape for key, value in before.parameters.items()} == shapes
+    assert all(value.dtype == np.float32 for value in before.parameters.values())
+    assert all(np.array_equal(before.parameters[key], kept[key]) for key in kept)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_step_is_as_separable_as_its_decorator_says(name: str) -> None:
+    assert built(ALL[name], Problem(batch=2, d_in=2, hidden=2, d_out=2)).separable is not ALL[name].fused
+
+
+def test_the_static_graph_runs_all_five_matrix_products_and_names_their_phases() -> None:
+    step = built(ALL["tf_static_graph"], Problem())
+    assert step.trace is not None
+    step()
+    operations = step.trace()
+    products = [operation.name.partition("/")[0] for operation in operations if "MatMul" in operation.kind]
+    assert sorted(products) == ["backward"] * 3 + ["forward"] * 2
+    assert {"forward", "backward", "update"} <= {operation.name.partition("/")[0] for operation in operations}
+    assert all(operation.seconds >= 0 for operation in operations)
+
+
+MUST_USE = {
+    "torch_autograd": ["requires_grad_", "backward", "no_grad"],
+    "torch_custom_function": ["Function", "save_for_backward", "saved_tensors"],
+    "tf_static_graph": ["placeholder", "Variable", "gradients", "Session", "assign_sub"],
+    "torch_nn": ["Sequential", "MSELoss", "parameters"],
+    "torch_optim": ["Sequential", "MSELoss", "Adam"],
+    "torch_module": ["Module", "SGD"],
+    "torch_dynamic": ["Module", "SGD", "range"],
+}
+MUST_NOT_USE = ["synchronize", "perf_counter", "time", "print", "run_in_executor"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_uses_what_its_program_is_about_and_leaves_measuring_to_the_harness(name: str, root: Path) -> None:
+    tree = ast.parse((root / "implementations" / f"{name}.py").read_text(encoding="utf-8"))
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    used |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert set(MUST_USE.get(name, [])) <= used
+    assert not used & set(MUST_NOT_USE)
+    if name == "torch_tensor":
+        assert not used & {"requires_grad_", "requires_grad", "backward_"}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_its_framework_is_imported_inside_build(name: str, root: Path) -> None:
+    tree = ast.parse((root / "implementations" / f"{name}.py").read_text(encoding="utf-8"))
+    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    modules = {node.module for node in top if isinstance(node, ast.ImportFrom)}
+    assert all(isinstance(node, ast.ImportFrom) for node in top)
+    assert modules <= {"bench", "bench.model.tf_trace", "itertools"}

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.errors import UsageError
+from bench.model.data import make_data
+from bench.model.problem import Problem
+from bench.model.workload import WORKLOADS, find_workload
+from bench.oracle.reference import REFERENCES
+
+
+def test_the_tutorials_learning_rates_hold_at_its_size() -> None:
+    rates = {name: workload.learning_rate(Problem()) for name, workload in WORKLOADS.items()}
+    assert rates == {"mlp_sgd": 1e-6, "mlp_bias_sgd": 1e-4, "mlp_bias_adam": 1e-4, "mlp_dynamic": 1e-4}
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize(
+    "sizes",
+    [{}, {"batch": 512}, {"hidden": 1024}, {"batch": 256, "hidden": 512, "d_in": 100}, {"d_in": 4, "hidden": 3}],
+)
+def test_training_stays_finite_at_other_sizes(name: str, sizes: dict[str, int]) -> None:
+    problem = Problem(**sizes)
+    data = make_data(problem, WORKLOADS[name])
+    losses = [state.loss for state in REFERENCES[name](data, 30, 0.0)]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
+
+
+def test_an_unknown_workload_suggests_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"'mlp_sdg'.*'mlp_sgd'"):
+        find_workload("mlp_sdg")
+
+
+def test_matrix_products_of_a_step() -> None:
+    assert WORKLOADS["mlp_sgd"].matmuls() == 5
+    assert WORKLOADS["mlp_dynamic"].matmuls(depth=3) == 14
+
+
+def test_shapes_are_inputs_by_outputs_and_biases_follow_their_weights() -> None:
+    shapes = WORKLOADS["mlp_dynamic"].parameter_shapes(Problem(d_in=5, hidden=3, d_out=2))
+    assert list(shapes.items()) == [
+        ("w1", (5, 3)),
+        ("b1", (3,)),
+        ("wm", (3, 3)),
+        ("bm", (3,)),
+        ("w2", (3, 2)),
+        ("b2", (2,)),
+    ]

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from bench.errors import DeviceAbsentError, UsageError
+from bench.model.device import BACKENDS, Availability
+from bench.model.problem import Problem
+from bench.model.registry import discover
+from bench.run.plan import check_devices, choose, plan_cases, round_order
+
+REGISTRY = discover()
+
+
+@pytest.fixture
+def no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(BACKENDS["torch-cuda"]), "availability", _only_cpu)
+
+
+def _only_cpu(backend: object) -> Availability:
+    return Availability(backend.device == "cpu", "" if backend.device == "cpu" else "no CUDA device: none")  # type: ignore[attr-defined]
+
+
+def test_everything_is_chosen_by_default_with_each_baseline_first() -> None:
+    chosen = choose(REGISTRY)
+    assert len(chosen) == 12
+    first = {}
+    for item in chosen:
+        first.setdefault(item.workload.name, item.name)
+    assert first == {
+        "mlp_sgd": "numpy_manual",
+        "mlp_bias_sgd": "numpy_bias_sgd",
+        "mlp_bias_adam": "numpy_adam",
+        "mlp_dynamic": "numpy_dynamic",
+    }
+
+
+def test_names_and_workloads_narrow_the_choice() -> None:
+    assert [item.name for item in choose(REGISTRY, ["torch_nn"])] == ["torch_nn"]
+    assert {item.name for item in choose(REGISTRY, (), ["mlp_bias_adam"])} == {"numpy_adam", "torch_optim"}
+    with pytest.raises(UsageError, match="No implementation is in the --workload"):
+        choose(REGISTRY, ["torch_nn"], ["mlp_sgd"])
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"'numpy_manaul'.*'numpy_manual'"):
+        choose(REGISTRY, ["numpy_manaul"])
+    with pytest.raises(UsageError, match="'mlp'"):
+        choose(REGISTRY, (), ["mlp"])
+
+
+@pytest.mark.usefixtures("no_cuda")
+def test_an_absent_backend_keeps_its_cases_with_the_reason() -> None:
+    planned = plan_cases(choose(REGISTRY, ["torch_nn", "numpy_bias_sgd"]), Problem(), 2)
+    assert [(item.case.label, item.skipped) for item in planned] == [
+        ("numpy_bias_sgd on numpy", ""),
+        ("torch_nn on torch-cpu", ""),
+        ("torch_nn on torch-cuda", "no CUDA device: none"),
+    ]
+    assert {item.case.threads for item in planned} == {2}
+
+
+@pytest.mark.usefixtures("no_cuda")
+def test_a_device_that_was_asked_for_by_name_must_be_there() -> None:
+    check_devices(["cpu"])
+    with pytest.raises(DeviceAbsentError, match="--device cuda is absent here: no CUDA device: none"):
+        check_devices(["cuda"])
+    with pytest.raises(UsageError, match=r"'cdua'.*'cuda'"):
+        check_devices(["cdua"])
+
+
+def test_a_choice_without_a_backend_on_the_device_is_refused() -> None:
+    with pytest.raises(UsageError, match="has a backend on the chosen --device"):
+        plan_cases(choose(REGISTRY, ["numpy_manual"]), Problem(), 1, ["cuda"])
+
+
+def test_rounds_are_shuffled_anew_from_the_seed() -> None:
+    cases = plan_cases(choose(REGISTRY), Problem(), 1, ["cpu"])
+    orders = [round_order(cases, 0, number) for number in range(20)]
+    assert len(set(orders)) == 20
+    assert all(sorted(order, key=cases.index) == list(cases) for order in orders)
+    assert orders == [round_order(cases, 0, number) for number in range(20)]
+    assert orders[0] != round_order(cases, 1, 0)
+    assert len({order[0] for order in orders}) > 5  # no case is always first

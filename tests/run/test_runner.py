@@ -1,0 +1,149 @@
+"""Rounds, budget and what is on disk when; the processes and the clock are doubles, so all of it is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.data.schema import Status
+from bench.data.store import read_manifest, read_processes, read_samples, read_summary
+from bench.errors import ChildError, ChildTimeout
+from bench.run.runner import Limits
+from bench.timing.protocol import Reply, Request
+
+Make = Callable[..., Any]
+
+
+def test_so_many_rounds_as_asked_for_each_over_all_cases(make: Make) -> None:
+    bench = make(Limits(1000, rounds=3))
+    bench.runner.execute()
+    rows = bench.runner.finish()
+    assert bench.runner.manifest.ended_by == "rounds"
+    assert bench.runner.manifest.rounds_done == 3
+    assert sorted(bench.seen.measured) == sorted(
+        (name, number) for number in range(3) for name in ("numpy_manual", "numpy_adam")
+    )
+    assert {row.processes for row in rows} == {3}
+
+
+def test_the_budget_ends_a_run_before_it_is_overdrawn(make: Make) -> None:
+    bench = make(Limits(10.5))  # 3 s to start, then 1 s a case: seven fit
+    bench.runner.execute()
+    assert bench.runner.manifest.ended_by == "budget"
+    assert len(bench.double.asked) == 7
+    assert bench.double.time <= 10.5
+
+
+def test_the_first_round_is_finished_whatever_the_budget(make: Make) -> None:
+    bench = make(Limits(0.001))
+    bench.runner.execute()
+    rows = bench.runner.finish()
+    assert len(bench.double.asked) == 2
+    assert all(row.status is Status.OK for row in rows)
+
+
+def test_every_finished_case_is_on_disk_before_the_next_begins(make: Make) -> None:
+    counts: list[tuple[int, int]] = []
+
+    def answer(_: Request) -> Reply:
+        counts.append((len(read_processes(bench.folder)), len(read_samples(bench.folder))))
+        return _ok(bench)
+
+    bench = make(Limits(1000, rounds=2), answer)
+    bench.runner.execute()
+    assert counts == [(0, 0), (1, 1), (2, 2), (3, 3)]
+
+
+def _ok(bench: Any) -> Reply:
+    return type(bench.double).answer(Request("", "", "", bench.planned[0].case.problem, 1, ""))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "reason"),
+    [
+        (ChildError("its process died by SIGSEGV"), Status.FAILED, "its process died by SIGSEGV"),
+        (ChildTimeout("no answer"), Status.TIMEOUT, "no answer for 30 s, so it was killed: raise --timeout"),
+        (Reply(Status.WRONG, "the loss is off"), Status.WRONG, "the loss is off"),
+        (Reply(Status.FAILED, "ValueError: x"), Status.FAILED, "ValueError: x"),
+    ],
+)
+def test_trouble_costs_only_its_own_row(make: Make, trouble: Any, status: Status, reason: str) -> None:
+    def answer(request: Request) -> Reply:
+        if request.implementation != "numpy_adam":
+            return _ok(bench)
+        if isinstance(trouble, Exception):
+            raise trouble
+        return trouble
+
+    bench = make(Limits(1000, rounds=3), answer)
+    bench.runner.execute()
+    rows = {row.implementation: row for row in bench.runner.finish()}
+    assert rows["numpy_manual"].status is Status.OK
+    assert rows["numpy_manual"].processes == 3
+    assert rows["numpy_adam"].status is status
+    assert rows["numpy_adam"].reason.startswith(reason)
+    assert rows["numpy_adam"].median_seconds is None
+    assert [request.implementation for request in bench.double.asked].count("numpy_adam") == 1
+    assert bench.seen.failures == [("numpy_adam", status.value, rows["numpy_adam"].reason)]
+    on_disk = read_summary(bench.folder).set_index("implementation")
+    assert on_disk.loc["numpy_adam", "status"] == status.value
+
+
+def test_a_failure_in_a_later_round_takes_the_case_out_and_keeps_what_was_measured(make: Make) -> None:
+    def answer(request: Request) -> Reply:
+        times = [each.implementation for each in bench.double.asked].count("numpy_adam")
+        if request.implementation == "numpy_adam" and times == 2:
+            raise ChildError("its process died by SIGKILL")
+        return _ok(bench)
+
+    bench = make(Limits(1000, rounds=4), answer)
+    bench.runner.execute()
+    rows = {row.implementation: row for row in bench.runner.finish()}
+    assert rows["numpy_adam"].status is Status.FAILED
+    samples = read_samples(bench.folder)
+    assert (samples["implementation"] == "numpy_adam").sum() == 1
+
+
+def test_ctrl_c_leaves_a_readable_run(make: Make) -> None:
+    def answer(request: Request) -> Reply:
+        if len(bench.double.asked) == 4:
+            raise KeyboardInterrupt
+        return _ok(bench)
+
+    bench = make(Limits(1000), answer)
+    with pytest.raises(KeyboardInterrupt):
+        bench.runner.execute()
+    bench.runner.manifest.ended_by = "interrupted"
+    rows = bench.runner.finish()
+    assert sorted(row.processes for row in rows) == [1, 2]
+    assert read_manifest(bench.folder).ended_by == "interrupted"
+
+
+def test_skipped_cases_are_planned_but_never_asked(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.model.device import BACKENDS, Availability
+
+    monkeypatch.setattr(
+        type(BACKENDS["torch-cuda"]), "availability", lambda backend: Availability(False, "absent: the test says so")
+    )
+    bench = make(Limits(1000, rounds=1), None, ["cuda"])
+    bench.runner.execute()
+    (row,) = bench.runner.finish()
+    assert (row.status, row.reason) == (Status.SKIPPED, "absent: the test says so")
+    assert bench.double.asked == []
+
+
+def test_what_the_backends_pinned_is_in_the_manifest(make: Make) -> None:
+    bench = make(Limits(1000, rounds=1))
+    bench.runner.execute()
+    bench.runner.finish()
+    assert read_manifest(bench.folder).precision == {"numpy": {"blas": "test"}}
+
+
+@pytest.mark.parametrize(("budget", "seconds"), [(5, 0.04), (3 + 16 * 0.4, 0.1), (60, 0.25)])
+def test_processes_sample_for_less_when_the_budget_is_small(make: Make, budget: float, seconds: float) -> None:
+    """Two cases and eight rounds are sixteen processes; 0.3 s of each are not sampling."""
+    bench = make(Limits(budget))
+    bench.runner.execute()
+    assert bench.double.asked[0].policy.process_seconds == pytest.approx(seconds)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bench.data.schema import Status
+from bench.data.store import read_manifest
+from bench.errors import NothingRanError
+from bench.model.problem import Problem
+from bench.model.registry import discover
+from bench.run.plan import Planned, choose, plan_cases
+from bench.run.runner import Limits
+from bench.run.session import new_run_id, run, verify_all
+
+SMALL = Problem(batch=20, d_in=16, hidden=12, d_out=8)
+
+
+class Silent:
+    def starting(self, frameworks: object) -> None: ...
+    def measuring(self, *_: object) -> None: ...
+    def failed(self, *_: object) -> None: ...
+
+
+def numpy_cases(*names: str) -> tuple[Planned, ...]:
+    return plan_cases(choose(discover(), names), SMALL, 1)
+
+
+def test_run_ids_sort_by_time() -> None:
+    ids = [new_run_id(datetime(2026, 1, day, tzinfo=UTC)) for day in (1, 2, 11)]
+    assert ids == sorted(ids)
+    assert ids[0].startswith("20260101-000000-")
+
+
+def test_a_run_from_plan_to_files(tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    outcome = run(numpy_cases("numpy_manual"), Limits(60, 2), Silent(), seed=3, command=["bench", "run"], out=out)
+    assert outcome.exit_code == 0
+    manifest = read_manifest(out)
+    assert (manifest.run_id, manifest.seed, manifest.rounds_done, manifest.ended_by) == ("mine", 3, 2, "rounds")
+    assert manifest.packages["numpy"]
+    assert manifest.precision["numpy"]["blas"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "manifest.json",
+        "processes.csv",
+        "samples.csv",
+        "summary.csv",
+    ]
+
+
+def test_a_run_in_which_nothing_can_run_says_why_and_makes_no_folder(tmp_path: Path) -> None:
+    (item,) = numpy_cases("numpy_manual")
+    skipped = Planned(item.case, item.implementation, "no such thing here")
+    with pytest.raises(NothingRanError, match="Nothing can run here: no such thing here"):
+        run([skipped], Limits(1), Silent(), seed=0, command=[], out=tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_verify_asks_each_case_and_times_none() -> None:
+    replies = verify_all(numpy_cases("numpy_manual", "numpy_dynamic"), Silent(), 60.0)
+    assert [reply.status for _, reply in replies] == [Status.OK] * 2
+    assert all(reply.samples == () and reply.verification for _, reply in replies)

@@ -1,0 +1,192 @@
+"""`make selfcheck`: does the harness find times that are known, and does it add any of its own?
+
+Real time on a real machine, so this is no test of the ordinary suite: it prints figures and fails on gross misses.
+
+1. Planted: stages that spin for a known time, one phase long and the others short, on a quiet machine and with another
+   process loading a core. The harness's medians against what was planted. Aim: 1 %.
+2. Added: the same real step timed by a plain hand-written loop and by the harness, alternating, so that a drift
+   falls on both. The ratio of the pairs. Aim: 0.97 to 1.03.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+from bench import BACKWARD, FORWARD, UPDATE, Device, Problem, Stage, State, Step
+from bench.analysis.stats import median_estimate
+from bench.data.schema import Method
+from bench.model.data import make_data
+from bench.model.device import BACKENDS
+from bench.model.registry import discover
+from bench.timing.clock import Now, host_now, resolution
+from bench.timing.measure import Policy, measure, time_whole
+
+GROSS = 0.10
+AIM = 0.01
+PHASES = ("forward", "backward", "update")
+PLANTED_SECONDS = (20e-6, 200e-6, 2e-3)
+REST_SECONDS = 50e-6
+
+
+@dataclass(frozen=True)
+class Spin:
+    """A stage that is busy for a time (a sleep would end when the scheduler likes) and notes what it really spent."""
+
+    run: Callable[[], None]
+    spent: list[int]
+    call_nanoseconds: float = 0.0
+    """What calling it costs beside the time that it notes: a stage's call is part of the stage."""
+
+    @property
+    def seconds(self) -> float:
+        """Median of what it really spent: a little over what was asked for, since its clock has a resolution too."""
+        return (statistics.median(self.spent) + self.call_nanoseconds) / 1e9
+
+
+def call_cost() -> float:
+    """Nanoseconds that calling a spin costs beside what it notes: a plain loop over spins of no length."""
+    spin = spinning(0.0)
+    totals = []
+    for _ in range(50):
+        start = time.perf_counter_ns()
+        for _ in range(200):
+            spin.run()
+        totals.append((time.perf_counter_ns() - start) / 200)
+    return statistics.median(totals) - statistics.median(spin.spent)
+
+
+def spinning(seconds: float, call_nanoseconds: float = 0.0) -> Spin:
+    """A spin of that length. It is a closure, so that the call itself costs as little as can be."""
+    nanoseconds = int(seconds * 1e9)
+    spent: list[int] = []
+
+    def run(now: Now = time.perf_counter_ns, note: Callable[[int], None] = spent.append) -> None:
+        start = last = now()
+        end = start + nanoseconds
+        while last < end:
+            last = now()
+        note(last - start)
+
+    return Spin(run, spent, call_nanoseconds)
+
+
+def found_seconds(spins: dict[str, Spin], phase: str) -> tuple[float, float]:
+    """What the harness finds for one phase and for the whole step."""
+    stages = tuple(Stage(kind, spins[str(kind[0])].run) for kind in (FORWARD, BACKWARD, UPDATE))
+    step = Step(stages, lambda: State(0.0, {}), lambda: None)
+    found = measure(
+        step,
+        now=host_now,
+        synchronize=lambda: None,
+        resolution=resolution(),
+        steps=10_000,
+        policy=Policy(sample_seconds=0.0, process_seconds=0.4, max_samples=2000),  # as short as the clock allows
+    )
+
+    def median(name: str, method: Method) -> float:
+        samples = [s for s in found.samples if (s.phase, s.method) == (name, method)]
+        return statistics.median(s.nanoseconds / s.iterations for s in samples) / 1e9
+
+    return median(phase, Method.STAGED), median("step", Method.WHOLE)
+
+
+@contextmanager
+def loaded_core() -> Iterator[None]:
+    """Another process that never rests."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        try:
+            yield
+        finally:
+            other.kill()
+
+
+def check_planted(condition: str) -> float:
+    """Print a line a planted time; the largest error."""
+    worst = 0.0
+    call = call_cost()
+    print(f"{condition:12}  calling a stage costs {call:.0f} ns, counted as planted")  # noqa: T201
+    for seconds in PLANTED_SECONDS:
+        for phase in PHASES:
+            spins = {name: spinning(seconds if name == phase else REST_SECONDS, call) for name in PHASES}
+            in_phase, whole = found_seconds(spins, phase)
+            planted = spins[phase].seconds
+            error = in_phase / planted - 1
+            whole_error = whole / sum(spin.seconds for spin in spins.values()) - 1
+            worst = max(worst, abs(error), abs(whole_error))
+            print(  # noqa: T201 - printing is what this is for
+                f"{condition:12}  {phase:9} planted {planted * 1e6:8.2f} us"
+                f"   found {in_phase * 1e6:8.2f} us ({error:+.2%})"
+                f"   whole step ({whole_error:+.2%})"
+            )
+    return worst
+
+
+def hand_written(step: Step, iterations: int) -> int:
+    """The loop that one would write without a harness."""
+    forward, backward, update = (stage.run for stage in step.stages)
+    start = time.perf_counter_ns()
+    for _ in range(iterations):
+        forward()
+        backward()
+        update()
+    return time.perf_counter_ns() - start
+
+
+@cache
+def cpu_device(framework: str) -> Device:
+    """The CPU device of a framework, with one thread."""
+    return next(b for b in BACKENDS.values() if b.framework == framework and b.device == "cpu").open(1)
+
+
+def check_added(name: str) -> float:
+    """Print the ratio of harness to hand-written loop; its distance from 1."""
+    item = discover()[name]
+    problem = Problem()
+    step = item.build(problem, make_data(problem, item.workload), cpu_device(item.framework))
+    for _ in range(50):
+        step()
+    logs = []
+    for index in range(60):
+        step.reset()
+        order = ("hand", "harness") if index % 2 else ("harness", "hand")
+        times = {}
+        for which in order:
+            if which == "hand":
+                times[which] = hand_written(step, 20)
+            else:
+                times[which] = time_whole(step, 20, host_now, lambda: None)
+        logs.append(math.log(times["harness"] / times["hand"]))
+    ratio = median_estimate(logs)
+    low, high = math.exp(ratio.low or 0), math.exp(ratio.high or 0)
+    print(  # noqa: T201
+        f"added         {name:18} harness / hand-written loop {math.exp(ratio.value):.4f}"
+        f"  (95 % interval {low:.4f} … {high:.4f})"
+    )
+    return abs(math.exp(ratio.value) - 1)
+
+
+def main() -> None:
+    """Run all checks; exit with 1 on a gross miss."""
+    worst = check_planted("quiet")
+    with loaded_core():
+        worst = max(worst, check_planted("loaded core"))
+    added = max(check_added(name) for name in ("numpy_manual", "torch_tensor", "torch_autograd"))
+    verdict = "within the aim" if worst <= AIM and added <= 0.03 else "outside the aim, not a gross miss"
+    failed = worst > GROSS or added > GROSS
+    print(  # noqa: T201
+        f"Largest error of a planted time {worst:.2%} (aim 1 %), of the ratio {added:.2%} (aim 3 %): "
+        + ("GROSS MISS" if failed else verdict)
+    )
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The documents' examples work as they stand."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+BENCH = Path(sys.executable).with_name("bench")
+
+
+def test_the_worked_example_is_the_file_and_it_is_right(root: Path) -> None:
+    text = (root / "docs" / "adding.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert block == (root / "docs" / "examples" / "numpy_inplace.py").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^(bench verify .*)$", text, flags=re.MULTILINE)
+    for dtype in ("float32", "float64"):
+        arguments = [str(BENCH), *command.split()[1:], "--dtype", dtype, "--json"]
+        done = subprocess.run(arguments, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert [row["status"] for row in json.loads(done.stdout)] == ["ok"]
+
+
+def test_the_commands_in_the_documents_exist(root: Path) -> None:
+    from bench.cli import cli
+
+    for document in [root / "README.md", *(root / "docs").glob("*.md")]:
+        text = document.read_text(encoding="utf-8")
+        for command in re.findall(r"^\s*(?:\$ )?bench ([a-z]+)", text, flags=re.MULTILINE):
+            assert command in cli.commands, f"{document.name}: bench {command}"
+        known = {option for each in cli.commands.values() for item in each.params for option in item.opts}
+        for option in re.findall(r"`(--[a-z-]+)", text):
+            assert option in known | {"--constraint", "--extra-index-url"}, f"{document.name}: {option}"
+
+
+def test_the_sample_run_can_be_read_and_belongs_to_this_version(root: Path) -> None:
+    from bench.data.store import read_manifest, read_processes, read_samples, read_summary
+
+    folder = root / "results" / "sample"
+    manifest = read_manifest(folder)
+    assert manifest.run_id == "sample"
+    assert len(read_samples(folder)) > 100
+    assert set(read_processes(folder)["status"]) == {"ok"}
+    assert set(read_summary(folder)["status"]) == {"ok", "skipped"}
+
+
+def test_the_readmes_table_is_that_of_the_sample_run(root: Path) -> None:
+    """A number that is shown was measured: the table in the README is made from the committed files."""
+    from bench.analysis.summarise import summarise
+    from bench.data.store import read_manifest, read_processes, read_samples
+    from bench.output.table import run_table
+    from bench.output.terminal import console
+
+    folder = root / "results" / "sample"
+    manifest = read_manifest(folder)
+    rows = summarise(manifest, read_samples(folder), read_processes(folder))
+    screen = console()
+    with screen.capture() as captured:
+        screen.print(run_table(rows, manifest, 140))
+    table = [line.rstrip() for line in captured.get().splitlines()]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    start = table.index(next(line for line in table if line.startswith("mlp_sgd:")))
+    for line in table[start : start + 7]:
+        assert line in readme

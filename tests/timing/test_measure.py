@@ -1,0 +1,191 @@
+"""The sampling logic, exactly: time is simulated, so every expected figure is an equality."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench.data.schema import Method
+from bench.timing.measure import (
+    Measurement,
+    Policy,
+    Sample,
+    _Course,
+    calibrate,
+    first_step,
+    measure,
+    time_staged,
+    time_whole,
+    warm_up,
+)
+
+
+def measured(world: Any, policy: Policy | None = None, fused: bool = False, **options: Any) -> Measurement:
+    policy = policy or Policy(sample_seconds=6e-6, process_seconds=120e-6, warmup_min_seconds=6e-6)
+    options = {"resolution": 1, "steps": 1000, **options}
+    return measure(world.step(fused), now=world.now, synchronize=world.synchronize, policy=policy, **options)
+
+
+def of(measurement: Measurement, phase: str, method: Method) -> list[Sample]:
+    return [sample for sample in measurement.samples if (sample.phase, sample.method) == (phase, method)]
+
+
+def test_a_whole_sample_synchronises_at_its_ends_only(world: Any) -> None:
+    world.sync_cost = 7
+    assert time_whole(world.step(), 3, world.now, world.synchronize) == 3 * 600 + 7
+    assert world.log == ["sync", "clock", *["f", "b", "u"] * 3, "sync", "clock"]
+
+
+def test_a_staged_sample_synchronises_after_each_phase_inside_its_time(world: Any) -> None:
+    world.sync_cost = 7
+    assert time_staged(world.step(), 3, world.now, world.synchronize) == (3 * 107, 3 * 207, 3 * 307)
+    one = ["clock", "f", "sync", "clock", "b", "sync", "clock", "u", "sync", "clock"]
+    assert world.log == ["sync", *one * 3]
+
+
+def test_the_first_step_is_a_sample_of_its_own(world: Any) -> None:
+    assert first_step(world.step(), world.now, world.synchronize) == Sample("first_step", Method.WHOLE, 0, 1, 600)
+
+
+def test_every_phase_and_the_whole_are_found_exactly(world: Any) -> None:
+    found = measured(world)
+    for phase, nanoseconds in (("forward", 100), ("backward", 200), ("update", 300)):
+        samples = of(found, phase, Method.STAGED)
+        assert {sample.nanoseconds / sample.iterations for sample in samples} == {nanoseconds}
+    assert {s.nanoseconds / s.iterations for s in of(found, "step", Method.WHOLE)} == {600}
+
+
+def test_samples_keep_their_order_and_alternate_between_whole_and_staged(world: Any) -> None:
+    found = measured(world)
+    whole = of(found, "step", Method.WHOLE)
+    assert [sample.sample for sample in whole] == list(range(len(whole)))
+    assert [s.phase for s in found.samples[:8]] == ["step", "forward", "backward", "update"] * 2
+
+
+def test_iterations_and_number_of_samples_follow_the_policy(world: Any) -> None:
+    found = measured(world)
+    whole = of(found, "step", Method.WHOLE)
+    assert {sample.iterations for sample in whole} == {10}  # 6 us a sample of 600 ns steps
+    assert len(whole) == 10  # 120 us of 6 us samples, half of them staged
+
+
+@pytest.mark.parametrize(
+    ("iteration", "cycle", "steps", "resolution", "expected"),
+    [
+        (600.0, 1, 1000, 1, 10),
+        (601.0, 1, 1000, 1, 10),
+        (599.0, 1, 1000, 1, 11),
+        (600.0, 4, 1000, 1, 12),  # a multiple of the cycle
+        (600.0, 1, 1000, 60, 100),  # a clock of 60 ns needs samples of 60 us
+        (600.0, 1, 7, 1, 7),  # never longer than a course of training
+        (600.0, 4, 7, 1, 4),
+        (600.0, 4, 2, 1, 4),
+        (1e9, 1, 500, 1, 1),
+        (0.0, 1, 500, 1, 500),
+    ],
+)
+def test_calibration(iteration: float, cycle: int, steps: int, resolution: int, expected: int) -> None:
+    assert calibrate(iteration, cycle, steps, resolution, Policy(sample_seconds=6e-6)) == expected
+
+
+def test_the_clocks_resolution_is_below_a_thousandth_of_a_sample(world: Any) -> None:
+    policy = Policy(sample_seconds=1e-9, process_seconds=1e-3, warmup_min_seconds=6e-6)
+    found = measured(world, policy, resolution=40)
+    assert all(s.nanoseconds >= 1000 * 40 for s in of(found, "step", Method.WHOLE))
+
+
+def test_a_slow_step_still_gets_the_fewest_samples_allowed(world: Any) -> None:
+    world.cost_of_step = lambda index: (10**9, 10**9, 10**9)
+    found = measured(world, Policy(min_samples=5))
+    assert len(of(found, "step", Method.WHOLE)) == 5
+
+
+def test_warm_up_discards_a_slow_start_and_ends_when_thirds_agree(world: Any) -> None:
+    world.cost_of_step = lambda index: (10_000, 0, 0) if index < 20 else (100, 200, 300)
+    policy = Policy(warmup_min_seconds=6e-6)
+    found = warm_up(_Course(world.step(), 1000), 1, policy, world.now, world.synchronize)
+    # With 3 iterations the thirds agree already at the slow level: the start looks steady. That is what the minimum
+    # is for; with it the first look comes after 20 slow steps.
+    assert found.settled
+    later = warm_up(_Course(world.step(), 1000), 1, Policy(warmup_min_seconds=201e-6), world.now, world.synchronize)
+    assert later.iteration_nanoseconds == 600
+
+
+def test_warm_up_goes_on_while_the_step_gets_faster(world: Any) -> None:
+    world.cost_of_step = lambda index: (max(600, 60_000 - 1000 * index), 0, 0)
+    found = warm_up(_Course(world.step(), 10_000), 1, Policy(warmup_min_seconds=1e-6), world.now, world.synchronize)
+    assert found.settled
+    assert found.iterations % 3 == 0
+    third = found.iterations // 3
+    cost = [max(600, 60_000 - 1000 * index) for index in range(found.iterations)]
+    middle, last = sorted(cost[third : 2 * third])[third // 2], sorted(cost[2 * third :])[third // 2]
+    assert abs(last - middle) <= 0.05 * middle + 1000
+
+
+def test_warm_up_that_never_settles_ends_at_its_cap_and_says_so(world: Any) -> None:
+    world.cost_of_step = lambda index: (int(1000 * 1.5**index), 0, 0)
+    policy = Policy(warmup_min_seconds=0.0, warmup_max_seconds=1e-3)
+    found = warm_up(_Course(world.step(), 1000), 1, policy, world.now, world.synchronize)
+    assert not found.settled
+    assert world.time >= 1e6
+
+
+def test_warm_up_counts_whole_cycles(world: Any) -> None:
+    world.cost_of_step = lambda index: (100 * (index % 4), 0, 0)
+    found = warm_up(_Course(world.step(), 1000), 4, Policy(warmup_min_seconds=1e-6), world.now, world.synchronize)
+    assert found.settled
+    assert found.iterations % 4 == 0
+    assert found.iteration_nanoseconds == 150
+
+
+def test_training_starts_over_before_it_leaves_its_course_and_never_inside_a_sample(world: Any) -> None:
+    found = measured(world, steps=25)
+    longest = max(sample.iterations for sample in found.samples)
+    assert longest <= 25
+    assert world.resets >= world.steps_run // 25
+    assert {sample.nanoseconds / sample.iterations for sample in of(found, "step", Method.WHOLE)} == {600}
+
+
+def test_varying_depths_are_timed_one_by_one_under_their_own_label(world: Any) -> None:
+    depths = (3, 1, 0, 2) * 10
+    world.cost_of_step = lambda index: (1000 * depths[index % len(depths)], 50, 50)
+    found = measured(world, depths=depths, cycle=4, steps=40)
+    single = [sample for sample in found.samples if sample.depth is not None]
+    assert {(s.depth, s.nanoseconds) for s in single} == {(0, 100), (1, 1100), (2, 2100), (3, 3100)}
+    assert [sum(s.depth == depth for s in single) for depth in range(4)] == [Policy.depth_cycles] * 4
+    assert sorted(s.sample for s in single if s.depth == 2) == list(range(Policy.depth_cycles))
+    mixed = [s for s in of(found, "step", Method.WHOLE) if s.depth is None]
+    assert {s.nanoseconds / s.iterations for s in mixed} == {1600}
+    assert all(s.iterations % 4 == 0 for s in mixed)
+
+
+def test_a_fused_step_has_no_staged_phases_but_profiled_ones(world: Any) -> None:
+    found = measured(world, fused=True)
+    assert not [sample for sample in found.samples if sample.method is Method.STAGED]
+    profiled = {s.phase: s.nanoseconds for s in found.samples if s.method is Method.PROFILED}
+    assert profiled == {"forward": 5000, "backward": 9000, "update": 2000}
+    assert len(of(found, "forward", Method.PROFILED)) == Policy.traced_steps
+
+
+def test_a_planted_missing_synchronisation_would_be_seen(world: Any) -> None:
+    """What time_whole would report if it forgot the last synchronisation, on a device that works behind the host."""
+    behind = {"pending": 0}
+
+    def launch() -> None:
+        behind["pending"] += 5000
+
+    def wait() -> None:
+        world.time += behind["pending"]
+        behind["pending"] = 0
+
+    from bench import BACKWARD, FORWARD, UPDATE, Stage, State, Step
+
+    step = Step(
+        (Stage(FORWARD, launch), Stage(BACKWARD, launch), Stage(UPDATE, launch)),
+        lambda: State(0.0, {}),
+        lambda: None,
+    )
+    assert time_whole(step, 2, world.now, wait) == 30_000
+    assert time_staged(step, 2, world.now, wait) == (10_000, 10_000, 10_000)
+    assert time_whole(step, 2, world.now, lambda: None) == 0
