@@ -34,6 +34,7 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
     per_process = _per_process(finished)
     by_case = dict(iter(per_process.groupby(list(CASE_KEY), sort=False))) if len(per_process) else {}
     outcomes = dict(iter(processes.groupby(list(CASE_KEY), sort=False))) if len(processes) else {}
+    well = {key: times for key, times in by_case.items() if _status("", outcomes.get(key))[0] is Status.OK}
     rows: list[SummaryRow] = []
     for planned in manifest.cases:
         key = tuple(planned.columns[name] for name in CASE_KEY)
@@ -46,7 +47,7 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
         if status is not Status.OK or times is None or outcome is None:
             rows.append(SummaryRow(**common, phase=STEP, processes=0 if outcome is None else len(outcome)))
             continue
-        baseline = _baseline_times(planned.columns, by_case)
+        baseline = _baseline_times(planned.columns, well)
         peak = outcome["peak_bytes"].max()
         rows += _case_rows(common, times, baseline, None if pd.isna(peak) else int(peak))
     return rows
@@ -80,10 +81,10 @@ def _whole_steps(times: pd.DataFrame) -> pd.DataFrame:
     return times[chosen & (times["clock"] == "host")]
 
 
-def _baseline_times(columns: dict[str, str | int], by_case: dict[CaseKey, pd.DataFrame]) -> pd.DataFrame | None:
-    """Whole steps of the case that this one's speedup is stated over; None if the run does not hold it."""
+def _baseline_times(columns: dict[str, str | int], well: dict[CaseKey, pd.DataFrame]) -> pd.DataFrame | None:
+    """Whole steps of the case that this one's speedup is stated over; None if the run holds none that is well."""
     wanted = WORKLOADS[str(columns["workload"])].baseline
-    for key, times in by_case.items():
+    for key, times in well.items():
         other = dict(zip(CASE_KEY, key, strict=True))
         if other["implementation"] == wanted and all(other[name] == columns[name] for name in _COMPARABLE):
             return _whole_steps(times)

@@ -11,6 +11,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,9 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value) if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return repr(value)
+    return " ".join(str(value).splitlines())  # one row is one line, whatever a framework's message holds
 
 
 def to_csv(row_type: type[CaseColumns], rows: Iterable[CaseColumns], header: bool = True) -> str:
@@ -74,7 +77,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise StorageError(
             f"{path} cannot be written ({error.strerror}): free space or choose another --out."
         ) from error
@@ -240,3 +244,15 @@ def _check_shape(path: Path, columns: tuple[Column, ...]) -> None:
         raise DataFormatError(f"{path} is not a {path.name} of stepbench: its first line does not name the columns.")
     if last != b"\n":
         raise DataFormatError(f"{path} is cut off: its last line is incomplete; restore the file or run again.")
+    _check_fields(path, len(expected))
+
+
+def _check_fields(path: Path, expected: int) -> None:
+    """Refuse a line with too few or too many fields: pandas would fill the missing ones with unknowns."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            found = line.count(b",") + 1
+            if found != expected and b'"' in line:  # a comma may stand inside quotes
+                found = len(next(csv.reader([line.decode("utf-8", errors="replace")])))
+            if found != expected:
+                raise DataFormatError(f"{path} is damaged: line {number} has {found} fields, not {expected}.")

@@ -19,7 +19,9 @@ def _pairs(registry: Registry) -> list[tuple[Implementation, Backend]]:
 
 def list_table(registry: Registry) -> Table:
     """Every implementation on every backend, available or why not."""
-    table = plain_table("implementation", "backend", "workload", "phases", "available", wrap=["available"])
+    table = plain_table(
+        "implementation", "backend", "workload", "phases", "available", wrap=["implementation", "available"]
+    )
     for item, backend in _pairs(registry):
         availability = backend.availability()
         available = Text("yes") if availability.present else Text(f"no: {availability.reason}", style="yellow")

@@ -57,4 +57,4 @@ class Progress:
     def failed(self, case: Case, status: Status, reason: str) -> None:
         """A case is out of the run."""
         self._clear()
-        self._console.print(f"{case.label}: {status.value}: {reason}", soft_wrap=True, markup=False)
+        self._console.print(f"{case.label}: {status.value}: {reason}", soft_wrap=True, markup=False, emoji=False)

@@ -20,14 +20,22 @@ from bench.output.text import duration, duration_interval, factor, factor_interv
 from bench.run.plan import Planned
 from bench.timing.protocol import Reply
 
-_WIDE = 118
-"""Below this width the run's table leaves the phases to summary.csv."""
+_WIDE, _MIDDLE = 118, 94
+"""Below these widths the run's table leaves the phases, then the tax and an interval, to summary.csv."""
 
 
 def verify_table(replies: Sequence[tuple[Planned, Reply]]) -> Table:
     """What the gate found: relative errors over the first steps, largest of all arrays."""
     table = plain_table(
-        "implementation", "backend", "loss", "gradients", "changes", "allowed", "verdict", "reason", wrap=["reason"]
+        "implementation",
+        "backend",
+        "loss",
+        "gradients",
+        "changes",
+        "allowed",
+        "verdict",
+        "reason",
+        wrap=["implementation", "reason"],
     )
     for planned, reply in replies:
         found = reply.verification
@@ -39,7 +47,7 @@ def verify_table(replies: Sequence[tuple[Planned, Reply]]) -> Table:
             *("-" if error is None else f"{error:.1e}" for error in errors),
             "-" if found is None else f"{found.tolerance:.0e}",
             Text("right", style="green") if passed else Text(reply.status.value, style="bold red"),
-            reply.reason,
+            Text(reply.reason),
         )
     return table
 
@@ -58,7 +66,8 @@ def run_table(rows: Sequence[SummaryRow], manifest: Manifest, width: int) -> Ren
 
 def _workload_table(rows: Sequence[SummaryRow], width: int) -> Table:
     phases = [str(phase) for phase in ALL_PHASES] if width >= _WIDE else []
-    numbers = ["step", "95 % interval", "speedup", "95 % interval ", *phases, "sync tax"]
+    spread, tax = (["95 % interval"], ["sync tax"]) if width >= _MIDDLE else ([], [])
+    numbers = ["step", *spread, "speedup", "95 % interval ", *phases, *tax]
     table = plain_table("implementation", "backend", *numbers, right=numbers)
     for row in rows:
         if row.phase != STEP or row.depth is not None:
@@ -69,11 +78,11 @@ def _workload_table(rows: Sequence[SummaryRow], width: int) -> Table:
             row.implementation,
             row.backend,
             duration(row.median_seconds),
-            duration_interval(row.low_seconds, row.high_seconds),
+            *([duration_interval(row.low_seconds, row.high_seconds)] if spread else []),
             "baseline" if is_baseline else factor(row.speedup),
             "" if is_baseline else factor_interval(row.speedup_low, row.speedup_high),
             *(_phase_cell(mine, phase) for phase in phases),
-            percent(row.sync_tax),
+            *([percent(row.sync_tax)] if tax else []),
         )
     return table
 
@@ -119,8 +128,9 @@ def _notes(rows: Sequence[SummaryRow], manifest: Manifest) -> list[str]:
 
 def compare_table(rows: Sequence[Comparison]) -> Table:
     """Two runs, case by case."""
-    numbers = ["A", "B", "B / A", "95 % interval"]
-    table = plain_table("implementation", "backend", "threads", *numbers, "note", right=numbers, wrap=["note"])
+    numbers = ["threads", "A", "B", "B / A", "95 % interval"]
+    notes = ["note"] if any(row.reason for row in rows) else []
+    table = plain_table("implementation", "backend", *numbers, *notes, right=numbers, wrap=["implementation", "note"])
     for row in rows:
         table.add_row(
             row.columns["implementation"],
@@ -130,7 +140,7 @@ def compare_table(rows: Sequence[Comparison]) -> Table:
             _median(row.seconds_b),
             "-" if row.ratio is None else f"{row.ratio.value:.3f}",
             _ends(row.ratio),
-            row.reason,
+            *([row.reason] if notes else []),
         )
     return table
 

@@ -18,8 +18,11 @@ def console(stream: TextIO | None = None) -> Console:
     return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH, highlight=False)
 
 
-def plain_table(*columns: str, right: Iterable[str] = (), wrap: Iterable[str] = ()) -> Table:
-    """A table without lines; numbers to the right, only the columns in `wrap` may take several lines."""
+def plain_table(*columns: str, right: Iterable[str] = (), wrap: Iterable[str] = ("implementation",)) -> Table:
+    """A table without lines; numbers to the right, only the columns in `wrap` may take several lines.
+
+    Cells that hold somebody's words must be `Text`: Rich reads square brackets and colons in a `str` as markup.
+    """
     right, wrap = set(right), set(wrap)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:

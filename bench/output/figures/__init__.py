@@ -72,10 +72,11 @@ def draw(folder: Path, figures: Sequence[str] = (), formats: Sequence[str] = ("p
     written = []
     for name in figures or names():
         draw_one: Callable[[RunData], Figure] = importlib.import_module(f"{__name__}.{name}").draw
-        with mpl.rc_context(cast("Any", _style.RC)):
-            figure = draw_one(data)
-            for kind in formats:
-                path = folder / FIGURES / f"{name}.{kind}"
-                write_atomically(path, _style.rendered(figure, kind, data.manifest.run_id))
-                written.append(path)
+        for kind in formats:
+            path = folder / FIGURES / f"{name}.{kind}"
+            # Drawn anew for each format: saving lays a figure out, and the next saving would start from that.
+            with mpl.rc_context(cast("Any", _style.RC)):
+                content = _style.rendered(draw_one(data), kind, data.manifest.run_id)
+            write_atomically(path, content)
+            written.append(path)
     return written

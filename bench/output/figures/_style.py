@@ -68,7 +68,7 @@ def panels(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def label(row: pd.Series[Any], several_backends: bool) -> str:
     """How an axis calls a case."""
-    return f"{row['implementation']}\n({row['backend']})" if several_backends else str(row["implementation"])
+    return f"{row['implementation']} ({row['backend']})" if several_backends else str(row["implementation"])
 
 
 def new_figure(heights: list[int], title: str, data: RunData) -> tuple[Figure, list[Axes]]:

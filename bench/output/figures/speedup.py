@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.output.figures import _style
-from bench.output.text import duration, factor, factor_interval
+from bench.output.text import duration, factor, factor_interval, significant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from bench.output.figures import RunData
 
 TITLE = "Speedup of one training step over NumPy"
+_MOST_TICKS = 7
 
 
 def draw(data: RunData) -> Figure:
@@ -63,9 +63,8 @@ def _panel(
     axis.axvline(1, color="black", lw=1, ls="--")
     axis.set_xscale("log", base=2)
     axis.set_xlim(*limits)
-    axis.xaxis.set_major_locator(LogLocator(base=2, subs=(1.0,), numticks=12))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    ticks = _octaves(*limits)
+    axis.set_xticks(ticks, [f"{f'{tick:g}' if tick >= 1 / 8 else significant(tick, 2)}x" for tick in ticks])
     axis.minorticks_off()
     axis.grid(axis="x", color="#DDDDDD", lw=0.6)
     axis.set_yticks(positions, [_style.label(row, several) for _, row in inside.iterrows()])
@@ -73,8 +72,18 @@ def _panel(
     axis.set_title(f"{name}: 1x is {_baseline_text(panel)}")
 
 
+def _octaves(low: float, high: float) -> list[float]:
+    """Powers of two between the limits, 1 among them, so few that their labels have room."""
+    first, last = round(np.log2(low)), round(np.log2(high))
+    stride = max(1, -(-(last - first) // _MOST_TICKS))
+    return [2.0**exponent for exponent in range(-(-first // stride) * stride, last + 1, stride)]
+
+
 def _baseline_text(panel: pd.DataFrame) -> str:
-    row = panel[panel["implementation"] == panel["baseline"]].iloc[0]
+    found = panel[panel["implementation"] == panel["baseline"]]
+    if not len(found):
+        return str(panel["baseline"].iloc[0])
+    row = found.iloc[0]
     return f"{row['implementation']} at {duration(float(row['median_seconds']))} a step"
 
 

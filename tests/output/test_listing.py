@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.model.device import BACKENDS, Availability, NumpyBackend, TorchBackend
+from bench.model.registry import Registry
+from bench.output.listing import list_json, list_table
+
+SOURCE = '''
+from bench.model.registry import implementation
+
+@implementation("zz_adam", framework="numpy", workload="mlp_bias_adam")
+def a(problem, data, device):
+    """Adam by hand."""
+
+@implementation("aa_first", framework="torch", workload="mlp_sgd", fused=True)
+def b(problem, data, device):
+    """One kernel.
+
+    More about it.
+    """
+
+@implementation("numpy_manual", framework="numpy", workload="mlp_sgd")
+def c(problem, data, device):
+    pass
+'''
+REASON = "no CUDA device [/dev/nvidia0]: install the driver"
+
+
+@pytest.fixture
+def registry(write: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch) -> Registry:
+    def availability(self: TorchBackend) -> Availability:
+        return Availability(True) if self.device == "cpu" else Availability(False, REASON)
+
+    monkeypatch.setattr(TorchBackend, "availability", availability)
+    monkeypatch.setattr(NumpyBackend, "availability", lambda _: Availability(True))
+    registry = Registry()
+    registry.load(f"file:{write('mine.py', SOURCE)}")
+    return registry
+
+
+def shown(registry: Registry, width: int) -> list[str]:
+    stream = io.StringIO()
+    Console(file=stream, width=width, highlight=False).print(list_table(registry))
+    return stream.getvalue().splitlines()
+
+
+def test_every_implementation_is_listed_on_every_backend(registry: Registry) -> None:
+    header, *lines = (line.strip().split(maxsplit=4) for line in shown(registry, 140))
+    assert header == ["implementation", "backend", "workload", "phases", "available"]
+    assert lines == [
+        ["numpy_manual", "numpy", "mlp_sgd", "separable", "yes"],
+        ["aa_first", "torch-cpu", "mlp_sgd", "fused", "yes"],
+        ["aa_first", "torch-cuda", "mlp_sgd", "fused", f"no: {REASON}"],
+        ["zz_adam", "numpy", "mlp_bias_adam", "separable", "yes"],
+    ]
+
+
+def test_a_narrow_list_wraps_the_reason_and_cuts_nothing(registry: Registry) -> None:
+    lines = shown(registry, 80)
+    assert max(len(line) for line in lines) <= 80
+    words = {word for line in lines for word in line.split()}
+    assert {"aa_first", "numpy_manual", "torch-cuda", "mlp_bias_adam", "separable", *REASON.split()} <= words
+
+
+def test_the_same_for_programs(registry: Registry) -> None:
+    rows = json.loads(json.dumps(list_json(registry)))
+    assert [(row["implementation"], row["backend"]) for row in rows] == [
+        ("numpy_manual", "numpy"),
+        ("aa_first", "torch-cpu"),
+        ("aa_first", "torch-cuda"),
+        ("zz_adam", "numpy"),
+    ]
+    assert rows[2] == {
+        "implementation": "aa_first",
+        "backend": "torch-cuda",
+        "workload": "mlp_sgd",
+        "fused": True,
+        "available": False,
+        "reason": REASON,
+        "summary": "One kernel.",
+    }
+    assert (rows[3]["available"], rows[3]["reason"], rows[3]["summary"]) == (True, "", "Adam by hand.")
+    assert rows[0]["summary"] == ""
+
+
+def test_an_empty_registry_lists_nothing() -> None:
+    assert list_json(Registry()) == []
+    assert len(shown(Registry(), 80)) == 1
+
+
+def test_listing_imports_nothing_heavy(root: Path) -> None:
+    program = (
+        "import sys, bench.output.listing as l, bench.model.registry as r\n"
+        "l.list_table(r.discover()); l.list_json(r.discover())\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "rich" in loaded
+    assert loaded & {"numpy", "pandas", "torch", "tensorflow", "matplotlib", "pydantic", "scipy"} == set()
+
+
+def test_the_backends_of_this_machine_all_say_whether_they_are_present() -> None:
+    for backend in BACKENDS.values():
+        availability = backend.availability()
+        assert availability.present is not bool(availability.reason), backend.name

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.output.text import duration, duration_interval, factor, factor_interval, percent, significant
+
+repeatable = settings(derandomize=True, database=None, deadline=None, max_examples=300)
+SCALES = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (1, "1.00"),
+        (9.99, "9.99"),
+        (9.994, "9.99"),
+        (9.999, "10.0"),
+        (99.94, "99.9"),
+        (99.96, "100"),
+        (999.4, "999"),
+        (123456, "123000"),
+        (0.1, "0.100"),
+        (0.09999, "0.100"),
+        (0.00012345, "0.000123"),
+        (-9.999, "-10.0"),
+    ],
+)
+def test_three_significant_digits_and_no_exponent(value: float, text: str) -> None:
+    assert significant(value) == text
+
+
+@pytest.mark.parametrize(("digits", "text"), [(1, "3"), (2, "3.1"), (5, "3.1416")])
+def test_other_numbers_of_digits(digits: int, text: str) -> None:
+    assert significant(math.pi, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-"),
+        (0.0, "0 ns"),
+        (1.5e-10, "0.150 ns"),
+        (1e-9, "1.00 ns"),
+        (9.994e-7, "999 ns"),
+        (9.996e-7, "1.00 µs"),
+        (0.0003599, "360 µs"),
+        (0.9994e-3, "999 µs"),
+        (0.9996e-3, "1.00 ms"),
+        (0.9999e-3, "1.00 ms"),
+        (1e-3, "1.00 ms"),
+        (9.999e-3, "10.0 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.00 s"),
+        (1.0, "1.00 s"),
+        (61.26, "61.3 s"),
+    ],
+)
+def test_a_duration_has_the_unit_in_which_it_is_at_least_one(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@repeatable
+@given(st.floats(1e-9, 999.0))
+def test_a_duration_reads_back_within_half_a_unit_of_its_last_digit(seconds: float) -> None:
+    number, unit = duration(seconds).split(" ")
+    assert re.fullmatch(r"\d\.\d\d|\d\d\.\d|\d\d\d", number), number
+    assert float(number) * SCALES[unit] == pytest.approx(seconds, rel=0.00501)
+    assert unit == "s" or float(number) < 1000
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (None, None, "-"),
+        (1e-3, None, "-"),
+        (None, 1e-3, "-"),
+        (3.444e-4, 3.846e-4, "344 … 385 µs"),
+        (9.5e-4, 1.06e-3, "0.950 … 1.06 ms"),
+        (9.5e-4, 9.996e-4, "0.950 … 1.00 ms"),
+        (0.5, 2.0, "0.500 … 2.00 s"),
+    ],
+)
+def test_an_interval_has_one_unit(low: float | None, high: float | None, text: str) -> None:
+    assert duration_interval(low, high) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.3994, "0.399x"), (9.999, "10.0x"), (123.4, "123x")])
+def test_a_speedup(value: float | None, text: str) -> None:
+    assert factor(value) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"), [(None, None, "-"), (1.0, None, "-"), (None, 1.0, "-"), (0.857, 1.309, "0.857 … 1.31")]
+)
+def test_an_interval_of_speedups(low: float | None, high: float | None, text: str) -> None:
+    assert factor_interval(low, high) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (0.0, "+0.0 %"), (0.1234, "+12.3 %"), (-0.0132, "-1.3 %"), (2.0, "+200.0 %")]
+)
+def test_a_percentage_has_its_sign(value: float | None, text: str) -> None:
+    assert percent(value) == text
