@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: bench test perf lint format selfcheck clean
+.PHONY: bench test survival lint format selfcheck clean
 .DELETE_ON_ERROR:
 
 bench: $(VENV)/installed
@@ -16,6 +16,9 @@ bench: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
+
+survival: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m slow -rP
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -38,6 +38,22 @@ class Duration(click.ParamType[float]):
         return float(match[1]) * self._UNITS[match[2]]
 
 
+class Percent(click.ParamType[float]):
+    """A share such as `2%` or `0.02`."""
+
+    name = "percent"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The share, or a usage error."""
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", str(value).strip())
+        share = 0.0 if match is None else float(match[1]) / (100 if match[2] else 1)
+        if not 0 < share < 1:
+            self.fail(f"{value!r} is not a share between 0 and 1: write 2% or 0.02.", param, ctx)
+        return share
+
+
 class Threads(click.ParamType[int]):
     """A number of CPU threads, or `all` that this process may use."""
 
@@ -105,6 +121,8 @@ def cli(debug: bool) -> None:
       bench run                      measure all of them, write CSVs and figures
       bench run -w mlp_sgd           one workload only
       bench run --load mine.py       your own step beside them
+      bench run --resume results/RUN finish a run that was interrupted
+      bench doctor                   what disturbs measurements here, and what cures it
       bench plot results/RUN         draw a run's figures again
       bench compare RUN_A RUN_B      two runs side by side
 
@@ -150,13 +168,28 @@ def verify(as_json: bool, timeout: float, **chosen: Any) -> None:
 @cli.command()
 @_with(_choosing, _sizing)
 @click.option("--budget", type=Duration(), default="60s", show_default=True, help="Time for the whole command.")
-@click.option("--rounds", type=_SIZE, help="Stop after so many rounds, if the budget allows them.")
+@click.option("--rounds", type=_SIZE, help="Exactly so many rounds over all cases, if the budget allows them.")
+@click.option(
+    "--precision",
+    type=Percent(),
+    default="2%",
+    show_default=True,
+    help="Stop when every speedup's interval is within ± this.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Finish an interrupted or killed run; only --budget may be new.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: results/RUN-ID]")
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures at the end.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON, on standard output.")
 def run(
     budget: float,
     rounds: int | None,
+    precision: float,
+    resume: Path | None,
     out: Path | None,
     figures: bool,
     as_json: bool,
@@ -170,15 +203,36 @@ def run(
     """
     from bench.output.progress import Progress
     from bench.run.runner import Limits
+    from bench.run.session import resume as resume_session
     from bench.run.session import run as run_session
 
-    planned = _plan(seed=seed, **chosen)
-    reserve = min(_FIGURE_SECONDS if figures else 1.0, budget / 5)
-    limits = Limits(budget - reserve, rounds, timeout)
+    seconds = budget - min(_FIGURE_SECONDS if figures else 1.0, budget / 5)
+    command = ["bench", *sys.argv[1:]]
     with Progress() as progress:
-        outcome = run_session(planned, limits, progress, seed=seed, command=["bench", *sys.argv[1:]], out=out)
+        if resume is not None:
+            given = _given_besides("resume", "budget", "figures", "as_json")
+            if given:
+                raise UsageError(f"--resume takes everything but --budget from the run: leave out {', '.join(given)}.")
+            outcome = resume_session(resume, progress, seconds if _is_given("budget") else None)
+        else:
+            planned = _plan(seed=seed, **chosen)
+            limits = Limits(seconds, rounds, precision, timeout)
+            load = chosen["load"]
+            outcome = run_session(planned, limits, progress, seed=seed, command=command, out=out, load=load)
     _show_run(outcome, figures, as_json)
     sys.exit(outcome.exit_code)
+
+
+def _is_given(name: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def _given_besides(*names: str) -> list[str]:
+    """The options on the command line that are none of these, as the user spells them."""
+    parameters = click.get_current_context().command.params
+    return [item.opts[0] for item in parameters if item.name and item.name not in names and _is_given(item.name)]
 
 
 _FIGURE_SECONDS = 7.0
@@ -247,6 +301,30 @@ def compare(run_a: Path, run_b: Path, as_json: bool) -> None:
         click.echo(f"The runs differ in {item} (A / B).", err=True)
 
 
+@cli.command()
+@click.option("--threads", type=Threads(), default="all", show_default=True, help="CPU threads of the A/A.")
+@click.option("--pairs", type=click.IntRange(min=3), default=10, show_default=True, help="Pairs of processes a case.")
+@click.option("--timeout", type=Duration(), default="30s", show_default=True, help="Longest silence of a process.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
+def doctor(threads: int, pairs: int, timeout: float, as_json: bool) -> None:
+    """Say what this machine is, what on it disturbs measurements, and what it can resolve.
+
+    It only looks: every cure is a command for you to run. The noise floor comes from a short A/A, the same case against
+    itself in pairs of fresh processes.
+    """
+    from bench.output.doctor import doctor_json, doctor_table
+    from bench.output.progress import Progress
+    from bench.output.terminal import console
+    from bench.run.session import examine_machine
+
+    with Progress() as progress:
+        report = examine_machine(progress, threads, pairs, timeout)
+    if as_json:
+        click.echo(json.dumps(doctor_json(report), indent=2))
+    else:
+        console().print(doctor_table(report))
+
+
 def _registry(load: tuple[Path, ...]) -> Registry:
     from bench.model.registry import discover
 
@@ -290,6 +368,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:  # a disk or a pipe that gave way where no better message was to be had
+        if "--debug" in arguments:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"Error: {where}{error.strerror or error}; free space, or look at its permissions.", err=True)
+        sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)

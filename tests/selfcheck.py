@@ -162,7 +162,7 @@ def check_added(name: str) -> float:
             if which == "hand":
                 times[which] = hand_written(step, 20)
             else:
-                times[which] = time_whole(step, 20, host_now, lambda: None)
+                (times[which],) = time_whole(step, 20, host_now, lambda: None)
         logs.append(math.log(times["harness"] / times["hand"]))
     ratio = median_estimate(logs)
     low, high = math.exp(ratio.low or 0), math.exp(ratio.high or 0)

@@ -126,7 +126,7 @@ def mann_whitney_cdf(n: int, m: int) -> NDArray[np.float64]:
     """P(U <= u) for u = 0 .. n m, U being the Mann-Whitney statistic of groups of n and m from one distribution.
 
     The counts are the coefficients of the Gaussian binomial prod_i (1 - q^(m+i)) / (1 - q^i), i = 1 .. n; groups of
-    more than 60 use the normal approximation, whose error is then far below what matters here.
+    more than 60 use the normal approximation with continuity correction, whose intervals are then as wide or wider.
     """
     size = n * m + 1
     if n > 60 or m > 60:
@@ -145,3 +145,69 @@ def mann_whitney_cdf(n: int, m: int) -> NDArray[np.float64]:
         running += count
         result.append(running / total)
     return np.array(result)
+
+
+def student_t_quantile(probability: float, freedom: int) -> float:
+    """The value that a t variable with `freedom` degrees of freedom stays below with `probability`.
+
+    Bisection on the distribution function, whose tail is half of the regularised incomplete beta function
+    I(freedom / (freedom + t^2); freedom / 2, 1/2) (Abramowitz and Stegun, 26.7.1).
+    """
+    if probability < 0.5:
+        return -student_t_quantile(1 - probability, freedom)
+    low, high = 0.0, 1.0
+    while _student_t_upper_tail(high, freedom) > 1 - probability:
+        high *= 2
+    for _ in range(200):
+        middle = (low + high) / 2
+        if _student_t_upper_tail(middle, freedom) > 1 - probability:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _student_t_upper_tail(t: float, freedom: int) -> float:
+    return 0.5 * _incomplete_beta(freedom / (freedom + t * t), freedom / 2, 0.5)
+
+
+def _incomplete_beta(x: float, a: float, b: float) -> float:
+    """Regularised, by its continued fraction with Lentz's method (Press et al., "Numerical Recipes", 6.4)."""
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):
+        return 1 - _incomplete_beta(1 - x, b, a)
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)) / a
+    tiny = 1e-300
+    fraction, c, d = 1.0, 1.0, 0.0
+    for step in range(400):
+        m = step // 2
+        if step == 0:
+            numerator = 1.0
+        elif step % 2 == 0:
+            numerator = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        else:
+            numerator = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        d = 1 / max(1 + numerator * d, tiny, key=abs)
+        c = max(1 + numerator / c, tiny, key=abs)
+        fraction *= c * d
+        if abs(1 - c * d) < 1e-15:
+            break
+    return front * (fraction - 1)
+
+
+def detectable_slowdown(log_ratios: ArrayLike, alpha: float = 0.01, power: float = 0.8) -> float:
+    """The smallest slowdown that so many pairs as these would find, from the spread of their log ratios.
+
+    exp((t(1 - alpha) + t(power)) s / sqrt(n)) - 1, t with n - 1 degrees of freedom: the usual sample-size formula for
+    a one-sided test on the mean.
+
+    Args:
+        log_ratios: ln(B / A) of n >= 2 pairs that are known to be the same.
+        alpha: how often a difference may be seen where there is none.
+        power: how often one of that size is to be seen.
+    """
+    values = np.asarray(log_ratios, dtype=float)
+    n = len(values)
+    reach = student_t_quantile(1 - alpha, n - 1) + student_t_quantile(power, n - 1)
+    return math.expm1(reach * float(values.std(ddof=1)) / math.sqrt(n))

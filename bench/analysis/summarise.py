@@ -42,26 +42,32 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
         outcome = outcomes.get(key)
         status, reason = _status(planned.skipped, outcome)
         verified = outcome is not None and bool(outcome["verified"].all())
-        common = {**identity, "status": status, "reason": reason, "verified": verified}
         times = by_case.get(key)
+        if status is Status.OK and times is None:
+            status, reason = Status.FAILED, "its processes gave no samples"
+        common = {**identity, "status": status, "reason": reason, "verified": verified}
         if status is not Status.OK or times is None or outcome is None:
             rows.append(SummaryRow(**common, phase=STEP, processes=0 if outcome is None else len(outcome)))
             continue
         baseline = _baseline_times(planned.columns, well)
-        peak = outcome["peak_bytes"].max()
-        rows += _case_rows(common, times, baseline, None if pd.isna(peak) else int(peak))
+        rows += _case_rows(common, times, baseline, outcome)
     return rows
 
 
 def _per_process(samples: pd.DataFrame) -> pd.DataFrame:
     """One row a process, phase, method, clock and depth: median and minimum of seconds an iteration."""
+    flagged = samples["flags"] != ""
     frame = samples.assign(
-        each=samples["seconds"] / samples["iterations"].astype(float), depth=samples["depth"].astype("Int64").fillna(-1)
+        flagged=flagged,
+        each=samples["seconds"] / samples["iterations"].astype(float),
+        depth=samples["depth"].astype("Int64").fillna(-1),
     )
     keys = [*CASE_KEY, "round", "process", *_ROW_KEY]
-    grouped = frame.groupby(keys, sort=False)["each"]
-    result: pd.DataFrame = grouped.agg(["median", "min", "count"]).reset_index()
-    return result
+    grouped = frame.groupby(keys, sort=False)
+    result = grouped["each"].agg(["median", "min", "count"])
+    result["flagged"] = grouped["flagged"].sum()
+    result["clean"] = frame[~flagged].groupby(keys, sort=False)["each"].median()
+    return result.reset_index()
 
 
 def _status(skipped: str, outcome: pd.DataFrame | None) -> tuple[Status, str]:
@@ -92,10 +98,12 @@ def _baseline_times(columns: dict[str, str | int], well: dict[CaseKey, pd.DataFr
 
 
 def _case_rows(
-    common: dict[str, Any], times: pd.DataFrame, baseline: pd.DataFrame | None, peak: int | None
+    common: dict[str, Any], times: pd.DataFrame, baseline: pd.DataFrame | None, outcome: pd.DataFrame
 ) -> list[SummaryRow]:
     workload, problem = _workload_and_problem(common)
     shares, tax = _shares(times), _sync_tax(times)
+    peak = _known(outcome["peak_bytes"].max())
+    unsettled = int((outcome["warmup_settled"] == False).sum())  # noqa: E712 - unknown is neither
     rows = []
     order = {STEP: 0, FIRST_STEP: 1, **{str(phase): 2 + index for index, phase in enumerate(ALL_PHASES)}}
     groups: Any = times.groupby(list(_ROW_KEY), sort=False)
@@ -115,16 +123,23 @@ def _case_rows(
             "low_seconds": estimate.low,
             "high_seconds": estimate.high,
             "minimum_seconds": float(group["min"].median()),
+            "flagged": int(group["flagged"].sum()),
+            "clean_median_seconds": _known(group["clean"].median()),
+            "unsettled": unsettled,
             "share": shares.get((phase, method)),
-            "peak_bytes": peak,
+            "peak_bytes": None if peak is None else int(peak),
         }
-        if flops is not None and phase != FIRST_STEP and method != Method.PROFILED.value:
+        if flops is not None and estimate.value > 0 and phase != FIRST_STEP and method != Method.PROFILED.value:
             row["gflops"] = flops / estimate.value / 1e9
         if phase == STEP and depth < 0:
             row |= _ends("sync_tax", tax, "sync_tax")
             row |= _speedup(workload, group, baseline)
         rows.append(SummaryRow(**common, **row))
     return rows
+
+
+def _known(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)
 
 
 def _workload_and_problem(common: dict[str, Any]) -> tuple[Workload, Problem]:
@@ -146,6 +161,7 @@ def _speedup(workload: Workload, times: pd.DataFrame, baseline: pd.DataFrame | N
     if baseline is None:
         return {}
     pairs = pd.concat([_by_round(baseline), _by_round(times)], axis=1, join="inner")
+    pairs = pairs[(pairs > 0).all(axis=1)]  # a clock that stood still gives no ratio
     if not len(pairs):
         return {}
     estimate = ratio_estimate(pairs.iloc[:, 0], pairs.iloc[:, 1])
@@ -176,6 +192,7 @@ def _sync_tax(times: pd.DataFrame) -> Estimate | None:
     phases = _phase_medians(times, Method.STAGED).sum(axis=1).rename("phases")
     whole = _whole_steps(times).set_index("process")["median"]
     pairs = pd.concat([phases, whole], axis=1, join="inner")
+    pairs = pairs[(pairs > 0).all(axis=1)]
     if not len(pairs):
         return None
     ratio = ratio_estimate(np.asarray(pairs["phases"]), np.asarray(pairs["median"]))

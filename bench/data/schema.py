@@ -6,6 +6,7 @@ A row is a frozen dataclass; its fields are the columns, in order, and their met
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, get_type_hints
@@ -13,11 +14,15 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict
 
 from bench.model.case import Case
+from bench.model.problem import Dtype
+from bench.model.step import ALL_PHASES
+from bench.model.workload import WORKLOADS
 
 SCHEMA_VERSION = 1
 
 STEP = "step"
 FIRST_STEP = "first_step"
+_PHASES = (STEP, FIRST_STEP, *ALL_PHASES)
 
 
 class Method(StrEnum):
@@ -38,8 +43,8 @@ class Status(StrEnum):
     TIMEOUT = "timeout"
 
 
-def _column(doc: str, unit: str = "", **options: Any) -> Any:
-    return field(metadata={"doc": doc, "unit": unit}, **options)
+def _column(doc: str, unit: str = "", values: Collection[str] = (), **options: Any) -> Any:
+    return field(metadata={"doc": doc, "unit": unit, "values": tuple(map(str, values))}, **options)
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Column:
     optional: bool
     unit: str
     doc: str
+    values: tuple[str, ...] = ()
+    """The only values that it may have; any if empty."""
 
 
 def columns_of(row: type) -> tuple[Column, ...]:
@@ -63,7 +70,8 @@ def columns_of(row: type) -> tuple[Column, ...]:
         members = [member for member in getattr(hint, "__args__", (hint,)) if member is not type(None)]
         optional = len(members) < len(getattr(hint, "__args__", (hint,)))
         kind = next(base for base in (bool, int, float, str) if issubclass(members[0], base))
-        found.append(Column(item.name, kind, optional, item.metadata["unit"], item.metadata["doc"]))
+        values = tuple(map(str, members[0])) if issubclass(members[0], StrEnum) else item.metadata["values"]
+        found.append(Column(item.name, kind, optional, item.metadata["unit"], item.metadata["doc"], values))
     return tuple(found)
 
 
@@ -74,11 +82,13 @@ class CaseColumns:
     schema_version: int = _column("Version of these columns.")
     run_id: str = _column("The run; also the name of its folder.")
     implementation: str = _column("Registered name of the implementation.")
-    workload: str = _column("Which mathematics it computes; speedups are stated inside one workload only.")
+    workload: str = _column(
+        "Which mathematics it computes; speedups are stated inside one workload only.", values=WORKLOADS
+    )
     backend: str = _column("Framework plus device, for example `torch-cpu`.")
     framework: str = _column("`numpy`, `torch` or `tensorflow`.")
     device: str = _column("`cpu` or `cuda`.")
-    dtype: str = _column("Number format of data, weights and arithmetic.")
+    dtype: str = _column("Number format of data, weights and arithmetic.", values=tuple(Dtype))
     batch: int = _column("Rows of the input batch, N.")
     d_in: int = _column("Features of one input.")
     hidden: int = _column("Units of the hidden layer, H.")
@@ -116,7 +126,9 @@ class SampleRow(CaseColumns):
     """One row a sample: one recorded time over one or more iterations."""
 
     device_name: str = _column("The hardware's name.")
-    phase: str = _column("`step`, `forward`, `backward`, `update`, or `first_step`: the first call in a fresh process.")
+    phase: str = _column(
+        "`step`, `forward`, `backward`, `update`, or `first_step`: the first call in a fresh process.", values=_PHASES
+    )
     method: Method = _column(
         "`whole`: the phases back to back; `staged`: each timed apart; `profiled`: the framework's own profiler."
     )
@@ -153,13 +165,18 @@ class ProcessRow(CaseColumns):
         default=None,
     )
     build_seconds: float | None = _column("Time of the untimed `build`.", "s", default=None)
+    start_seconds: float | None = _column(
+        "From asking for the process to the end of its first step.", "s", default=None
+    )
+    wall_seconds: float | None = _column("From asking for the process to its answer.", "s", default=None)
+    zygote: int | None = _column("Which of the framework's interpreters it was forked from, from 0.", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryRow(CaseColumns):
     """One row a case, phase, method and depth; a case that could not run keeps one row with the reason."""
 
-    phase: str = _column("`step`, `forward`, `backward`, `update` or `first_step`.")
+    phase: str = _column("`step`, `forward`, `backward`, `update` or `first_step`.", values=_PHASES)
     method: Method | None = _column("How the times were obtained; see samples.csv.", default=None)
     clock: str | None = _column("`host` or `device`.", default=None)
     depth: int | None = _column(
@@ -168,7 +185,7 @@ class SummaryRow(CaseColumns):
     status: Status = _column("`ok`, `skipped`, `failed`, `wrong` or `timeout`.")
     reason: str = _column("Why the status is not `ok`.", default="")
     verified: bool = _column("Whether every process of the case agreed with the oracle before it was timed.")
-    processes: int = _column("Processes that were measured.", default=0)
+    processes: int = _column("Processes that were started, failed ones included.", default=0)
     samples: int = _column("Samples behind the row.", default=0)
     median_seconds: float | None = _column(
         "Per iteration: median over processes of each process's median.", "s", default=None
@@ -193,6 +210,11 @@ class SummaryRow(CaseColumns):
     gflops: float | None = _column(
         "Matrix products of the row's phase per second, in 10^9 floating-point operations.", "GFLOP/s", default=None
     )
+    flagged: int = _column("Samples with a flag; see `flags` in samples.csv.", default=0)
+    clean_median_seconds: float | None = _column(
+        "What `median_seconds` would be without the flagged samples.", "s", default=None
+    )
+    unsettled: int = _column("Processes whose warm-up did not become steady before its cap.", default=0)
     peak_bytes: int | None = _column(
         "Largest peak memory of the case's processes; see processes.csv.", "bytes", default=None
     )
@@ -223,14 +245,21 @@ class Manifest(BaseModel):
     seed: int
     budget_seconds: float
     rounds: int | None
-    """Rounds asked for; None if the budget decides."""
+    """Rounds asked for; None if budget and precision decide."""
+    target_precision: float = 0.02
+    """Half an interval over its speedup that was good enough to stop."""
+    timeout_seconds: float = 30.0
+    load: list[str] = []
+    """Files of implementations that were named on the command line."""
+    sources: dict[str, str] = {}
+    """SHA-256 of each implementation's file."""
     rounds_done: int = 0
     ended_by: str = "unfinished"
-    """`budget`, `rounds`, `interrupted`, or `unfinished` while the run goes on."""
+    """`precision`, `budget`, `rounds`, `interrupted`, or `unfinished` while the run goes on or if it was killed."""
     wall_seconds: float | None = None
     machine: dict[str, str | int | float | None]
     packages: dict[str, str]
-    precision: dict[str, dict[str, str]] = {}
+    modes: dict[str, dict[str, str]] = {}
     """Of each backend: what was pinned and what is in use, as the measuring process reported it."""
     git_revision: str | None = None
     constraints_sha256: str | None = None

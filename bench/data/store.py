@@ -50,6 +50,11 @@ def _cell(value: Any) -> str:
     return " ".join(str(value).splitlines())  # one row is one line, whatever a framework's message holds
 
 
+def _encoded(text: str) -> bytes:
+    """UTF-8; half characters, as broken file names hold them, are spelled out."""
+    return text.encode("utf-8", errors="backslashreplace")
+
+
 def to_csv(row_type: type[CaseColumns], rows: Iterable[CaseColumns], header: bool = True) -> str:
     """Rows as CSV text."""
     names = [item.name for item in fields(row_type)]
@@ -67,7 +72,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         StorageError: it could not be written; the old content is untouched.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = _encoded(content) if isinstance(content, str) else content
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +95,7 @@ def _append(path: Path, text: str) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
         try:
             size = os.fstat(descriptor).st_size
-            data = text.encode()
+            data = _encoded(text)
             try:
                 if os.write(descriptor, data) != len(data):
                     raise OSError(28, "no space left on device")
@@ -169,6 +174,8 @@ def read_manifest(folder: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise DataFormatError(f"{path} is damaged at {where}: {first['msg']}.") from error
+    except RecursionError as error:
+        raise DataFormatError(f"{path} is damaged: it is nested too deeply to be a manifest.") from error
     except json.JSONDecodeError as error:
         raise DataFormatError(f"{path} is damaged: line {error.lineno} is not JSON ({error.msg}).") from error
 
@@ -212,7 +219,7 @@ def _read_csv(path: Path, row_type: type[CaseColumns]) -> pd.DataFrame:
             true_values=["true"],
             false_values=["false"],
         )
-    except (ValueError, TypeError, pd.errors.ParserError) as error:
+    except (ValueError, TypeError, OverflowError, pd.errors.ParserError) as error:
         detail = " ".join(str(error).split())
         raise DataFormatError(f"{path} is damaged: {detail}; restore the file or choose another run.") from error
     for column in columns:
@@ -222,6 +229,10 @@ def _read_csv(path: Path, row_type: type[CaseColumns]) -> pd.DataFrame:
     versions = set(frame["schema_version"]) - {SCHEMA_VERSION}
     if versions:
         raise DataFormatError(_version_message(path, versions.pop()))
+    for column in columns:
+        odd = set(frame[column.name]) - {*column.values, ""} if column.values else set()
+        if odd:
+            raise DataFormatError(f"{path} is damaged: {column.name} is {odd.pop()!r}, which is none of its values.")
     return frame
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from types import TracebackType
@@ -46,13 +47,31 @@ class Progress:
         else:
             self._console.print(line)
 
-    def measuring(self, case: Case, number: int, done: int, of: int, seconds_left: float) -> None:
-        """A case's turn in a round has come."""
+    def measuring(
+        self,
+        case: Case,
+        number: int,
+        done: int,
+        of: int,
+        seconds_left: float,
+        widest: tuple[Case, float] | None = None,
+    ) -> None:
+        """A case's turn in a round has come; `widest` is the case that the run is least sure of."""
         left = f", {seconds_left:.0f} s left" if seconds_left else ""
+        sure = ""
+        if widest is not None and math.isfinite(widest[1]):
+            sure = f", widest interval ±{widest[1] * 100:.1f} % ({widest[0].label})"
         if self._live:
-            self._rewrite(f"Round {number + 1}: {done + 1} of {of}{left}: {case.label}")
+            self._rewrite(f"Round {number + 1}: {done + 1} of {of}{left}{sure}: {case.label}")
         elif done == 0:
-            self._console.print(f"Round {number + 1}: {of} cases{left}.")
+            self._console.print(f"Round {number + 1}: {of} cases{left}{sure}.", soft_wrap=True, markup=False)
+
+    def pairing(self, case: Case, pair: int, of: int) -> None:
+        """A pair of processes of one case is about to be measured."""
+        if self._live:
+            self._rewrite(f"A/A: pair {pair + 1} of {of}: {case.label}")
+        elif pair == 0:
+            self._console.print(f"A/A: {of} pairs of {case.label}.", soft_wrap=True, markup=False)
 
     def failed(self, case: Case, status: Status, reason: str) -> None:
         """A case is out of the run."""

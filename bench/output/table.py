@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.compare import Comparison
-from bench.analysis.stats import Estimate
+from bench.analysis.stats import MIN_PROCESSES, Estimate
 from bench.data.schema import STEP, Manifest, Method, Status, SummaryRow
 from bench.model.step import ALL_PHASES
 from bench.model.workload import WORKLOADS
@@ -118,12 +118,66 @@ def _notes(rows: Sequence[SummaryRow], manifest: Manifest) -> list[str]:
             f"{each} processes a case; speedup is the workload's NumPy baseline / this, from the same rounds; "
             "intervals say how much processes differ."
         )
-        if fewest < 6:
-            notes.append("An interval needs 6 processes: raise --budget or --rounds.")
+        if fewest < MIN_PROCESSES:
+            notes.append(f"An interval needs {MIN_PROCESSES} processes: raise --budget or --rounds.")
     if any(row.method is Method.PROFILED for row in rows):
         notes.append("~ a fused step's share, from its framework's own profiler in an extra pass.")
-    notes.append(f"Ended by {manifest.ended_by} after {manifest.wall_seconds:.1f} s.")
+    notes += _disturbance_notes(steps) + _tax_notes(steps)
+    return [*notes, _ending(manifest)]
+
+
+def _disturbance_notes(steps: Sequence[SummaryRow]) -> list[str]:
+    """How many samples carry a flag, and how much it would change if they were left out."""
+    flagged, samples = sum(row.flagged for row in steps), sum(row.samples for row in steps)
+    notes = []
+    if flagged:
+        text = f"{flagged} of {samples} samples of whole steps were disturbed (see `flags` in samples.csv)"
+        shifts = [
+            (row.clean_median_seconds / row.median_seconds - 1, row)
+            for row in steps
+            if row.clean_median_seconds is not None and row.median_seconds
+        ]
+        if shifts:
+            shift, row = max(shifts, key=lambda item: abs(item[0]))
+            text += f"; without them no step time moves by more than {abs(shift):.1%} ({row.implementation})"
+        notes.append(text + ".")
+    unsettled = sum(row.unsettled for row in steps)
+    if unsettled:
+        notes.append(f"{unsettled} processes never became steady in their warm-up; their samples are flagged.")
     return notes
+
+
+def _tax_notes(steps: Sequence[SummaryRow]) -> list[str]:
+    """What it means where the phases' sum and the whole step disagree for certain."""
+    notes = []
+    more = [row.implementation for row in steps if row.sync_tax_low is not None and row.sync_tax_low > 0]
+    if more:
+        notes.append(
+            f"Phases timed apart add up to more than the step for {', '.join(more)}: reading the clock and waiting "
+            "between phases costs that much; the step is the number to quote."
+        )
+    less = [row.implementation for row in steps if row.sync_tax_high is not None and row.sync_tax_high < 0]
+    if less:
+        notes.append(
+            f"Phases timed apart add up to less than the step for {', '.join(less)}: what lies between phases, or a "
+            "median of parts against a median of wholes, is in the step only."
+        )
+    return notes
+
+
+_ENDINGS = {
+    "precision": "Every speedup's interval was within the --precision asked for",
+    "budget": "The --budget was spent before every interval was within --precision",
+    "rounds": "The --rounds asked for were done",
+    "interrupted": "Interrupted; finish it with `bench run --resume`",
+}
+
+
+def _ending(manifest: Manifest) -> str:
+    seconds = "" if manifest.wall_seconds is None else f" after {manifest.wall_seconds:.1f} s"
+    ending = _ENDINGS.get(manifest.ended_by, "Not finished: `bench run --resume` goes on with it")
+    precision = f" (± {manifest.target_precision:.1%})" if manifest.rounds is None else ""
+    return f"{ending}{precision}{seconds}; {manifest.rounds_done} rounds."
 
 
 def compare_table(rows: Sequence[Comparison]) -> Table:

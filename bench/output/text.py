@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
 def duration(seconds: float | None, digits: int = 3) -> str:
     """A time with a fitting unit and three significant digits; a dash if it is unknown."""
-    if seconds is None:
+    if seconds is None or not math.isfinite(seconds):
         return "-"
     scale, unit = next((item for item in _UNITS if abs(seconds) >= item[0] * 0.9995), _UNITS[-1])
     return f"{significant(seconds / scale, digits)} {unit}"
@@ -43,4 +45,4 @@ def factor_interval(low: float | None, high: float | None) -> str:
 
 def percent(value: float | None) -> str:
     """A signed percentage."""
-    return "-" if value is None else f"{value * 100:+.1f} %"
+    return "-" if value is None else f"{round(value * 100, 1) + 0.0:+.1f} %"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.data.schema import Status
-from bench.errors import ChildError, ChildTimeout
+from bench.errors import ChildError, ChildTimeout, StorageError
 from bench.model.case import Case
 from bench.model.data import make_data
 from bench.model.device import Backend
@@ -46,7 +46,11 @@ class Truths:
         if key not in self._paths:
             workload = WORKLOADS[case.workload]
             path = self._folder / f"truth-{len(self._paths)}.npz"
-            save_truth(make_truth(workload, make_data(case.problem, workload), case.problem.dtype), path)
+            truth = make_truth(workload, make_data(case.problem, workload), case.problem.dtype)
+            try:
+                save_truth(truth, path)
+            except OSError as error:
+                raise StorageError(f"{path} cannot be written ({error.strerror}): free space or set TMPDIR.") from error
             self._paths[key] = path
         return self._paths[key]
 

@@ -1,24 +1,21 @@
-"""Driving a run: rounds over all cases, one fresh process a case and round, each on disk before the next begins."""
+"""Driving a run: rounds over the cases, one fresh process a case and round, each on disk before the next begins."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from bench.analysis.summarise import summarise
-from bench.data.schema import Manifest, ProcessRow, SampleRow, Status, SummaryRow, case_columns
-from bench.data.store import RunStore, read_processes, read_samples
+from bench.data.schema import Manifest, Status, SummaryRow
+from bench.data.store import RunStore
 from bench.model.case import Case
 from bench.run.asking import Asks, Truths, ask_case
 from bench.run.plan import Planned, round_order
-from bench.timing.environment import cpu_name
+from bench.run.precision import MIN_ROUNDS, Ledger
+from bench.run.records import rows_of, whole_step_seconds, write_summary
 from bench.timing.measure import Policy
-from bench.timing.protocol import Reply
 
-MIN_ROUNDS = 6
-"""Rounds that an interval needs; see `bench.analysis.stats.MIN_PROCESSES`."""
 _GUESS_SECONDS = 0.6
 
 
@@ -28,8 +25,19 @@ class Watcher(Protocol):
     def starting(self, frameworks: Sequence[str]) -> None:
         """The interpreters of these frameworks are being started."""
 
-    def measuring(self, case: Case, number: int, done: int, of: int, seconds_left: float) -> None:
-        """A case's turn in a round has come."""
+    def measuring(
+        self,
+        case: Case,
+        number: int,
+        done: int,
+        of: int,
+        seconds_left: float,
+        widest: tuple[Case, float] | None = None,
+    ) -> None:
+        """A case's turn in a round has come; `widest` is the case that the run is least sure of."""
+
+    def pairing(self, case: Case, pair: int, of: int) -> None:
+        """A pair of processes of one case is about to be measured."""
 
     def failed(self, case: Case, status: Status, reason: str) -> None:
         """A case is out of the run."""
@@ -42,7 +50,21 @@ class Limits:
     budget_seconds: float
     """Time from the start of the run to its end; the first round is always finished."""
     rounds: int | None = None
+    """So many rounds over all cases; None: time is given out by need until the precision is met."""
+    precision: float = 0.02
+    """Half an interval over its speedup that is good enough."""
     timeout_seconds: float = 30.0
+
+
+@dataclass
+class Done:
+    """What is on disk already: nothing for a new run."""
+
+    rounds: dict[Case, dict[int, float | None]] = field(default_factory=dict)
+    """Of each case: the rounds it was measured in, and the median found, or None if that process failed."""
+    processes: int = 0
+    seconds: float = 0.0
+    """Time that the processes took together: what a resumed run has spent of its budget."""
 
 
 class Runner:
@@ -57,32 +79,61 @@ class Runner:
         limits: Limits,
         watcher: Watcher,
         *,
+        done: Done | None = None,
         began: float | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._asks, self._limits, self._watcher, self._now = store, asks, limits, watcher, now
         self.manifest = manifest
-        self._began = now() if began is None else began
-        self._live = [item for item in planned if not item.skipped]
+        self._done = done or Done()
+        self._began = (now() if began is None else began) - self._done.seconds
+        self._planned = [item for item in planned if not item.skipped]
+        self._out: set[Case] = set()
+        self._ledger = Ledger(planned)
         self._truths = Truths(asks.scratch)
         self._seconds: dict[Case, float] = {}
-        self._process = 0
-        self._cpu_name = cpu_name()
+        for case, rounds in self._done.rounds.items():
+            for number, seconds in rounds.items():
+                self._remember(case, number, seconds)
+
+    def _remember(self, case: Case, number: int, seconds: float | None) -> None:
+        if seconds is None:
+            self._out.add(case)
+            self._ledger.drop(case)
+        else:
+            self._ledger.record(case, number, seconds)
 
     def execute(self) -> None:
-        """Measure round after round until the rounds asked for are done or the budget is spent."""
+        """Measure round after round until the run's rounds, precision or budget are reached."""
         backends = list({item.case.backend: item.backend for item in self._live}.values())
         self._watcher.starting(sorted({backend.framework for backend in backends}))
         self._asks.start(backends)
         policy = self._policy()
         number = 0
-        while self._live and (self._limits.rounds is None or number < self._limits.rounds):
-            if not self._round(number, policy):
+        while (cases := self._cases_of(number)) is not None:
+            if not self._round(number, cases, policy):
                 self.manifest.ended_by = "budget"
                 return
             number += 1
             self.manifest.rounds_done = number
-        self.manifest.ended_by = "rounds"
+            self._store.write_manifest(self.manifest)
+            write_summary(self._store, self.manifest)
+        self.manifest.ended_by = "rounds" if self._limits.rounds is not None else "precision"
+
+    @property
+    def _live(self) -> list[Planned]:
+        return [item for item in self._planned if item.case not in self._out]
+
+    def _cases_of(self, number: int) -> list[Case] | None:
+        """The cases of one round, or None if there is no such round."""
+        everything = [item.case for item in self._live]
+        if self._limits.rounds is not None:
+            return everything if number < self._limits.rounds and everything else None
+        if number < MIN_ROUNDS:
+            return everything or None
+        if any(number in rounds for rounds in self._done.rounds.values()):
+            return []  # a round by need that was under way before: what was needed then is not known now
+        return self._ledger.needing(self._limits.precision) or None
 
     def _left(self) -> float:
         return self._began + self._limits.budget_seconds - self._now()
@@ -93,78 +144,38 @@ class Runner:
         each = max(0.0, self._left()) / units - _GUESS_SECONDS / 2
         return Policy(process_seconds=min(Policy.process_seconds, max(0.04, each)))
 
-    def _round(self, number: int, policy: Policy) -> bool:
+    def _round(self, number: int, cases: Sequence[Case], policy: Policy) -> bool:
         """One round; False if the budget ended it."""
-        order = round_order(self._live, self.manifest.seed, number)
-        for done, item in enumerate(order):
+        order = [
+            item
+            for item in round_order(self._planned, self.manifest.seed, number)
+            if item.case in cases and number not in self._done.rounds.get(item.case, {})
+        ]
+        for index, item in enumerate(order):
             began = self._now()
             if number and self._left() < self._seconds.get(item.case, _GUESS_SECONDS):
                 return False
-            self._watcher.measuring(item.case, number, done, len(order), max(0.0, self._left()))
-            status = self._measure(item, number, policy)
+            left = max(0.0, self._left())
+            self._watcher.measuring(item.case, number, index, len(order), left, self._ledger.widest())
+            self._measure(item, number, policy, began)
             self._seconds[item.case] = self._now() - began
-            if status is not Status.OK:
-                self._live.remove(item)
         return True
 
-    def _measure(self, item: Planned, number: int, policy: Policy) -> Status:
+    def _measure(self, item: Planned, number: int, policy: Policy, began: float) -> None:
         """One case in one fresh process, put on disk whatever came of it."""
         case = item.case
         reply = ask_case(self._asks, item, self._truths.path(case), policy, self._limits.timeout_seconds)
         if reply.facts:
-            self.manifest.precision.setdefault(case.backend, reply.facts)
-        self._record(case, number, reply)
+            self.manifest.modes.setdefault(case.backend, reply.facts)
+        wall = self._now() - began
+        self._store.append(*rows_of(self.manifest.run_id, case, number, self._done.processes, reply, wall))
+        self._done.processes += 1
+        self._remember(case, number, whole_step_seconds(reply) if reply.status is Status.OK else None)
         if reply.status is not Status.OK:
             self._watcher.failed(case, reply.status, reply.reason)
-        return reply.status
-
-    def _record(self, case: Case, number: int, reply: Reply) -> None:
-        columns = case_columns(self.manifest.run_id, case)
-        samples = [
-            SampleRow(
-                **columns,
-                device_name=reply.device_name or self._cpu_name,
-                phase=sample.phase,
-                method=sample.method,
-                clock=sample.clock,
-                round=number,
-                process=self._process,
-                sample=sample.sample,
-                iterations=sample.iterations,
-                seconds=sample.nanoseconds / 1e9,
-                depth=sample.depth,
-            )
-            for sample in reply.samples
-        ]
-        found, warmup = reply.verification, reply.warmup
-        process = ProcessRow(
-            **columns,
-            round=number,
-            process=self._process,
-            status=reply.status,
-            reason=reply.reason,
-            verified=found is not None and found.passed,
-            loss_error=None if found is None else found.loss_error,
-            gradient_error=None if found is None else found.gradient_error,
-            change_error=None if found is None else found.change_error,
-            warmup_iterations=None if warmup is None else warmup.iterations,
-            warmup_settled=None if warmup is None else warmup.settled,
-            threads_used=reply.threads,
-            peak_bytes=reply.peak_bytes,
-            build_seconds=reply.build_seconds,
-        )
-        self._store.append(samples, process)
-        self._process += 1
 
     def finish(self) -> list[SummaryRow]:
         """Write manifest and summary from what is on disk; gives the summary's rows."""
         self.manifest.wall_seconds = round(self._now() - self._began, 3)
         self._store.write_manifest(self.manifest)
         return write_summary(self._store, self.manifest)
-
-
-def write_summary(store: RunStore, manifest: Manifest) -> list[SummaryRow]:
-    """Make summary.csv from the run's other files."""
-    rows = summarise(manifest, read_samples(store.folder), read_processes(store.folder))
-    store.write_summary(rows)
-    return rows

@@ -10,13 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import __version__
+from bench.data.repair import repair
 from bench.data.schema import Manifest, Status, SummaryRow
-from bench.data.store import RunStore
+from bench.data.store import RunStore, read_manifest
 from bench.errors import NothingRanError
+from bench.model.problem import Problem
+from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case
-from bench.run.plan import Planned
-from bench.run.runner import Limits, Runner, Watcher
+from bench.run.doctor import Report, examine
+from bench.run.plan import Planned, choose, plan_cases
+from bench.run.resume import check_same, done_so_far, planned_of, source_hashes
+from bench.run.runner import Done, Limits, Runner, Watcher
 from bench.run.zygotes import Zygotes
+from bench.timing.conditions import machine_findings
 from bench.timing.environment import constraints_sha256, git_revision, machine_facts, package_versions
 from bench.timing.protocol import Reply
 
@@ -53,6 +59,7 @@ def run(
     seed: int,
     command: Sequence[str],
     out: Path | None = None,
+    load: Sequence[Path] = (),
 ) -> Outcome:
     """Measure the planned cases into a new folder. Ctrl-C ends it early and keeps what is finished.
 
@@ -60,9 +67,10 @@ def run(
         planned: the cases, as `plan_cases` gives them.
         limits: budget, rounds, and how long a process may be silent.
         watcher: is told about progress.
-        seed: of the order of the rounds.
+        seed: of the data and of the order of the rounds.
         command: the command line, for the manifest.
         out: the run's folder; by default a new one below results/.
+        load: the files of implementations that were named, for the manifest.
 
     Raises:
         NothingRanError: not one of the cases can run here.
@@ -75,7 +83,45 @@ def run(
     started = datetime.now(UTC)
     run_id = out.resolve().name if out is not None else new_run_id(started)
     folder = out if out is not None else RESULTS / run_id
-    manifest = Manifest(
+    manifest = _manifest(run_id, started, planned, limits, seed, command, load)
+    return _drive(RunStore.create(folder, manifest), manifest, planned, limits, watcher, began, Done())
+
+
+def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) -> Outcome:
+    """Finish a run that was interrupted or killed: what is missing is measured, what is done is kept.
+
+    Args:
+        folder: the run's folder.
+        watcher: is told about progress.
+        budget_seconds: a new budget for the whole run, what it has spent so far included; by default its own.
+
+    Raises:
+        UsageError: the machine, the packages or an implementation changed since.
+        DataFormatError: the folder holds no run, or a damaged one.
+    """
+    began = time.monotonic()
+    manifest = read_manifest(folder)
+    planned = planned_of(manifest, discover([Path(path) for path in manifest.load]))
+    budget = manifest.budget_seconds if budget_seconds is None else budget_seconds
+    limits = Limits(budget, manifest.rounds, manifest.target_precision, manifest.timeout_seconds)
+    load = [Path(path) for path in manifest.load]
+    here = _manifest(manifest.run_id, datetime.now(UTC), planned, limits, manifest.seed, manifest.command, load)
+    check_same(manifest, here, folder)
+    manifest.budget_seconds = budget
+    repair(folder)
+    return _drive(RunStore(folder), manifest, planned, limits, watcher, began, done_so_far(folder, manifest))
+
+
+def _manifest(
+    run_id: str,
+    started: datetime,
+    planned: Sequence[Planned],
+    limits: Limits,
+    seed: int,
+    command: Sequence[str],
+    load: Sequence[Path],
+) -> Manifest:
+    return Manifest(
         run_id=run_id,
         created=started.isoformat(timespec="seconds"),
         stepbench=__version__,
@@ -83,16 +129,32 @@ def run(
         seed=seed,
         budget_seconds=limits.budget_seconds,
         rounds=limits.rounds,
+        target_precision=limits.precision,
+        timeout_seconds=limits.timeout_seconds,
+        load=[str(path.resolve()) for path in load],
+        sources=source_hashes(item.implementation for item in planned),
         machine=machine_facts(),
         packages=package_versions(),
         git_revision=git_revision(),
         constraints_sha256=constraints_sha256(),
+        disturbances=[finding.sentence for finding in machine_findings() if finding.disturbs],
         cases=[item.for_manifest() for item in planned],
     )
-    store = RunStore.create(folder, manifest)
+
+
+def _drive(
+    store: RunStore,
+    manifest: Manifest,
+    planned: Sequence[Planned],
+    limits: Limits,
+    watcher: Watcher,
+    began: float,
+    done: Done,
+) -> Outcome:
     interrupted = False
+    folder = store.folder
     with Zygotes() as zygotes:
-        runner = Runner(store, manifest, planned, zygotes, limits, watcher, began=began)
+        runner = Runner(store, manifest, planned, zygotes, limits, watcher, done=done, began=began)
         try:
             runner.execute()
         except KeyboardInterrupt:
@@ -111,6 +173,18 @@ def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float) -> 
         watcher.starting(sorted({backend.framework for backend in backends}))
         zygotes.start(backends)
         for done, item in enumerate(live):
-            watcher.measuring(item.case, 0, done, len(live), 0.0)
+            watcher.measuring(item.case, 0, done, len(live), 0.0, None)
             replies.append((item, ask_case(zygotes, item, truths.path(item.case), None, timeout)))
     return replies
+
+
+AA_IMPLEMENTATIONS = ("numpy_manual", "torch_autograd", "tf_static_graph")
+"""One implementation a framework: what the doctor measures against itself."""
+
+
+def examine_machine(watcher: Watcher, threads: int, pairs: int, timeout: float) -> Report:
+    """The doctor's report on this machine, with an A/A on each framework's CPU backend that is present."""
+    chosen = choose(discover(), AA_IMPLEMENTATIONS)
+    planned = [item for item in plan_cases(chosen, Problem(), threads, ["cpu"]) if not item.skipped]
+    with Zygotes() as zygotes:
+        return examine(planned, zygotes, watcher, pairs, timeout)

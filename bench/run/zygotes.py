@@ -12,9 +12,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -27,6 +29,12 @@ from bench.timing.protocol import REPLY, REQUEST, Channel, Reply, Request
 _ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 120.0
 _LEAVE_SECONDS = 5.0
+RENEW_AFTER = 5.0
+"""A zygote is renewed when it has served this many times as long as it took to start.
+
+All children of one zygote share its memory layout, and one lucky layout must not decide a run; a sixth of the time is
+what that insurance may cost.
+"""
 
 
 class ZygoteGone(ChildError):  # noqa: N818 - it reads as the event that it is
@@ -170,6 +178,9 @@ class Zygotes:
         self._interpreter = interpreter or Interpreter()
         self._folder = tempfile.TemporaryDirectory(prefix="stepbench-")
         self._running: dict[str, Zygote] = {}
+        self._started: Counter[str] = Counter()
+        self._start_seconds: dict[str, float] = {}
+        self._served_seconds: defaultdict[str, float] = defaultdict(float)
 
     def __enter__(self) -> Zygotes:
         return self
@@ -186,37 +197,51 @@ class Zygotes:
 
     def start(self, backends: Iterable[Backend]) -> None:
         """Start what these backends need, side by side; an interpreter that fails to start is reported when asked."""
+        began = time.monotonic()
         for backend in backends:
             if backend.framework not in self._running:
                 self._running[backend.framework] = self._new(backend)
         for framework in tuple(self._running):
             try:
                 self._running[framework].wait_ready()
+                self._start_seconds[framework] = time.monotonic() - began
             except ZygoteGone:
                 self.discard(framework)
 
     def _new(self, backend: Backend) -> Zygote:
+        self._started[backend.framework] += 1
+        self._served_seconds[backend.framework] = 0
         return Zygote(backend, self._interpreter, self.scratch / f"{backend.framework}.log")
+
+    def _ready(self, backend: Backend) -> Zygote:
+        """The framework's zygote, made anew if there is none or if it has served long enough."""
+        framework = backend.framework
+        if self._served_seconds[framework] > RENEW_AFTER * self._start_seconds.get(framework, float("inf")):
+            self.discard(framework)
+        if framework not in self._running:
+            began = time.monotonic()
+            self._running[framework] = self._new(backend)
+            self._running[framework].wait_ready()
+            self._start_seconds[framework] = time.monotonic() - began
+        return self._running[framework]
 
     def ask(self, backend: Backend, request: Request, timeout: float) -> Reply:
         """Have a fresh process do `request`; see `Zygote.ask` for what it raises."""
+        framework = backend.framework
         for attempt in (1, 2):
-            zygote = self._running.get(backend.framework)
             try:
-                if zygote is None:
-                    zygote = self._new(backend)
-                    zygote.wait_ready()
-                    self._running[backend.framework] = zygote
-                return zygote.ask(request, timeout)
+                zygote = self._ready(backend)
+                began = time.monotonic()
+                reply = zygote.ask(replace(request, asked_nanoseconds=time.monotonic_ns()), timeout)
+                self._served_seconds[framework] += time.monotonic() - began
+                return replace(reply, zygote=self._started[framework] - 1)
             except ZygoteGone:
-                if zygote is not None:
-                    zygote.close()
-                self._running.pop(backend.framework, None)
+                self.discard(framework)
                 if attempt == 2:
                     raise
             finally:
                 if not self._interpreter.fork:
-                    self.discard(backend.framework)
+                    self.discard(framework)
         raise AssertionError("unreachable: the second attempt returns or raises")
 
     def discard(self, framework: str) -> None:

@@ -32,11 +32,11 @@ def cpu_name() -> str:
 def usable_cpus() -> int:
     """CPUs that this process may use: its affinity, or less where a container's quota allows less."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cgroup_quota()
+    quota = cgroup_quota()
     return cpus if quota is None else max(1, min(cpus, int(quota)))
 
 
-def _cgroup_quota() -> float | None:
+def cgroup_quota() -> float | None:
     """CPUs' worth of time that a container may use, from cgroup v2; None where there is no limit."""
     limit, _, period = (_first_line("/sys/fs/cgroup/cpu.max") or "max").partition(" ")
     return None if limit == "max" or not period else float(limit) / float(period)
@@ -52,7 +52,7 @@ def machine_facts() -> dict[str, str | int | float | None]:
         "cpus_usable": usable_cpus(),
         "cores": psutil.cpu_count(logical=False),
         "memory_bytes": psutil.virtual_memory().total,
-        "cgroup_cpus": _cgroup_quota(),
+        "cgroup_cpus": cgroup_quota(),
         "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": f"{platform.system()} {platform.release()}",

@@ -17,16 +17,16 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
-from typing import TypeVar
 
 from bench.data.schema import FIRST_STEP, STEP, Method
 from bench.model.step import ALL_PHASES, Phase, Step
 from bench.timing.clock import Now
+from bench.timing.disturbance import UNSETTLED, Observe, unobserved
 
 Synchronize = Callable[[], None]
-Taken = TypeVar("Taken")
+TimeIt = Callable[[Step, int, Now, Synchronize], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Policy:
     max_samples: int = 200
     resolution_share: float = 1e-3
     warmup_min_seconds: float = 0.02
-    warmup_max_seconds: float = 1.0
+    warmup_max_seconds: float = 0.5
     warmup_tolerance: float = 0.05
     """The last third agrees with the middle third if their medians differ by at most this part."""
     depth_cycles: int = 5
@@ -59,6 +59,7 @@ class Sample:
     nanoseconds: int
     depth: int | None = None
     clock: str = "host"
+    flags: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class _Course:
         self.done += iterations
 
 
-def time_whole(step: Step, iterations: int, now: Now, synchronize: Synchronize) -> int:
+def time_whole(step: Step, iterations: int, now: Now, synchronize: Synchronize) -> tuple[int]:
     """Nanoseconds of `iterations` whole steps, one synchronisation at each end."""
     runs = [stage.run for stage in step.stages]
     synchronize()
@@ -106,7 +107,7 @@ def time_whole(step: Step, iterations: int, now: Now, synchronize: Synchronize) 
         for run in runs:
             run()
     synchronize()
-    return now() - start
+    return (now() - start,)
 
 
 def time_staged(step: Step, iterations: int, now: Now, synchronize: Synchronize) -> tuple[int, int, int]:
@@ -138,7 +139,7 @@ def warm_up(course: _Course, cycle: int, policy: Policy, now: Now, synchronize: 
     settled = False
     while not settled:
         course.make_room(cycle)
-        times.append(time_whole(course.step, cycle, now, synchronize))
+        times += time_whole(course.step, cycle, now, synchronize)
         elapsed = now() - began
         if len(times) % 3 == 0 and elapsed >= policy.warmup_min_seconds * 1e9:
             third = len(times) // 3
@@ -171,6 +172,7 @@ def measure(
     steps: int,
     depths: Sequence[int] = (),
     cycle: int = 1,
+    observe: Observe = unobserved,
     policy: Policy = Policy(),
 ) -> Measurement:
     """Warm up, calibrate and sample one step, which has been reset and verified before.
@@ -183,9 +185,11 @@ def measure(
         steps: iterations of one course of training, after which the step is reset.
         depths: the depth of each step of the course, if they vary.
         cycle: steps after which the amount of work repeats.
+        observe: looks for disturbances around each sample, outside its time.
         policy: how long to warm up and to sample.
     """
     course = _Course(step, steps)
+    take = _Taker(step, now, synchronize, observe)
     warmup = warm_up(course, cycle, policy, now, synchronize)
     iterations = calibrate(warmup.iteration_nanoseconds, cycle, steps, resolution, policy)
     passes = 2 if step.separable else 1
@@ -194,49 +198,58 @@ def measure(
     gc.freeze()  # what exists now is never scanned again: collecting between samples is cheap
     for index in range(_sample_count(warmup.iteration_nanoseconds, iterations, passes, policy)):
         course.make_room(iterations)
-        taken = _undisturbed(time_whole, step, iterations, now, synchronize)
-        samples.append(Sample(STEP, Method.WHOLE, index, iterations, taken))
+        samples.append(take.whole(index, iterations))
         if step.separable:
             course.make_room(iterations)
-            phases = _undisturbed(time_staged, step, iterations, now, synchronize)
-            samples += [
-                Sample(str(phase), Method.STAGED, index, iterations, taken)
-                for phase, taken in zip(ALL_PHASES, phases, strict=True)
-            ]
+            samples += take.staged(index, iterations)
     if cycle > 1:
-        samples += _by_depth(course, depths, cycle, policy, now, synchronize)
+        samples += _by_depth(course, depths, cycle, policy, take)
     samples += _traced(course, policy)
+    if not warmup.settled:
+        samples = [replace(sample, flags=f"{sample.flags} {UNSETTLED}".strip()) for sample in samples]
     return Measurement(warmup, tuple(samples))
 
 
-def _undisturbed(
-    time_it: Callable[[Step, int, Now, Synchronize], Taken],
-    step: Step,
-    iterations: int,
-    now: Now,
-    synchronize: Synchronize,
-) -> Taken:
-    """Take one sample while the garbage collector is off, and let it run afterwards."""
-    gc.disable()
-    try:
-        return time_it(step, iterations, now, synchronize)
-    finally:
-        gc.enable()
-        gc.collect()
+class _Taker:
+    """Takes samples of one step: the garbage collector is off during each, and disturbances are noted around it."""
+
+    def __init__(self, step: Step, now: Now, synchronize: Synchronize, observe: Observe) -> None:
+        self._step, self._now, self._synchronize, self._observe = step, now, synchronize, observe
+
+    def whole(self, index: int, iterations: int, depth: int | None = None) -> Sample:
+        """One sample of whole steps."""
+        taken, flags = self._undisturbed(time_whole, iterations)
+        (nanoseconds,) = taken
+        return Sample(STEP, Method.WHOLE, index, iterations, nanoseconds, depth, flags=flags)
+
+    def staged(self, index: int, iterations: int) -> list[Sample]:
+        """One sample of each phase."""
+        taken, flags = self._undisturbed(time_staged, iterations)
+        return [
+            Sample(str(phase), Method.STAGED, index, iterations, nanoseconds, flags=flags)
+            for phase, nanoseconds in zip(ALL_PHASES, taken, strict=True)
+        ]
+
+    def _undisturbed(self, time_it: TimeIt, iterations: int) -> tuple[tuple[int, ...], str]:
+        gc.disable()
+        try:
+            ended = self._observe()
+            taken = time_it(self._step, iterations, self._now, self._synchronize)
+            return taken, ended(sum(taken))
+        finally:
+            gc.enable()
+            gc.collect()
 
 
-def _by_depth(
-    course: _Course, depths: Sequence[int], cycle: int, policy: Policy, now: Now, synchronize: Synchronize
-) -> list[Sample]:
+def _by_depth(course: _Course, depths: Sequence[int], cycle: int, policy: Policy, take: _Taker) -> list[Sample]:
     """Single steps, labelled with their depth; whole cycles, so that each depth gets as many."""
     samples = []
     counts: dict[int, int] = {}
     for _ in range(policy.depth_cycles * cycle):
         course.make_room(1)
         depth = depths[course.done - 1]
-        taken = _undisturbed(time_whole, course.step, 1, now, synchronize)
         index = counts[depth] = counts.get(depth, -1) + 1
-        samples.append(Sample(STEP, Method.WHOLE, index, 1, taken, depth))
+        samples.append(take.whole(index, 1, depth))
     return samples
 
 
@@ -260,4 +273,4 @@ def _traced(course: _Course, policy: Policy) -> list[Sample]:
 
 def first_step(step: Step, now: Now, synchronize: Synchronize) -> Sample:
     """Time the very first call: tracing, compilation and lazy loading are in it."""
-    return Sample(FIRST_STEP, Method.WHOLE, 0, 1, time_whole(step, 1, now, synchronize))
+    return Sample(FIRST_STEP, Method.WHOLE, 0, 1, *time_whole(step, 1, now, synchronize))

@@ -39,6 +39,8 @@ class Request:
     """Path of the oracle's file; see `bench.oracle.truth`."""
     policy: Policy | None = None
     """How to sample; None to verify only."""
+    asked_nanoseconds: int | None = None
+    """`time.monotonic_ns()` of the parent when it asked; the clock is one for all processes of a machine."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class Reply:
     samples: tuple[Sample, ...] = ()
     peak_bytes: int | None = None
     build_seconds: float | None = None
+    start_seconds: float | None = None
+    """From the asking to the end of the first step."""
+    zygote: int | None = None
+    """Which of the framework's interpreters it was forked from; filled in by the parent."""
 
 
 REQUEST: TypeAdapter[Request] = TypeAdapter(Request)

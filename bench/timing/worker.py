@@ -6,7 +6,7 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.data.schema import Status
@@ -18,7 +18,8 @@ from bench.model.step import Step
 from bench.oracle.truth import load_truth
 from bench.oracle.verify import Verification, verify
 from bench.timing.clock import host_now, resolution
-from bench.timing.measure import Measurement, Sample, first_step, measure
+from bench.timing.disturbance import KernelCounters
+from bench.timing.measure import Measurement, first_step, measure
 from bench.timing.protocol import Reply, Request
 
 
@@ -38,7 +39,6 @@ def _work(request: Request) -> Reply:
     registry.load(request.origin)
     implementation = registry[request.implementation]
     backend = BACKENDS[request.backend]
-    truth = load_truth(Path(request.truth))
     device = backend.open(request.threads)
     data = make_data(request.problem, implementation.workload)
     began = time.perf_counter()
@@ -46,15 +46,12 @@ def _work(request: Request) -> Reply:
     build_seconds = time.perf_counter() - began
     _check_step(step, implementation)
 
-    first: list[Sample] = []
-
-    def run() -> None:
-        if first:
-            step()  # reading the state waits for it
-        else:
-            first.append(first_step(step, host_now, device.synchronize))
-
-    verification = verify(step, truth, request.problem.dtype, run)
+    first = first_step(step, host_now, device.synchronize)
+    start_seconds = _since(request.asked_nanoseconds)
+    # The first of the steps that are verified has run already; reading the state waits for the others.
+    left: Iterator[Callable[[], None]] = iter([lambda: None])
+    truth = load_truth(Path(request.truth))
+    verification = verify(step, truth, request.problem.dtype, lambda: next(left, step)())
     if verification.passed:
         verification = _count_matmuls(step, implementation, verification)
 
@@ -67,9 +64,10 @@ def _work(request: Request) -> Reply:
             facts=dict(device.facts),
             verification=verification,
             warmup=None if measurement is None else measurement.warmup,
-            samples=() if measurement is None else (*first, *measurement.samples),
+            samples=() if measurement is None else (first, *measurement.samples),
             peak_bytes=_peak_bytes(backend.peak_bytes),
             build_seconds=build_seconds,
+            start_seconds=start_seconds,
         )
 
     if not verification.passed:
@@ -91,8 +89,13 @@ def _measure(
         steps=request.problem.steps,
         depths=depths,
         cycle=implementation.workload.cycle,
+        observe=KernelCounters(),
         policy=request.policy,
     )
+
+
+def _since(asked_nanoseconds: int | None) -> float | None:
+    return None if asked_nanoseconds is None else (time.monotonic_ns() - asked_nanoseconds) / 1e9
 
 
 def _check_step(step: object, implementation: Implementation) -> None:

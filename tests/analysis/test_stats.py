@@ -21,7 +21,7 @@ from bench.analysis.stats import (
 
 Floats = NDArray[np.float64]
 
-repeatable = settings(derandomize=True, database=None, deadline=None, max_examples=150)
+repeatable = settings(derandomize=True, database=None, deadline=None, max_examples=80)
 times = st.floats(1e-7, 1e2, allow_nan=False)
 
 

@@ -43,10 +43,10 @@ def test_columns_have_the_fields_kind_unit_and_doc_in_order() -> None:
         Column("word", str, False, "", "A word."),
         Column("count", int, False, "bytes", "A count."),
         Column("truth", bool, False, "", "A truth."),
-        Column("kind", str, False, "", "One of a few words."),
+        Column("kind", str, False, "", "One of a few words.", ("whole", "staged", "profiled")),
         Column("ratio", float, True, "s", "A ratio."),
         Column("maybe", bool, True, "", "A truth, perhaps."),
-        Column("status", str, True, "", "A status, perhaps."),
+        Column("status", str, True, "", "A status, perhaps.", tuple(map(str, Status))),
     )
 
 
@@ -74,13 +74,14 @@ def test_seconds_and_bytes_carry_their_unit(row: type) -> None:
 
 
 @rows
-def test_what_may_be_unknown_is_optional_and_never_defaults_to_a_number(row: type) -> None:
-    optional = {column.name for column in columns_of(row) if column.optional}
+def test_what_may_be_unknown_is_optional_and_only_counts_default_to_a_number(row: type) -> None:
+    columns = {column.name: column for column in columns_of(row)}
     for field in dataclasses.fields(row):
-        if field.name in optional:
-            assert field.default is None
-        elif field.name not in ("reason", "flags"):
-            assert field.default is dataclasses.MISSING or field.name in ("processes", "samples")
+        column = columns[field.name]
+        if column.optional:
+            assert field.default is None, field.name
+        elif field.default is not dataclasses.MISSING:
+            assert (column.kind, field.default) in ((str, ""), (int, 0)), field.name
 
 
 def test_the_kinds_of_some_columns() -> None:

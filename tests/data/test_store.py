@@ -364,8 +364,8 @@ def test_a_file_that_breaks_off_is_refused(complete: Path, name: str, cut: int) 
 
 
 @files
-@pytest.mark.parametrize("line", [1, 2, -1])
-@pytest.mark.parametrize("fields", [1, 2, 8, 20])
+@pytest.mark.parametrize("line", [1, -1])
+@pytest.mark.parametrize("fields", [1, 8, 20])
 def test_a_line_with_too_few_fields_is_refused(complete: Path, name: str, line: int, fields: int) -> None:
     path = complete / name
     lines = path.read_text().splitlines()
@@ -395,8 +395,8 @@ def test_a_field_too_many_in_every_line_is_refused(complete: Path, name: str, ex
 
 
 @files
-@pytest.mark.parametrize("column", ["batch", "threads", "schema_version"])
-@pytest.mark.parametrize("text", ["many", "1.5", "", "0x10"])
+@pytest.mark.parametrize("column", ["batch", "schema_version"])
+@pytest.mark.parametrize("text", ["many", "1.5", ""])
 def test_a_text_where_a_whole_number_belongs_is_refused(complete: Path, name: str, column: str, text: str) -> None:
     _put(complete / name, column, text)
     assert "damaged" in fails(complete, name)
@@ -460,7 +460,7 @@ def damaged(folder: Path) -> str:
 def test_a_manifest_comes_back_as_it_was(build: ModuleType, store: RunStore) -> None:
     manifest = build.make_manifest(
         machine={"cpu": "é", "cores": None, "load_1min": 0.1, "cpus": 3},
-        precision={"numpy": {"blas": "openblas"}},
+        modes={"numpy": {"blas": "openblas"}},
         disturbances=["swap"],
         git_revision="abc",
         cases=[build.planned_case(build.make_case())],
@@ -515,3 +515,8 @@ def test_a_damaged_field_of_the_manifest_is_named(store: RunStore, field: str, v
     path = store.folder / MANIFEST
     path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
     assert f"damaged at {field}" in damaged(store.folder)
+
+
+def test_a_whole_number_beyond_all_bounds_is_refused(complete: Path) -> None:
+    _put(complete / SAMPLES, "batch", "9" * 30)
+    assert "damaged" in fails(complete, SAMPLES)

@@ -47,9 +47,10 @@ def made(build: ModuleType, tmp_path: Path) -> Any:
     return build.HandMade(tmp_path / "run")
 
 
-@pytest.fixture
-def measured(made: Any) -> list[SummaryRow]:
+@pytest.fixture(scope="module")
+def measured(build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> list[SummaryRow]:
     """Two workloads, a fused case, a skipped one and a wrong one."""
+    made = build.HandMade(tmp_path_factory.mktemp("measured") / "run")
     base, custom = made.plan(), made.plan("torch_custom_function", "torch-cpu")
     graph = made.plan("tf_static_graph", "tf-graph")
     made.plan("torch_custom_function", "torch-cuda", skipped=NO_DRIVER)
@@ -158,7 +159,8 @@ def test_what_failed_is_listed_with_a_reason_in_brackets(made: Any, build: Modul
 def test_how_the_run_ended_and_how_much_stands_behind_it(build: ModuleType, measured: list[SummaryRow]) -> None:
     text = joined(shown(run_table(measured, build.make_manifest(ended_by="interrupted", wall_seconds=9.96), 140), 140))
     assert "8 to 16 processes a case" in text or "8 processes a case" in text
-    assert "Ended by interrupted after 10.0 s." in text
+    assert "Interrupted; finish it with `bench run --resume`" in text
+    assert "after 10.0 s" in text
     assert "--budget" not in text
 
 

@@ -63,11 +63,15 @@ class Seen:
 
     failures: list[tuple[str, str, str]] = field(default_factory=list)
     measured: list[tuple[str, int]] = field(default_factory=list)
+    widest: object = None
 
     def starting(self, frameworks: Sequence[str]) -> None: ...
 
-    def measuring(self, case: object, number: int, done: int, of: int, seconds_left: float) -> None:
+    def measuring(self, case: object, number: int, done: int, of: int, seconds_left: float, widest: object) -> None:
         self.measured.append((case.implementation, number))  # type: ignore[attr-defined]
+        self.widest = widest
+
+    def pairing(self, case: object, pair: int, of: int) -> None: ...
 
     def failed(self, case: object, status: Status, reason: str) -> None:
         self.failures.append((case.implementation, status.value, reason))  # type: ignore[attr-defined]
@@ -112,3 +116,15 @@ def make(tmp_path: Path) -> Callable[..., Bench]:
         return Bench(runner, double, seen, folder, planned)
 
     return build
+
+
+@pytest.fixture
+def ok_reply() -> Reply:
+    """A reply with one whole-step sample of a microsecond."""
+    return ok()
+
+
+@pytest.fixture
+def small_problem() -> Problem:
+    """A problem of a few numbers."""
+    return SMALL

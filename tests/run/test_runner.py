@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from bench.data.schema import Status
 from bench.data.store import read_manifest, read_processes, read_samples, read_summary
 from bench.errors import ChildError, ChildTimeout
-from bench.run.runner import Limits
+from bench.run.runner import Done, Limits
 from bench.timing.protocol import Reply, Request
 
 Make = Callable[..., Any]
@@ -138,7 +139,7 @@ def test_what_the_backends_pinned_is_in_the_manifest(make: Make) -> None:
     bench = make(Limits(1000, rounds=1))
     bench.runner.execute()
     bench.runner.finish()
-    assert read_manifest(bench.folder).precision == {"numpy": {"blas": "test"}}
+    assert read_manifest(bench.folder).modes == {"numpy": {"blas": "test"}}
 
 
 @pytest.mark.parametrize(("budget", "seconds"), [(5, 0.04), (3 + 16 * 0.4, 0.1), (60, 0.25)])
@@ -147,3 +148,80 @@ def test_processes_sample_for_less_when_the_budget_is_small(make: Make, budget: 
     bench = make(Limits(budget))
     bench.runner.execute()
     assert bench.double.asked[0].policy.process_seconds == pytest.approx(seconds)
+
+
+def test_a_run_ends_when_every_interval_is_narrow_enough(make: Make) -> None:
+    bench = make(Limits(1000, precision=0.02))
+    bench.runner.execute()
+    assert bench.runner.manifest.ended_by == "precision"
+    assert bench.runner.manifest.rounds_done == 6
+    assert len(bench.double.asked) == 12
+
+
+def test_after_the_first_rounds_time_goes_where_the_interval_is_wide(make: Make) -> None:
+    """One case is steady, the other jumps: only the one that jumps is measured on."""
+
+    def answer(request: Request) -> Reply:
+        reply = _ok(bench)
+        times = [each.implementation for each in bench.double.asked].count("numpy_adam")
+        if request.implementation == "numpy_adam" and times % 2:
+            reply = replace(reply, samples=(replace(reply.samples[0], nanoseconds=2000),))
+        return reply
+
+    bench = make(Limits(40, precision=0.02), answer)
+    bench.runner.execute()
+    assert bench.runner.manifest.ended_by == "budget"
+    asked = [request.implementation for request in bench.double.asked]
+    assert asked.count("numpy_manual") == 6
+    assert asked.count("numpy_adam") == len(asked) - 6 > 20
+    assert bench.seen.widest[0].implementation == "numpy_adam"
+    assert bench.seen.widest[1] > 0.02
+
+
+def test_rounds_asked_for_are_all_done_however_sure_the_run_is(make: Make) -> None:
+    bench = make(Limits(1000, rounds=9, precision=0.02))
+    bench.runner.execute()
+    assert len(bench.double.asked) == 18
+
+
+def test_a_resumed_run_measures_exactly_what_is_missing(make: Make) -> None:
+    bench = make(Limits(1000, rounds=4))
+    manual, adam = (item.case for item in bench.planned)
+    done = Done({manual: {0: 1e-6, 1: 1e-6}, adam: {0: 1e-6}}, processes=3, seconds=5.0)
+    runner = type(bench.runner)(
+        bench.runner._store,
+        bench.runner.manifest,
+        bench.planned,
+        bench.double,
+        Limits(1000, rounds=4),
+        bench.seen,
+        done=done,
+        now=lambda: bench.double.time,
+    )
+    runner.execute()
+    assert sorted(bench.seen.measured) == [
+        ("numpy_adam", 1),
+        ("numpy_adam", 2),
+        ("numpy_adam", 3),
+        ("numpy_manual", 2),
+        ("numpy_manual", 3),
+    ]
+    assert read_processes(bench.folder)["process"].tolist() == [3, 4, 5, 6, 7]
+
+
+def test_a_resumed_run_counts_what_it_has_spent_and_does_not_repeat_a_failure(make: Make) -> None:
+    bench = make(Limits(1000))
+    manual, adam = (item.case for item in bench.planned)
+    done = Done({manual: {0: 1e-6}, adam: {0: None}}, processes=2, seconds=30.0)
+    runner = type(bench.runner)(
+        bench.runner._store,
+        bench.runner.manifest,
+        bench.planned,
+        bench.double,
+        Limits(36.5),
+        bench.seen,
+        done=done,
+        now=lambda: bench.double.time,
+    )
+    runner.execute()
+    assert [request.implementation for request in bench.double.asked] == ["numpy_manual"] * 3

@@ -20,6 +20,7 @@ SMALL = Problem(batch=20, d_in=16, hidden=12, d_out=8)
 class Silent:
     def starting(self, frameworks: object) -> None: ...
     def measuring(self, *_: object) -> None: ...
+    def pairing(self, *_: object) -> None: ...
     def failed(self, *_: object) -> None: ...
 
 
@@ -40,7 +41,7 @@ def test_a_run_from_plan_to_files(tmp_path: Path) -> None:
     manifest = read_manifest(out)
     assert (manifest.run_id, manifest.seed, manifest.rounds_done, manifest.ended_by) == ("mine", 3, 2, "rounds")
     assert manifest.packages["numpy"]
-    assert manifest.precision["numpy"]["blas"]
+    assert manifest.modes["numpy"]["blas"]
     assert sorted(path.name for path in out.iterdir()) == [
         "manifest.json",
         "processes.csv",

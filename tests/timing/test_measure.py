@@ -33,7 +33,7 @@ def of(measurement: Measurement, phase: str, method: Method) -> list[Sample]:
 
 def test_a_whole_sample_synchronises_at_its_ends_only(world: Any) -> None:
     world.sync_cost = 7
-    assert time_whole(world.step(), 3, world.now, world.synchronize) == 3 * 600 + 7
+    assert time_whole(world.step(), 3, world.now, world.synchronize) == (3 * 600 + 7,)
     assert world.log == ["sync", "clock", *["f", "b", "u"] * 3, "sync", "clock"]
 
 
@@ -186,6 +186,35 @@ def test_a_planted_missing_synchronisation_would_be_seen(world: Any) -> None:
         lambda: State(0.0, {}),
         lambda: None,
     )
-    assert time_whole(step, 2, world.now, wait) == 30_000
+    assert time_whole(step, 2, world.now, wait) == (30_000,)
     assert time_staged(step, 2, world.now, wait) == (10_000, 10_000, 10_000)
-    assert time_whole(step, 2, world.now, lambda: None) == 0
+    assert time_whole(step, 2, world.now, lambda: None) == (0,)
+
+
+def test_flags_are_looked_for_around_each_sample_and_outside_its_time(world: Any) -> None:
+    seen: list[int] = []
+
+    def observe() -> Any:
+        world.time += 999  # looking costs time; none of it may be in a sample
+
+        def ended(nanoseconds: int) -> str:
+            world.time += 999
+            seen.append(nanoseconds)
+            return "preempted" if len(seen) % 2 == 0 else ""
+
+        return ended
+
+    found = measured(world, observe=observe)
+    whole, staged = of(found, "step", Method.WHOLE), of(found, "update", Method.STAGED)
+    assert {s.nanoseconds / s.iterations for s in whole} == {600}
+    assert set(seen) == {6000}
+    assert {s.flags for s in whole} == {""}
+    assert {s.flags for s in staged} == {"preempted"}
+
+
+def test_a_process_that_never_settled_has_all_its_samples_flagged(world: Any) -> None:
+    world.cost_of_step = lambda index: (int(1000 * 1.5 ** min(index, 40)), 0, 0)
+    policy = Policy(sample_seconds=1e-9, process_seconds=1e-9, warmup_min_seconds=0.0, warmup_max_seconds=1e-3)
+    found = measured(world, policy)
+    assert not found.warmup.settled
+    assert {sample.flags for sample in found.samples} == {"unsettled"}

@@ -44,6 +44,7 @@ OTHER_BACKEND = ("#009E73", "xxxx")
 # Three steps of lightness, so that the order dark, middle, light holds in grey too.
 PHASES = {"forward": "#0B3C6F", "backward": "#3E8FC4", "update": "#C5DEF0"}
 WIDTH_INCHES = 7.2
+_LONGEST_NAME = 30
 _BAR_INCHES = 0.27
 _PANEL_INCHES = 0.56
 _HEAD_INCHES = 0.85
@@ -58,6 +59,7 @@ def backend_style(backend: str) -> tuple[str, str]:
 def headline(summary: pd.DataFrame) -> pd.DataFrame:
     """The rows of measured whole steps over the workload's own mix of depths."""
     chosen = (summary["status"] == "ok") & (summary["phase"] == "step") & summary["depth"].isna()
+    chosen &= summary["median_seconds"].notna()
     return summary[chosen]
 
 
@@ -68,7 +70,10 @@ def panels(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def label(row: pd.Series[Any], several_backends: bool) -> str:
     """How an axis calls a case."""
-    return f"{row['implementation']} ({row['backend']})" if several_backends else str(row["implementation"])
+    name = str(row["implementation"])
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[: _LONGEST_NAME // 2]}…{name[-_LONGEST_NAME // 2 + 1 :]}"
+    return f"{name} ({row['backend']})" if several_backends else name
 
 
 def new_figure(heights: list[int], title: str, data: RunData) -> tuple[Figure, list[Axes]]:

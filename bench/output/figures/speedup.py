@@ -37,7 +37,7 @@ def draw(data: RunData) -> Figure:
     several = contenders.groupby("implementation")["backend"].nunique().max() > 1
     for axis, (name, panel, inside) in zip(axes, bars, strict=True):
         _panel(axis, name, panel, inside, several, limits)
-    axes[-1].set_xlabel("speedup over NumPy: baseline time / this time (logarithmic; right of 1x is faster)")
+    axes[-1].set_xlabel("speedup over NumPy (log scale; right of 1x is faster)")
     _legend(figure, sorted(set(contenders["backend"])))
     return figure
 

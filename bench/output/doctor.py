@@ -1,0 +1,80 @@
+"""What `bench doctor` shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.output.terminal import plain_table
+from bench.output.text import duration
+from bench.run.doctor import Report
+
+
+def doctor_table(report: Report) -> RenderableType:
+    """The report, as sections for the terminal."""
+    machine = report.machine
+    lines = [
+        f"{machine['cpu']}, {machine['cpus_usable']} of {machine['cpus']} CPUs usable, "
+        f"{int(machine['memory_bytes'] or 0) / 2**30:.1f} GiB; {machine['system']}; Python {machine['python']}",
+        f"clock: resolution {duration(report.clock_resolution_seconds)}, "
+        f"one reading costs {duration(report.clock_cost_seconds)}",
+    ]
+    parts: list[RenderableType] = [Text("Machine", style="bold"), *(Text(line) for line in lines), Text()]
+    parts += [Text("What disturbs measurements here", style="bold"), _conditions(report), Text()]
+    parts += [Text("Backends", style="bold"), _backends(report), Text()]
+    parts += [Text("Noise floor, from an A/A", style="bold"), *_noise(report)]
+    return Group(*parts)
+
+
+def _conditions(report: Report) -> Table:
+    table = plain_table("condition", "state", "cure", wrap=["state", "cure"])
+    for finding in report.findings:
+        style = "yellow" if finding.disturbs else ""
+        table.add_row(Text(finding.name), Text(finding.state, style=style), Text(finding.cure or "-"))
+    return table
+
+
+def _backends(report: Report) -> Table:
+    table = plain_table("backend", "available", wrap=["available"])
+    for backend in report.backends:
+        table.add_row(backend.name, Text("yes" if backend.present else f"no: {backend.reason}"))
+    return table
+
+
+def _noise(report: Report) -> list[RenderableType]:
+    numbers = ["pairs", "B / A", "spread", "sees slowdowns from", "fork to first step"]
+    table = plain_table("case", *numbers, right=numbers, wrap=["case"])
+    for floor in report.noise:
+        if floor.reason:
+            table.add_row(Text(floor.case), "-", "-", "-", Text(floor.reason), "-")
+            continue
+        table.add_row(
+            Text(floor.case),
+            str(floor.pairs),
+            f"{floor.ratio:.3f}",
+            f"{floor.spread:.1%}",
+            f"{floor.detectable:.1%}",
+            duration(floor.start_seconds),
+        )
+    measured = [floor.detectable for floor in report.noise if not floor.reason]
+    sentences = [
+        f"On this machine this harness sees slowdowns from {max(measured):.1%} on "
+        "(so many pairs, false alarms 1 in 100, 4 of 5 found); more rounds see smaller ones."
+        if measured
+        else "No noise floor: no case could be measured."
+    ]
+    return [table, *(Text(sentence) for sentence in sentences)]
+
+
+def doctor_json(report: Report) -> dict[str, Any]:
+    """The report, for programs; unknown figures are null."""
+    raw = dataclasses.asdict(report)
+    for floor in raw["noise"]:
+        for name, value in floor.items():
+            floor[name] = None if isinstance(value, float) and math.isnan(value) else value
+    return raw

@@ -1,0 +1,118 @@
+"""What this machine is worth as a place to measure: its conditions, its clock, its backends, and a short A/A."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.analysis.stats import detectable_slowdown
+from bench.data.schema import Status
+from bench.model.device import BACKENDS
+from bench.run.asking import Asks, Truths, ask_case
+from bench.run.plan import Planned
+from bench.run.records import whole_step_seconds
+from bench.run.runner import Watcher
+from bench.timing.clock import Now, host_now, resolution
+from bench.timing.conditions import Finding, machine_findings, steal_finding, steal_share
+from bench.timing.environment import machine_facts, package_versions
+from bench.timing.measure import Policy
+
+AA_POLICY = Policy(process_seconds=0.12)
+
+
+@dataclass(frozen=True)
+class BackendState:
+    """Whether a backend can be used here."""
+
+    name: str
+    present: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """An A/A: the same case against itself, in pairs of fresh processes."""
+
+    case: str
+    pairs: int
+    ratio: float
+    """Median of B / A; 1 but for noise."""
+    spread: float
+    """Standard deviation of the pairs' log ratios."""
+    detectable: float
+    """The smallest slowdown that so many pairs would find (alpha 0.01, power 0.8)."""
+    start_seconds: float
+    """Median time from asking for a process to the end of its first step."""
+    reason: str = ""
+    """Why there is no figure, if there is none."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that `bench doctor` says."""
+
+    machine: dict[str, str | int | float | None]
+    packages: dict[str, str]
+    findings: tuple[Finding, ...]
+    backends: tuple[BackendState, ...]
+    clock_resolution_seconds: float
+    clock_cost_seconds: float
+    noise: tuple[NoiseFloor, ...]
+
+
+def clock_cost(now: Now = host_now, readings: int = 20_000) -> float:
+    """Seconds that one reading of the clock takes."""
+    start = now()
+    for _ in range(readings):
+        now()
+    return (now() - start) / readings / 1e9
+
+
+def backend_states() -> tuple[BackendState, ...]:
+    """Every backend, present or why not."""
+    found = [(backend.name, backend.availability()) for backend in BACKENDS.values()]
+    return tuple(BackendState(name, state.present, state.reason) for name, state in found)
+
+
+def examine(planned: Sequence[Planned], asks: Asks, watcher: Watcher, pairs: int, timeout: float) -> Report:
+    """Look at the machine and run a short A/A of each planned case. Changes nothing."""
+    conditions = (*machine_findings(), steal_finding(steal_share(0.5)))
+    backends = list({item.case.backend: item.backend for item in planned}.values())
+    watcher.starting(sorted({backend.framework for backend in backends}))
+    asks.start(backends)
+    truths = Truths(asks.scratch)
+    noise = [_noise_floor(item, asks, truths, watcher, pairs, timeout) for item in planned]
+    return Report(
+        machine=machine_facts(),
+        packages=package_versions(),
+        findings=conditions,
+        backends=backend_states(),
+        clock_resolution_seconds=resolution() / 1e9,
+        clock_cost_seconds=clock_cost(),
+        noise=tuple(noise),
+    )
+
+
+def _noise_floor(item: Planned, asks: Asks, truths: Truths, watcher: Watcher, pairs: int, timeout: float) -> NoiseFloor:
+    logs, starts = [], []
+    for number in range(pairs):
+        watcher.pairing(item.case, number, pairs)
+        times = []
+        for _ in ("A", "B"):
+            reply = ask_case(asks, item, truths.path(item.case), AA_POLICY, timeout)
+            seconds = whole_step_seconds(reply)
+            if reply.status is not Status.OK or seconds is None:
+                return NoiseFloor(item.case.label, 0, math.nan, math.nan, math.nan, math.nan, reply.reason)
+            times.append(seconds)
+            starts.append(reply.start_seconds or math.nan)
+        logs.append(math.log(times[1] / times[0]))
+    return NoiseFloor(
+        case=item.case.label,
+        pairs=pairs,
+        ratio=math.exp(statistics.median(logs)),
+        spread=statistics.stdev(logs),
+        detectable=detectable_slowdown(logs),
+        start_seconds=statistics.median(starts),
+    )

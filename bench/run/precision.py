@@ -1,0 +1,80 @@
+"""How sure a run is of each case so far, and so where its remaining time goes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from bench.analysis.stats import Estimate, median_estimate, ratio_estimate
+from bench.model.case import Case
+from bench.run.plan import Planned
+
+MIN_ROUNDS = 6
+"""Rounds over all cases before time is given out by need: an interval needs so many processes."""
+
+
+class Ledger:
+    """Whole-step medians by case and round.
+
+    What a case is judged by is the interval of its speedup, which pairs it with its baseline in the same rounds; a
+    baseline, or a case without one in the run, is judged by its own time only where nothing else is.
+    """
+
+    def __init__(self, planned: Sequence[Planned]) -> None:
+        cases = [item.case for item in planned if not item.skipped]
+        names = {item.case: item.implementation.workload.baseline for item in planned}
+        self._seconds: dict[Case, dict[int, float]] = {case: {} for case in cases}
+        self._baselines = {case: _baseline_of(case, names[case], cases) for case in cases}
+        contenders = [case for case, baseline in self._baselines.items() if baseline is not None]
+        paired = {*contenders, *(baseline for baseline in self._baselines.values() if baseline is not None)}
+        self._judged = [*contenders, *(case for case in cases if case not in paired)]
+
+    def record(self, case: Case, number: int, seconds: float) -> None:
+        """A process of a case has found this median in round `number`."""
+        self._seconds[case][number] = seconds
+
+    def drop(self, case: Case) -> None:
+        """A case is out of the run; those that it is the baseline of are judged by their own time."""
+        self._judged = [other for other in self._judged if other != case]
+        for other, baseline in self._baselines.items():
+            if baseline == case:
+                self._baselines[other] = None
+
+    def estimate(self, case: Case) -> Estimate | None:
+        """Of the speedup if there is a baseline, else of the time; None before the first round."""
+        mine, baseline = self._seconds[case], self._baselines[case]
+        if baseline is None:
+            return median_estimate(list(mine.values())) if mine else None
+        common = sorted(mine.keys() & self._seconds[baseline].keys())
+        if not common:
+            return None
+        return ratio_estimate([self._seconds[baseline][r] for r in common], [mine[r] for r in common])
+
+    def width(self, case: Case) -> float:
+        """Half the interval over the estimate; infinite while there is no interval."""
+        estimate = self.estimate(case)
+        halfwidth = None if estimate is None else estimate.halfwidth
+        return math.inf if halfwidth is None else halfwidth
+
+    def widest(self) -> tuple[Case, float] | None:
+        """The case that the run is least sure of, and how unsure; None if nothing is judged."""
+        widths = [(case, self.width(case)) for case in self._judged]
+        return max(widths, key=lambda item: item[1], default=None)
+
+    def needing(self, precision: float) -> list[Case]:
+        """The wider half of the cases that miss the precision, each with its baseline; empty if all meet it."""
+        missing = sorted((case for case in self._judged if self.width(case) > precision), key=self.width, reverse=True)
+        chosen = missing[: -(-len(missing) // 2)]
+        baselines = [self._baselines[case] for case in chosen]
+        return list(dict.fromkeys([*chosen, *(case for case in baselines if case is not None)]))
+
+
+def _baseline_of(case: Case, name: str, cases: Sequence[Case]) -> Case | None:
+    """The case that this one's speedup is over; None for a baseline itself and where the run holds none."""
+    if case.implementation == name:
+        return None
+    for other in cases:
+        same = (other.workload, other.problem, other.threads, other.mode)
+        if other.implementation == name and same == (case.workload, case.problem, case.threads, case.mode):
+            return other
+    return None

@@ -1,0 +1,85 @@
+"""From a process's reply to the rows that are written, and from the rows of a run to its summary."""
+
+from __future__ import annotations
+
+from functools import cache
+from statistics import median
+
+from bench.analysis.summarise import summarise
+from bench.data.schema import STEP, Manifest, Method, ProcessRow, SampleRow, SummaryRow, case_columns
+from bench.data.store import RunStore, read_processes, read_samples
+from bench.model.case import Case
+from bench.timing.environment import cpu_name
+from bench.timing.protocol import Reply
+
+_cpu_name = cache(cpu_name)
+
+
+def rows_of(
+    run_id: str, case: Case, number: int, process: int, reply: Reply, wall_seconds: float
+) -> tuple[list[SampleRow], ProcessRow]:
+    """The rows of one measuring process.
+
+    Args:
+        run_id: the run.
+        case: what was measured.
+        number: the round.
+        process: the process's number within the run.
+        reply: what it answered.
+        wall_seconds: how long it took, as its parent saw it.
+    """
+    columns = case_columns(run_id, case)
+    samples = [
+        SampleRow(
+            **columns,
+            device_name=reply.device_name or _cpu_name(),
+            phase=sample.phase,
+            method=sample.method,
+            clock=sample.clock,
+            round=number,
+            process=process,
+            sample=sample.sample,
+            iterations=sample.iterations,
+            seconds=sample.nanoseconds / 1e9,
+            depth=sample.depth,
+            flags=sample.flags,
+        )
+        for sample in reply.samples
+    ]
+    found, warmup = reply.verification, reply.warmup
+    return samples, ProcessRow(
+        **columns,
+        round=number,
+        process=process,
+        status=reply.status,
+        reason=reply.reason,
+        verified=found is not None and found.passed,
+        loss_error=None if found is None else found.loss_error,
+        gradient_error=None if found is None else found.gradient_error,
+        change_error=None if found is None else found.change_error,
+        warmup_iterations=None if warmup is None else warmup.iterations,
+        warmup_settled=None if warmup is None else warmup.settled,
+        threads_used=reply.threads,
+        peak_bytes=reply.peak_bytes,
+        build_seconds=reply.build_seconds,
+        start_seconds=reply.start_seconds,
+        wall_seconds=round(wall_seconds, 6),
+        zygote=reply.zygote,
+    )
+
+
+def whole_step_seconds(reply: Reply) -> float | None:
+    """The process's median time of a whole step over the workload's own mix of depths; None if it has none."""
+    times = [
+        sample.nanoseconds / sample.iterations / 1e9
+        for sample in reply.samples
+        if (sample.phase, sample.method, sample.depth) == (STEP, Method.WHOLE, None)
+    ]
+    return median(times) if times else None
+
+
+def write_summary(store: RunStore, manifest: Manifest) -> list[SummaryRow]:
+    """Make summary.csv from the run's other files."""
+    rows = summarise(manifest, read_samples(store.folder), read_processes(store.folder))
+    store.write_summary(rows)
+    return rows

@@ -1,0 +1,95 @@
+"""Taking up a run where it was left: its plan from the manifest, its progress from the files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.analysis.compare import differences
+from bench.data.schema import CASE_KEY, STEP, Manifest, Method, PlannedCase, Status
+from bench.data.store import read_processes, read_samples
+from bench.errors import UsageError
+from bench.model.case import Case
+from bench.model.device import BACKENDS
+from bench.model.problem import Dtype, Problem
+from bench.model.registry import Implementation, Registry
+from bench.run.plan import Planned
+from bench.run.runner import Done
+
+
+def source_hashes(implementations: Iterable[Implementation]) -> dict[str, str]:
+    """SHA-256 of each implementation's file, by the implementation's name; modules are known by their package."""
+    hashes = {}
+    for item in implementations:
+        kind, _, target = item.origin.partition(":")
+        if kind == "file":
+            hashes[item.name] = hashlib.sha256(Path(target).read_bytes()).hexdigest()
+    return hashes
+
+
+def check_same(manifest: Manifest, here: Manifest, folder: Path) -> None:
+    """Refuse to go on with a run on another machine, with other packages or with other sources.
+
+    Raises:
+        UsageError: something differs; the message names it.
+    """
+    odd = differences(manifest, here)
+    if odd:
+        raise UsageError(f"{folder} cannot be resumed here, since this differs (then / now): {'; '.join(odd)}.")
+    changed = sorted(name for name, digest in manifest.sources.items() if here.sources.get(name) != digest)
+    if changed:
+        raise UsageError(f"{folder} cannot be resumed: {', '.join(changed)} changed since it began; start a new run.")
+
+
+def planned_of(manifest: Manifest, registry: Registry) -> tuple[Planned, ...]:
+    """The run's cases as they were planned."""
+    return tuple(
+        Planned(case_of(item, manifest.seed), registry[str(item.columns["implementation"])], item.skipped)
+        for item in manifest.cases
+    )
+
+
+def case_of(item: PlannedCase, seed: int) -> Case:
+    """A case from the columns that identify it."""
+    columns = item.columns
+    sizes = {name: int(columns[name]) for name in ("batch", "d_in", "hidden", "d_out")}
+    backend = BACKENDS[str(columns["backend"])]
+    return Case(
+        implementation=str(columns["implementation"]),
+        workload=str(columns["workload"]),
+        backend=backend.name,
+        framework=backend.framework,
+        device=backend.device,
+        problem=Problem(dtype=Dtype(str(columns["dtype"])), seed=seed, **sizes),
+        threads=int(columns["threads"]),
+        mode=str(columns["mode"]),
+    )
+
+
+def done_so_far(folder: Path, manifest: Manifest) -> Done:
+    """What is on disk; `repair` must have been there before."""
+    processes = read_processes(folder)
+    medians = _medians(read_samples(folder))
+    cases = {
+        tuple(item.columns[name] for name in CASE_KEY): case_of(item, manifest.seed)
+        for item in manifest.cases
+        if not item.skipped
+    }
+    rounds: dict[Case, dict[int, float | None]] = {}
+    for row in processes.to_dict("records"):
+        case = cases[tuple(row[name] for name in CASE_KEY)]
+        seconds = medians.get(int(row["process"])) if row["status"] == Status.OK.value else None
+        rounds.setdefault(case, {})[int(row["round"])] = seconds
+    following = 0 if not len(processes) else int(processes["process"].max()) + 1
+    return Done(rounds, following, float(processes["wall_seconds"].sum()))
+
+
+def _medians(samples: pd.DataFrame) -> dict[int, float]:
+    chosen = samples[(samples["phase"] == STEP) & (samples["method"] == Method.WHOLE.value) & samples["depth"].isna()]
+    each = chosen["seconds"] / chosen["iterations"].astype(float)
+    medians: Any = each.groupby(chosen["process"]).median()
+    return {int(process): float(value) for process, value in medians.items()}

@@ -1,0 +1,100 @@
+"""What disturbed a sample: read before and after it, outside its time, and turned into flags.
+
+    preempted   the kernel took a CPU away from the process (involuntary context switches)
+    stolen      the hypervisor gave a CPU of this machine to somebody else (steal time in /proc/stat)
+    pressure    runnable tasks waited for a CPU for a tenth of the sample or more (/proc/pressure/cpu)
+    unsettled   the warm-up never became steady, so the whole process is suspect
+
+A flag is a remark, not a verdict: nothing is deleted, and the summary says what the estimate would be without.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass
+
+PREEMPTED, STOLEN, PRESSURE, UNSETTLED = "preempted", "stolen", "pressure", "unsettled"
+PRESSURE_SHARE = 0.1
+"""Waiting for a CPU for at least this part of a sample counts as pressure."""
+
+Ended = Callable[[int], str]
+"""Called after a sample with its nanoseconds; gives the flags, separated by spaces."""
+Observe = Callable[[], Ended]
+"""Called right before a sample."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Counters of the kernel at one moment; None where the system does not have one."""
+
+    switches: int
+    steal_ticks: int | None
+    pressure_microseconds: int | None
+
+
+def flags(before: Reading, after: Reading, nanoseconds: int) -> str:
+    """Which flags a sample of that length has earned."""
+    found = []
+    if after.switches > before.switches:
+        found.append(PREEMPTED)
+    if before.steal_ticks is not None and after.steal_ticks is not None and after.steal_ticks > before.steal_ticks:
+        found.append(STOLEN)
+    if before.pressure_microseconds is not None and after.pressure_microseconds is not None:
+        waited = (after.pressure_microseconds - before.pressure_microseconds) * 1000
+        if waited > 0 and waited >= PRESSURE_SHARE * nanoseconds:
+            found.append(PRESSURE)
+    return " ".join(found)
+
+
+def unobserved() -> Ended:
+    """Observes nothing; for tests, and for machines without counters."""
+    return lambda nanoseconds: ""
+
+
+class KernelCounters:
+    """The kernel's counters; its files are opened once, so that a reading costs microseconds."""
+
+    def __init__(self, stat: str = "/proc/stat", pressure: str = "/proc/pressure/cpu") -> None:
+        self._stat, self._pressure = _open(stat), _open(pressure)
+
+    def read(self) -> Reading:
+        """The counters now."""
+        return Reading(
+            resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw, _steal(self._stat), _total_pressure(self._pressure)
+        )
+
+    def __call__(self) -> Ended:
+        """Read the counters; what is returned reads them again and compares."""
+        before = self.read()
+        return lambda nanoseconds: flags(before, self.read(), nanoseconds)
+
+
+def _open(path: str) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _read(descriptor: int | None) -> bytes:
+    try:
+        return b"" if descriptor is None else os.pread(descriptor, 512, 0)
+    except OSError:  # a kernel that has the file and refuses to fill it
+        return b""
+
+
+def _steal(descriptor: int | None) -> int | None:
+    """Eighth number of the line `cpu`, in ticks of 10 ms; see proc_stat(5)."""
+    fields = _read(descriptor).split(b"\n", 1)[0].split()
+    return int(fields[8]) if len(fields) > 8 else None
+
+
+def _total_pressure(descriptor: int | None) -> int | None:
+    """Microseconds for which some task waited for a CPU; see the kernel's documentation of PSI."""
+    for field in _read(descriptor).split(b"\n", 1)[0].split():
+        key, _, value = field.partition(b"=")
+        if key == b"total":
+            return int(value)
+    return None

@@ -1,0 +1,242 @@
+"""A run is killed at random moments, in all its processes, and finished by `--resume` every time."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.data.store import read_manifest, read_processes, read_samples, read_summary
+
+BENCH = Path(sys.executable).with_name("bench")
+NAMES = ("numpy_manual", "numpy_bias_sgd")
+ROUNDS = 40
+SIZES = ["--batch", "20", "--d-in", "16", "--hidden", "12", "--d-out", "8", "--threads", "1"]
+START = ["run", "-i", ",".join(NAMES), *SIZES, "--rounds", str(ROUNDS), "--budget", "4s", "--no-figures"]
+
+
+def zygotes_and_children(parent: psutil.Process) -> tuple[list[psutil.Process], list[psutil.Process]]:
+    zygotes = parent.children()
+    return zygotes, [child for zygote in zygotes for child in zygote.children()]
+
+
+def strike(running: subprocess.Popen[bytes], rng: random.Random) -> str:
+    """Kill the parent, a zygote or a child; gives which."""
+    victim = rng.choice(["parent", "zygote", "child"])
+    parent = psutil.Process(running.pid)
+    zygotes, children = zygotes_and_children(parent)
+    targets = {"parent": [parent], "zygote": zygotes, "child": children}[victim]
+    if targets:
+        rng.choice(targets).kill()
+    return victim if targets else "nobody"
+
+
+def complete(out: Path) -> bool:
+    if not (out / "processes.csv").exists():
+        return False
+    lines = (out / "processes.csv").read_bytes().count(b"\n")
+    return lines > ROUNDS * len(NAMES)
+
+
+def survive(out: Path, kills: int, seed: int) -> dict[str, int]:
+    """Run, kill, resume, until so many kills have struck; then let it finish. Gives who was killed how often."""
+    rng = random.Random(seed)  # noqa: S311 - chance, not secrecy
+    struck: dict[str, int] = {}
+    known: list[psutil.Process] = []
+    while sum(struck.values()) < kills and not complete(out):
+        arguments = ["run", "--resume", str(out), "--budget", "500s", "--no-figures"]
+        if not (out / "manifest.json").exists():
+            arguments = [*START, "--budget", "500s", "--out", str(out)]
+        with subprocess.Popen(
+            [str(BENCH), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as running:
+            while running.poll() is None and sum(struck.values()) < kills:
+                time.sleep(rng.uniform(0.05, 0.9))
+                if running.poll() is None:
+                    try:
+                        zygotes, children = zygotes_and_children(psutil.Process(running.pid))
+                        known += [*zygotes, *children]
+                        victim = strike(running, rng)
+                    except psutil.NoSuchProcess:
+                        continue
+                    if victim != "nobody":
+                        struck[victim] = struck.get(victim, 0) + 1
+                    if victim == "parent":
+                        break
+            if running.poll() is None and sum(struck.values()) >= kills:
+                running.kill()
+    _, alive = psutil.wait_procs(known, timeout=20)
+    assert alive == [], "orphans are left"
+    return struck
+
+
+def check_finished(out: Path) -> None:
+    """Every case has every round once, or a row that says how it was killed; nothing is torn or doubled."""
+    processes, samples = read_processes(out), read_samples(out)
+    assert processes["process"].is_unique
+    assert not processes.duplicated(["implementation", "round"]).any()
+    assert set(samples["process"]) <= set(processes["process"])
+    for name in NAMES:
+        mine = processes[processes["implementation"] == name]
+        failed = mine[mine["status"] != "ok"]
+        if len(failed):
+            assert failed["reason"].str.contains("SIGKILL").all()
+        else:
+            assert sorted(mine["round"]) == list(range(ROUNDS))
+        ok = set(mine[mine["status"] == "ok"]["process"])
+        steps = samples[(samples["implementation"] == name) & (samples["phase"] == "step")]
+        assert ok <= set(steps["process"])
+    summary = read_summary(out)
+    assert set(summary["implementation"]) == set(NAMES)
+    assert read_manifest(out).ended_by == "rounds"
+
+
+def finish(out: Path) -> None:
+    arguments = ["run", "--resume", str(out), "--budget", "500s", "--no-figures"]
+    done = subprocess.run([str(BENCH), *arguments], capture_output=True, text=True, timeout=170, check=False)
+    assert done.returncode in (0, 4), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def killed_and_finished(folder: Path, kills: int, seed: int) -> dict[str, int]:
+    """Until so many kills have struck, over as many runs as it takes; every run is finished and checked."""
+    struck: dict[str, int] = {}
+    number = 0
+    while sum(struck.values()) < kills:
+        out = folder / f"run{number}"
+        number += 1
+        for victim, count in survive(out, kills - sum(struck.values()), seed + number).items():
+            struck[victim] = struck.get(victim, 0) + count
+        if not (out / "manifest.json").exists():
+            continue  # killed before it had begun
+        finish(out)
+        check_finished(out)
+    return struck
+
+
+def test_a_run_survives_kills_at_random_moments(tmp_path: Path) -> None:
+    struck = killed_and_finished(tmp_path, kills=6, seed=1)
+    assert sum(struck.values()) >= 6
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_a_hundred_kills(tmp_path: Path) -> None:
+    struck = killed_and_finished(tmp_path, kills=100, seed=2)
+    print(f"survived {sum(struck.values())} kills: {struck}")  # noqa: T201 - shown by `make survival`
+    assert sum(struck.values()) >= 100
+    assert set(struck) == {"parent", "zygote", "child"}
+
+
+def bench(*arguments: str, limit_bytes: int | None = None) -> subprocess.CompletedProcess[str]:
+    def limit() -> None:
+        if limit_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+
+    return subprocess.run(
+        [str(BENCH), *arguments], capture_output=True, text=True, timeout=150, check=False, preexec_fn=limit
+    )
+
+
+def test_a_full_disk_loses_nothing_that_was_finished_and_the_run_can_be_resumed(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: a write that crosses it fails half-way."""
+    out = tmp_path / "r"
+    few = ["run", "-i", "numpy_manual", *SIZES, "--rounds", "6", "--no-figures", "--out", str(out)]
+    tiny = bench(*few[:-1], str(tmp_path / "tiny"), limit_bytes=10_000)
+    assert tiny.returncode == 2
+    assert "cannot be written (File too large): free space or set TMPDIR" in tiny.stderr
+    done = bench(*few, limit_bytes=100_000)
+    assert done.returncode == 2, done.stderr
+    assert "cannot be extended" in done.stderr
+    assert "Traceback" not in done.stderr
+    finished = read_processes(out)
+    assert 0 < len(finished) < 6
+    whole = read_samples(out)
+    done = bench("run", "--resume", str(out), "--no-figures", "--budget", "60s")
+    assert done.returncode == 0, done.stderr
+    after = read_samples(out)
+    assert len(read_processes(out)) == 6
+    assert after.iloc[: len(whole)].equals(whole)
+
+
+def test_a_resumed_run_is_like_one_that_was_never_interrupted(tmp_path: Path) -> None:
+    few = ["run", "-i", "numpy_manual", *SIZES, "--rounds", "3", "--no-figures"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert bench(*few, "--out", str(whole)).returncode == 0
+    with subprocess.Popen(
+        [str(BENCH), *few, "--out", str(cut)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if line.startswith("Round 2"):
+                break
+        running.send_signal(signal.SIGKILL)
+    done = bench("run", "--resume", str(cut), "--no-figures")
+    assert done.returncode == 0, done.stderr
+    for read in (read_processes, read_summary):
+        one, other = read(whole), read(cut)
+        assert list(one.columns) == list(other.columns)
+        assert len(one) == len(other)
+        for column in ("implementation", "phase", "round", "process", "status", "verified"):
+            if column in one:
+                assert one[column].tolist() == other[column].tolist()
+    assert sorted(path.name for path in whole.iterdir()) == sorted(path.name for path in cut.iterdir())
+    again = bench("run", "--resume", str(cut), "--no-figures")
+    assert again.returncode == 0
+    assert len(read_processes(cut)) == 3  # nothing was missing, nothing was done again
+
+
+def test_what_changed_since_is_named_and_the_run_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    mine = tmp_path / "mine.py"
+    example = Path(__file__).resolve().parents[1] / "docs" / "examples" / "numpy_inplace.py"
+    mine.write_text(example.read_text(encoding="utf-8"))
+    arguments = ["run", "-i", "numpy_inplace", "--load", str(mine), *SIZES, "--rounds", "1", "--no-figures"]
+    assert bench(*arguments, "--out", str(out)).returncode == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    manifest = json.loads((out / "manifest.json").read_text())
+    for where, name, value in (("machine", "cpu", "another CPU"), ("packages", "numpy", "1.0")):
+        odd = json.loads(json.dumps(manifest))
+        odd[where][name] = value
+        (out / "manifest.json").write_text(json.dumps(odd))
+        done = bench("run", "--resume", str(out))
+        assert done.returncode == 2
+        assert f"{name}: {value} / " in done.stderr
+    (out / "manifest.json").write_bytes(before["manifest.json"])
+    mine.write_text(mine.read_text() + "# changed\n")
+    done = bench("run", "--resume", str(out))
+    assert done.returncode == 2
+    assert "numpy_inplace changed since it began" in done.stderr
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    done = bench("run", "--resume", str(out), "--batch", "3")
+    assert done.returncode == 2
+    assert "leave out --batch" in done.stderr
+    done = bench("run", "--resume", str(tmp_path / "nowhere"))
+    assert done.returncode == 2
+    assert "is not the folder of a run" in done.stderr
+
+
+def test_a_child_without_memory_costs_its_own_row(tmp_path: Path) -> None:
+    greedy = tmp_path / "greedy.py"
+    example = Path(__file__).resolve().parents[1] / "docs" / "examples" / "numpy_inplace.py"
+    limit = "    import resource\n    resource.setrlimit(resource.RLIMIT_AS, (1, 1))\n    np.ones(10**8)\n"
+    text = example.read_text(encoding="utf-8").replace("    x, y = ", limit + "    x, y = ")
+    greedy.write_text(text.replace('"numpy_inplace"', '"greedy"'))
+    names = ["-i", "greedy,numpy_manual", "--load", str(greedy)]
+    done = bench("run", *names, *SIZES, "--rounds", "1", "--no-figures", "--out", str(tmp_path / "r"))
+    assert done.returncode == 4, done.stderr
+    rows = read_summary(tmp_path / "r").set_index(["implementation", "phase"])
+    assert "MemoryError" in rows.loc[("greedy", "step"), "reason"]
+    assert rows.loc[("numpy_manual", "step"), "status"] == "ok"
+
+
+assert os.name == "posix", "these tests send signals"
