@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -371,6 +372,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except OSError as error:  # a disk or a pipe that gave way where no better message was to be had
         if "--debug" in arguments:
             raise
+        if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(INTERRUPTED)
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"Error: {where}{error.strerror or error}; free space, or look at its permissions.", err=True)
         sys.exit(2)

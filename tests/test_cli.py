@@ -54,7 +54,7 @@ def test_help_and_list_import_nothing_heavy() -> None:
         assert done.stdout.splitlines()[-1] == "HEAVY []", arguments
 
 
-@pytest.mark.parametrize("command", ["run", "list", "verify", "plot", "compare"])
+@pytest.mark.parametrize("command", ["run", "list", "verify", "plot", "compare", "doctor"])
 def test_every_command_explains_itself(command: str) -> None:
     done = bench(command, "--help")
     assert done.returncode == 0
@@ -262,6 +262,11 @@ def test_a_size_that_is_no_positive_whole_number_names_its_option(option: str, v
     assert value in done.output
 
 
+@pytest.mark.parametrize("value", ["0", "-1%", "200%", "tight"])
+def test_a_precision_that_is_no_share_says_how_to_write_one(value: str) -> None:
+    assert "write 2% or 0.02" in one_error(bench("run", "--precision", value), 2)
+
+
 @pytest.mark.parametrize("value", ["0", "-1s", "soon", "5 parsecs"])
 def test_a_budget_that_is_no_time_says_how_to_write_one(value: str) -> None:
     assert "write 60s, 2m or 500ms" in one_error(bench("run", "--budget", value), 2)
@@ -371,6 +376,27 @@ def test_compare_puts_two_runs_side_by_side(good_run: Path) -> None:
 
 def test_a_traceback_is_shown_only_when_it_is_asked_for() -> None:
     assert "Traceback" in bench("--debug", "plot", "nowhere").stderr
+
+
+def test_a_run_that_is_sure_enough_stops_before_its_budget(tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    arguments = ["run", "-i", "numpy_manual", *SMALL, "--precision", "99%", "--no-figures", "--out", out]
+    done = bench(*arguments, "--budget", "140s")
+    assert done.returncode == 0, done.stderr
+    assert read_manifest(out).ended_by == "precision"
+    assert set(read_processes(out)["round"]) == set(range(6))
+    assert "Every speedup's interval was within the --precision asked for (± 99.0%)" in done.stdout
+
+
+def test_the_doctor_describes_the_machine_and_its_noise_floor(tmp_path: Path) -> None:
+    done = bench("doctor", "--threads", "1", "--pairs", "3", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert {floor["case"].split()[0] for floor in report["noise"]} >= {"numpy_manual", "torch_autograd"}
+    assert all(floor["detectable"] > 0 and floor["start_seconds"] > 0 for floor in report["noise"])
+    assert 0 < report["clock_cost_seconds"] < 1e-3
+    assert {backend["name"] for backend in report["backends"]} == {"numpy", "torch-cpu", "torch-cuda", "tf-graph"}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_version() -> None:

@@ -21,12 +21,23 @@ BENCH = Path(sys.executable).with_name("bench")
 NAMES = ("numpy_manual", "numpy_bias_sgd")
 ROUNDS = 40
 SIZES = ["--batch", "20", "--d-in", "16", "--hidden", "12", "--d-out", "8", "--threads", "1"]
-START = ["run", "-i", ",".join(NAMES), *SIZES, "--rounds", str(ROUNDS), "--budget", "4s", "--no-figures"]
+START = ["run", "-i", ",".join(NAMES), *SIZES, "--rounds", str(ROUNDS), "--no-figures"]
 
 
 def zygotes_and_children(parent: psutil.Process) -> tuple[list[psutil.Process], list[psutil.Process]]:
     zygotes = parent.children()
     return zygotes, [child for zygote in zygotes for child in zygote.children()]
+
+
+def wait_for_children(running: subprocess.Popen[bytes]) -> None:
+    """Until a measuring process is at work, or the run has ended."""
+    while running.poll() is None:
+        try:
+            if zygotes_and_children(psutil.Process(running.pid))[1]:
+                return
+        except psutil.NoSuchProcess:
+            return
+        time.sleep(0.01)
 
 
 def strike(running: subprocess.Popen[bytes], rng: random.Random) -> str:
@@ -60,7 +71,9 @@ def survive(out: Path, kills: int, seed: int) -> dict[str, int]:
             [str(BENCH), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as running:
             while running.poll() is None and sum(struck.values()) < kills:
-                time.sleep(rng.uniform(0.05, 0.9))
+                if rng.random() < 0.9:  # now and then it strikes while everything is still starting
+                    wait_for_children(running)
+                time.sleep(rng.uniform(0.0, 0.5))
                 if running.poll() is None:
                     try:
                         zygotes, children = zygotes_and_children(psutil.Process(running.pid))

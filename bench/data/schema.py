@@ -158,7 +158,9 @@ class ProcessRow(CaseColumns):
     change_error: float | None = _column("Largest relative error of a parameter's change.", default=None)
     warmup_iterations: int | None = _column("Iterations discarded before sampling.", default=None)
     warmup_settled: bool | None = _column("Whether the warm-up became steady before its cap.", default=None)
-    threads_used: int | None = _column("Threads the framework says that it really uses.", default=None)
+    threads_used: int | None = _column(
+        "Threads that really compute, as framework or system tell after a step.", default=None
+    )
     peak_bytes: int | None = _column(
         "Peak memory: allocated on a GPU, or resident in the process on the CPU (framework included).",
         "bytes",

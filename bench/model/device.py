@@ -89,6 +89,10 @@ class Backend(ABC):
     def open(self, threads: int) -> Device:
         """Pin threads and full-precision arithmetic, then hand out the device."""
 
+    @abstractmethod
+    def threads_in_use(self) -> int | None:
+        """CPU threads that compute, as the framework says or the system shows once a step has run; None if unknown."""
+
     def peak_bytes(self) -> int | None:
         """Peak memory allocated on the device by this process, or None where the host's figure is the one to use."""
         return None
@@ -116,8 +120,14 @@ class NumpyBackend(Backend):
         threadpool_limits(limits=threads)
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
         facts = {"blas": ", ".join(f"{pool['internal_api']} {pool['version']}" for pool in pools)}
-        used = max((int(pool["num_threads"]) for pool in pools), default=1)
-        return Device("cpu", "", used, None, np.array, _nothing, facts)
+        return Device("cpu", "", threads, None, np.array, _nothing, facts)
+
+    @override
+    def threads_in_use(self) -> int | None:
+        from threadpoolctl import threadpool_info
+
+        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        return max((int(pool["num_threads"]) for pool in pools), default=1)
 
 
 class TorchBackend(Backend):
@@ -170,12 +180,18 @@ class TorchBackend(Backend):
         return Device(
             self.device,
             torch.cuda.get_device_name() if on_cuda else "",
-            torch.get_num_threads(),
+            threads,
             handle,
             put,
             torch.cuda.synchronize if on_cuda else _nothing,
             facts,
         )
+
+    @override
+    def threads_in_use(self) -> int | None:
+        import torch
+
+        return torch.get_num_threads()
 
     @override
     def peak_bytes(self) -> int | None:
@@ -216,6 +232,12 @@ class TensorflowGraphBackend(Backend):
             "tf_tf32": str(tf.config.experimental.tensor_float_32_execution_enabled()),
         }
         return Device("cpu", "", threads, None, np.array, _nothing, facts)
+
+    @override
+    def threads_in_use(self) -> int | None:
+        # No call tells: the session's pool takes its size from the environment. But its threads carry a name.
+        names = [path.read_text(encoding="utf-8").strip() for path in Path("/proc/self/task").glob("*/comm")]
+        return names.count("tf_Compute") or None
 
 
 def _torch_build() -> tuple[str, str | None]:

@@ -60,7 +60,7 @@ def _work(request: Request) -> Reply:
             status=status,
             reason=verification.reason,
             device_name=device.name,
-            threads=device.threads,
+            threads=backend.threads_in_use(),
             facts=dict(device.facts),
             verification=verification,
             warmup=None if measurement is None else measurement.warmup,

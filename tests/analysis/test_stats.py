@@ -13,9 +13,11 @@ from scipy import stats
 from bench.analysis.stats import (
     MIN_PROCESSES,
     Estimate,
+    detectable_slowdown,
     mann_whitney_cdf,
     median_estimate,
     ratio_estimate,
+    student_t_quantile,
     unpaired_ratio_estimate,
 )
 
@@ -265,3 +267,23 @@ def test_equal_groups_have_a_ratio_of_one() -> None:
     found = unpaired_ratio_estimate(values, values)
     assert found.value == pytest.approx(1.0)
     assert found.low < 1.0 < found.high
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 5, 9, 19, 200])
+@pytest.mark.parametrize("probability", [0.2, 0.5, 0.8, 0.95, 0.99, 0.9995])
+def test_quantiles_of_t_are_scipys(probability: float, freedom: int) -> None:
+    expected = stats.t.ppf(probability, freedom)
+    assert student_t_quantile(probability, freedom) == pytest.approx(expected, rel=1e-7, abs=1e-9)
+
+
+def test_the_detectable_slowdown_is_found_with_the_power_it_promises() -> None:
+    """Simulated pairs, slower by just that much, against a one-sided t test at the same level."""
+    rng = np.random.default_rng(1)
+    pairs, spread, found, trials = 12, 0.05, 0, 4000
+    noise = rng.normal(0, spread, (trials, pairs))
+    unit = np.array([-1.0, 1.0] * (pairs // 2))
+    planted = np.log1p(detectable_slowdown(unit / unit.std(ddof=1) * spread))
+    values = noise + planted
+    t = values.mean(axis=1) / (values.std(axis=1, ddof=1) / np.sqrt(pairs))
+    found = float((t > stats.t.ppf(0.99, pairs - 1)).mean())
+    assert 0.75 < found < 0.87

@@ -64,9 +64,26 @@ def test_the_torch_build_is_read_without_executing_it(monkeypatch: pytest.Monkey
 
 
 def test_numpy_is_opened_with_the_threads_asked_for() -> None:
-    opened = NumpyBackend().open(1)
-    assert opened.threads == 1
-    assert opened.kind == "cpu"
+    backend = NumpyBackend()
+    opened = backend.open(1)
+    assert (opened.threads, opened.kind) == (1, "cpu")
+    assert backend.threads_in_use() == 1
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch-cpu", "tf-graph"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_framework_really_computes_with_the_threads_asked_for(name: str, threads: int) -> None:
+    """In a fresh process each, as in a run: pools are made once and keep their size."""
+    code = (
+        "from bench import Problem; from bench.model.data import make_data\n"
+        "from bench.model.device import BACKENDS; from bench.model.registry import discover\n"
+        f"backend = BACKENDS[{name!r}]; device = backend.open({threads})\n"
+        "item = next(i for i in discover() if i.framework == backend.framework and i.workload.name == 'mlp_sgd')\n"
+        "step = item.build(Problem(), make_data(Problem(), item.workload), device)\n"
+        "step(); step(); print('USES', backend.threads_in_use())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("USES")[-1].strip() == str(threads)
 
 
 def test_put_copies() -> None:

@@ -128,3 +128,16 @@ def ok_reply() -> Reply:
 def small_problem() -> Problem:
     """A problem of a few numbers."""
     return SMALL
+
+
+@pytest.fixture
+def seen() -> Seen:
+    """A watcher that remembers."""
+    return Seen()
+
+
+@pytest.fixture
+def make_double(tmp_path: Path) -> Callable[..., Double]:
+    """A double that answers by a function."""
+    (tmp_path / "doubles").mkdir()
+    return lambda answer: Double(tmp_path / "doubles", answer)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import io
+import json
+import math
+
+from rich.console import Console
+
+from bench.output.doctor import doctor_json, doctor_table
+from bench.run.doctor import BackendState, NoiseFloor, Report
+from bench.timing.conditions import Finding
+
+REPORT = Report(
+    machine={"cpu": "A CPU", "cpus_usable": 2, "cpus": 4, "memory_bytes": 2**33, "system": "Linux 6", "python": "3.12"},
+    packages={"numpy": "2.0"},
+    findings=(Finding("SMT", "on", True, "echo off | sudo tee [control]"), Finding("governor", "performance", False)),
+    backends=(BackendState("numpy", True, ""), BackendState("torch-cuda", False, "no CUDA device")),
+    clock_resolution_seconds=4e-8,
+    clock_cost_seconds=3e-8,
+    noise=(
+        NoiseFloor("numpy_manual on numpy", 10, 1.002, 0.05, 0.0649, 0.021),
+        NoiseFloor("broken on numpy", 0, math.nan, math.nan, math.nan, math.nan, "it [broke]"),
+    ),
+)
+
+
+def shown(report: Report, width: int = 120) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(doctor_table(report))
+    return stream.getvalue()
+
+
+def test_it_says_what_disturbs_what_cures_and_what_can_be_seen() -> None:
+    text = shown(REPORT)
+    for expected in (
+        "A CPU, 2 of 4 CPUs usable, 8.0 GiB",
+        "resolution 40.0 ns, one reading costs 30.0 ns",
+        "echo off | sudo tee [control]",
+        "no: no CUDA device",
+        "it [broke]",
+        "sees slowdowns from 6.5% on",
+        "21.0 ms",
+    ):
+        assert expected in text
+
+
+def test_no_line_is_wider_than_the_terminal() -> None:
+    assert max(map(len, shown(REPORT, 80).splitlines())) <= 80
+
+
+def test_without_any_figure_it_says_so() -> None:
+    broken = Report(**{**vars(REPORT), "noise": REPORT.noise[1:]})
+    assert "No noise floor" in shown(broken)
+
+
+def test_json_has_null_for_what_is_unknown() -> None:
+    text = json.dumps(doctor_json(REPORT), allow_nan=False)
+    again = json.loads(text)
+    assert again["noise"][0]["detectable"] == 0.0649
+    assert again["noise"][1]["detectable"] is None
+    assert again["findings"][0]["cure"] == "echo off | sudo tee [control]"

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.data.schema import Manifest
+from bench.data.store import RunStore
+from bench.errors import UsageError
+from bench.model.problem import Dtype, Problem
+from bench.model.registry import discover
+from bench.run.plan import choose, plan_cases
+from bench.run.records import rows_of
+from bench.run.resume import check_same, done_so_far, planned_of, source_hashes
+from bench.timing.measure import Sample
+from bench.timing.protocol import Reply
+
+PLANNED = plan_cases(choose(discover(), ["numpy_manual", "torch_nn"]), Problem(batch=9, dtype=Dtype.FLOAT64, seed=5), 3)
+
+
+def manifest(**changes: Any) -> Manifest:
+    values: dict[str, Any] = {
+        "run_id": "r",
+        "created": "",
+        "stepbench": "0",
+        "command": [],
+        "seed": 5,
+        "budget_seconds": 60.0,
+        "rounds": None,
+        "machine": {"cpu": "a", "cpus_usable": 2, "memory_bytes": 8, "python": "3.12"},
+        "packages": {"numpy": "2.0"},
+        "sources": {"numpy_manual": "abc"},
+        "cases": [item.for_manifest() for item in PLANNED],
+    }
+    return Manifest(**{**values, **changes})
+
+
+def test_the_plan_comes_back_from_the_manifest_as_it_was() -> None:
+    again = planned_of(manifest(), discover())
+    assert [(item.case, item.skipped) for item in again] == [(item.case, item.skipped) for item in PLANNED]
+
+
+def test_an_implementation_that_is_gone_is_named() -> None:
+    gone = manifest()
+    gone.cases[0].columns["implementation"] = "numpy_gone"
+    with pytest.raises(UsageError, match="'numpy_gone'"):
+        planned_of(gone, discover())
+
+
+def test_sources_are_known_by_their_content() -> None:
+    hashes = source_hashes(item.implementation for item in PLANNED)
+    for item in PLANNED:
+        path = Path(item.implementation.origin.partition(":")[2])
+        assert hashes[item.case.implementation] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"machine": {"cpu": "b", "cpus_usable": 2, "memory_bytes": 8, "python": "3.12"}}, "cpu: a / b"),
+        ({"packages": {"numpy": "2.1"}}, "numpy: 2.0 / 2.1"),
+        ({"packages": {}}, "numpy: 2.0 / absent"),
+        ({"sources": {"numpy_manual": "def"}}, "numpy_manual changed since it began"),
+        ({"sources": {}}, "numpy_manual changed since it began"),
+    ],
+)
+def test_what_differs_is_named(change: dict[str, Any], named: str) -> None:
+    check_same(manifest(), manifest(), Path("results/r"))
+    with pytest.raises(UsageError, match=r"results/r cannot be resumed") as caught:
+        check_same(manifest(), manifest(**change), Path("results/r"))
+    assert named in str(caught.value)
+
+
+def test_a_load_average_is_not_a_difference() -> None:
+    one, other = manifest(), manifest()
+    one.machine["load_1min"], other.machine["load_1min"] = 0.1, 3.0
+    check_same(one, other, Path("r"))
+
+
+def test_progress_is_read_back_from_the_files(tmp_path: Path, ok_reply: Reply) -> None:
+    mine = manifest()
+    store = RunStore.create(tmp_path / "r", mine)
+    numpy_case, torch_case = PLANNED[0].case, PLANNED[1].case
+    samples = tuple(Sample("step", ok_reply.samples[0].method, i, 2, 2000 * (i + 1)) for i in range(3))
+    store.append(*rows_of("r", numpy_case, 0, 0, Reply(ok_reply.status, samples=samples), 1.5))
+    store.append(*rows_of("r", torch_case, 0, 1, Reply("failed", "it broke"), 2.5))  # type: ignore[arg-type]
+    done = done_so_far(tmp_path / "r", mine)
+    assert done.rounds == {numpy_case: {0: pytest.approx(2e-6)}, torch_case: {0: None}}
+    assert (done.processes, done.seconds) == (2, 4.0)
+
+
+def test_a_run_that_had_only_begun_has_no_progress(tmp_path: Path) -> None:
+    RunStore.create(tmp_path / "r", manifest())
+    done = done_so_far(tmp_path / "r", manifest())
+    assert (done.rounds, done.processes, done.seconds) == ({}, 0, 0.0)
