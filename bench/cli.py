@@ -4,110 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from bench import __version__
 from bench.errors import StepbenchError, UsageError
+from bench.options import CHOOSING, SIZE, SIZING, Duration, Percent, Threads, with_options
 
 if TYPE_CHECKING:
     from bench.model.registry import Registry
     from bench.run.plan import Planned
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 INTERRUPTED = 130
-
-
-class Duration(click.ParamType[float]):
-    """A time such as `60`, `60s`, `2m` or `500ms`, in seconds."""
-
-    name = "duration"
-    _UNITS = {"ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}  # noqa: RUF012 - never changed
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds, or a usage error."""
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", str(value).strip())
-        if match is None or float(match[1]) == 0:
-            self.fail(f"{value!r} is not a time: write 60s, 2m or 500ms.", param, ctx)
-        return float(match[1]) * self._UNITS[match[2]]
-
-
-class Percent(click.ParamType[float]):
-    """A share such as `2%` or `0.02`."""
-
-    name = "percent"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The share, or a usage error."""
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", str(value).strip())
-        share = 0.0 if match is None else float(match[1]) / (100 if match[2] else 1)
-        if not 0 < share < 1:
-            self.fail(f"{value!r} is not a share between 0 and 1: write 2% or 0.02.", param, ctx)
-        return share
-
-
-class Threads(click.ParamType[int]):
-    """A number of CPU threads, or `all` that this process may use."""
-
-    name = "threads"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number, or a usage error."""
-        if isinstance(value, int):
-            return value
-        if value == "all":
-            from bench.timing.environment import usable_cpus
-
-            return usable_cpus()
-        if not str(value).isdecimal() or int(value) < 1:
-            self.fail(f"{value!r} is not a number of threads: give a whole number of at least 1, or all.", param, ctx)
-        return int(value)
-
-
-_SIZE = click.IntRange(min=1)
-
-_choosing = (
-    click.option("--implementation", "-i", multiple=True, metavar="NAME", help="Only this one; repeat for more."),
-    click.option("--workload", "-w", multiple=True, metavar="NAME", help="Only this workload; repeat for more."),
-    click.option("--device", default="all", show_default=True, metavar="cpu|cuda|all", help="Where to compute."),
-    click.option(
-        "--load", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path), help="Implementations of your own."
-    ),
-)
-_sizing = (
-    click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True),
-    click.option("--batch", type=_SIZE, default=64, show_default=True, help="Rows of the input batch."),
-    click.option("--d-in", type=_SIZE, default=1000, show_default=True, help="Features of an input."),
-    click.option("--hidden", type=_SIZE, default=100, show_default=True, help="Units of the hidden layer."),
-    click.option("--d-out", type=_SIZE, default=10, show_default=True, help="Features of an output."),
-    click.option("--threads", type=Threads(), default="all", show_default=True, help="CPU threads, the same for all."),
-    click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of data, weights and order."
-    ),
-    click.option(
-        "--timeout", type=Duration(), default="30s", show_default=True, help="Longest silence of one process."
-    ),
-)
-
-
-def _with(*groups: tuple[Callable[[Command], Command], ...]) -> Callable[[Command], Command]:
-    """Add groups of options to a command, in their order."""
-
-    def add(command: Command) -> Command:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
-        return command
-
-    return add
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -132,7 +44,7 @@ def cli(debug: bool) -> None:
 
 
 @cli.command("list")
-@_with(_choosing[3:])
+@with_options(CHOOSING[3:])
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
 def list_command(load: tuple[Path, ...], as_json: bool) -> None:
     """Show every implementation on every backend: available, or why not."""
@@ -147,7 +59,7 @@ def list_command(load: tuple[Path, ...], as_json: bool) -> None:
 
 
 @cli.command()
-@_with(_choosing, _sizing)
+@with_options(CHOOSING, SIZING)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
 def verify(as_json: bool, timeout: float, **chosen: Any) -> None:
     """Compare loss, gradients and parameter changes with a float64 oracle; time nothing."""
@@ -167,9 +79,9 @@ def verify(as_json: bool, timeout: float, **chosen: Any) -> None:
 
 
 @cli.command()
-@_with(_choosing, _sizing)
+@with_options(CHOOSING, SIZING)
 @click.option("--budget", type=Duration(), default="60s", show_default=True, help="Time for the whole command.")
-@click.option("--rounds", type=_SIZE, help="Exactly so many rounds over all cases, if the budget allows them.")
+@click.option("--rounds", type=SIZE, help="Exactly so many rounds over all cases, if the budget allows them.")
 @click.option(
     "--precision",
     type=Percent(),
@@ -354,9 +266,17 @@ def _plan(
     return plan_cases(chosen, Problem(dtype=Dtype(dtype), **sizes), threads, devices)
 
 
+def _terminate(number: int, frame: object) -> NoReturn:
+    """A polite kill ends a run as Ctrl-C does: what is finished is kept."""
+    raise KeyboardInterrupt
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status; every error is one sentence on standard error."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments  # wherever it stands
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         cli.main(arguments, prog_name="bench", standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -365,12 +285,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         error.show()
         sys.exit(2)
     except StepbenchError as error:
-        if "--debug" in arguments:
+        if debug:
             raise
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:  # a disk or a pipe that gave way where no better message was to be had
-        if "--debug" in arguments:
+        if debug:
             raise
         if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

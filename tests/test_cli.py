@@ -376,6 +376,7 @@ def test_compare_puts_two_runs_side_by_side(good_run: Path) -> None:
 
 def test_a_traceback_is_shown_only_when_it_is_asked_for() -> None:
     assert "Traceback" in bench("--debug", "plot", "nowhere").stderr
+    assert "Traceback" in bench("plot", "nowhere", "--debug").stderr
 
 
 def test_a_run_that_is_sure_enough_stops_before_its_budget(tmp_path: Path) -> None:

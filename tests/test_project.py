@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ORDER = ["errors", "model", "data", "analysis", "oracle", "timing", "run", "output", "cli"]
+ORDER = ["errors", "model", "data", "analysis", "oracle", "timing", "run", "output", "options", "cli"]
 """Every file imports only from its own folder or from those before it in this list."""
 FRAMEWORKS = {"torch", "tensorflow"}
 

@@ -30,16 +30,22 @@ class Comparison:
 def differences(a: Manifest, b: Manifest) -> list[str]:
     """What differs between two runs' machines and packages, by name: a ratio may be due to any of it."""
     found = [
-        f"{name}: {a.machine.get(name)} / {b.machine.get(name)}"
-        for name in _IDENTITY
-        if a.machine.get(name) != b.machine.get(name)
+        f"{name}: {one} / {other}" for name in _IDENTITY if (one := _identity(a, name)) != (other := _identity(b, name))
     ]
+    if a.stepbench != b.stepbench:
+        found.append(f"stepbench: {a.stepbench} / {b.stepbench}")
     names = sorted(set(a.packages) | set(b.packages))
     return found + [
         f"{name}: {a.packages.get(name, 'absent')} / {b.packages.get(name, 'absent')}"
         for name in names
         if a.packages.get(name) != b.packages.get(name)
     ]
+
+
+def _identity(manifest: Manifest, name: str) -> str | int | float | None:
+    """A fact about the machine; memory to the GiB, since a kernel keeps a little for itself and not always as much."""
+    value = manifest.machine.get(name)
+    return round(value / 2**30) if name == "memory_bytes" and isinstance(value, int | float) else value
 
 
 def _process_medians(samples: pd.DataFrame, processes: pd.DataFrame) -> dict[tuple[Any, ...], NDArray[np.float64]]:

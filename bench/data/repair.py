@@ -6,37 +6,49 @@ import csv
 from pathlib import Path
 
 from bench.data.schema import ProcessRow, SampleRow, columns_of
-from bench.data.store import PROCESSES, SAMPLES, to_csv, write_atomically
+from bench.data.store import PROCESSES, SAMPLES, write_atomically
+from bench.errors import DataFormatError
 
 
 def repair(folder: Path) -> None:
-    """Cut torn last lines, and drop samples of processes that have no row in processes.csv.
+    """Cut torn last lines, and drop samples of the process that was interrupted.
 
-    A process's row is written after its samples, so samples without it belong to a process that was interrupted; it
-    will be measured again. Files that need nothing are left untouched.
+    A process's row is written after its samples, so samples that no row vouches for belong to a process that was
+    interrupted; it will be measured again. Files that need nothing are left untouched.
+
+    Raises:
+        DataFormatError: a file is gone or empty while the other one holds finished processes: that is no interruption,
+            and mending would throw away what is there.
     """
-    for name in (PROCESSES, SAMPLES):
-        _cut_torn_line(folder / name)
-    finished = _column(folder / PROCESSES, _index(ProcessRow, "process"))
+    processes, samples = folder / PROCESSES, folder / SAMPLES
+    for path, row in ((processes, ProcessRow), (samples, SampleRow)):
+        _cut_torn_line(path, ",".join(column.name for column in columns_of(row)))
+    finished = set(_column(processes, _index(ProcessRow, "process")))
     which = _index(SampleRow, "process")
-    path = folder / SAMPLES
-    if not path.exists() or set(_column(path, which)) <= set(finished):
+    found = set(_column(samples, which))
+    if len(found - finished) > 1:
+        raise DataFormatError(
+            f"{processes} lacks the rows of {len(found - finished)} processes that {samples} has samples of: "
+            "restore it, or start a new run."
+        )
+    if found <= finished:
         return
-    known = set(finished)
-    with path.open(newline="", encoding="utf-8") as file:
+    with samples.open(newline="", encoding="utf-8") as file:
         header, *lines = file.readlines()
-    kept = [line for line in lines if next(csv.reader([line]))[which] in known]
-    write_atomically(path, "".join([header, *kept]))
+    kept = [line for line in lines if next(csv.reader([line]))[which] in finished]
+    write_atomically(samples, "".join([header, *kept]))
 
 
-def _cut_torn_line(path: Path) -> None:
-    """Cut what stands behind the last line break; a file without one gets its header anew."""
-    row = ProcessRow if path.name == PROCESSES else SampleRow
-    content = path.read_bytes() if path.exists() else b""
+def _cut_torn_line(path: Path, header: str) -> None:
+    """Cut what stands behind the last line break."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataFormatError(f"{path} cannot be read ({error.strerror}): restore it, or start a new run.") from error
     end = content.rfind(b"\n") + 1
-    if end == 0:
-        write_atomically(path, to_csv(row, ()))
-    elif end < len(content):
+    if content[: content.find(b"\n") + 1].strip().decode("utf-8", errors="replace") != header:
+        raise DataFormatError(f"{path} does not begin with its columns: restore it, or start a new run.")
+    if end < len(content):
         write_atomically(path, content[:end])
 
 

@@ -133,7 +133,7 @@ class SampleRow(CaseColumns):
         "`whole`: the phases back to back; `staged`: each timed apart; `profiled`: the framework's own profiler."
     )
     clock: str = _column("`host` or `device`: whose clock was read.")
-    round: int = _column("Which pass over all cases, from 0.")
+    round: int = _column("Which round, from 0; the first six go over all cases.")
     process: int = _column("Which measuring process of the run, from 0.")
     sample: int = _column("Order within process, phase and method, from 0.")
     iterations: int = _column("Iterations that the sample covers.")
@@ -148,7 +148,7 @@ class SampleRow(CaseColumns):
 class ProcessRow(CaseColumns):
     """One row a measuring process, also one that failed. Written last: a process without a row did not finish."""
 
-    round: int = _column("Which pass over all cases, from 0.")
+    round: int = _column("Which round, from 0; the first six go over all cases.")
     process: int = _column("Which measuring process of the run, from 0.")
     status: Status = _column("`ok`, `failed`, `wrong` or `timeout`.")
     reason: str = _column("Why it is not `ok`.", default="")
@@ -246,18 +246,24 @@ class Manifest(BaseModel):
     command: list[str]
     seed: int
     budget_seconds: float
+    """Time to measure in; the command keeps some of its own budget back for summary and figures."""
     rounds: int | None
     """Rounds asked for; None if budget and precision decide."""
     target_precision: float = 0.02
     """Half an interval over its speedup that was good enough to stop."""
     timeout_seconds: float = 30.0
+    process_seconds: float | None = None
+    """How long each process sampled; worked out from the budget when the run began."""
+    environment: dict[str, str] = {}
+    """Variables that steer the threads of numerical libraries, as far as they were set."""
     load: list[str] = []
     """Files of implementations that were named on the command line."""
     sources: dict[str, str] = {}
     """SHA-256 of each implementation's file."""
     rounds_done: int = 0
     ended_by: str = "unfinished"
-    """`precision`, `budget`, `rounds`, `interrupted`, or `unfinished` while the run goes on or if it was killed."""
+    """`precision`, `budget`, `rounds`, `failures` if no case was left, `interrupted`, or `unfinished` while the run
+    goes on or if it was killed."""
     wall_seconds: float | None = None
     machine: dict[str, str | int | float | None]
     packages: dict[str, str]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,9 @@ MOST_UNDECIDED = 0.1
 @dataclass(frozen=True)
 class Verification:
     """What the gate found. Errors are the largest over all steps and arrays, relative and without unit."""
+
+    # Read by pydantic, which would otherwise send an infinite error as an unknown one.
+    __pydantic_config__: ClassVar[dict[str, str]] = {"ser_json_inf_nan": "constants"}
 
     passed: bool
     reason: str

@@ -63,8 +63,8 @@ def _noise(report: Report) -> list[RenderableType]:
         )
     measured = [floor.detectable for floor in report.noise if not floor.reason]
     sentences = [
-        f"On this machine this harness sees slowdowns from {max(measured):.1%} on "
-        "(so many pairs, false alarms 1 in 100, 4 of 5 found); more rounds see smaller ones."
+        f"On this machine this harness sees slowdowns from {max(measured):.1%} on: what a paired test over so many "
+        "pairs of fresh processes would find 4 times in 5, with 1 false alarm in 100. More pairs see smaller ones."
         if measured
         else "No noise floor: no case could be measured."
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,14 +55,33 @@ def verify_table(replies: Sequence[tuple[Planned, Reply]]) -> Table:
 
 def run_table(rows: Sequence[SummaryRow], manifest: Manifest, width: int) -> RenderableType:
     """The result of a run: one table a workload, then what is missing from it and how it ended."""
-    parts: list[RenderableType] = []
     measured = [row for row in rows if row.status is Status.OK]
+    parts: list[RenderableType] = []
+    if measured:
+        parts += [Text(_problem_line(measured[0], manifest)), Text()]
     for name, workload in WORKLOADS.items():
         inside = [row for row in measured if row.workload == name]
         if inside:
-            parts += [Text(f"{name}: {workload.title}", style="bold"), _workload_table(inside, width), Text()]
+            parts += [Text(f"{name}: {workload.title}", style="bold"), _workload_table(inside, width)]
+            parts += [*(Text(line) for line in _depth_lines(inside)), Text()]
     parts += [Text(note) for note in _notes(rows, manifest)]
     return Group(*parts)
+
+
+def _problem_line(row: SummaryRow, manifest: Manifest) -> str:
+    threads = f"{row.threads} CPU thread{'' if row.threads == 1 else 's'}"
+    sizes = f"batch {row.batch}, {row.d_in}-{row.hidden}-{row.d_out}, {row.dtype}, {threads}"
+    return f"{sizes}; {manifest.machine.get('cpu')}; run {manifest.run_id}"
+
+
+def _depth_lines(rows: Sequence[SummaryRow]) -> list[str]:
+    """Single steps by depth, for a workload whose depth varies."""
+    lines = []
+    for case in dict.fromkeys((row.implementation, row.backend) for row in rows if row.depth is not None):
+        single = [row for row in rows if (row.implementation, row.backend) == case and row.depth is not None]
+        times = ", ".join(f"{row.depth}: {duration(row.median_seconds)}" for row in single)
+        lines.append(f"{' on '.join(case)} by depth: {times}")
+    return lines
 
 
 def _workload_table(rows: Sequence[SummaryRow], width: int) -> Table:
@@ -169,6 +189,7 @@ _ENDINGS = {
     "precision": "Every speedup's interval was within the --precision asked for",
     "budget": "The --budget was spent before every interval was within --precision",
     "rounds": "The --rounds asked for were done",
+    "failures": "No case was left to measure",
     "interrupted": "Interrupted; finish it with `bench run --resume`",
 }
 
@@ -217,10 +238,18 @@ def verify_json(replies: Sequence[tuple[Planned, Reply]]) -> list[dict[str, Any]
             "backend": planned.case.backend,
             "status": reply.status.value,
             "reason": reply.reason,
-            "verification": None if reply.verification is None else dataclasses.asdict(reply.verification),
+            "verification": None if reply.verification is None else _finite(dataclasses.asdict(reply.verification)),
         }
         for planned, reply in replies
     ]
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no infinity: it becomes the word."""
+    return {
+        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in values.items()
+    }
 
 
 def summary_json(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:

@@ -29,6 +29,9 @@ class Asks(Protocol):
     def start(self, backends: Sequence[Backend]) -> None:
         """Get ready for these backends."""
 
+    def renew(self, backends: Sequence[Backend]) -> None:
+        """Start anew what these backends need: other interpreters, with another memory layout."""
+
     def ask(self, backend: Backend, request: Request, timeout: float) -> Reply:
         """Run one request in a fresh process."""
 

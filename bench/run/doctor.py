@@ -99,15 +99,15 @@ def _noise_floor(item: Planned, asks: Asks, truths: Truths, watcher: Watcher, pa
     logs, starts = [], []
     for number in range(pairs):
         watcher.pairing(item.case, number, pairs)
-        times = []
-        for _ in ("A", "B"):
+        times: dict[str, float] = {}
+        for side in ("AB", "BA")[number % 2]:  # whatever going first is worth falls on both
             reply = ask_case(asks, item, truths.path(item.case), AA_POLICY, timeout)
             seconds = whole_step_seconds(reply)
             if reply.status is not Status.OK or seconds is None:
                 return NoiseFloor(item.case.label, 0, math.nan, math.nan, math.nan, math.nan, reply.reason)
-            times.append(seconds)
+            times[side] = seconds
             starts.append(reply.start_seconds or math.nan)
-        logs.append(math.log(times[1] / times[0]))
+        logs.append(math.log(times["B"] / times["A"]))
     return NoiseFloor(
         case=item.case.label,
         pairs=pairs,

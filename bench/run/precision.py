@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bench.analysis.stats import Estimate, median_estimate, ratio_estimate
+from bench.analysis.stats import MIN_PROCESSES, Estimate, median_estimate, ratio_estimate
 from bench.model.case import Case
 from bench.run.plan import Planned
 
-MIN_ROUNDS = 6
+MIN_ROUNDS = MIN_PROCESSES
 """Rounds over all cases before time is given out by need: an interval needs so many processes."""
 
 

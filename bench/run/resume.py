@@ -11,8 +11,8 @@ import pandas as pd
 
 from bench.analysis.compare import differences
 from bench.data.schema import CASE_KEY, STEP, Manifest, Method, PlannedCase, Status
-from bench.data.store import read_processes, read_samples
-from bench.errors import UsageError
+from bench.data.store import PROCESSES, read_processes, read_samples
+from bench.errors import DataFormatError, UsageError
 from bench.model.case import Case
 from bench.model.device import BACKENDS
 from bench.model.problem import Dtype, Problem
@@ -40,6 +40,11 @@ def check_same(manifest: Manifest, here: Manifest, folder: Path) -> None:
     odd = differences(manifest, here)
     if odd:
         raise UsageError(f"{folder} cannot be resumed here, since this differs (then / now): {'; '.join(odd)}.")
+    if manifest.git_revision != here.git_revision:
+        then, now = manifest.git_revision or "none", here.git_revision or "none"
+        raise UsageError(
+            f"{folder} cannot be resumed: the harness changed since (revision then / now): {then} / {now}."
+        )
     changed = sorted(name for name, digest in manifest.sources.items() if here.sources.get(name) != digest)
     if changed:
         raise UsageError(f"{folder} cannot be resumed: {', '.join(changed)} changed since it began; start a new run.")
@@ -47,10 +52,15 @@ def check_same(manifest: Manifest, here: Manifest, folder: Path) -> None:
 
 def planned_of(manifest: Manifest, registry: Registry) -> tuple[Planned, ...]:
     """The run's cases as they were planned."""
-    return tuple(
-        Planned(case_of(item, manifest.seed), registry[str(item.columns["implementation"])], item.skipped)
-        for item in manifest.cases
-    )
+    try:
+        return tuple(
+            Planned(case_of(item, manifest.seed), registry[str(item.columns["implementation"])], item.skipped)
+            for item in manifest.cases
+        )
+    except (KeyError, ValueError) as error:
+        raise DataFormatError(
+            f"The manifest of run {manifest.run_id} has a case that makes no sense: {error}."
+        ) from error
 
 
 def case_of(item: PlannedCase, seed: int) -> Case:
@@ -81,9 +91,13 @@ def done_so_far(folder: Path, manifest: Manifest) -> Done:
     }
     rounds: dict[Case, dict[int, float | None]] = {}
     for row in processes.to_dict("records"):
-        case = cases[tuple(row[name] for name in CASE_KEY)]
-        seconds = medians.get(int(row["process"])) if row["status"] == Status.OK.value else None
-        rounds.setdefault(case, {})[int(row["round"])] = seconds
+        case = cases.get(tuple(row[name] for name in CASE_KEY))
+        if case is None:
+            raise DataFormatError(f"{folder / PROCESSES} holds a case that is not in the run's plan: start a new run.")
+        if row["status"] != Status.OK.value:
+            rounds.setdefault(case, {})[int(row["round"])] = None
+        elif int(row["process"]) in medians:  # samples that are lost are measured again
+            rounds.setdefault(case, {})[int(row["round"])] = medians[int(row["process"])]
     following = 0 if not len(processes) else int(processes["process"].max()) + 1
     return Done(rounds, following, float(processes["wall_seconds"].sum()))
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from bench.data.schema import Manifest, Status, SummaryRow
 from bench.data.store import RunStore
 from bench.model.case import Case
+from bench.model.device import Backend
 from bench.run.asking import Asks, Truths, ask_case
 from bench.run.plan import Planned, round_order
 from bench.run.precision import MIN_ROUNDS, Ledger
@@ -17,6 +18,13 @@ from bench.run.records import rows_of, whole_step_seconds, write_summary
 from bench.timing.measure import Policy
 
 _GUESS_SECONDS = 0.6
+RENEW_AFTER = 4.0
+"""Interpreters are renewed when they have served this many times as long as it took to start them.
+
+All children of one share its memory layout, and one lucky layout must not decide a run; a fifth of the time is what
+that insurance may cost.
+"""
+SAVE_EVERY_SECONDS = 20.0
 
 
 class Watcher(Protocol):
@@ -89,6 +97,9 @@ class Runner:
         self._began = (now() if began is None else began) - self._done.seconds
         self._planned = [item for item in planned if not item.skipped]
         self._out: set[Case] = set()
+        self._well: set[Case] = set()
+        self._renewed = self._saved = self._began
+        self._start_seconds = 0.0
         self._ledger = Ledger(planned)
         self._truths = Truths(asks.scratch)
         self._seconds: dict[Case, float] = {}
@@ -101,24 +112,60 @@ class Runner:
             self._out.add(case)
             self._ledger.drop(case)
         else:
+            self._well.add(case)
             self._ledger.record(case, number, seconds)
 
     def execute(self) -> None:
         """Measure round after round until the run's rounds, precision or budget are reached."""
-        backends = list({item.case.backend: item.backend for item in self._live}.values())
-        self._watcher.starting(sorted({backend.framework for backend in backends}))
-        self._asks.start(backends)
-        policy = self._policy()
+        self.manifest.ended_by = "unfinished"
+        policy: Policy | None = None
         number = 0
         while (cases := self._cases_of(number)) is not None:
-            if not self._round(number, cases, policy):
+            order = self._order(number, cases)
+            if order and policy is None:  # a resumed run may have nothing left to do
+                self._start_zygotes()
+                policy = self._policy()
+            elif order:
+                self._renew_zygotes()
+            if policy is not None and not self._round(number, order, policy):
                 self.manifest.ended_by = "budget"
                 return
             number += 1
-            self.manifest.rounds_done = number
+            if number > self.manifest.rounds_done:
+                self.manifest.rounds_done = number
+                self._save()
+        self.manifest.ended_by = self._ending()
+
+    def _ending(self) -> str:
+        if not self._live:
+            return "failures"
+        return "rounds" if self._limits.rounds is not None else "precision"
+
+    def _start_zygotes(self) -> None:
+        backends = self._backends()
+        self._watcher.starting(sorted({backend.framework for backend in backends}))
+        began = self._now()
+        self._asks.start(backends)
+        self._renewed, self._start_seconds = self._now(), self._now() - began
+
+    def _renew_zygotes(self) -> None:
+        """Other interpreters, if these have served long enough and the budget has room for what that costs."""
+        served = self._now() - self._renewed
+        if served < RENEW_AFTER * self._start_seconds or self._left() < 2 * self._start_seconds:
+            return
+        began = self._now()
+        self._asks.renew(self._backends())
+        self._renewed, self._start_seconds = self._now(), self._now() - began
+
+    def _backends(self) -> list[Backend]:
+        return list({item.case.backend: item.backend for item in self._live}.values())
+
+    def _save(self) -> None:
+        """Manifest and summary for whoever looks while the run goes on; seldom, since it reads all samples."""
+        if self._now() - self._saved >= SAVE_EVERY_SECONDS:
             self._store.write_manifest(self.manifest)
             write_summary(self._store, self.manifest)
-        self.manifest.ended_by = "rounds" if self._limits.rounds is not None else "precision"
+            self._saved = self._now()
 
     @property
     def _live(self) -> list[Planned]:
@@ -139,36 +186,49 @@ class Runner:
         return self._began + self._limits.budget_seconds - self._now()
 
     def _policy(self) -> Policy:
-        """Samples of one process: few enough that the budget holds the rounds an interval needs, with some to spare."""
-        units = max(1, len(self._live)) * (self._limits.rounds or MIN_ROUNDS + 2)
-        each = max(0.0, self._left()) / units - _GUESS_SECONDS / 2
-        return Policy(process_seconds=min(Policy.process_seconds, max(0.04, each)))
+        """Samples of one process: few enough that the budget holds the rounds an interval needs, with some to spare.
 
-    def _round(self, number: int, cases: Sequence[Case], policy: Policy) -> bool:
-        """One round; False if the budget ended it."""
-        order = [
+        A resumed run samples as it began.
+        """
+        if self.manifest.process_seconds is None:
+            units = max(1, len(self._live)) * (self._limits.rounds or MIN_ROUNDS + 2)
+            each = max(0.0, self._left()) / units - _GUESS_SECONDS / 2
+            self.manifest.process_seconds = min(Policy.process_seconds, max(0.04, each))
+            self._store.write_manifest(self.manifest)
+        return Policy(process_seconds=self.manifest.process_seconds)
+
+    def _order(self, number: int, cases: Sequence[Case]) -> list[Planned]:
+        """What one round still has to measure, shuffled."""
+        return [
             item
             for item in round_order(self._planned, self.manifest.seed, number)
             if item.case in cases and number not in self._done.rounds.get(item.case, {})
         ]
+
+    def _round(self, number: int, order: Sequence[Planned], policy: Policy) -> bool:
+        """One round; False if the budget ended it."""
         for index, item in enumerate(order):
-            began = self._now()
             if number and self._left() < self._seconds.get(item.case, _GUESS_SECONDS):
                 return False
             left = max(0.0, self._left())
             self._watcher.measuring(item.case, number, index, len(order), left, self._ledger.widest())
-            self._measure(item, number, policy, began)
-            self._seconds[item.case] = self._now() - began
+            self._measure(item, number, policy)
         return True
 
-    def _measure(self, item: Planned, number: int, policy: Policy, began: float) -> None:
+    def _measure(self, item: Planned, number: int, policy: Policy) -> None:
         """One case in one fresh process, put on disk whatever came of it."""
         case = item.case
-        reply = ask_case(self._asks, item, self._truths.path(case), policy, self._limits.timeout_seconds)
+        truth = self._truths.path(case)
+        began = self._now()
+        reply = ask_case(self._asks, item, truth, policy, self._limits.timeout_seconds)
+        if reply.status in (Status.FAILED, Status.TIMEOUT) and case in self._well:
+            # It has worked before, so perhaps the machine was to blame: once more, and only then is the case out.
+            reply = ask_case(self._asks, item, truth, policy, self._limits.timeout_seconds)
+        self._seconds[case] = self._now() - began
         if reply.facts:
             self.manifest.modes.setdefault(case.backend, reply.facts)
-        wall = self._now() - began
-        self._store.append(*rows_of(self.manifest.run_id, case, number, self._done.processes, reply, wall))
+        rows = rows_of(self.manifest.run_id, case, number, self._done.processes, reply, self._seconds[case])
+        self._store.append(*rows)
         self._done.processes += 1
         self._remember(case, number, whole_step_seconds(reply) if reply.status is Status.OK else None)
         if reply.status is not Status.OK:

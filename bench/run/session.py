@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,7 @@ from bench import __version__
 from bench.data.repair import repair
 from bench.data.schema import Manifest, Status, SummaryRow
 from bench.data.store import RunStore, read_manifest
-from bench.errors import NothingRanError
+from bench.errors import NothingRanError, UsageError
 from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case
@@ -23,7 +25,13 @@ from bench.run.resume import check_same, done_so_far, planned_of, source_hashes
 from bench.run.runner import Done, Limits, Runner, Watcher
 from bench.run.zygotes import Zygotes
 from bench.timing.conditions import machine_findings
-from bench.timing.environment import constraints_sha256, git_revision, machine_facts, package_versions
+from bench.timing.environment import (
+    constraints_sha256,
+    git_revision,
+    machine_facts,
+    package_versions,
+    thread_variables,
+)
 from bench.timing.protocol import Reply
 
 RESULTS = Path("results")
@@ -108,7 +116,9 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) 
     here = _manifest(manifest.run_id, datetime.now(UTC), planned, limits, manifest.seed, manifest.command, load)
     check_same(manifest, here, folder)
     manifest.budget_seconds = budget
-    repair(folder)
+    manifest.disturbances = list(dict.fromkeys([*manifest.disturbances, *here.disturbances]))
+    with _locked(folder):
+        repair(folder)
     return _drive(RunStore(folder), manifest, planned, limits, watcher, began, done_so_far(folder, manifest))
 
 
@@ -131,6 +141,7 @@ def _manifest(
         rounds=limits.rounds,
         target_precision=limits.precision,
         timeout_seconds=limits.timeout_seconds,
+        environment=thread_variables(),
         load=[str(path.resolve()) for path in load],
         sources=source_hashes(item.implementation for item in planned),
         machine=machine_facts(),
@@ -153,14 +164,32 @@ def _drive(
 ) -> Outcome:
     interrupted = False
     folder = store.folder
-    with Zygotes() as zygotes:
+    with _locked(folder), Zygotes() as zygotes:
         runner = Runner(store, manifest, planned, zygotes, limits, watcher, done=done, began=began)
         try:
             runner.execute()
         except KeyboardInterrupt:
             interrupted = True
             manifest.ended_by = "interrupted"
-    return Outcome(folder, manifest, runner.finish(), interrupted)
+        rows = runner.finish()
+    return Outcome(folder, manifest, rows, interrupted)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process alone: two that write the same run would spoil it.
+
+    The kernel lets go of the lock with the process, however that ends.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(f"{folder} is being written by another bench run: wait for it, or end it.") from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float) -> list[tuple[Planned, Reply]]:

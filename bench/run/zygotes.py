@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -29,12 +29,6 @@ from bench.timing.protocol import REPLY, REQUEST, Channel, Reply, Request
 _ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 120.0
 _LEAVE_SECONDS = 5.0
-RENEW_AFTER = 5.0
-"""A zygote is renewed when it has served this many times as long as it took to start.
-
-All children of one zygote share its memory layout, and one lucky layout must not decide a run; a sixth of the time is
-what that insurance may cost.
-"""
 
 
 class ZygoteGone(ChildError):  # noqa: N818 - it reads as the event that it is
@@ -58,24 +52,35 @@ class Zygote:
     def __init__(self, backend: Backend, interpreter: Interpreter, log: Path) -> None:
         self._log = log
         self._fork = interpreter.fork
+        self._sound = True
         ours, theirs = socket.socketpair()
         arguments = [str(theirs.fileno()), *([] if interpreter.fork else ["--no-fork"])]
-        with theirs, log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, in the interpreter that was chosen
-                # -P: a folder called `bench` in the working directory must not stand in for the harness.
-                [interpreter.python, "-P", "-m", "bench.timing.zygote", backend.name, *arguments],
-                env={
-                    **interpreter.environment,
-                    "PYTHONPATH": os.pathsep.join(interpreter.path),
-                    "STEPBENCH_PARENT": str(os.getpid()),
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C reaches the parent alone, which then decides
-            )
+        inherited = interpreter.environment.get("PYTHONPATH", "")
+        try:
+            with theirs, log.open("ab") as output:
+                self._process = subprocess.Popen(  # noqa: S603 - our own module, in the interpreter that was chosen
+                    # -P: a folder called `bench` in the working directory must not stand in for the harness.
+                    [interpreter.python, "-P", "-m", "bench.timing.zygote", backend.name, *arguments],
+                    env={
+                        **interpreter.environment,
+                        "PYTHONPATH": os.pathsep.join([*interpreter.path, *([inherited] if inherited else [])]),
+                        "STEPBENCH_PARENT": str(os.getpid()),
+                    },
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,  # Ctrl-C reaches the parent alone, which then decides
+                )
+        except OSError as error:
+            ours.close()
+            raise ZygoteGone(f"{interpreter.python} cannot be started ({error.strerror})") from error
         self._control = Channel(ours)
+
+    @property
+    def sound(self) -> bool:
+        """Whether it can be asked again; not after a child could not be collected."""
+        return self._sound
 
     def wait_ready(self) -> None:
         """Wait until the framework is imported.
@@ -98,20 +103,24 @@ class Zygote:
             ZygoteGone: the zygote died.
             ChildError: the child died; the message says how.
         """
-        printed = self._log.stat().st_size
         if not self._fork:
-            return self._converse(self._control, self._process.pid, request, timeout, printed)
-        ours, theirs = socket.socketpair()
+            return self._converse(self._control, self._process.pid, request, timeout)
         try:
-            with theirs:
-                socket.send_fds(self._control.socket, [b"fork\n"], [theirs.fileno()])
-            pid = int(self._control.receive_object(_LEAVE_SECONDS)["pid"])
+            ours, theirs = socket.socketpair()
+            try:
+                with theirs:
+                    socket.send_fds(self._control.socket, [b"fork\n"], [theirs.fileno()])
+                pid = int(self._control.receive_object(_LEAVE_SECONDS)["pid"])
+            except BaseException:
+                ours.close()
+                raise
         except (OSError, ChildError) as error:
-            ours.close()
             raise ZygoteGone("the measuring interpreter died") from error
-        return self._converse(Channel(ours), pid, request, timeout, printed)
+        return self._converse(Channel(ours), pid, request, timeout)
 
-    def _converse(self, channel: Channel, pid: int, request: Request, timeout: float, printed: int) -> Reply:
+    def _converse(self, channel: Channel, pid: int, request: Request, timeout: float) -> Reply:
+        printed = self._log.stat().st_size
+        code: int | None = None
         died: ChildError | None = None
         try:
             channel.send(REQUEST.dump_json(request))
@@ -124,10 +133,16 @@ class Zygote:
             died = error
         finally:
             # Killed before it is collected: its number cannot belong to a stranger yet, and one that has died already
-            # keeps its own exit code.
+            # keeps its own exit code. If it cannot be collected in time the answer still counts, but the zygote does
+            # not: it may be out of step.
             channel.close()
             _kill_group(pid)
-            code = self._collect(pid)
+            try:
+                code = self._collect(pid)
+            except ZygoteGone:
+                self._sound = False
+        if code is None:
+            raise ZygoteGone("the measuring interpreter died") from died
         raise ChildError(self._cause_of_death(code, printed)) from died
 
     def _collect(self, pid: int) -> int:
@@ -179,8 +194,7 @@ class Zygotes:
         self._folder = tempfile.TemporaryDirectory(prefix="stepbench-")
         self._running: dict[str, Zygote] = {}
         self._started: Counter[str] = Counter()
-        self._start_seconds: dict[str, float] = {}
-        self._served_seconds: defaultdict[str, float] = defaultdict(float)
+        self._failures: dict[str, list[ZygoteGone]] = {}
 
     def __enter__(self) -> Zygotes:
         return self
@@ -197,50 +211,62 @@ class Zygotes:
 
     def start(self, backends: Iterable[Backend]) -> None:
         """Start what these backends need, side by side; an interpreter that fails to start is reported when asked."""
-        began = time.monotonic()
+        new = []
         for backend in backends:
             if backend.framework not in self._running:
-                self._running[backend.framework] = self._new(backend)
-        for framework in tuple(self._running):
-            try:
-                self._running[framework].wait_ready()
-                self._start_seconds[framework] = time.monotonic() - began
-            except ZygoteGone:
-                self.discard(framework)
+                with suppress(ZygoteGone):
+                    new.append((backend.framework, self._launch(backend)))
+        for framework, zygote in new:
+            with suppress(ZygoteGone):
+                self._await(framework, zygote)
 
-    def _new(self, backend: Backend) -> Zygote:
+    def renew(self, backends: Iterable[Backend]) -> None:
+        """Start anew what these backends need: other interpreters, with another memory layout."""
+        backends = list(backends)
+        for backend in backends:
+            self.discard(backend.framework)
+        self.start(backends)
+
+    def _launch(self, backend: Backend) -> Zygote:
+        """Start an interpreter; one that has failed twice is not tried again."""
+        failures = self._failures.setdefault(backend.framework, [])
+        if len(failures) > 1:
+            raise failures[-1]
+        try:
+            zygote = Zygote(backend, self._interpreter, self.scratch / f"{backend.framework}.log")
+        except ZygoteGone as error:
+            failures.append(error)
+            raise
         self._started[backend.framework] += 1
-        self._served_seconds[backend.framework] = 0
-        return Zygote(backend, self._interpreter, self.scratch / f"{backend.framework}.log")
+        self._running[backend.framework] = zygote
+        return zygote
 
-    def _ready(self, backend: Backend) -> Zygote:
-        """The framework's zygote, made anew if there is none or if it has served long enough."""
-        framework = backend.framework
-        if self._served_seconds[framework] > RENEW_AFTER * self._start_seconds.get(framework, float("inf")):
+    def _await(self, framework: str, zygote: Zygote) -> None:
+        try:
+            zygote.wait_ready()
+        except ZygoteGone as error:
+            self._failures[framework].append(error)
             self.discard(framework)
-        if framework not in self._running:
-            began = time.monotonic()
-            self._running[framework] = self._new(backend)
-            self._running[framework].wait_ready()
-            self._start_seconds[framework] = time.monotonic() - began
-        return self._running[framework]
+            raise
+        self._failures[framework].clear()
 
     def ask(self, backend: Backend, request: Request, timeout: float) -> Reply:
         """Have a fresh process do `request`; see `Zygote.ask` for what it raises."""
         framework = backend.framework
         for attempt in (1, 2):
+            zygote = self._running.get(framework)
             try:
-                zygote = self._ready(backend)
-                began = time.monotonic()
+                if zygote is None:
+                    zygote = self._launch(backend)
+                    self._await(framework, zygote)
                 reply = zygote.ask(replace(request, asked_nanoseconds=time.monotonic_ns()), timeout)
-                self._served_seconds[framework] += time.monotonic() - began
                 return replace(reply, zygote=self._started[framework] - 1)
             except ZygoteGone:
                 self.discard(framework)
                 if attempt == 2:
                     raise
             finally:
-                if not self._interpreter.fork:
+                if not self._interpreter.fork or (zygote is not None and not zygote.sound):
                     self.discard(framework)
         raise AssertionError("unreachable: the second attempt returns or raises")
 

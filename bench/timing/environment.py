@@ -13,7 +13,7 @@ PACKAGES = ("numpy", "torch", "tensorflow", "pandas", "matplotlib", "pytest-benc
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def _first_line(path: str) -> str | None:
+def _content(path: str) -> str | None:
     try:
         return Path(path).read_text(encoding="utf-8").strip() or None
     except OSError:
@@ -22,7 +22,7 @@ def _first_line(path: str) -> str | None:
 
 def cpu_name() -> str:
     """The processor's own name."""
-    for line in (_first_line("/proc/cpuinfo") or "").splitlines():
+    for line in (_content("/proc/cpuinfo") or "").splitlines():
         key, _, value = line.partition(":")
         if key.strip() == "model name":
             return value.strip()
@@ -38,8 +38,13 @@ def usable_cpus() -> int:
 
 def cgroup_quota() -> float | None:
     """CPUs' worth of time that a container may use, from cgroup v2; None where there is no limit."""
-    limit, _, period = (_first_line("/sys/fs/cgroup/cpu.max") or "max").partition(" ")
-    return None if limit == "max" or not period else float(limit) / float(period)
+    group = next((line[3:] for line in (_content("/proc/self/cgroup") or "").splitlines() if line[:3] == "0::"), "/")
+    quotas = []
+    for parent in (Path(group), *Path(group).parents):  # the tightest limit on the way up counts
+        limit, _, period = (_content(f"/sys/fs/cgroup{str(parent).rstrip('/')}/cpu.max") or "max").partition(" ")
+        if limit != "max" and period:
+            quotas.append(float(limit) / float(period))
+    return min(quotas, default=None)
 
 
 def machine_facts() -> dict[str, str | int | float | None]:
@@ -53,7 +58,7 @@ def machine_facts() -> dict[str, str | int | float | None]:
         "cores": psutil.cpu_count(logical=False),
         "memory_bytes": psutil.virtual_memory().total,
         "cgroup_cpus": cgroup_quota(),
-        "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "governor": _content("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
@@ -69,6 +74,12 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def thread_variables() -> dict[str, str]:
+    """The environment's variables that steer the threads of numerical libraries."""
+    prefixes = ("OMP_", "MKL_", "KMP_", "GOMP_", "OPENBLAS_", "TF_NUM_", "TF_ENABLE_")
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(prefixes)}
 
 
 def git_revision(folder: Path = _ROOT) -> str | None:

@@ -42,6 +42,8 @@ class Policy:
     resolution_share: float = 1e-3
     warmup_min_seconds: float = 0.02
     warmup_max_seconds: float = 0.5
+    warmup_min_cycles: int = 6
+    """Two a third: fewer cannot tell whether a slow step is steady."""
     warmup_tolerance: float = 0.05
     """The last third agrees with the middle third if their medians differ by at most this part."""
     depth_cycles: int = 5
@@ -87,14 +89,21 @@ class _Course:
     multiply a hundred times more slowly: the benchmark would slow down for a reason that no real training has.
     """
 
-    def __init__(self, step: Step, steps: int) -> None:
-        self.step, self.steps, self.done = step, steps, 0
+    def __init__(self, step: Step, steps: int, cycle: int = 1) -> None:
+        self.step, self.steps, self.cycle, self.done = step, steps, cycle, 0
 
     def make_room(self, iterations: int) -> None:
-        """Reset, untimed, if that many more iterations would leave the course."""
+        """Reset, untimed, if that many more iterations would leave the course.
+
+        The first cycle after a reset runs untimed too: optimisers make their state in it, and the weights are cold.
+        """
         if self.done + iterations > self.steps:
             self.step.reset()
             self.done = 0
+            if self.cycle + iterations <= self.steps:
+                for _ in range(self.cycle):
+                    self.step()
+                self.done = self.cycle
         self.done += iterations
 
 
@@ -141,11 +150,15 @@ def warm_up(course: _Course, cycle: int, policy: Policy, now: Now, synchronize: 
         course.make_room(cycle)
         times += time_whole(course.step, cycle, now, synchronize)
         elapsed = now() - began
-        if len(times) % 3 == 0 and elapsed >= policy.warmup_min_seconds * 1e9:
+        if (
+            len(times) % 3 == 0
+            and len(times) >= policy.warmup_min_cycles
+            and elapsed >= policy.warmup_min_seconds * 1e9
+        ):
             third = len(times) // 3
             middle, last = median(times[third : 2 * third]), median(times[2 * third :])
             settled = abs(last - middle) <= policy.warmup_tolerance * middle
-        if elapsed >= policy.warmup_max_seconds * 1e9:
+        if elapsed >= policy.warmup_max_seconds * 1e9 and len(times) >= policy.warmup_min_cycles:
             break
     last_third = times[-max(1, len(times) // 3) :]
     return WarmUp(len(times) * cycle, settled, median(last_third) / cycle)
@@ -155,7 +168,7 @@ def calibrate(iteration_nanoseconds: float, cycle: int, steps: int, resolution: 
     """Iterations per sample: a multiple of the cycle, long enough for the clock, within one course of training."""
     aim = max(policy.sample_seconds * 1e9, resolution / policy.resolution_share)
     cycles = max(1, math.ceil(aim / max(iteration_nanoseconds, 1e-3) / cycle))
-    return min(cycles, max(1, steps // cycle)) * cycle
+    return min(cycles, max(1, steps // cycle - 1)) * cycle  # the first cycle of a course is not timed
 
 
 def _sample_count(iteration_nanoseconds: float, iterations: int, passes: int, policy: Policy) -> int:
@@ -188,20 +201,20 @@ def measure(
         observe: looks for disturbances around each sample, outside its time.
         policy: how long to warm up and to sample.
     """
-    course = _Course(step, steps)
+    course = _Course(step, steps, cycle)
     take = _Taker(step, now, synchronize, observe)
+    gc.collect()
+    gc.freeze()  # what exists now is never scanned again: collecting between samples is cheap
     warmup = warm_up(course, cycle, policy, now, synchronize)
     iterations = calibrate(warmup.iteration_nanoseconds, cycle, steps, resolution, policy)
     passes = 2 if step.separable else 1
     samples: list[Sample] = []
-    gc.collect()
-    gc.freeze()  # what exists now is never scanned again: collecting between samples is cheap
     for index in range(_sample_count(warmup.iteration_nanoseconds, iterations, passes, policy)):
-        course.make_room(iterations)
-        samples.append(take.whole(index, iterations))
-        if step.separable:
+        # The one that comes first changes, so that what follows a reset falls on both alike.
+        kinds = ("whole", "staged")[:passes] if index % 2 == 0 else ("staged", "whole")[-passes:]
+        for kind in kinds:
             course.make_room(iterations)
-            samples += take.staged(index, iterations)
+            samples += take.whole(index, iterations) if kind == "whole" else take.staged(index, iterations)
     if cycle > 1:
         samples += _by_depth(course, depths, cycle, policy, take)
     samples += _traced(course, policy)
@@ -216,11 +229,11 @@ class _Taker:
     def __init__(self, step: Step, now: Now, synchronize: Synchronize, observe: Observe) -> None:
         self._step, self._now, self._synchronize, self._observe = step, now, synchronize, observe
 
-    def whole(self, index: int, iterations: int, depth: int | None = None) -> Sample:
+    def whole(self, index: int, iterations: int, depth: int | None = None) -> list[Sample]:
         """One sample of whole steps."""
         taken, flags = self._undisturbed(time_whole, iterations)
         (nanoseconds,) = taken
-        return Sample(STEP, Method.WHOLE, index, iterations, nanoseconds, depth, flags=flags)
+        return [Sample(STEP, Method.WHOLE, index, iterations, nanoseconds, depth, flags=flags)]
 
     def staged(self, index: int, iterations: int) -> list[Sample]:
         """One sample of each phase."""
@@ -249,7 +262,7 @@ def _by_depth(course: _Course, depths: Sequence[int], cycle: int, policy: Policy
         course.make_room(1)
         depth = depths[course.done - 1]
         index = counts[depth] = counts.get(depth, -1) + 1
-        samples.append(take.whole(index, 1, depth))
+        samples += take.whole(index, 1, depth)
     return samples
 
 

@@ -49,7 +49,6 @@ class Reply:
 
     status: Status
     reason: str = ""
-    traceback: str = ""
     device_name: str = ""
     threads: int | None = None
     facts: dict[str, str] = field(default_factory=dict)

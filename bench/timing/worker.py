@@ -30,8 +30,16 @@ def work(request: Request) -> Reply:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an implementation raises costs its own row only
         detail = " ".join(str(error).split())
         # Our own errors are whole sentences; a stranger's needs its type to make sense.
-        reason = detail if isinstance(error, StepbenchError) else f"{type(error).__name__}: {detail or 'no message'}"
-        return Reply(Status.FAILED, reason, traceback.format_exc())
+        if isinstance(error, StepbenchError):
+            return Reply(Status.FAILED, detail)
+        where = _place(error, request.origin.partition(":")[2])
+        return Reply(Status.FAILED, f"{type(error).__name__}: {detail or 'no message'}{where}")
+
+
+def _place(error: BaseException, path: str) -> str:
+    """The last line of the implementation's own file that the error came through."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return f" ({Path(path).name}, line {lines[-1]})" if lines else ""
 
 
 def _work(request: Request) -> Reply:

@@ -2,7 +2,7 @@
 
 Three harnesses measure the same step (the tutorial's network under autograd, one thread), taking turns on one machine:
 
-- stepbench: one forked process a measurement, as `bench run` does it;
+- stepbench: `bench run` with 30 rounds of this one case, from the start of the command to its end;
 - pyperf: its default of a warm-up and three values a worker process, its own calibration included;
 - pytest-benchmark: one pytest process a measurement, with its own calibration.
 
@@ -17,6 +17,7 @@ not get there in the time given.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -30,14 +31,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.analysis.stats import median_estimate
-from bench.model.device import BACKENDS
-from bench.model.problem import Problem
-from bench.model.registry import discover
-from bench.run.asking import Truths, ask_case
-from bench.run.plan import choose, plan_cases
-from bench.run.records import whole_step_seconds
-from bench.run.zygotes import Zygotes
-from bench.timing.measure import Policy
+from bench.data.store import read_manifest
+from bench.run.resume import done_so_far
 
 AIM = 0.02
 STEP = """
@@ -48,7 +43,14 @@ from bench.model.data import make_data
 from bench.model.device import BACKENDS
 from bench.model.registry import discover
 item = discover()["torch_autograd"]
-step = item.build(Problem(), make_data(Problem(), item.workload), BACKENDS["torch-cpu"].open(1))
+inner = item.build(Problem(), make_data(Problem(), item.workload), BACKENDS["torch-cpu"].open(1))
+count = 0
+def step():
+    global count
+    count += 1
+    if count % 500 == 0:  # as stepbench does, so that nothing runs into denormal numbers
+        inner.reset()
+    inner()
 """
 PYPERF = STEP + "import pyperf\nrunner = pyperf.Runner()\nrunner.bench_func('step', step)\n"
 PYTEST = STEP + "def test_step(benchmark):\n    benchmark(step)\n"
@@ -88,20 +90,23 @@ class Harness:
         return max(6.0, (1.96 * 1.2533 * self.spread / AIM) ** 2)
 
 
-def stepbench_block(zygotes: Zygotes, count: int) -> Callable[[], list[float]]:
-    """Processes as `bench run` makes them, renewing the zygote included."""
-    (item,) = plan_cases(choose(discover(), ["torch_autograd"]), Problem(), 1, ["cpu"])
-    truths = Truths(zygotes.scratch)
+def stepbench_block(folder: Path, count: int) -> Callable[[], list[float]]:
+    """One `bench run` of so many rounds, as a user starts it: interpreters, files and summary included."""
+    command = [str(Path(sys.executable).with_name("bench")), "run", "-i", "torch_autograd", "--device", "cpu"]
+    command += ["--threads", "1", "--rounds", str(count), "--budget", "10m", "--no-figures", "--json"]
+    number = itertools.count()
 
     def block() -> list[float]:
-        found = []
-        for _ in range(count):
-            reply = ask_case(zygotes, item, truths.path(item.case), Policy(), 60.0)
-            seconds = whole_step_seconds(reply)
-            if seconds is None:
-                raise SystemExit(f"stepbench could not measure: {reply.reason}")
-            found.append(seconds)
-        return found
+        out = folder / f"run{next(number)}"
+        subprocess.run(  # noqa: S603 - our own command
+            [*command, "--out", str(out)],
+            check=True,
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        done = done_so_far(out, read_manifest(out))
+        return [seconds for rounds in done.rounds.values() for seconds in rounds.values() if seconds is not None]
 
     return block
 
@@ -142,20 +147,17 @@ def pytest_block(folder: Path) -> Callable[[], list[float]]:
 
 def measure(minutes: float, folder: Path) -> list[Harness]:
     """Let the three take turns until the time is over."""
-    with Zygotes() as zygotes:
-        began = time.monotonic()
-        zygotes.start([BACKENDS["torch-cpu"]])
-        ours = Harness("stepbench", stepbench_block(zygotes, 12), seconds=time.monotonic() - began)
-        harnesses = [
-            ours,
-            Harness("pyperf", pyperf_block(folder, 5)),
-            Harness("pytest-benchmark", pytest_block(folder)),
-        ]
-        while time.monotonic() - began < minutes * 60:
-            for harness in harnesses:
-                harness.run()
-            found = ", ".join(f"{harness.name} {len(harness.medians)}" for harness in harnesses)
-            print(f"processes so far: {found}", file=sys.stderr)  # noqa: T201
+    harnesses = [
+        Harness("stepbench", stepbench_block(folder, 30)),
+        Harness("pyperf", pyperf_block(folder, 5)),
+        Harness("pytest-benchmark", pytest_block(folder)),
+    ]
+    began = time.monotonic()
+    while time.monotonic() - began < minutes * 60:
+        for harness in harnesses:
+            harness.run()
+        found = ", ".join(f"{harness.name} {len(harness.medians)}" for harness in harnesses)
+        print(f"processes so far: {found}", file=sys.stderr)  # noqa: T201
     return harnesses
 
 

@@ -3,9 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from bench.data.repair import repair
 from bench.data.schema import ProcessRow, SampleRow
 from bench.data.store import PROCESSES, SAMPLES, read_processes, read_samples, to_csv
+from bench.errors import DataFormatError
 
 
 def a_run(build: ModuleType, folder: Path, processes: list[int], samples: list[int]) -> None:
@@ -22,10 +25,10 @@ def test_files_that_need_nothing_are_left_alone(build: ModuleType, tmp_path: Pat
 
 
 def test_samples_of_an_interrupted_process_go(build: ModuleType, tmp_path: Path) -> None:
-    a_run(build, tmp_path, [0, 2], [0, 1, 2, 3])
+    a_run(build, tmp_path, [0, 1], [0, 1, 2])
     repair(tmp_path)
-    assert read_samples(tmp_path)["process"].tolist() == [0, 0, 0, 2, 2, 2]
-    assert read_processes(tmp_path)["process"].tolist() == [0, 2]
+    assert read_samples(tmp_path)["process"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert read_processes(tmp_path)["process"].tolist() == [0, 1]
 
 
 def test_any_torn_end_can_be_mended_and_loses_at_most_the_torn_process(build: ModuleType, tmp_path: Path) -> None:
@@ -44,9 +47,26 @@ def test_any_torn_end_can_be_mended_and_loses_at_most_the_torn_process(build: Mo
             assert set(samples["process"]) <= set(processes["process"])
 
 
-def test_empty_and_missing_files_get_their_headers_anew(build: ModuleType, tmp_path: Path) -> None:
-    a_run(build, tmp_path, [0], [0])
-    (tmp_path / PROCESSES).write_bytes(b"")
-    (tmp_path / SAMPLES).unlink()
-    repair(tmp_path)
-    assert len(read_processes(tmp_path)) == len(read_samples(tmp_path)) == 0
+@pytest.mark.parametrize("name", [PROCESSES, SAMPLES])
+@pytest.mark.parametrize("content", [None, b"", b"something else\n1,2\n"])
+def test_a_file_that_is_gone_or_another_is_no_interruption(
+    build: ModuleType, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    """Mending it would throw away what the other file holds."""
+    a_run(build, tmp_path, [0, 1], [0, 1])
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(content)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(DataFormatError, match=name.replace(".", r"\.")):
+        repair(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_samples_of_several_unknown_processes_are_not_thrown_away(build: ModuleType, tmp_path: Path) -> None:
+    a_run(build, tmp_path, [], [0, 1, 2])
+    before = (tmp_path / SAMPLES).read_bytes()
+    with pytest.raises(DataFormatError, match="lacks the rows of 3 processes"):
+        repair(tmp_path)
+    assert (tmp_path / SAMPLES).read_bytes() == before

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +60,8 @@ def test_the_torch_build_is_read_without_executing_it(monkeypatch: pytest.Monkey
     (package / "version.py").write_text(
         "from typing import Optional\n__version__ = '9.9'\ncuda: Optional[str] = '13.0'\nraise SystemExit('executed')\n"
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = importlib.util.spec_from_file_location("torch", package / "__init__.py")
+    monkeypatch.setattr(device.importlib.util, "find_spec", lambda name: spec)
     assert device._torch_build() == ("9.9", "13.0")
 
 

@@ -135,11 +135,11 @@ def test_workloads_have_tables_of_their_own_in_their_order(build: ModuleType, me
     assert "mlp_bias_adam" not in text
 
 
-def test_depths_and_first_steps_have_no_line(build: ModuleType, measured: list[SummaryRow]) -> None:
+def test_single_depths_share_a_line_and_first_steps_have_none(build: ModuleType, measured: list[SummaryRow]) -> None:
     text = shown(run_table(measured, build.make_manifest(), 140), 140)
-    assert text.count("numpy_dynamic") == 1
-    assert "777 ms" not in text
-    assert "3.00 s" not in text
+    assert text.count("numpy_dynamic on numpy by depth: ") == 1
+    assert text.count("numpy_dynamic") == 2
+    assert "by depth: 0: 777 ms" in text
 
 
 @widths

@@ -46,9 +46,14 @@ class Double:
     asked: list[Request] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
     time: float = 0.0
+    renewed: int = 0
 
     def start(self, backends: Sequence[Backend]) -> None:
         self.started = [backend.name for backend in backends]
+        self.time += 3
+
+    def renew(self, backends: Sequence[Backend]) -> None:
+        self.renewed += 1
         self.time += 3
 
     def ask(self, backend: Backend, request: Request, timeout: float) -> Reply:
@@ -107,9 +112,9 @@ def make(tmp_path: Path) -> Callable[..., Bench]:
             packages={},
             cases=[item.for_manifest() for item in planned],
         )
-        folder = tmp_path / "run"
+        folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
         store = RunStore.create(folder, manifest)
-        (tmp_path / "scratch").mkdir()
+        (tmp_path / "scratch").mkdir(exist_ok=True)
         double = Double(tmp_path / "scratch", *([answer] if answer else []))
         seen = Seen()
         runner = Runner(store, manifest, planned, double, limits, seen, now=lambda: double.time)

@@ -95,7 +95,7 @@ def test_trouble_costs_only_its_own_row(make: Make, trouble: Any, status: Status
 def test_a_failure_in_a_later_round_takes_the_case_out_and_keeps_what_was_measured(make: Make) -> None:
     def answer(request: Request) -> Reply:
         times = [each.implementation for each in bench.double.asked].count("numpy_adam")
-        if request.implementation == "numpy_adam" and times == 2:
+        if request.implementation == "numpy_adam" and times in (2, 3):
             raise ChildError("its process died by SIGKILL")
         return _ok(bench)
 
@@ -105,6 +105,45 @@ def test_a_failure_in_a_later_round_takes_the_case_out_and_keeps_what_was_measur
     assert rows["numpy_adam"].status is Status.FAILED
     samples = read_samples(bench.folder)
     assert (samples["implementation"] == "numpy_adam").sum() == 1
+
+
+def test_a_case_that_worked_before_is_repeated_once(make: Make) -> None:
+    def answer(request: Request) -> Reply:
+        times = [each.implementation for each in bench.double.asked].count("numpy_adam")
+        if request.implementation == "numpy_adam" and times == 2:
+            raise ChildError("its process died by SIGKILL")
+        return _ok(bench)
+
+    bench = make(Limits(1000, rounds=4), answer)
+    bench.runner.execute()
+    rows = {row.implementation: row for row in bench.runner.finish()}
+    assert rows["numpy_adam"].status is Status.OK
+    assert rows["numpy_adam"].processes == 4
+    assert bench.seen.failures == []
+
+
+def test_a_run_in_which_every_case_fails_ends_and_says_so(make: Make) -> None:
+    bench = make(Limits(1000), lambda _: Reply(Status.WRONG, "the loss is off"))
+    bench.runner.execute()
+    assert bench.runner.manifest.ended_by == "failures"
+    assert len(bench.double.asked) == 2
+
+
+def test_interpreters_are_renewed_between_rounds_when_they_have_served_long_enough(make: Make) -> None:
+    """Starting takes 3 s here and a round 2 s: after 12 s, that is six rounds, there are others."""
+    bench = make(Limits(1000, rounds=13))
+    bench.runner.execute()
+    assert bench.double.renewed == 2
+    hurried = make(Limits(20, rounds=13))
+    hurried.runner.execute()
+    assert hurried.double.renewed == 0  # no room for it in the budget
+
+
+def test_a_resumed_run_samples_as_it_began(make: Make) -> None:
+    bench = make(Limits(60))
+    bench.runner.manifest.process_seconds = 0.123
+    bench.runner.execute()
+    assert bench.double.asked[0].policy.process_seconds == 0.123
 
 
 def test_ctrl_c_leaves_a_readable_run(make: Make) -> None:
@@ -207,6 +246,24 @@ def test_a_resumed_run_measures_exactly_what_is_missing(make: Make) -> None:
         ("numpy_manual", 3),
     ]
     assert read_processes(bench.folder)["process"].tolist() == [3, 4, 5, 6, 7]
+
+
+def test_a_run_with_nothing_missing_starts_nothing(make: Make) -> None:
+    bench = make(Limits(1000, rounds=1))
+    manual, adam = (item.case for item in bench.planned)
+    runner = type(bench.runner)(
+        bench.runner._store,
+        bench.runner.manifest,
+        bench.planned,
+        bench.double,
+        Limits(1000, rounds=1),
+        bench.seen,
+        done=Done({manual: {0: 1e-6}, adam: {0: 1e-6}}, processes=2, seconds=5.0),
+        now=lambda: bench.double.time,
+    )
+    runner.execute()
+    assert bench.double.started == []
+    assert runner.manifest.ended_by == "rounds"
 
 
 def test_a_resumed_run_counts_what_it_has_spent_and_does_not_repeat_a_failure(make: Make) -> None:
