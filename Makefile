@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: bench test survival lint format selfcheck clean
+.PHONY: bench test survival lint format selfcheck experiments clean
 .DELETE_ON_ERROR:
 
 bench: $(VENV)/installed
@@ -31,6 +31,10 @@ format: $(VENV)/installed-dev
 
 selfcheck: $(VENV)/installed
 	$(BIN)/python tests/selfcheck.py
+
+experiments: $(VENV)/installed-dev
+	$(PIP) --editable '.[tensorflow,experiments]'
+	$(BIN)/python docs/experiments/engine_cost.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache
