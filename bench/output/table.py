@@ -163,7 +163,8 @@ def _disturbance_notes(steps: Sequence[SummaryRow]) -> list[str]:
         notes.append(text + ".")
     unsettled = sum(row.unsettled for row in steps)
     if unsettled:
-        notes.append(f"{unsettled} processes never became steady in their warm-up; their samples are flagged.")
+        some = "1 process" if unsettled == 1 else f"{unsettled} processes"
+        notes.append(f"{some} never became steady in the warm-up; the samples are flagged.")
     return notes
 
 

@@ -18,6 +18,9 @@ from bench.run.records import rows_of, whole_step_seconds, write_summary
 from bench.timing.measure import Policy
 
 _GUESS_SECONDS = 0.6
+"""What a case is thought to cost before it has been measured."""
+_OVERHEAD_SECONDS = 0.4
+"""What a process costs beside its sampling: fork, build, verification, warm-up."""
 RENEW_AFTER = 4.0
 """Interpreters are renewed when they have served this many times as long as it took to start them.
 
@@ -192,7 +195,7 @@ class Runner:
         """
         if self.manifest.process_seconds is None:
             units = max(1, len(self._live)) * (self._limits.rounds or MIN_ROUNDS + 2)
-            each = max(0.0, self._left()) / units - _GUESS_SECONDS / 2
+            each = max(0.0, self._left()) / units - _OVERHEAD_SECONDS
             self.manifest.process_seconds = min(Policy.process_seconds, max(0.04, each))
             self._store.write_manifest(self.manifest)
         return Policy(process_seconds=self.manifest.process_seconds)

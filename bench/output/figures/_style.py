@@ -7,6 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bench.model.workload import WORKLOADS
 
@@ -85,7 +86,7 @@ def new_figure(heights: list[int], title: str, data: RunData) -> tuple[Figure, l
         data: the run, for subtitle and footer.
     """
     inches = sum(heights) * _BAR_INCHES + len(heights) * _PANEL_INCHES + _HEAD_INCHES + _FOOT_INCHES
-    figure = Figure(figsize=(WIDTH_INCHES, inches), layout="constrained")
+    figure = Figure(figsize=(WIDTH_INCHES, inches), layout=ConstrainedLayoutEngine(w_pad=0.08))
     figure.suptitle(f"{title}\n\n\n", x=0.01, ha="left", fontsize=12, fontweight="bold", linespacing=1.1)
     ratios = [count + 0.2 for count in heights]  # of what the axis shows: bars are equally thick in all panels
     axes = figure.subplots(len(heights), 1, height_ratios=ratios, squeeze=False)[:, 0].tolist()
