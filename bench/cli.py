@@ -81,7 +81,7 @@ def verify(as_json: bool, timeout: float, **chosen: Any) -> None:
 @cli.command()
 @with_options(CHOOSING, SIZING)
 @click.option("--budget", type=Duration(), default="60s", show_default=True, help="Time for the whole command.")
-@click.option("--rounds", type=SIZE, help="Exactly so many rounds over all cases, if the budget allows them.")
+@click.option("--rounds", type=SIZE, help="So many rounds over all cases, if the budget allows.")
 @click.option(
     "--precision",
     type=Percent(),
@@ -162,7 +162,7 @@ def _show_run(outcome: Any, figures: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(summary_json(outcome.rows), indent=2))
     else:
-        out.print(run_table(outcome.rows, outcome.manifest, out.width))
+        out.print(run_table(outcome.rows, outcome.manifest, out.width, str(outcome.folder)))
     written = [outcome.folder / name for name in (SAMPLES, PROCESSES, SUMMARY, MANIFEST)]
     if figures and any(row.status == "ok" for row in outcome.rows):
         from bench.output.figures import draw
@@ -257,11 +257,16 @@ def _plan(
     """The cases that the options ask for."""
     from bench.model.problem import Dtype, Problem
     from bench.run.plan import check_devices, choose, plan_cases
+    from bench.timing.environment import usable_cpus
 
     names = [name for value in implementation for name in value.split(",") if name]
     workloads = [name for value in workload for name in value.split(",") if name]
     devices = [] if device == "all" else [device]
     check_devices(devices)
+    if threads > (cpus := usable_cpus()):
+        click.echo(
+            f"Warning: --threads {threads}, but {cpus} CPUs may be used: they will wait for each other.", err=True
+        )
     chosen = choose(_registry(load), names, workloads)
     return plan_cases(chosen, Problem(dtype=Dtype(dtype), **sizes), threads, devices)
 
@@ -297,6 +302,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             sys.exit(INTERRUPTED)
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"Error: {where}{error.strerror or error}; free space, or look at its permissions.", err=True)
+        sys.exit(2)
+    except MemoryError:
+        if debug:
+            raise
+        click.echo("Error: memory ran out: choose smaller sizes, or end other programs.", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)

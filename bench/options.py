@@ -65,8 +65,8 @@ class Threads(click.ParamType[int]):
 SIZE = click.IntRange(min=1)
 
 CHOOSING = (
-    click.option("--implementation", "-i", multiple=True, metavar="NAME", help="Only this one; repeat for more."),
-    click.option("--workload", "-w", multiple=True, metavar="NAME", help="Only this workload; repeat for more."),
+    click.option("--implementation", "-i", multiple=True, metavar="NAME", help="Only these; use commas or repeat."),
+    click.option("--workload", "-w", multiple=True, metavar="NAME", help="Only this workload; likewise."),
     click.option("--device", default="all", show_default=True, metavar="cpu|cuda|all", help="Where to compute."),
     click.option(
         "--load", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path), help="Implementations of your own."

@@ -262,6 +262,24 @@ def test_a_size_that_is_no_positive_whole_number_names_its_option(option: str, v
     assert value in done.output
 
 
+def test_sizes_that_no_memory_holds_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    message = one_error(bench("run", "--hidden", "99999999", "-w", "mlp_sgd", cwd=tmp_path), 2)
+    assert "choose smaller sizes" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_threads_than_cpus_are_warned_of(tmp_path: Path) -> None:
+    done = bench("verify", "-i", "numpy_manual", *SMALL[:-1], "999")
+    assert "Warning: --threads 999" in done.stderr
+
+
+def test_an_unfinished_run_says_how_to_finish_it(good_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "copy"
+    shutil.copytree(good_run, run)
+    (run / "summary.csv").unlink()
+    assert f"finish it with `bench run --resume {run}`" in one_error(bench("plot", run), 2)
+
+
 @pytest.mark.parametrize("value", ["0", "-1%", "200%", "tight"])
 def test_a_precision_that_is_no_share_says_how_to_write_one(value: str) -> None:
     assert "write 2% or 0.02" in one_error(bench("run", "--precision", value), 2)
@@ -386,7 +404,7 @@ def test_a_run_that_is_sure_enough_stops_before_its_budget(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert read_manifest(out).ended_by == "precision"
     assert set(read_processes(out)["round"]) == set(range(6))
-    assert "Every speedup's interval was within the --precision asked for (± 99.0%)" in done.stdout
+    assert "every speedup's interval is within the --precision asked for (± 99.0%)" in done.stdout
 
 
 def test_the_doctor_describes_the_machine_and_its_noise_floor(tmp_path: Path) -> None:

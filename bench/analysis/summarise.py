@@ -74,7 +74,7 @@ def _status(skipped: str, outcome: pd.DataFrame | None) -> tuple[Status, str]:
     if skipped:
         return Status.SKIPPED, skipped
     if outcome is None or not len(outcome):
-        return Status.SKIPPED, "the run ended before its turn came: raise --budget"
+        return Status.SKIPPED, "the run ended before its turn came: finish it with --resume, or raise --budget"
     bad = outcome[outcome["status"] != Status.OK.value]
     if len(bad):
         return Status(bad["status"].iloc[0]), str(bad["reason"].iloc[0])

@@ -245,7 +245,10 @@ def _check_shape(path: Path, columns: tuple[Column, ...]) -> None:
             file.seek(max(0, file.tell() - 1))
             last = file.read(1)
     except OSError as error:
-        raise DataFormatError(f"{path} cannot be read ({error.strerror}): is its folder that of a run?") from error
+        cure = "is its folder that of a run?"
+        if path.name == SUMMARY and (path.parent / MANIFEST).exists():
+            cure = f"the run is unfinished, so finish it with `bench run --resume {path.parent}`."
+        raise DataFormatError(f"{path} cannot be read ({error.strerror}): {cure}") from error
     expected = [column.name for column in columns]
     found = header.decode("utf-8", errors="replace").rstrip("\r\n").split(",")
     if found != expected:

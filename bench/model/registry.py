@@ -109,6 +109,8 @@ class Registry:
             LoadError: it does not import, registers nothing, or registers a name that is malformed or taken.
         """
         kind, _, target = origin.partition(":")
+        if kind == "file" and not Path(target).is_file():
+            raise LoadError(f"There is no file {target}: give the path of a Python file.")
         collected: list[tuple[str, str, str, bool, Build]] = []
         token = _collected.set(collected)
         try:
@@ -149,8 +151,6 @@ class Registry:
 
 def _run_file(path: Path) -> None:
     """Execute a file as a module of its own, without entering it into `sys.modules`."""
-    if not path.is_file():
-        raise FileNotFoundError("there is no such file")
     spec = importlib.util.spec_from_file_location(f"stepbench_loaded_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ImportError("its name does not end in .py")

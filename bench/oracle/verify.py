@@ -112,13 +112,25 @@ def _compare(gate: _Gate, found: State, truth: Truth, step: int, dtype: Dtype) -
         gate.record("change", name, step, relative_error(moved, change), part)
 
 
+def _check_reset(gate: _Gate, step: Step, truth: Truth, dtype: Dtype) -> None:
+    """One step after a reset must be the first step again: training starts over many times while it is timed."""
+    again = _Gate(gate.tolerance)
+    step()
+    _compare(again, step.state(), truth, 1, dtype)
+    step.reset()
+    if again.reason:
+        gate.refuse(f"after reset(), {again.reason}")
+
+
 def _part(norm: float, truth: Array) -> float:
     scale = float(np.linalg.norm(truth))
     return norm / scale if scale else 0.0
 
 
 def verify(step: Step, truth: Truth, dtype: Dtype, run: Callable[[], None] | None = None) -> Verification:
-    """Run a fresh step as many times as `truth` has states, compare each, then reset it.
+    """Run a fresh step as many times as `truth` has states and compare each; reset it and compare the first again.
+
+    The step is left as it was at the start.
 
     Args:
         step: a step that has not run yet.
@@ -133,6 +145,8 @@ def verify(step: Step, truth: Truth, dtype: Dtype, run: Callable[[], None] | Non
         if gate.reason:
             break
     step.reset()
+    if not gate.reason:
+        _check_reset(gate, step, truth, dtype)
     return Verification(
         passed=not gate.reason,
         reason=gate.reason,

@@ -14,6 +14,8 @@ from bench.output.terminal import plain_table
 from bench.output.text import duration
 from bench.run.doctor import Report
 
+_TOO_NOISY = 1.0
+
 
 def doctor_table(report: Report) -> RenderableType:
     """The report, as sections for the terminal."""
@@ -62,13 +64,18 @@ def _noise(report: Report) -> list[RenderableType]:
             duration(floor.start_seconds),
         )
     measured = [floor.detectable for floor in report.noise if not floor.reason]
-    sentences = [
-        f"On this machine this harness sees slowdowns from {max(measured):.1%} on: what a paired test over so many "
-        "pairs of fresh processes would find 4 times in 5, with 1 false alarm in 100. More pairs see smaller ones."
-        if measured
-        else "No noise floor: no case could be measured."
-    ]
-    return [table, *(Text(sentence) for sentence in sentences)]
+    worst = max(measured, default=0.0)
+    if not measured:
+        sentence = "No noise floor: no case could be measured."
+    elif worst > _TOO_NOISY:
+        sentence = "This machine is too noisy now to see anything: cure what is named above, and look again."
+    else:
+        sentence = (
+            f"On this machine this harness sees slowdowns from {worst:.1%} on (in its noisiest case): what a paired "
+            "test over so many pairs of fresh processes finds 4 times in 5, with 1 false alarm in 100. More pairs see "
+            "smaller ones."
+        )
+    return [table, Text(sentence)]
 
 
 def doctor_json(report: Report) -> dict[str, Any]:

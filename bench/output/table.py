@@ -53,7 +53,7 @@ def verify_table(replies: Sequence[tuple[Planned, Reply]]) -> Table:
     return table
 
 
-def run_table(rows: Sequence[SummaryRow], manifest: Manifest, width: int) -> RenderableType:
+def run_table(rows: Sequence[SummaryRow], manifest: Manifest, width: int, folder: str = "RUN") -> RenderableType:
     """The result of a run: one table a workload, then what is missing from it and how it ended."""
     measured = [row for row in rows if row.status is Status.OK]
     parts: list[RenderableType] = []
@@ -64,7 +64,7 @@ def run_table(rows: Sequence[SummaryRow], manifest: Manifest, width: int) -> Ren
         if inside:
             parts += [Text(f"{name}: {workload.title}", style="bold"), _workload_table(inside, width)]
             parts += [*(Text(line) for line in _depth_lines(inside)), Text()]
-    parts += [Text(note) for note in _notes(rows, manifest)]
+    parts += [Text(note) for note in _notes(rows, manifest, folder)]
     return Group(*parts)
 
 
@@ -116,7 +116,7 @@ def _phase_cell(rows: Sequence[SummaryRow], phase: str) -> str:
     return duration(row.median_seconds)
 
 
-def _notes(rows: Sequence[SummaryRow], manifest: Manifest) -> list[str]:
+def _notes(rows: Sequence[SummaryRow], manifest: Manifest, folder: str) -> list[str]:
     notes = []
     steps = [row for row in rows if row.phase == STEP and row.depth is None]
     for status in (Status.WRONG, Status.FAILED, Status.TIMEOUT):
@@ -135,15 +135,25 @@ def _notes(rows: Sequence[SummaryRow], manifest: Manifest) -> list[str]:
         fewest, most = min(processes), max(processes)
         each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
         notes.append(
-            f"{each} processes a case; speedup is the workload's NumPy baseline / this, from the same rounds; "
-            "intervals say how much processes differ."
+            f"{each} {'process' if each == '1' else 'processes'} a case; speedup is the workload's NumPy baseline / "
+            "this, from the same rounds; intervals say how much processes differ."
         )
         if fewest < MIN_PROCESSES:
-            notes.append(f"An interval needs {MIN_PROCESSES} processes: raise --budget or --rounds.")
+            notes.append(
+                f"An interval needs {MIN_PROCESSES} processes, and a figure without one is no more than a hint: "
+                "raise --budget or --rounds."
+            )
+        lonely = {row.workload for row in steps if row.status is Status.OK and row.speedup is None}
+        for name in sorted(lonely):
+            baseline = WORKLOADS[name].baseline
+            notes.append(f"{name} has no speedups: its baseline was not measured; add --implementation {baseline}.")
     if any(row.method is Method.PROFILED for row in rows):
         notes.append("~ a fused step's share, from its framework's own profiler in an extra pass.")
     notes += _disturbance_notes(steps) + _tax_notes(steps)
-    return [*notes, _ending(manifest)]
+    return [*notes, _ending(manifest, folder)]
+
+
+_MANY_FLAGGED = 0.5
 
 
 def _disturbance_notes(steps: Sequence[SummaryRow]) -> list[str]:
@@ -159,8 +169,10 @@ def _disturbance_notes(steps: Sequence[SummaryRow]) -> list[str]:
         ]
         if shifts:
             shift, row = max(shifts, key=lambda item: abs(item[0]))
-            text += f"; without them no step time moves by more than {abs(shift):.1%} ({row.implementation})"
+            text += f"; without them step times move by up to {abs(shift):.1%} ({row.implementation})"
         notes.append(text + ".")
+        if flagged > _MANY_FLAGGED * samples:
+            notes.append("That is most of them: do not quote these figures; `bench doctor` says what can be done.")
     unsettled = sum(row.unsettled for row in steps)
     if unsettled:
         some = "1 process" if unsettled == 1 else f"{unsettled} processes"
@@ -186,20 +198,23 @@ def _tax_notes(steps: Sequence[SummaryRow]) -> list[str]:
     return notes
 
 
-_ENDINGS = {
-    "precision": "Every speedup's interval was within the --precision asked for",
-    "budget": "The --budget was spent before every interval was within --precision",
-    "rounds": "The --rounds asked for were done",
-    "failures": "No case was left to measure",
-    "interrupted": "Interrupted; finish it with `bench run --resume`",
-}
-
-
-def _ending(manifest: Manifest) -> str:
-    seconds = "" if manifest.wall_seconds is None else f" after {manifest.wall_seconds:.1f} s"
-    ending = _ENDINGS.get(manifest.ended_by, "Not finished: `bench run --resume` goes on with it")
-    precision = f" (± {manifest.target_precision:.1%})" if manifest.rounds is None else ""
-    return f"{ending}{precision}{seconds}; {manifest.rounds_done} rounds."
+def _ending(manifest: Manifest, folder: str) -> str:
+    """What ended the run, and how to go on where that makes sense."""
+    rounds = "1 round" if manifest.rounds_done == 1 else f"{manifest.rounds_done} rounds"
+    spent = rounds if manifest.wall_seconds is None else f"{manifest.wall_seconds:.1f} s and {rounds}"
+    precision = f"± {manifest.target_precision:.1%}"
+    if manifest.ended_by == "precision":
+        return f"Done after {spent}: every speedup's interval is within the --precision asked for ({precision})."
+    if manifest.ended_by == "rounds":
+        return f"Done after {spent}, as asked for."
+    if manifest.ended_by == "failures":
+        return f"Ended after {spent}: no case was left to measure."
+    if manifest.ended_by == "budget":
+        if manifest.rounds is not None:
+            return f"The --budget was spent after {spent}, before the {manifest.rounds} rounds asked for."
+        return f"The --budget was spent after {spent}, before every speedup's interval was within {precision}."
+    word = "Interrupted" if manifest.ended_by == "interrupted" else "Not finished"
+    return f"{word} after {spent}: `bench run --resume {folder}` goes on with it."
 
 
 def compare_table(rows: Sequence[Comparison]) -> Table:

@@ -26,10 +26,13 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def duration_interval(low: float | None, high: float | None) -> str:
-    """An interval of times in one unit."""
+    """An interval of times, its unit once if both ends share it."""
     if low is None or high is None:
         return "-"
-    scale, unit = next((item for item in _UNITS if abs(high) >= item[0] * 0.9995), _UNITS[-1])
+    units = [next((item for item in _UNITS if abs(end) >= item[0] * 0.9995), _UNITS[-1]) for end in (low, high)]
+    if units[0] != units[1]:
+        return f"{duration(low)} … {duration(high)}"
+    scale, unit = units[1]
     return f"{significant(low / scale)} … {significant(high / scale)} {unit}"
 
 

@@ -14,6 +14,9 @@ from bench.model.problem import Problem
 from bench.model.registry import Implementation, Registry
 from bench.model.workload import WORKLOADS, find_workload
 
+_WEIGHT_COPIES = 24
+"""Float64 copies of weights and gradients that the oracle holds while it works out the truth of four steps."""
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -78,6 +81,7 @@ def plan_cases(
         threads: CPU threads of each case.
         devices: only these; all if empty.
     """
+    _check_memory(problem)
     planned = []
     for implementation in implementations:
         for backend in implementation.backends:
@@ -97,6 +101,21 @@ def plan_cases(
     if not planned:
         raise UsageError("No chosen implementation has a backend on the chosen --device: see `bench list`.")
     return tuple(planned)
+
+
+def _check_memory(problem: Problem) -> None:
+    """Refuse a problem whose batch and weights alone, with the oracle's few copies, are more than the machine has."""
+    import psutil
+
+    p = problem
+    weights = p.d_in * p.hidden + p.hidden * p.hidden + p.hidden * p.d_out
+    need = 8 * (p.batch * (p.d_in + 4 * p.hidden + 4 * p.d_out) + _WEIGHT_COPIES * weights)
+    have = psutil.virtual_memory().total
+    if need > have:
+        raise UsageError(
+            f"A batch of {p.batch} on a {p.d_in}-{p.hidden}-{p.d_out} network needs about {need / 2**30:,.0f} GiB "
+            f"to be verified, and this machine has {have / 2**30:,.0f}: choose smaller sizes."
+        )
 
 
 def round_order(cases: Sequence[Planned], seed: int, number: int) -> tuple[Planned, ...]:

@@ -93,7 +93,11 @@ class Zygote:
         try:
             self._control.receive_object(_START_SECONDS)
         except ChildError as error:
-            raise ZygoteGone(f"the measuring interpreter did not start: {self._last_line(0) or error}") from error
+            self._process.kill()  # it may hang; one that has died keeps its own exit code
+            code = self._process.wait()
+            hung = isinstance(error, ChildTimeout)
+            cause = str(error) if hung else self._last_line(0) if code > 0 else _signal_name(code)
+            raise ZygoteGone(f"the measuring interpreter did not start: {cause}") from error
 
     def ask(self, request: Request, timeout: float) -> Reply:
         """Have one child do `request`.
@@ -157,9 +161,7 @@ class Zygote:
 
     def _cause_of_death(self, code: int, printed: int) -> str:
         if code < 0:
-            name = signal.Signals(-code).name
-            hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
-            return f"its process died by {name}{hint}"
+            return f"its process {_signal_name(code)}"
         last = self._last_line(printed)
         return f"its process exited with status {code} and no answer" + (f"; it said: {last}" if last else "")
 
@@ -177,6 +179,12 @@ class Zygote:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _signal_name(code: int) -> str:
+    """How a process with a negative exit code ended."""
+    name = signal.Signals(-code).name
+    return f"died by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
 
 
 def _kill_group(pid: int) -> None:

@@ -154,6 +154,15 @@ def test_a_change_too_small_for_float32_is_said_to_be_so() -> None:
     assert "--dtype float64" in found.reason
 
 
+def test_a_reset_that_resets_too_little_is_found() -> None:
+    data = make_data(PROBLEM, WORKLOAD)
+    right = a_step(data)
+    lazy = Step(right.stages, right.state, lambda: None)
+    found = verify(lazy, make_truth(WORKLOAD, data, PROBLEM.dtype), PROBLEM.dtype)
+    assert not found.passed
+    assert found.reason.startswith("after reset(), the loss is off by")
+
+
 def test_the_step_is_reset_afterwards_and_a_caller_may_run_it_itself() -> None:
     data = make_data(PROBLEM, WORKLOAD)
     step = a_step(data)

@@ -81,12 +81,12 @@ def test_a_duration_reads_back_within_half_a_unit_of_its_last_digit(seconds: flo
         (1e-3, None, "-"),
         (None, 1e-3, "-"),
         (3.444e-4, 3.846e-4, "344 … 385 µs"),
-        (9.5e-4, 1.06e-3, "0.950 … 1.06 ms"),
-        (9.5e-4, 9.996e-4, "0.950 … 1.00 ms"),
-        (0.5, 2.0, "0.500 … 2.00 s"),
+        (9.5e-4, 1.06e-3, "950 µs … 1.06 ms"),
+        (9.5e-4, 9.996e-4, "950 µs … 1.00 ms"),
+        (0.5, 2.0, "500 ms … 2.00 s"),
     ],
 )
-def test_an_interval_has_one_unit(low: float | None, high: float | None, text: str) -> None:
+def test_an_interval_names_its_unit_once_or_at_both_ends(low: float | None, high: float | None, text: str) -> None:
     assert duration_interval(low, high) == text
 
 
