@@ -104,7 +104,8 @@ def check_finished(out: Path) -> None:
         mine = processes[processes["implementation"] == name]
         failed = mine[mine["status"] != "ok"]
         if len(failed):
-            assert failed["reason"].str.contains("SIGKILL").all()
+            # A child that was killed, or an interpreter that was killed twice while it served the same request.
+            assert failed["reason"].str.contains("SIGKILL|interpreter died").all(), failed["reason"].tolist()
         else:
             assert sorted(mine["round"]) == list(range(ROUNDS))
         ok = set(mine[mine["status"] == "ok"]["process"])
