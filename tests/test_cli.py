@@ -137,7 +137,8 @@ def test_plain_output_where_nobody_looks(tmp_path: Path) -> None:
     assert "\r" not in done.stderr
 
 
-def test_ctrl_c_keeps_what_is_finished_and_leaves_nobody_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("polite", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_a_polite_kill_keep_what_is_finished_and_leave_nobody_behind(tmp_path: Path, polite: int) -> None:
     out = tmp_path / "r"
     command = [str(BENCH), "run", "-i", "numpy_manual", *SMALL, "--budget", "100s", "--no-figures", "--out", str(out)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
@@ -146,7 +147,7 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nobody_behind(tmp_path: Path) 
             if line.startswith("Round 3"):
                 break
         children = psutil.Process(running.pid).children(recursive=True)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(polite)
         running.wait(60)
     assert running.returncode == 130
     assert read_manifest(out).ended_by == "interrupted"

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.analysis.stats import Estimate, median_estimate, unpaired_ratio_estimate
-from bench.data.schema import CASE_KEY, STEP, Manifest, Method, Status
+from bench.analysis.whole import whole_step_medians
+from bench.data.schema import CASE_KEY, Manifest, Status
 
 _IDENTITY = ("cpu", "cpus_usable", "memory_bytes", "python")
 
@@ -51,15 +52,7 @@ def _identity(manifest: Manifest, name: str) -> str | int | float | None:
 def _process_medians(samples: pd.DataFrame, processes: pd.DataFrame) -> dict[tuple[Any, ...], NDArray[np.float64]]:
     """Each case's whole-step medians, one a process that finished well."""
     good = processes[processes["status"] == Status.OK.value]["process"]
-    chosen = samples[
-        (samples["phase"] == STEP)
-        & (samples["method"] == Method.WHOLE.value)
-        & (samples["clock"] == "host")
-        & samples["depth"].isna()
-        & samples["process"].isin(good)
-    ]
-    each = chosen["seconds"] / chosen["iterations"].astype(float)
-    medians = each.groupby([chosen[name] for name in (*CASE_KEY, "process")], sort=False).median()
+    medians = whole_step_medians(samples[samples["process"].isin(good)])
     grouped: Any = medians.groupby(level=list(range(len(CASE_KEY))), sort=False)
     return {key: group.to_numpy(dtype=float) for key, group in grouped}
 

@@ -73,7 +73,7 @@ def whole_step_seconds(reply: Reply) -> float | None:
     times = [
         sample.nanoseconds / sample.iterations / 1e9
         for sample in reply.samples
-        if (sample.phase, sample.method, sample.depth) == (STEP, Method.WHOLE, None)
+        if (sample.phase, sample.method, sample.clock, sample.depth) == (STEP, Method.WHOLE, "host", None)
     ]
     return median(times) if times else None
 

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from bench.analysis.compare import differences
-from bench.data.schema import CASE_KEY, STEP, Manifest, Method, PlannedCase, Status
+from bench.analysis.whole import whole_step_medians
+from bench.data.schema import CASE_KEY, Manifest, PlannedCase, Status
 from bench.data.store import PROCESSES, read_processes, read_samples
 from bench.errors import DataFormatError, UsageError
 from bench.model.case import Case
@@ -83,7 +82,8 @@ def case_of(item: PlannedCase, seed: int) -> Case:
 def done_so_far(folder: Path, manifest: Manifest) -> Done:
     """What is on disk; `repair` must have been there before."""
     processes = read_processes(folder)
-    medians = _medians(read_samples(folder))
+    found: Any = whole_step_medians(read_samples(folder)).droplevel(list(CASE_KEY))
+    medians = {int(process): float(seconds) for process, seconds in found.items()}
     cases = {
         tuple(item.columns[name] for name in CASE_KEY): case_of(item, manifest.seed)
         for item in manifest.cases
@@ -100,10 +100,3 @@ def done_so_far(folder: Path, manifest: Manifest) -> Done:
             rounds.setdefault(case, {})[int(row["round"])] = medians[int(row["process"])]
     following = 0 if not len(processes) else int(processes["process"].max()) + 1
     return Done(rounds, following, float(processes["wall_seconds"].sum()))
-
-
-def _medians(samples: pd.DataFrame) -> dict[int, float]:
-    chosen = samples[(samples["phase"] == STEP) & (samples["method"] == Method.WHOLE.value) & samples["depth"].isna()]
-    each = chosen["seconds"] / chosen["iterations"].astype(float)
-    medians: Any = each.groupby(chosen["process"]).median()
-    return {int(process): float(value) for process, value in medians.items()}

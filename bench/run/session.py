@@ -92,7 +92,9 @@ def run(
     run_id = out.resolve().name if out is not None else new_run_id(started)
     folder = out if out is not None else RESULTS / run_id
     manifest = _manifest(run_id, started, planned, limits, seed, command, load)
-    return _drive(RunStore.create(folder, manifest), manifest, planned, limits, watcher, began, Done())
+    store = RunStore.create(folder, manifest)
+    with _locked(folder):
+        return _drive(store, manifest, planned, limits, watcher, began, Done())
 
 
 def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) -> Outcome:
@@ -119,7 +121,7 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) 
     manifest.disturbances = list(dict.fromkeys([*manifest.disturbances, *here.disturbances]))
     with _locked(folder):
         repair(folder)
-    return _drive(RunStore(folder), manifest, planned, limits, watcher, began, done_so_far(folder, manifest))
+        return _drive(RunStore(folder), manifest, planned, limits, watcher, began, done_so_far(folder, manifest))
 
 
 def _manifest(
@@ -164,7 +166,7 @@ def _drive(
 ) -> Outcome:
     interrupted = False
     folder = store.folder
-    with _locked(folder), Zygotes() as zygotes:
+    with Zygotes() as zygotes:
         runner = Runner(store, manifest, planned, zygotes, limits, watcher, done=done, began=began)
         try:
             runner.execute()

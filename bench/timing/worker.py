@@ -7,12 +7,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from bench.data.schema import Status
 from bench.errors import StepbenchError, StepError
 from bench.model.data import make_data
-from bench.model.device import BACKENDS, Device
+from bench.model.device import BACKENDS
 from bench.model.registry import Implementation, Registry
 from bench.model.step import Step
 from bench.oracle.truth import load_truth
@@ -82,24 +83,18 @@ def _work(request: Request) -> Reply:
         return reply(Status.WRONG)
     if request.policy is None:
         return reply(Status.OK)
-    return reply(Status.OK, _measure(request, step, device, implementation, data.depths))
-
-
-def _measure(
-    request: Request, step: Step, device: Device, implementation: Implementation, depths: tuple[int, ...]
-) -> Measurement:
-    assert request.policy is not None  # noqa: S101 - the caller has just looked
-    return measure(
+    measurement = measure(
         step,
         now=host_now,
         synchronize=device.synchronize,
         resolution=resolution(),
         steps=request.problem.steps,
-        depths=depths,
+        depths=data.depths,
         cycle=implementation.workload.cycle,
         observe=KernelCounters(),
         policy=request.policy,
     )
+    return reply(Status.OK, measurement)
 
 
 def _since(asked_nanoseconds: int | None) -> float | None:
@@ -127,15 +122,7 @@ def _count_matmuls(step: Step, implementation: Implementation, verification: Ver
     if ran >= expected:
         return verification
     reason = f"the graph ran {ran} of {expected} matrix products: part of the step was pruned away."
-    return Verification(
-        False,
-        reason,
-        verification.steps,
-        verification.tolerance,
-        verification.loss_error,
-        verification.gradient_error,
-        verification.change_error,
-    )
+    return replace(verification, passed=False, reason=reason)
 
 
 def _peak_bytes(of_device: Callable[[], int | None]) -> int:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,12 +9,12 @@ import pytest
 
 from bench.data.schema import Status
 from bench.data.store import read_manifest
-from bench.errors import NothingRanError
+from bench.errors import NothingRanError, UsageError
 from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.plan import Planned, choose, plan_cases
 from bench.run.runner import Limits
-from bench.run.session import new_run_id, run, verify_all
+from bench.run.session import new_run_id, resume, run, verify_all
 
 SMALL = Problem(batch=20, d_in=16, hidden=12, d_out=8)
 
@@ -48,6 +50,20 @@ def test_a_run_from_plan_to_files(tmp_path: Path) -> None:
         "samples.csv",
         "summary.csv",
     ]
+
+
+def test_a_run_that_another_process_writes_is_left_alone(tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    run(numpy_cases("numpy_manual"), Limits(60, 1), Silent(), seed=0, command=[], out=out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    other = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match="being written by another bench run"):
+            resume(out, Silent())
+    finally:
+        os.close(other)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_a_run_in_which_nothing_can_run_says_why_and_makes_no_folder(tmp_path: Path) -> None:
