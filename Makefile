@@ -8,14 +8,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: bench test survival lint format selfcheck experiments clean
+.PHONY: bench test perf survival lint format selfcheck experiments clean
 .DELETE_ON_ERROR:
 
 bench: $(VENV)/installed
 	$(BIN)/bench run $(BENCH_ARGS)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
+
+# Every implementation and phase under pytest-benchmark; git ignores the file that it leaves.
+perf: $(VENV)/installed-dev
+	$(BIN)/python -m pytest tests/performance -m performance --benchmark-disable-gc --benchmark-sort=name \
+		--benchmark-columns=median,iqr,min,max,rounds --benchmark-json=results/perf.json
 
 survival: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow -rP
@@ -35,6 +40,7 @@ selfcheck: $(VENV)/installed
 experiments: $(VENV)/installed-dev
 	$(PIP) --editable '.[tensorflow,experiments]'
 	$(BIN)/python docs/experiments/engine_cost.py
+	$(BIN)/python docs/experiments/regression_tools.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache

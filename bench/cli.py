@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from bench import __version__
+from bench.commands.ab import ab
+from bench.commands.compare import compare
+from bench.commands.doctor import doctor
+from bench.commands.export import export
+from bench.commands.gate import gate
+from bench.commands.history import history
 from bench.errors import StepbenchError, UsageError
-from bench.options import CHOOSING, SIZE, SIZING, Duration, Percent, Threads, with_options
+from bench.options import CHOOSING, SIZE, SIZING, Duration, Percent, with_options
 
 if TYPE_CHECKING:
     from bench.model.registry import Registry
@@ -37,9 +43,15 @@ def cli(debug: bool) -> None:
       bench run --resume results/RUN finish a run that was interrupted
       bench doctor                   what disturbs measurements here, and what cures it
       bench plot results/RUN         draw a run's figures again
-      bench compare RUN_A RUN_B      two runs side by side
+      bench ab main                  did it get slower than that revision, and where?
+      bench gate --base origin/main  the same for continuous integration
+      bench compare RUN_A RUN_B      verdicts from two stored runs
+      bench history                  a step's time over the runs of this machine
+      bench export RUN --to NAME     for pytest-benchmark, pyperf and other tools
 
-    Exit status: 0 all well, 2 wrong use, 4 some case failed or was wrong, 5 nothing ran, 130 interrupted.
+    \b
+    Exit status: 0 all well, 1 regression, 2 wrong use, 3 inconclusive, 4 some case failed or was wrong,
+    5 nothing ran, 130 interrupted, what was finished is kept.
     """
 
 
@@ -154,7 +166,8 @@ _FIGURE_SECONDS = 7.0
 
 def _show_run(outcome: Any, figures: bool, as_json: bool) -> None:
     """The table on standard output, the paths of what was written on standard error."""
-    from bench.data.store import MANIFEST, PROCESSES, SAMPLES, SUMMARY
+    from bench.analysis.card import speedup_card
+    from bench.data.store import MANIFEST, PROCESSES, SAMPLES, SUMMARY, read_processes, read_samples
     from bench.output.table import run_table, summary_json
     from bench.output.terminal import console
 
@@ -162,7 +175,8 @@ def _show_run(outcome: Any, figures: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(summary_json(outcome.rows), indent=2))
     else:
-        out.print(run_table(outcome.rows, outcome.manifest, out.width, str(outcome.folder)))
+        card = speedup_card(read_samples(outcome.folder), read_processes(outcome.folder))
+        out.print(run_table(outcome.rows, outcome.manifest, out.width, str(outcome.folder), card))
     written = [outcome.folder / name for name in (SAMPLES, PROCESSES, SUMMARY, MANIFEST)]
     if figures and any(row.status == "ok" for row in outcome.rows):
         from bench.output.figures import draw
@@ -187,55 +201,8 @@ def plot(folder: Path, figure: tuple[str, ...], formats: str) -> None:
         click.echo(path)
 
 
-@cli.command()
-@click.argument("run_a", type=click.Path(path_type=Path))
-@click.argument("run_b", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
-def compare(run_a: Path, run_b: Path, as_json: bool) -> None:
-    """Show the ratio of each case's step time in two stored runs, B / A, with its interval.
-
-    A ratio over 1 means that B is slower. This describes; it judges nothing.
-    """
-    from bench.analysis.compare import compare as compare_runs
-    from bench.analysis.compare import differences
-    from bench.data.store import read_manifest, read_processes, read_samples
-    from bench.output.table import compare_json, compare_table
-    from bench.output.terminal import console
-
-    manifests = [read_manifest(folder) for folder in (run_a, run_b)]
-    a, b = ((read_samples(folder), read_processes(folder)) for folder in (run_a, run_b))
-    rows = compare_runs(a, b)
-    differing = differences(*manifests)
-    if as_json:
-        click.echo(json.dumps({"differences": differing, "cases": compare_json(rows)}, indent=2))
-        return
-    console().print(compare_table(rows))
-    for item in differing:
-        click.echo(f"The runs differ in {item} (A / B).", err=True)
-
-
-@cli.command()
-@click.option("--threads", type=Threads(), default="all", show_default=True, help="CPU threads of the A/A.")
-@click.option("--pairs", type=click.IntRange(min=3), default=10, show_default=True, help="Pairs of processes a case.")
-@click.option("--timeout", type=Duration(), default="30s", show_default=True, help="Longest silence of a process.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
-def doctor(threads: int, pairs: int, timeout: float, as_json: bool) -> None:
-    """Say what this machine is, what on it disturbs measurements, and what it can resolve.
-
-    It only looks: every cure is a command for you to run. The noise floor comes from a short A/A, the same case against
-    itself in pairs of fresh processes.
-    """
-    from bench.output.doctor import doctor_json, doctor_table
-    from bench.output.progress import Progress
-    from bench.output.terminal import console
-    from bench.run.session import examine_machine
-
-    with Progress() as progress:
-        report = examine_machine(progress, threads, pairs, timeout)
-    if as_json:
-        click.echo(json.dumps(doctor_json(report), indent=2))
-    else:
-        console().print(doctor_table(report))
+for command in (ab, compare, doctor, export, gate, history):
+    cli.add_command(command)
 
 
 def _registry(load: tuple[Path, ...]) -> Registry:
@@ -251,10 +218,14 @@ def _plan(
     device: str,
     load: tuple[Path, ...],
     dtype: str,
-    threads: int,
+    threads: tuple[int, ...],
+    modes: tuple[str, ...],
+    tf32: bool,
     **sizes: int,
 ) -> tuple[Planned, ...]:
     """The cases that the options ask for."""
+    from bench.model.case import Mode
+    from bench.model.device import Precision
     from bench.model.problem import Dtype, Problem
     from bench.run.plan import check_devices, choose, plan_cases
     from bench.timing.environment import usable_cpus
@@ -262,13 +233,14 @@ def _plan(
     names = [name for value in implementation for name in value.split(",") if name]
     workloads = [name for value in workload for name in value.split(",") if name]
     devices = [] if device == "all" else [device]
+    registry = _registry(load)  # first: a loaded file may bring a device of its own
     check_devices(devices)
-    if threads > (cpus := usable_cpus()):
-        click.echo(
-            f"Warning: --threads {threads}, but {cpus} CPUs may be used: they will wait for each other.", err=True
-        )
-    chosen = choose(_registry(load), names, workloads)
-    return plan_cases(chosen, Problem(dtype=Dtype(dtype), **sizes), threads, devices)
+    if (most := max(threads)) > (cpus := usable_cpus()):
+        click.echo(f"Warning: --threads {most}, but {cpus} CPUs may be used: they will wait for each other.", err=True)
+    chosen = choose(registry, names, workloads)
+    precision = Precision.TF32 if tf32 else Precision.FULL
+    problem = Problem(dtype=Dtype(dtype), **sizes)
+    return plan_cases(chosen, problem, threads, devices, [Mode(name) for name in modes], precision)
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

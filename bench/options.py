@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from bench.errors import nearest
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -62,6 +64,37 @@ class Threads(click.ParamType[int]):
         return int(value)
 
 
+class ThreadsList(Threads):
+    """Numbers of CPU threads with commas, in the order given and each once."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The numbers as a tuple, or a usage error."""
+        if isinstance(value, tuple):
+            return value
+        numbers = [super(ThreadsList, self).convert(part.strip(), param, ctx) for part in str(value).split(",")]
+        return tuple(dict.fromkeys(numbers))
+
+
+MODES = ("resident-warm", "transferred-warm", "resident-cold", "transferred-cold")
+"""`bench.model.case.Mode`, which is not imported for the sake of a quick --help; a test compares them."""
+
+
+class Modes(click.ParamType[tuple[str, ...]]):
+    """Modes with commas, or `all` of them."""
+
+    name = "modes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The modes, or a usage error."""
+        if isinstance(value, tuple):
+            return value
+        names = MODES if value == "all" else tuple(dict.fromkeys(part.strip() for part in str(value).split(",")))
+        for name in names:
+            if name not in MODES:
+                self.fail(f"{name!r} is not a mode: {nearest(name, [*MODES, 'all'])}", param, ctx)
+        return names
+
+
 SIZE = click.IntRange(min=1)
 
 CHOOSING = (
@@ -69,7 +102,11 @@ CHOOSING = (
     click.option("--workload", "-w", multiple=True, metavar="NAME", help="Only this workload; likewise."),
     click.option("--device", default="all", show_default=True, metavar="cpu|cuda|all", help="Where to compute."),
     click.option(
-        "--load", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path), help="Implementations of your own."
+        "--load",
+        multiple=True,
+        metavar="FILE.py",
+        type=click.Path(path_type=Path),
+        help="Implementations or backends of your own.",
     ),
 )
 SIZING = (
@@ -78,7 +115,21 @@ SIZING = (
     click.option("--d-in", type=SIZE, default=1000, show_default=True, help="Features of an input."),
     click.option("--hidden", type=SIZE, default=100, show_default=True, help="Units of the hidden layer."),
     click.option("--d-out", type=SIZE, default=10, show_default=True, help="Features of an output."),
-    click.option("--threads", type=Threads(), default="all", show_default=True, help="CPU threads, the same for all."),
+    click.option(
+        "--threads",
+        type=ThreadsList(),
+        default="all",
+        show_default=True,
+        help="CPU threads, the same for all; several with commas, as in 1,all.",
+    ),
+    click.option(
+        "--modes",
+        type=Modes(),
+        default="resident-warm",
+        show_default=True,
+        help="Batch resident or transferred, caches warm or cold: as transferred-warm; with commas, or all.",
+    ),
+    click.option("--tf32", is_flag=True, help="Let every framework round float32 products to TF32; default is full."),
     click.option(
         "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of data, weights and order."
     ),

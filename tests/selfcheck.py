@@ -23,11 +23,14 @@ from functools import cache
 from bench import BACKWARD, FORWARD, UPDATE, Device, Problem, Stage, State, Step
 from bench.analysis.stats import median_estimate
 from bench.data.schema import Method
+from bench.model.backends import BACKENDS
 from bench.model.data import make_data
-from bench.model.device import BACKENDS
+from bench.model.device import Settings
 from bench.model.registry import discover
 from bench.timing.clock import Now, host_now, resolution
-from bench.timing.measure import Policy, measure, time_whole
+from bench.timing.measure import measure
+from bench.timing.passes import Rig, time_whole
+from bench.timing.policy import Policy
 
 GROSS = 0.10
 AIM = 0.01
@@ -83,9 +86,7 @@ def found_seconds(spins: dict[str, Spin], phase: str) -> tuple[float, float]:
     stages = tuple(Stage(kind, spins[str(kind[0])].run) for kind in (FORWARD, BACKWARD, UPDATE))
     step = Step(stages, lambda: State(0.0, {}), lambda: None)
     found = measure(
-        step,
-        now=host_now,
-        synchronize=lambda: None,
+        Rig(step, host_now, lambda: None),
         resolution=resolution(),
         steps=10_000,
         policy=Policy(sample_seconds=0.0, process_seconds=0.4, max_samples=2000),  # as short as the clock allows
@@ -143,7 +144,7 @@ def hand_written(step: Step, iterations: int) -> int:
 @cache
 def cpu_device(framework: str) -> Device:
     """The CPU device of a framework, with one thread."""
-    return next(b for b in BACKENDS.values() if b.framework == framework and b.device == "cpu").open(1)
+    return next(b for b in BACKENDS.values() if b.framework == framework and b.device == "cpu").open(Settings(1))
 
 
 def check_added(name: str) -> float:
@@ -162,7 +163,7 @@ def check_added(name: str) -> float:
             if which == "hand":
                 times[which] = hand_written(step, 20)
             else:
-                (times[which],) = time_whole(step, 20, host_now, lambda: None)
+                (times[which],) = time_whole(Rig(step, host_now, lambda: None), 20).nanoseconds
         logs.append(math.log(times["harness"] / times["hand"]))
     ratio = median_estimate(logs)
     low, high = math.exp(ratio.low or 0), math.exp(ratio.high or 0)

@@ -11,10 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import psutil
 import pytest
 
+from bench.data.schema import SCHEMA_VERSION
 from bench.data.store import read_manifest, read_processes, read_samples, read_summary
 
 BENCH = Path(sys.executable).with_name("bench")
@@ -63,7 +66,7 @@ def test_every_command_explains_itself(command: str) -> None:
 
 def test_list_shows_every_pair_and_why_not(tmp_path: Path) -> None:
     rows = json.loads(bench("list", "--json").stdout)
-    assert len(rows) == 19  # 4 NumPy, 7 torch on two devices, 1 graph
+    assert len(rows) == 21  # 4 NumPy, 7 torch on two devices, 2 CUDA graphs, 1 graph
     fused = {row["implementation"] for row in rows if row["fused"]}
     assert fused == {"tf_static_graph"}
     assert all(row["available"] or row["reason"] for row in rows)
@@ -242,6 +245,105 @@ def test_each_kind_of_trouble_costs_its_own_row_and_shows_in_the_exit_status(wri
     assert set(read_samples(out)["implementation"]) == {"fine", "numpy_manual"}  # nothing wrong was timed
 
 
+# --- devices, modes and threads -----------------------------------------------------------------------------------
+
+FAKE_CPU = """
+import numpy as np
+from bench import Availability, Backend, Device, backend
+
+@backend
+class FakeCpu(Backend):
+    name, framework, device, host_memory = "numpy-fakecpu", "numpy", "fakecpu", False
+
+    def availability(self):
+        return Availability(True)
+
+    def preload(self):
+        import numpy
+
+    def open(self, settings):
+        return Device(
+            kind="fakecpu", name="Imaginary Device 1", threads=settings.threads, handle=None, put=np.array,
+            synchronize=lambda: None, facts={"precision": str(settings.precision)},
+            upload=lambda target, array: lambda: np.copyto(target, array),
+        )
+
+    def threads_in_use(self):
+        return None
+"""
+
+
+def test_a_backend_from_a_file_is_listed_measured_and_summarised(write: Write, tmp_path: Path) -> None:
+    fake, out = write("fake.py", FAKE_CPU), tmp_path / "r"
+    listed = json.loads(bench("list", "--load", fake, "--json").stdout)
+    assert {row["implementation"] for row in listed if row["backend"] == "numpy-fakecpu"} == {
+        "numpy_manual",
+        "numpy_bias_sgd",
+        "numpy_adam",
+        "numpy_dynamic",
+    }
+    chosen = ["--load", fake, "--device", "fakecpu", "-i", "numpy_manual,numpy_adam"]
+    done = bench("run", *chosen, *SMALL, "--rounds", "1", "--modes", "resident-warm,transferred-warm", "--out", out)
+    assert done.returncode == 0, done.stderr
+    summary = read_summary(out)
+    assert set(summary["device"]) == {"fakecpu"}
+    assert set(summary["status"]) == {"ok"}
+    assert set(summary["mode"]) == {"resident-warm", "transferred-warm"}
+    assert set(read_samples(out)["device_name"]) == {"Imaginary Device 1"}
+    assert read_manifest(out).modes == {"numpy-fakecpu": {"precision": "full"}}
+    assert read_manifest(out).peaks == [], "it offers nothing to measure a peak with"
+    again = bench("run", "--resume", out)
+    assert again.returncode == 0, again.stderr
+
+
+def cases_of(*arguments: str | Path, out: Path) -> list[tuple[str, int, str, str]]:
+    """Implementation, threads, mode and precision of the cases of a run, as its --json has them."""
+    done = bench("run", *arguments, *SMALL[:-2], "--rounds", "1", "--no-figures", "--out", out, "--json")
+    assert done.returncode == 0, done.stderr
+    steps = [row for row in json.loads(done.stdout) if row["phase"] == "step"]
+    return [(row["implementation"], row["threads"], row["mode"], row["precision"]) for row in steps]
+
+
+def test_threads_and_modes_on_the_command_line_give_a_case_for_each(tmp_path: Path) -> None:
+    options = ["-i", "numpy_manual", "--threads", "2,1,2", "--modes", "all"]
+    assert cases_of(*options, out=tmp_path / "r") == [
+        ("numpy_manual", threads, mode, "full") for threads in (2, 1) for mode in ("resident-warm", "resident-cold")
+    ]
+    peaks = read_manifest(tmp_path / "r").peaks
+    assert [(peak.backend, peak.threads) for peak in peaks] == [("numpy", 2), ("numpy", 1)]
+    assert all(peak.gflops > 0 and peak.gigabytes_per_second > 0 for peak in peaks)
+
+
+def test_tf32_is_a_column_of_its_own(tmp_path: Path) -> None:
+    options = ["-i", "numpy_manual", "--threads", "1", "--tf32"]
+    assert cases_of(*options, out=tmp_path / "r") == [("numpy_manual", 1, "resident-warm", "tf32")]
+
+
+def test_a_mode_or_a_number_of_threads_that_is_none_names_its_option() -> None:
+    for option, value, hint in (
+        ("--modes", "resident-hot", "'resident-hot' is not a mode: did you mean"),
+        ("--threads", "1,none", "'none' is not a number of threads"),
+    ):
+        message = one_error(bench("run", option, value), 2)
+        assert option in message
+        assert hint in message
+
+
+def test_the_doctor_proves_a_device_or_says_what_fails(write: Write) -> None:
+    fake = write("fake.py", FAKE_CPU)
+    done = bench("doctor", "--device", "fakecpu", "--load", fake, "--threads", "1", "--json")
+    assert done.returncode == 4, done.stderr
+    checks = json.loads(done.stdout)
+    failed = [check["detail"] for check in checks if check["subject"] == "numpy-fakecpu" and not check["passed"]]
+    assert failed == ["the device fakecpu has no clock of its own: nothing to prove"]
+    equal = {check["subject"]: check["passed"] for check in checks if check["name"] == "equal to the oracle"}
+    assert equal == {
+        f"{name} on numpy-fakecpu": True for name in ("numpy_manual", "numpy_bias_sgd", "numpy_adam", "numpy_dynamic")
+    }
+    assert "has no clock of its own to prove" in one_error(bench("doctor", "--device", "cpu"), 2)
+    assert "did you mean 'cuda'" in one_error(bench("doctor", "--device", "cudo"), 2)
+
+
 # --- bad input ----------------------------------------------------------------------------------------------------
 
 
@@ -341,7 +443,7 @@ def _truncate(path: Path) -> None:
 
 
 def _other_version(path: Path) -> None:
-    path.write_text(path.read_text().replace("\n1,", "\n999,"))
+    path.write_text(path.read_text().replace(f"\n{SCHEMA_VERSION},", "\n999,"))
 
 
 def _not_csv(path: Path) -> None:
@@ -385,12 +487,88 @@ def test_plot_draws_what_is_asked_for(good_run: Path, tmp_path: Path) -> None:
     assert "did you mean 'phases'" in one_error(bench("plot", run, "--figure", "phase"), 2)
 
 
-def test_compare_puts_two_runs_side_by_side(good_run: Path) -> None:
-    done = bench("compare", good_run, good_run, "--json")
+# --- stored runs against each other -------------------------------------------------------------------------------
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def stored(build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """A run made by hand: ten processes a case, with its slowdown, evenly spread; None for a case that failed."""
+
+    def make(cases: dict[str, float | None], spread: float = 0.004, **manifest: Any) -> Path:
+        made = build.HandMade(tmp_path_factory.mktemp("stored") / "run")
+        for name, slowdown in cases.items():
+            case = made.plan(name)
+            for number in range(10):
+                seconds = 1e-3 * (1 + (slowdown or 0.0)) * (1 + spread * (number - 4.5))
+                times = {"step": [seconds], "phases": {"backward": [seconds / 2]}}
+                fine = slowdown is not None or number < 9
+                made.process(case, number, **times, **({} if fine else {"status": "failed", "reason": "it died"}))
+        folder: Path = made.write(**manifest)
+        return folder
+
+    return make
+
+
+def test_compare_judges_stored_runs_and_exits_by_the_worst_verdict(stored: Make, tmp_path: Path) -> None:
+    a = stored({"one": 0.0, "two": 0.0})
+    xml = tmp_path / "verdicts.xml"
+    done = bench("compare", a, stored({"one": 0.001, "two": 0.2}), "--junit", xml)
+    assert done.returncode == 1, done.stderr
+    assert re.search(r"^REGRESSION +two on numpy, mlp_sgd .* backward \+20.0%$", done.stdout, re.MULTILINE)
+    assert re.search(r"^PASS +one on numpy", done.stdout, re.MULTILINE)
+    assert "less sure than `bench ab`" in done.stdout
+    assert f"wrote {xml}" in done.stderr
+    assert 'failures="1"' in xml.read_text()
+    chosen = bench("compare", a, stored({"one": 0.001, "two": 0.2}), "-i", "one", "--json")
+    assert chosen.returncode == 0
+    assert [case["name"] for case in json.loads(chosen.stdout)["cases"]] == ["one on numpy, mlp_sgd"]
+    broken = bench("compare", a, stored({"one": 0.001, "two": None}))
+    assert broken.returncode == 4
+    assert "INVALID: two on numpy, mlp_sgd: step: failed in run B: it died." in " ".join(broken.stdout.split())
+
+
+def test_compare_leaves_open_what_it_cannot_tell(stored: Make, good_run: Path) -> None:
+    a, b = stored({"one": 0.0}, spread=0.1), stored({"one": 0.001}, spread=0.1)
+    assert bench("compare", a, b).returncode == 3
+    done = bench("compare", a, b, "--allow-inconclusive", "--json")
     assert done.returncode == 0
-    cases = json.loads(done.stdout)["cases"]
-    assert {case["ratio"]["value"] for case in cases} == {1.0}
-    assert "numpy_adam" in bench("compare", good_run, good_run).stdout
+    assert json.loads(done.stdout)["verdict"] == "INCONCLUSIVE"
+    wide = bench("compare", a, b, "--tolerance", "90%", "--alpha", "5%", "--json")
+    assert (wide.returncode, json.loads(wide.stdout)["criteria"]["tolerance"]) == (0, 0.9)
+    few = bench("compare", good_run, good_run)
+    assert few.returncode == 3
+    assert "1 against 1 processes give no bound, 5 of each run do" in " ".join(few.stdout.split())
+
+
+def test_compare_refuses_other_machines_and_versions_unless_it_is_only_to_describe(stored: Make) -> None:
+    a = stored({"one": 0.0})
+    machine = read_manifest(a).machine | {"cpu": "Another Processor"}
+    packages = read_manifest(a).packages | {"torch": "2.12.0", "matplotlib": "3.0"}
+    b = stored({"one": 0.5}, machine=machine, packages=packages)
+    message = one_error(bench("compare", a, b), 2)
+    assert "cpu: Imaginary Processor 3000 @ 2.80GHz / Another Processor; torch: 2.13.0+cpu / 2.12.0;" in message
+    assert "--across" in message
+    assert "matplotlib" not in message
+    done = bench("compare", a, b, "--across")
+    assert done.returncode == 0, done.stderr
+    assert "1.500" in done.stdout
+    assert "The runs differ in cpu: Imaginary Processor 3000 @ 2.80GHz / Another Processor (A / B)." in done.stdout
+    assert "The runs differ in matplotlib: absent / 3.0 (A / B)." in done.stdout
+    assert not set(re.findall(r"REGRESSION|PASS|INCONCLUSIVE|INVALID", done.stdout))
+    told = json.loads(bench("compare", a, b, "--across", "--json").stdout)
+    assert told["verdict"] is None
+    assert told["cases"][0]["ratio"]["value"] == pytest.approx(1.5)
+    assert len(told["differences"]) == 3
+    assert "leave out one of them" in one_error(bench("compare", a, b, "--across", "--alpha", "5%"), 2)
+
+
+def test_compare_has_nothing_to_say_of_runs_without_a_case_in_common(stored: Make) -> None:
+    a, b = stored({"one": 0.0}), stored({"two": 0.0})
+    for options in ([], ["--across"]):
+        assert "share no case" in one_error(bench("compare", a, b, *options), 5)
+    assert "did you mean 'one'" in one_error(bench("compare", a, b, "-i", "onne"), 2)
 
 
 def test_a_traceback_is_shown_only_when_it_is_asked_for() -> None:

@@ -31,8 +31,8 @@ def test_the_commands_in_the_documents_exist(root: Path) -> None:
         for command in re.findall(r"^\s*(?:\$ )?bench ([a-z]+)", text, flags=re.MULTILINE):
             assert command in cli.commands, f"{document.name}: bench {command}"
         known = {option for each in cli.commands.values() for item in each.params for option in item.opts}
-        for option in re.findall(r"`(--[a-z-]+)", text):
-            assert option in known | {"--constraint", "--extra-index-url"}, f"{document.name}: {option}"
+        for option in re.findall(r"`(--[a-z][a-z0-9-]+)", text):
+            assert option in known | {"--constraint", "--extra-index-url", "--bench-gate"}, f"{document.name}: {option}"
 
 
 def test_the_sample_run_can_be_read_and_belongs_to_this_version(root: Path) -> None:

@@ -1,19 +1,69 @@
-"""Two stored runs side by side: the ratio of each case's whole step, with its interval; no verdict."""
+"""Two stored runs: what differs between them, and their times side by side, without a verdict."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from bench.analysis.stats import Estimate, median_estimate, unpaired_ratio_estimate
-from bench.analysis.whole import whole_step_medians
-from bench.data.schema import CASE_KEY, Manifest, Status
+from bench.analysis.stored import CaseKey, CaseTimes, StoredRun, trouble, untried
+from bench.data.schema import CASE_KEY, STEP, Manifest, Status
 
 _IDENTITY = ("cpu", "cpus_usable", "memory_bytes", "python")
+_NEVER_IN_A_STEP = ("pandas", "matplotlib", "pytest-benchmark")
+
+
+def differences(a: Manifest, b: Manifest) -> list[str]:
+    """What differs between two runs' machines and packages, by name: a ratio may be due to any of it."""
+    found = [
+        f"{name}: {one} / {other}" for name in _IDENTITY if (one := _identity(a, name)) != (other := _identity(b, name))
+    ]
+    if a.stepbench != b.stepbench:
+        found.append(f"stepbench: {a.stepbench} / {b.stepbench}")
+    return found + _told("absent", a.packages, b.packages)
+
+
+def _identity(manifest: Manifest, name: str) -> str | int | float | None:
+    """A fact about the machine; memory to the GiB, since a kernel keeps a little for itself and not always as much."""
+    value = manifest.machine.get(name)
+    return round(value / 2**30) if name == "memory_bytes" and isinstance(value, int | float) else value
+
+
+def _told(absent: str, a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
+    names = sorted(set(a) | set(b))
+    return [f"{name}: {a.get(name, absent)} / {b.get(name, absent)}" for name in names if a.get(name) != b.get(name)]
+
+
+def incomparable(a: StoredRun, b: StoredRun) -> list[str]:
+    """What forbids a verdict, each as `name: A / B`: another machine, GPU, driver, Python, harness or library.
+
+    Packages that never run in a step do not; `also_different` names them.
+    """
+    found = [item for item in differences(a.manifest, b.manifest) if item.partition(":")[0] not in _NEVER_IN_A_STEP]
+    one, other = _devices(a), _devices(b)
+    both = one.keys() & other.keys()
+    return found + _told("", {name: one[name] for name in both}, {name: other[name] for name in both})
+
+
+def _devices(run: StoredRun) -> dict[str, str]:
+    """Hardware and driver of each backend that computes elsewhere than on the CPU, as far as they are known."""
+    found = {}
+    names = run.samples[run.samples["device"] != "cpu"].groupby("backend")["device_name"].first()
+    for backend, name in names.items():
+        found[f"device of {backend}"] = str(name)
+        if driver := run.manifest.modes.get(str(backend), {}).get("gpu_driver"):
+            found[f"driver of {backend}"] = driver
+    return found
+
+
+def also_different(a: Manifest, b: Manifest) -> list[str]:
+    """What forbids no verdict but may be a reason: the system's kernel, thread variables, the seed, other packages."""
+    found = [item for item in differences(a, b) if item.partition(":")[0] in _NEVER_IN_A_STEP]
+    facts = [{"system": str(run.machine.get("system")), "seed": str(run.seed)} for run in (a, b)]
+    return [*_told("", facts[0], facts[1]), *_told("unset", a.environment, b.environment), *found]
 
 
 @dataclass(frozen=True)
@@ -28,47 +78,37 @@ class Comparison:
     """Why there is no ratio."""
 
 
-def differences(a: Manifest, b: Manifest) -> list[str]:
-    """What differs between two runs' machines and packages, by name: a ratio may be due to any of it."""
-    found = [
-        f"{name}: {one} / {other}" for name in _IDENTITY if (one := _identity(a, name)) != (other := _identity(b, name))
-    ]
-    if a.stepbench != b.stepbench:
-        found.append(f"stepbench: {a.stepbench} / {b.stepbench}")
-    names = sorted(set(a.packages) | set(b.packages))
-    return found + [
-        f"{name}: {a.packages.get(name, 'absent')} / {b.packages.get(name, 'absent')}"
-        for name in names
-        if a.packages.get(name) != b.packages.get(name)
-    ]
+def compare(
+    a: Mapping[CaseKey, CaseTimes], b: Mapping[CaseKey, CaseTimes], keys: Iterable[CaseKey] | None = None
+) -> list[Comparison]:
+    """The medians of whole steps of each case, without a verdict; cases that neither run measured are left out.
 
-
-def _identity(manifest: Manifest, name: str) -> str | int | float | None:
-    """A fact about the machine; memory to the GiB, since a kernel keeps a little for itself and not always as much."""
-    value = manifest.machine.get(name)
-    return round(value / 2**30) if name == "memory_bytes" and isinstance(value, int | float) else value
-
-
-def _process_medians(samples: pd.DataFrame, processes: pd.DataFrame) -> dict[tuple[Any, ...], NDArray[np.float64]]:
-    """Each case's whole-step medians, one a process that finished well."""
-    good = processes[processes["status"] == Status.OK.value]["process"]
-    medians = whole_step_medians(samples[samples["process"].isin(good)])
-    grouped: Any = medians.groupby(level=list(range(len(CASE_KEY))), sort=False)
-    return {key: group.to_numpy(dtype=float) for key, group in grouped}
-
-
-def compare(a: tuple[pd.DataFrame, pd.DataFrame], b: tuple[pd.DataFrame, pd.DataFrame]) -> list[Comparison]:
-    """Every case of either run. Each side is (samples, processes) as `bench.data.store` reads them."""
-    times_a, times_b = _process_medians(*a), _process_medians(*b)
+    Args:
+        a: the run to compare with, from `case_times`.
+        b: the other run.
+        keys: only these; all of both runs if None.
+    """
     rows = []
-    for key in [*times_a, *(key for key in times_b if key not in times_a)]:
-        columns = dict(zip(CASE_KEY, key, strict=True))
-        one, other = times_a.get(key), times_b.get(key)
-        if one is None or other is None:
-            missing = "A" if one is None else "B"
-            seconds_a, seconds_b = (None if side is None else median_estimate(side) for side in (one, other))
-            rows.append(Comparison(columns, seconds_a, seconds_b, None, f"no times in {missing}"))
-            continue
-        ratio = unpaired_ratio_estimate(other, one)
-        rows.append(Comparison(columns, median_estimate(one), median_estimate(other), ratio))
+    for key in all_cases(a, b) if keys is None else keys:
+        one, other = _step_medians(a.get(key)), _step_medians(b.get(key))
+        reason = trouble(a.get(key), b.get(key))
+        if not reason and not (one and other):
+            reason = f"run {'B' if one else 'A'} has no step times"
+        if one or other or not untried(a.get(key), b.get(key)):
+            seconds_a, seconds_b = (median_estimate(side) if side else None for side in (one, other))
+            ratio = None if reason else unpaired_ratio_estimate(other, one)
+            rows.append(Comparison(dict(zip(CASE_KEY, key, strict=True)), seconds_a, seconds_b, ratio, reason))
     return rows
+
+
+def _step_medians(case: CaseTimes | None) -> list[float]:
+    """One a process; none if the case is not well or its clock stood still."""
+    if case is None or case.status is not Status.OK:
+        return []
+    medians = [float(np.median(times)) for times in case.columns.get(STEP, ())]
+    return medians if all(median > 0 for median in medians) else []
+
+
+def all_cases(a: Iterable[CaseKey], b: Iterable[CaseKey]) -> list[CaseKey]:
+    """The cases of both runs, each once, those of A first."""
+    return list(dict.fromkeys([*a, *b]))

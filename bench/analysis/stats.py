@@ -147,6 +147,7 @@ def mann_whitney_cdf(n: int, m: int) -> NDArray[np.float64]:
     return np.array(result)
 
 
+@lru_cache(maxsize=256)
 def student_t_quantile(probability: float, freedom: int) -> float:
     """The value that a t variable with `freedom` degrees of freedom stays below with `probability`.
 

@@ -5,20 +5,39 @@ Pure: the summary of a run can be made again at any time from its files.
 
 from __future__ import annotations
 
+from dataclasses import fields
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bench.analysis.invalid import throttled_rounds
 from bench.analysis.roofline import gemm_flops
 from bench.analysis.stats import Estimate, median_estimate, ratio_estimate
-from bench.data.schema import CASE_KEY, FIRST_STEP, SCHEMA_VERSION, STEP, Manifest, Method, Status, SummaryRow
+from bench.data.schema import (
+    CASE_KEY,
+    DEVICE,
+    FIRST_STEP,
+    HOST,
+    SCHEMA_VERSION,
+    STEP,
+    CaseColumns,
+    Manifest,
+    Method,
+    Status,
+    SummaryRow,
+)
+from bench.model.case import Mode
 from bench.model.problem import Dtype, Problem
 from bench.model.step import ALL_PHASES
 from bench.model.workload import WORKLOADS, Workload
 
 CaseKey = tuple[Any, ...]
-_COMPARABLE = ("workload", "dtype", "batch", "d_in", "hidden", "d_out", "threads", "mode")
+_COMPARABLE = ("workload", "dtype", "batch", "d_in", "hidden", "d_out", "threads", "precision")
+PEAK_ALLOWANCE = 1.25
+"""A rate may exceed the measured peak by so much: a few products on a disturbed machine do not show all it can do.
+Work that was not done or not waited for shows as a multiple of the peak."""
 _ROW_KEY = ("phase", "method", "clock", "depth")
 
 
@@ -31,7 +50,8 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
         processes: a frame with the columns of `ProcessRow`; samples of processes without a row are left out.
     """
     finished = samples[samples["process"].isin(processes["process"])]
-    per_process = _per_process(finished)
+    invalid = throttled_rounds(processes)
+    per_process = _per_process(finished[~finished["round"].isin(invalid)])
     by_case = dict(iter(per_process.groupby(list(CASE_KEY), sort=False))) if len(per_process) else {}
     outcomes = dict(iter(processes.groupby(list(CASE_KEY), sort=False))) if len(processes) else {}
     well = {key: times for key, times in by_case.items() if _status("", outcomes.get(key))[0] is Status.OK}
@@ -50,7 +70,29 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
             rows.append(SummaryRow(**common, phase=STEP, processes=0 if outcome is None else len(outcome)))
             continue
         baseline = _baseline_times(planned.columns, well)
-        rows += _case_rows(common, times, baseline, outcome)
+        common["invalid_rounds"] = len(invalid & set(outcome["round"]))
+        peak = _peak_of(manifest, planned.columns)
+        rows += _refused(_case_rows(common, times, baseline, outcome, peak), peak)
+    return rows
+
+
+def _peak_of(manifest: Manifest, columns: dict[str, str | int]) -> float | None:
+    """The device's peak in GFLOP/s: the best that any backend reached on it with the same threads and format."""
+    same = ("device", "dtype", "threads", "precision")
+    found = [peak.gflops for peak in manifest.peaks if all(getattr(peak, name) == columns[name] for name in same)]
+    return max(found, default=None)
+
+
+def _refused(rows: list[SummaryRow], peak: float | None) -> list[SummaryRow]:
+    """The rows of a case, or a single one that refuses it if it went faster than the device can."""
+    for row in rows:
+        if row.phase == STEP and row.gflops is not None and peak is not None and row.gflops > PEAK_ALLOWANCE * peak:
+            reason = (
+                f"impossible: {row.gflops:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
+                "part of the step was not done or not waited for"
+            )
+            identity = {item.name: getattr(row, item.name) for item in fields(CaseColumns)}
+            return [SummaryRow(**identity, phase=STEP, status=Status.WRONG, reason=reason, verified=row.verified)]
     return rows
 
 
@@ -84,7 +126,7 @@ def _status(skipped: str, outcome: pd.DataFrame | None) -> tuple[Status, str]:
 def _whole_steps(times: pd.DataFrame) -> pd.DataFrame:
     """The headline: whole steps by the host clock, over the workload's own mix of depths."""
     chosen = (times["phase"] == STEP) & (times["method"] == Method.WHOLE.value) & (times["depth"] == -1)
-    return times[chosen & (times["clock"] == "host")]
+    return times[chosen & (times["clock"] == HOST)]
 
 
 def _baseline_times(columns: dict[str, str | int], well: dict[CaseKey, pd.DataFrame]) -> pd.DataFrame | None:
@@ -92,23 +134,30 @@ def _baseline_times(columns: dict[str, str | int], well: dict[CaseKey, pd.DataFr
     wanted = WORKLOADS[str(columns["workload"])].baseline
     for key, times in well.items():
         other = dict(zip(CASE_KEY, key, strict=True))
-        if other["implementation"] == wanted and all(other[name] == columns[name] for name in _COMPARABLE):
+        mode = Mode(str(columns["mode"])).on_host
+        same = other["device"] == "cpu" and all(other[name] == columns[name] for name in _COMPARABLE)
+        if same and (other["implementation"], other["mode"]) == (wanted, mode.value):
             return _whole_steps(times)
     return None
 
 
 def _case_rows(
-    common: dict[str, Any], times: pd.DataFrame, baseline: pd.DataFrame | None, outcome: pd.DataFrame
+    common: dict[str, Any],
+    times: pd.DataFrame,
+    baseline: pd.DataFrame | None,
+    outcome: pd.DataFrame,
+    device_peak: float | None,
 ) -> list[SummaryRow]:
     workload, problem = _workload_and_problem(common)
     shares, tax = _shares(times), _sync_tax(times)
     peak = _known(outcome["peak_bytes"].max())
+    energy = _known(outcome["energy_joules"].median())
     unsettled = int((outcome["warmup_settled"] == False).sum())  # noqa: E712 - unknown is neither
     rows = []
     order = {STEP: 0, FIRST_STEP: 1, **{str(phase): 2 + index for index, phase in enumerate(ALL_PHASES)}}
     groups: Any = times.groupby(list(_ROW_KEY), sort=False)
     keyed: list[tuple[tuple[Any, ...], pd.DataFrame]] = [(tuple(key), group) for key, group in groups]
-    keyed.sort(key=lambda item: (item[0][3], order[item[0][0]], item[0][1]))
+    keyed.sort(key=lambda item: (item[0][2] != HOST, item[0][3], order[item[0][0]], item[0][1]))
     for (phase, method, clock, depth), group in keyed:
         estimate = median_estimate(group["median"])
         flops = gemm_flops(workload, problem, phase, None if depth < 0 else float(depth))
@@ -126,12 +175,14 @@ def _case_rows(
             "flagged": int(group["flagged"].sum()),
             "clean_median_seconds": _known(group["clean"].median()),
             "unsettled": unsettled,
-            "share": shares.get((phase, method)),
+            "share": shares.get((phase, method, clock)),
+            "energy_joules": energy,
             "peak_bytes": None if peak is None else int(peak),
         }
         if flops is not None and estimate.value > 0 and phase != FIRST_STEP and method != Method.PROFILED.value:
             row["gflops"] = flops / estimate.value / 1e9
-        if phase == STEP and depth < 0:
+            row["peak_fraction"] = None if not device_peak else row["gflops"] / device_peak
+        if phase == STEP and depth < 0 and clock == HOST:
             row |= _ends("sync_tax", tax, "sync_tax")
             row |= _speedup(workload, group, baseline)
         rows.append(SummaryRow(**common, **row))
@@ -168,22 +219,24 @@ def _speedup(workload: Workload, times: pd.DataFrame, baseline: pd.DataFrame | N
     return {"baseline": workload.baseline, **_ends("speedup", estimate, "speedup")}
 
 
-def _phase_medians(times: pd.DataFrame, method: Method) -> pd.DataFrame:
+def _phase_medians(times: pd.DataFrame, method: Method, clock: str = HOST) -> pd.DataFrame:
     """Per process, one column a phase; empty if a phase is missing."""
-    chosen = times[(times["method"] == method.value) & times["phase"].isin([str(phase) for phase in ALL_PHASES])]
+    of_kind = (times["method"] == method.value) & (times["clock"] == clock)
+    chosen = times[of_kind & times["phase"].isin([str(phase) for phase in ALL_PHASES])]
     table = chosen.pivot_table(index="process", columns="phase", values="median")
     return table.dropna() if table.shape[1] == len(ALL_PHASES) else table.iloc[:0]
 
 
-def _shares(times: pd.DataFrame) -> dict[tuple[str, str], float]:
+def _shares(times: pd.DataFrame) -> dict[tuple[str, str, str], float]:
     """Each phase's part of the phases' sum, as a median over processes."""
-    shares: dict[tuple[str, str], float] = {}
-    for method in (Method.STAGED, Method.PROFILED):
-        table = _phase_medians(times, method)
+    shares: dict[tuple[str, str, str], float] = {}
+    for method, clock in product(Method, (HOST, DEVICE)):
+        table = _phase_medians(times, method, clock)
         table = table[table.sum(axis=1) > 0]  # a profiler that saw no phase has no shares to tell
         if len(table):
             parts = table.div(table.sum(axis=1), axis=0).median()
-            shares |= {(str(phase), method.value): float(part) for phase, part in (parts / parts.sum()).items()}
+            parts /= parts.sum()
+            shares |= {(str(phase), method.value, clock): float(part) for phase, part in parts.items()}
     return shares
 
 

@@ -13,15 +13,18 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.model.case import Case
+from bench.model.case import Case, Mode
+from bench.model.device import Precision
 from bench.model.problem import Dtype
 from bench.model.step import ALL_PHASES
 from bench.model.workload import WORKLOADS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 STEP = "step"
 FIRST_STEP = "first_step"
+HOST, DEVICE = "host", "device"
+"""The clocks."""
 _PHASES = (STEP, FIRST_STEP, *ALL_PHASES)
 
 
@@ -30,6 +33,7 @@ class Method(StrEnum):
 
     WHOLE = "whole"
     STAGED = "staged"
+    BATCHED = "batched"
     PROFILED = "profiled"
 
 
@@ -87,14 +91,20 @@ class CaseColumns:
     )
     backend: str = _column("Framework plus device, for example `torch-cpu`.")
     framework: str = _column("`numpy`, `torch` or `tensorflow`.")
-    device: str = _column("`cpu` or `cuda`.")
+    device: str = _column("`cpu`, `cuda`, or the kind that a loaded file has added.")
     dtype: str = _column("Number format of data, weights and arithmetic.", values=tuple(Dtype))
     batch: int = _column("Rows of the input batch, N.")
     d_in: int = _column("Features of one input.")
     hidden: int = _column("Units of the hidden layer, H.")
     d_out: int = _column("Features of one output.")
     threads: int = _column("CPU threads that the framework was told to use.")
-    mode: str = _column("`resident`: the batch stays on the device from step to step.")
+    mode: str = _column(
+        "`resident` or `transferred`: where the batch is when a step begins; `cold`: caches are flushed before it.",
+        values=tuple(Mode),
+    )
+    precision: str = _column(
+        "`full`, or `tf32` where factors of float32 products may be rounded to TensorFloat-32.", values=tuple(Precision)
+    )
 
 
 def case_columns(run_id: str, case: Case) -> dict[str, Any]:
@@ -113,7 +123,8 @@ def case_columns(run_id: str, case: Case) -> dict[str, Any]:
         "hidden": case.problem.hidden,
         "d_out": case.problem.d_out,
         "threads": case.threads,
-        "mode": case.mode,
+        "mode": case.mode.value,
+        "precision": case.precision.value,
     }
 
 
@@ -130,9 +141,10 @@ class SampleRow(CaseColumns):
         "`step`, `forward`, `backward`, `update`, or `first_step`: the first call in a fresh process.", values=_PHASES
     )
     method: Method = _column(
-        "`whole`: the phases back to back; `staged`: each timed apart; `profiled`: the framework's own profiler."
+        "`whole`: the phases back to back; `staged`: each timed apart; `batched`: many at once, by differences; "
+        "`profiled`: the framework's own profiler."
     )
-    clock: str = _column("`host` or `device`: whose clock was read.")
+    clock: str = _column("`host` or `device`: whose clock was read.", values=(HOST, DEVICE))
     round: int = _column("Which round, from 0; the first six go over all cases.")
     process: int = _column("Which measuring process of the run, from 0.")
     sample: int = _column("Order within process, phase and method, from 0.")
@@ -172,6 +184,16 @@ class ProcessRow(CaseColumns):
     )
     wall_seconds: float | None = _column("From asking for the process to its answer.", "s", default=None)
     zygote: int | None = _column("Which of the framework's interpreters it was forked from, from 0.", default=None)
+    throttled: str = _column(
+        "Why the device ran slower than it can, separated by commas; empty if it did not.", default=""
+    )
+    clock_mhz: int | None = _column("Clock of the GPU's multiprocessors after sampling.", "MHz", default=None)
+    power_watts: float | None = _column("Power that the device drew after sampling.", "W", default=None)
+    temperature_celsius: float | None = _column("Temperature of the device after sampling.", "°C", default=None)
+    other_bytes: int | None = _column("Device memory that other processes held.", "bytes", default=None)
+    energy_joules: float | None = _column(
+        "Energy of one whole step, from the device's own counter in an extra pass.", "J", default=None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +202,7 @@ class SummaryRow(CaseColumns):
 
     phase: str = _column("`step`, `forward`, `backward`, `update` or `first_step`.", values=_PHASES)
     method: Method | None = _column("How the times were obtained; see samples.csv.", default=None)
-    clock: str | None = _column("`host` or `device`.", default=None)
+    clock: str | None = _column("`host` or `device`.", values=(HOST, DEVICE), default=None)
     depth: int | None = _column(
         "For single steps of `mlp_dynamic`: how often the middle layer was applied.", default=None
     )
@@ -212,6 +234,13 @@ class SummaryRow(CaseColumns):
     gflops: float | None = _column(
         "Matrix products of the row's phase per second, in 10^9 floating-point operations.", "GFLOP/s", default=None
     )
+    peak_fraction: float | None = _column(
+        "`gflops` over the measured peak of the device; see `peaks` in manifest.json.", default=None
+    )
+    energy_joules: float | None = _column(
+        "Energy of one step: median over processes; only where the device counts it.", "J", default=None
+    )
+    invalid_rounds: int = _column("Rounds left out because the device was throttled in them.", default=0)
     flagged: int = _column("Samples with a flag; see `flags` in samples.csv.", default=0)
     clean_median_seconds: float | None = _column(
         "What `median_seconds` would be without the flagged samples.", "s", default=None
@@ -220,6 +249,43 @@ class SummaryRow(CaseColumns):
     peak_bytes: int | None = _column(
         "Largest peak memory of the case's processes; see processes.csv.", "bytes", default=None
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairRow(CaseColumns):
+    """One row a batch and phase of a comparison: what one side of one pair took in one round."""
+
+    stage: int = _column("1, or 2 for the fresh pairs that decide where the first were not clear.")
+    pair: int = _column("Which pair of the case and stage, from 0.")
+    round: int = _column("Which round of the pair, from 0.")
+    side: str = _column("`A` or `B`.", values=("A", "B"))
+    turn: int = _column("0 if this side came first in the round, 1 if second: a coin decided.")
+    phase: str = _column("`step`, `forward`, `backward` or `update`.", values=_PHASES)
+    minimum_seconds: float = _column("Shortest single time of the batch, per iteration.", "s")
+    median_seconds: float = _column("Median of the batch's single times, per iteration.", "s")
+
+
+def is_headline(row: SummaryRow) -> bool:
+    """Whether a row is its case's whole step by the host's clock, or says why there is none."""
+    return row.phase == STEP and row.depth is None and row.clock in (None, HOST)
+
+
+class Peak(BaseModel):
+    """What one backend reached at most with given threads, number format and precision."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    backend: str
+    device: str
+    dtype: str
+    threads: int
+    precision: str
+    gflops: float
+    """Square matrix product, 10^9 floating-point operations per second: the best of several."""
+    matmul_size: int
+    gigabytes_per_second: float
+    """Bytes read plus bytes written by a copy inside the device's memory, 10^9 a second: the best of several."""
+    copy_bytes: int
 
 
 class PlannedCase(BaseModel):
@@ -269,6 +335,8 @@ class Manifest(BaseModel):
     packages: dict[str, str]
     modes: dict[str, dict[str, str]] = {}
     """Of each backend: what was pinned and what is in use, as the measuring process reported it."""
+    peaks: list[Peak] = []
+    """Measured before the first round."""
     git_revision: str | None = None
     constraints_sha256: str | None = None
     disturbances: list[str] = []

@@ -23,6 +23,7 @@ from bench.data.schema import (
     CaseColumns,
     Column,
     Manifest,
+    PairRow,
     ProcessRow,
     SampleRow,
     SummaryRow,
@@ -37,6 +38,7 @@ SAMPLES = "samples.csv"
 PROCESSES = "processes.csv"
 SUMMARY = "summary.csv"
 MANIFEST = "manifest.json"
+PAIRS = "pairs.csv"
 FIGURES = "figures"
 
 
@@ -46,7 +48,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return repr(value)
+        return repr(float(value))  # a number of NumPy's own would name its type
     return " ".join(str(value).splitlines())  # one row is one line, whatever a framework's message holds
 
 
@@ -109,6 +111,17 @@ def _append(path: Path, text: str) -> None:
         raise StorageError(f"{path} cannot be extended ({error.strerror}): free space, then run again.") from error
 
 
+def _make_empty(folder: Path) -> None:
+    """Make a folder that holds nothing yet."""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            what = "a run" if (folder / MANIFEST).exists() else "something"
+            raise StorageError(f"{folder} has {what} in it already: choose another --out.")
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be made ({error.strerror}): choose another --out.") from error
+
+
 class RunStore:
     """The folder of one run that is being written."""
 
@@ -122,13 +135,7 @@ class RunStore:
         Raises:
             StorageError: the folder has something in it already, or cannot be written.
         """
-        try:
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                what = "a run" if (folder / MANIFEST).exists() else "something"
-                raise StorageError(f"{folder} has {what} in it already: choose another --out.")
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"{folder} cannot be made ({error.strerror}): choose another --out.") from error
+        _make_empty(folder)
         store = cls(folder)
         write_atomically(folder / SAMPLES, to_csv(SampleRow, ()))
         write_atomically(folder / PROCESSES, to_csv(ProcessRow, ()))
@@ -200,6 +207,26 @@ def read_processes(folder: Path) -> pd.DataFrame:
 def read_summary(folder: Path) -> pd.DataFrame:
     """summary.csv of a run; see `SummaryRow` for its columns. Raises DataFormatError."""
     return _read_csv(folder / SUMMARY, SummaryRow)
+
+
+def create_pairs(folder: Path) -> None:
+    """Begin the folder of a comparison.
+
+    Raises:
+        StorageError: the folder has something in it already, or cannot be written.
+    """
+    _make_empty(folder)
+    write_atomically(folder / PAIRS, to_csv(PairRow, ()))
+
+
+def append_pairs(folder: Path, rows: Sequence[PairRow]) -> None:
+    """Put one finished pair on disk."""
+    _append(folder / PAIRS, to_csv(PairRow, rows, header=False))
+
+
+def read_pairs(folder: Path) -> pd.DataFrame:
+    """pairs.csv of a comparison; see `PairRow` for its columns. Raises DataFormatError."""
+    return _read_csv(folder / PAIRS, PairRow)
 
 
 _PANDAS_TYPES = {str: "str", int: "Int64", float: "float64", bool: "boolean"}

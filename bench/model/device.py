@@ -9,28 +9,23 @@ Requirements that every `Backend` keeps:
 - `open` is the first touch: it pins threads and precision and returns the `Device` for one measuring process;
 - an absent backend says why, in words that contain the cure.
 
-A new kind of device is one more subclass and one more line in `BACKENDS`.
+The backends that come with the harness are in `bench.model.backends`; a file given to `--load` adds its own with the
+decorator `@backend`.
 """
 
 from __future__ import annotations
 
-import ast
-import importlib.metadata
 import importlib.util
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from typing_extensions import override
-
 if TYPE_CHECKING:
+    from bench.model.condition import Condition
     from bench.model.data import Array
-
-TORCH_PIN = "torch==2.13.0"
-TENSORFLOW_PIN = "tensorflow==2.21.0"
 
 
 @dataclass(frozen=True)
@@ -41,12 +36,58 @@ class Availability:
     reason: str = ""
 
 
+class Precision(StrEnum):
+    """How a framework may multiply float32 matrices."""
+
+    FULL = "full"
+    TF32 = "tf32"
+    """Factors may be rounded to TensorFloat-32 (10 bits of mantissa) where the hardware has it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is pinned when a device is opened."""
+
+    threads: int
+    precision: Precision = Precision.FULL
+
+
+class Stream(ABC):
+    """The queue of a device that works behind the host's back, with marks that carry the device's own time.
+
+    All of it concerns the queue that an implementation's work goes to by default.
+    """
+
+    @abstractmethod
+    def record(self) -> Any:
+        """Put a mark into the queue; the device notes its time when it gets there."""
+
+    @abstractmethod
+    def reached(self, mark: Any) -> bool:
+        """Whether the device has come to the mark; does not wait."""
+
+    @abstractmethod
+    def nanoseconds(self, start: Any, end: Any) -> float:
+        """Device time between two marks, both reached."""
+
+    @abstractmethod
+    def hold(self, units: int) -> None:
+        """Put work into the queue that keeps the device busy for a time proportional to `units`."""
+
+    @abstractmethod
+    def watched(self) -> AbstractContextManager[None]:
+        """Inside it, an operation by which the host would wait for the device raises."""
+
+
 @dataclass(frozen=True)
 class Device:
-    """An open backend, as an implementation's `build` receives it."""
+    """An open backend, as an implementation's `build` receives it: it needs `put` and perhaps `handle`.
+
+    What follows `facts` is for the harness, and None where the device has no such thing.
+    """
 
     kind: str
-    """`cpu` or `cuda`."""
+    """`cpu`, `cuda`, or what a loaded file calls its own."""
     name: str
     """The hardware's own name; empty for the CPU, whose name the environment probe knows."""
     threads: int
@@ -58,16 +99,18 @@ class Device:
     """Returns when the device has finished all work handed to it. Only the harness calls it."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What was pinned and what is really in use: threads, precision modes."""
-
-
-def _nothing() -> None:
-    """A CPU runs synchronously: there is nothing to wait for."""
-
-
-def _missing(package: str, pin: str) -> Availability | None:
-    if importlib.util.find_spec(package) is not None:
-        return None
-    return Availability(False, f"{package} is not installed: pip install {pin}")
+    stream: Stream | None = None
+    """None for a device that has finished when a call returns."""
+    upload: Callable[[Any, Array], Callable[[], None]] | None = None
+    """Of what `put` returned and its array: a function that copies the array there again, without waiting."""
+    flush: Callable[[], None] | None = None
+    """Pushes everything else out of the last cache before main memory."""
+    condition: Callable[[], Condition] | None = None
+    """Reads clocks, throttling, power, temperature and foreign use."""
+    matmul: Callable[[Array, Array], Callable[[], object]] | None = None
+    """Of two square matrices: a function that multiplies them into a third, all of them on the device."""
+    copy: Callable[[Array], Callable[[], object]] | None = None
+    """Of one array: a function that copies it from one place of the device's memory to another."""
 
 
 class Backend(ABC):
@@ -76,6 +119,10 @@ class Backend(ABC):
     name: str
     framework: str
     device: str
+    host_memory: bool = True
+    """Whether the device computes in the host's memory, so that a batch is never transferred."""
+    origin: str = ""
+    """`file:PATH` or `module:NAME` of what registered it; empty for those that come with the harness."""
 
     @abstractmethod
     def availability(self) -> Availability:
@@ -86,8 +133,8 @@ class Backend(ABC):
         """Import the framework and run nothing in it."""
 
     @abstractmethod
-    def open(self, threads: int) -> Device:
-        """Pin threads and full-precision arithmetic, then hand out the device."""
+    def open(self, settings: Settings) -> Device:
+        """Pin threads and precision, then hand out the device."""
 
     @abstractmethod
     def threads_in_use(self) -> int | None:
@@ -98,186 +145,12 @@ class Backend(ABC):
         return None
 
 
-class NumpyBackend(Backend):
-    """NumPy with whatever BLAS it was built with."""
-
-    name, framework, device = "numpy", "numpy", "cpu"
-
-    @override
-    def availability(self) -> Availability:
-        return _missing("numpy", "numpy") or Availability(True)
-
-    @override
-    def preload(self) -> None:
-        import numpy  # noqa: F401
-        import threadpoolctl  # noqa: F401
-
-    @override
-    def open(self, threads: int) -> Device:
-        import numpy as np
-        from threadpoolctl import threadpool_info, threadpool_limits
-
-        threadpool_limits(limits=threads)
-        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-        facts = {"blas": ", ".join(f"{pool['internal_api']} {pool['version']}" for pool in pools)}
-        return Device("cpu", "", threads, None, np.array, _nothing, facts)
-
-    @override
-    def threads_in_use(self) -> int | None:
-        from threadpoolctl import threadpool_info
-
-        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-        return max((int(pool["num_threads"]) for pool in pools), default=1)
+def nothing() -> None:
+    """What a device does to synchronise that has finished when a call returns."""
 
 
-class TorchBackend(Backend):
-    """torch on the CPU or on a CUDA device: one class, since the device is a parameter."""
-
-    framework = "torch"
-
-    def __init__(self, device: str) -> None:
-        self.device = device
-        self.name = f"torch-{device}"
-
-    @override
-    def availability(self) -> Availability:
-        if (missing := _missing("torch", TORCH_PIN)) is not None:
-            return missing
-        if self.device == "cpu":
-            return Availability(True)
-        if (reason := _no_nvidia_device()) is not None:
-            return Availability(False, reason)
-        version, cuda = _torch_build()
-        if cuda is None:
-            return Availability(False, f"torch {version} is a CPU build: install a CUDA build of {TORCH_PIN}")
-        return Availability(True)
-
-    @override
-    def preload(self) -> None:
-        import torch
-        import torch._dynamo  # an optimiser's first step would import it, for over a second  # noqa: F401
-
-    @override
-    def open(self, threads: int) -> Device:
-        import torch
-
-        torch.set_num_threads(threads)
-        torch.set_num_interop_threads(threads)
-        torch.set_float32_matmul_precision("highest")
-        torch.backends.cudnn.allow_tf32 = False
-        handle = torch.device(self.device)
-        on_cuda = self.device == "cuda"
-
-        def put(array: Array) -> Any:
-            return torch.tensor(array, device=handle)
-
-        facts = {
-            "torch_threads": str(torch.get_num_threads()),
-            "torch_interop_threads": str(torch.get_num_interop_threads()),
-            "torch_matmul_precision": torch.get_float32_matmul_precision(),
-            "cudnn_tf32": str(torch.backends.cudnn.allow_tf32),
-        }
-        return Device(
-            self.device,
-            torch.cuda.get_device_name() if on_cuda else "",
-            threads,
-            handle,
-            put,
-            torch.cuda.synchronize if on_cuda else _nothing,
-            facts,
-        )
-
-    @override
-    def threads_in_use(self) -> int | None:
-        import torch
-
-        return torch.get_num_threads()
-
-    @override
-    def peak_bytes(self) -> int | None:
-        if self.device == "cpu":
-            return None
-        import torch
-
-        return int(torch.cuda.max_memory_allocated())
-
-
-class TensorflowGraphBackend(Backend):
-    """TensorFlow, executing a graph that was built once, on the CPU."""
-
-    name, framework, device = "tf-graph", "tensorflow", "cpu"
-
-    @override
-    def availability(self) -> Availability:
-        return _missing("tensorflow", TENSORFLOW_PIN) or Availability(True)
-
-    @override
-    def preload(self) -> None:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        import tensorflow  # noqa: F401
-
-    @override
-    def open(self, threads: int) -> Device:
-        # A session created without a configuration reads these when it makes its thread pools.
-        os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
-        self.preload()
-        import numpy as np
-        import tensorflow as tf
-
-        tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
-        tf.config.experimental.enable_tensor_float_32_execution(False)
-        facts = {
-            "tf_intra_op_threads": os.environ["TF_NUM_INTRAOP_THREADS"],
-            "tf_inter_op_threads": os.environ["TF_NUM_INTEROP_THREADS"],
-            "tf_tf32": str(tf.config.experimental.tensor_float_32_execution_enabled()),
-        }
-        return Device("cpu", "", threads, None, np.array, _nothing, facts)
-
-    @override
-    def threads_in_use(self) -> int | None:
-        # No call tells: the session's pool takes its size from the environment. But its threads carry a name.
-        names = [path.read_text(encoding="utf-8").strip() for path in Path("/proc/self/task").glob("*/comm")]
-        return names.count("tf_Compute") or None
-
-
-def _torch_build() -> tuple[str, str | None]:
-    """Version and CUDA version of the installed torch, read from its source and not by importing it."""
-    spec = importlib.util.find_spec("torch")
-    values: dict[str, Any] = {}
-    if spec is not None and spec.origin is not None:
-        tree = ast.parse((Path(spec.origin).parent / "version.py").read_text(encoding="utf-8"))
-        for node in tree.body:
-            target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-            if isinstance(target, ast.Name) and isinstance(getattr(node, "value", None), ast.Constant):
-                values[target.id] = node.value.value  # type: ignore[attr-defined]
-    return str(values.get("__version__", importlib.metadata.version("torch"))), values.get("cuda")
-
-
-def _no_nvidia_device() -> str | None:
-    """Why there is no CUDA device, asked of the driver's management library; None if there is one."""
-    try:
-        import pynvml
-    except ImportError:
-        return "no CUDA device can be looked for: pip install nvidia-ml-py"
-    try:
-        pynvml.nvmlInit()
-        try:
-            count = pynvml.nvmlDeviceGetCount()
-        finally:
-            pynvml.nvmlShutdown()
-    except pynvml.NVMLError_LibraryNotFound:
-        return "no CUDA device: no NVIDIA driver is installed"
-    except pynvml.NVMLError as error:
-        return f"no CUDA device: the NVIDIA driver does not answer ({error})"
-    return None if count else "no CUDA device: the NVIDIA driver reports no GPU"
-
-
-BACKENDS: dict[str, Backend] = {
-    backend.name: backend
-    for backend in (NumpyBackend(), TorchBackend("cpu"), TorchBackend("cuda"), TensorflowGraphBackend())
-}
-
-
-def backends_of(framework: str) -> tuple[Backend, ...]:
-    """Every backend of one framework, in the order of `BACKENDS`."""
-    return tuple(backend for backend in BACKENDS.values() if backend.framework == framework)
+def missing(package: str, pin: str) -> Availability | None:
+    """Absence of a package that is not installed, with the command that installs it; None if it is there."""
+    if importlib.util.find_spec(package) is not None:
+        return None
+    return Availability(False, f"{package} is not installed: pip install {pin}")

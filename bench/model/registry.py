@@ -6,18 +6,21 @@ registry is read without importing one.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from bench.errors import LoadError, UsageError, nearest
-from bench.model.device import BACKENDS, Backend, backends_of
+from bench.model.backends import BACKENDS, add_backend, backends_of
+from bench.model.device import Backend
 from bench.model.workload import WORKLOADS, Workload
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 Build = Callable[["Problem", "Data", "Device"], "Step"]
 BuildFunction = TypeVar("BuildFunction", bound=Build)
+BackendClass = TypeVar("BackendClass", bound=type[Backend])
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "implementations"
 ENTRY_POINTS = "stepbench.implementations"
@@ -48,18 +52,41 @@ class Implementation:
     """`file:PATH` or `module:NAME`: what a measuring process loads to get at `build`."""
     summary: str
     """First line of `build`'s docstring."""
+    devices: tuple[str, ...] = ()
+    """The kinds of device that it is written for; every kind if empty."""
 
     @property
     def backends(self) -> tuple[Backend, ...]:
         """The backends it can run on, present or not."""
-        return backends_of(self.framework)
+        found = backends_of(self.framework)
+        return tuple(item for item in found if not self.devices or item.device in self.devices)
 
 
-_collected: ContextVar[list[tuple[str, str, str, bool, Build]] | None] = ContextVar("_collected", default=None)
+@dataclass(frozen=True)
+class _Marked:
+    """What one decorator says, not yet checked: only the load that collects it knows which file to name."""
+
+    name: str
+    framework: str
+    workload: str
+    fused: bool
+    devices: tuple[str, ...]
+    build: Build
+
+
+@dataclass
+class _Collected:
+    """What the decorators of one file have said."""
+
+    implementations: list[_Marked] = field(default_factory=list)
+    backends: list[type[Backend]] = field(default_factory=list)
+
+
+_collected: ContextVar[_Collected | None] = ContextVar("_collected", default=None)
 
 
 def implementation(
-    name: str, *, framework: str, workload: str, fused: bool = False
+    name: str, *, framework: str, workload: str, fused: bool = False, devices: tuple[str, ...] = ()
 ) -> Callable[[BuildFunction], BuildFunction]:
     """Register the decorated `build(problem, data, device) -> Step` under `name`.
 
@@ -68,15 +95,28 @@ def implementation(
         framework: `numpy`, `torch` or `tensorflow`; it runs on every backend of that framework.
         workload: which mathematics it computes; see `bench.model.workload.WORKLOADS`.
         fused: True if its phases cannot be timed apart.
+        devices: only on these kinds of device, for example `("cuda",)`; everywhere if empty. A kind that no backend
+            has is no error, since a backend can come from another file: until then there is nothing to run on.
     """
 
     def register(build: BuildFunction) -> BuildFunction:
         collected = _collected.get()
         if collected is not None:  # outside a registry's load the decorator only marks
-            collected.append((name, framework, workload, fused, build))
+            collected.implementations.append(_Marked(name, framework, workload, fused, devices, build))
         return build
 
     return register
+
+
+def backend(kind: BackendClass) -> BackendClass:
+    """Register the decorated `Backend`, a class that is made without arguments, as a framework on a device.
+
+    Every implementation of its framework then runs on it too.
+    """
+    collected = _collected.get()
+    if collected is not None:
+        collected.backends.append(kind)
+    return kind
 
 
 class Registry:
@@ -106,55 +146,82 @@ class Registry:
         """Load `file:PATH` or `module:NAME` and add what it registers.
 
         Raises:
-            LoadError: it does not import, registers nothing, or registers a name that is malformed or taken.
+            LoadError: it does not import, registers nothing, or registers a name that is malformed or taken, or
+                something else that cannot be.
         """
         kind, _, target = origin.partition(":")
         if kind == "file" and not Path(target).is_file():
             raise LoadError(f"There is no file {target}: give the path of a Python file.")
-        collected: list[tuple[str, str, str, bool, Build]] = []
+        collected = _Collected()
         token = _collected.set(collected)
         try:
             if kind == "file":
                 _run_file(Path(target))
             else:
                 module = importlib.import_module(target)
-                if not collected:  # imported before, by somebody else
+                if collected == _Collected():  # imported before, by somebody else
                     importlib.reload(module)
+            for made in [kind() for kind in collected.backends]:
+                add_backend(made, origin)
+        except LoadError:
+            raise
         except (Exception, SystemExit) as error:
             detail = " ".join(str(error).split()) or "no message"
             raise LoadError(f"{target} does not import: {type(error).__name__}: {detail}") from error
         finally:
             _collected.reset(token)
-        if not collected:
+        if collected == _Collected():
             raise LoadError(f"{target} registers no implementation: decorate a build function with @implementation.")
-        for name, framework, workload, fused, build in collected:
-            self._add(target, origin, name, framework, workload, fused, build)
+        for marked in collected.implementations:
+            self._add(target, origin, marked)
 
-    def _add(
-        self, target: str, origin: str, name: str, framework: str, workload: str, fused: bool, build: Build
-    ) -> None:
+    def _add(self, target: str, origin: str, marked: _Marked) -> None:
+        name, framework, workload, devices = marked.name, marked.framework, marked.workload, marked.devices
         if not _NAME.fullmatch(name):
             raise LoadError(f"{target} registers {name!r}: use letters, digits, '_', '.' and '-', at most 64.")
         if name in self._by_name:
             taken_by = self._by_name[name].origin.partition(":")[2]
             raise LoadError(f"{target} registers {name!r}, which {taken_by} has registered already: rename one.")
-        frameworks = {backend.framework for backend in BACKENDS.values()}
+        frameworks = {known.framework for known in BACKENDS.values()}
         if framework not in frameworks:
             hint = nearest(framework, frameworks)
             raise LoadError(f"{target} registers {name!r} with the unknown framework {framework!r}: {hint}")
         if workload not in WORKLOADS:
             hint = nearest(workload, WORKLOADS)
             raise LoadError(f"{target} registers {name!r} with the unknown workload {workload!r}: {hint}")
-        summary = ((build.__doc__ or "").strip().splitlines() or [""])[0]
-        self._by_name[name] = Implementation(name, framework, WORKLOADS[workload], fused, build, origin, summary)
+        # The author's file is not type-checked, and in a bare string `in` would look for a part of the text.
+        if not isinstance(devices, tuple) or not all(isinstance(kind, str) and kind for kind in devices):
+            raise LoadError(f"{target} registers {name!r} with devices={devices!r}: give a tuple such as ('cuda',).")
+        summary = ((marked.build.__doc__ or "").strip().splitlines() or [""])[0]
+        self._by_name[name] = Implementation(
+            name, framework, WORKLOADS[workload], marked.fused, marked.build, origin, summary, devices
+        )
 
 
 def _run_file(path: Path) -> None:
-    """Execute a file as a module of its own, without entering it into `sys.modules`."""
-    spec = importlib.util.spec_from_file_location(f"stepbench_loaded_{path.stem}", path)
+    """Execute a file as a module of its own, under a name that no other file's module has."""
+    mark = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    spec = importlib.util.spec_from_file_location(f"stepbench_loaded_{path.stem}_{mark}", path)
     if spec is None or spec.loader is None:
         raise ImportError("its name does not end in .py")
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[spec.name]
+        raise
+
+
+def load_each(paths: Iterable[Path]) -> tuple[Registry, dict[Path, str]]:
+    """Load files one by one; those that cannot be loaded are left out, each with the reason."""
+    registry, broken = Registry(), {}
+    for path in paths:
+        try:
+            registry.load(f"file:{path.resolve()}")
+        except LoadError as error:
+            broken[path] = str(error)
+    return registry, broken
 
 
 def discover(load: Iterable[Path] = ()) -> Registry:

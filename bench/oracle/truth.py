@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.model.data import Data
+from bench.model.device import Precision
 from bench.model.problem import Dtype
 from bench.model.step import State
 from bench.model.workload import Workload
@@ -40,10 +41,23 @@ class Truth:
     number format cannot place on one side of its kink is put on one side or on the other."""
 
 
-def make_truth(workload: Workload, data: Data, dtype: Dtype, steps: int = STEPS) -> Truth:
+def kink_margin(dtype: Dtype, precision: Precision, d_in: int) -> float:
+    """How close to 0 a pre-activation must be to be undecidable, on the scale |a| |w| of its dot product.
+
+    TF32 rounds each factor by up to 2^-11, up or down at random, so the sum of `d_in` products is off by about
+    2^-11 |a| |w| / sqrt(d_in); four times that is taken.
+    """
+    if precision is Precision.TF32 and dtype is Dtype.FLOAT32:
+        return float(2.0**-9 / np.sqrt(d_in))
+    return KINK_EPSILONS * dtype.epsilon
+
+
+def make_truth(
+    workload: Workload, data: Data, dtype: Dtype, precision: Precision = Precision.FULL, steps: int = STEPS
+) -> Truth:
     """Train in float64 from the shared start: once exactly, and twice with the undecidable units forced."""
     reference = REFERENCES[workload.name]
-    margin = KINK_EPSILONS * dtype.epsilon
+    margin = kink_margin(dtype, precision, data.x.shape[1])
     exact, above, below = (reference(data, steps, m) for m in (0.0, margin, -margin))
     undecided = tuple(
         {

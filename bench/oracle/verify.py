@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from bench.model.device import Precision
 from bench.model.problem import Dtype
 from bench.model.step import State, Step
 from bench.oracle.truth import Truth
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 TOLERANCE = {Dtype.FLOAT32: 1e-4, Dtype.FLOAT64: 1e-10}
 """Largest relative error that passes where nothing is undecided."""
+TF32_TOLERANCE = 1e-2
+"""For float32 with TF32 allowed: its factors have 10 bits of mantissa, so a product's relative error is up to 2^-10,
+and a step chains a few of them."""
 MOST_UNDECIDED = 0.1
 """Largest part of the true norm that may be put down to the number format."""
 
@@ -127,7 +131,13 @@ def _part(norm: float, truth: Array) -> float:
     return norm / scale if scale else 0.0
 
 
-def verify(step: Step, truth: Truth, dtype: Dtype, run: Callable[[], None] | None = None) -> Verification:
+def verify(
+    step: Step,
+    truth: Truth,
+    dtype: Dtype,
+    precision: Precision = Precision.FULL,
+    run: Callable[[], None] | None = None,
+) -> Verification:
     """Run a fresh step as many times as `truth` has states and compare each; reset it and compare the first again.
 
     The step is left as it was at the start.
@@ -136,9 +146,11 @@ def verify(step: Step, truth: Truth, dtype: Dtype, run: Callable[[], None] | Non
         step: a step that has not run yet.
         truth: the oracle's course of training.
         dtype: the number format, which sets the tolerance.
+        precision: how float32 matrices may be multiplied; TF32 widens the tolerance.
         run: runs the step once; by default `step` itself. A caller that times the first call passes its own.
     """
-    gate = _Gate(TOLERANCE[dtype])
+    tf32 = precision is Precision.TF32 and dtype is Dtype.FLOAT32
+    gate = _Gate(TF32_TOLERANCE if tf32 else TOLERANCE[dtype])
     for number in range(1, len(truth.states) + 1):
         (run or step)()
         _compare(gate, step.state(), truth, number, dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -13,6 +14,7 @@ from rich.text import Text
 from bench.output.terminal import plain_table
 from bench.output.text import duration
 from bench.run.doctor import Report
+from bench.run.prove import Proof
 
 _TOO_NOISY = 1.0
 
@@ -76,6 +78,26 @@ def _noise(report: Report) -> list[RenderableType]:
             "smaller ones."
         )
     return [table, Text(sentence)]
+
+
+def proof_table(proofs: Sequence[Proof]) -> RenderableType:
+    """One line a check, and what it all means."""
+    table = plain_table("", "subject", "check", "found", wrap=["subject", "found"])
+    for proof in proofs:
+        passed = proof.check.passed
+        verdict = Text("PASS", style="green") if passed else Text("FAIL", style="bold red")
+        table.add_row(verdict, Text(proof.subject), Text(proof.check.name), Text(proof.check.detail))
+    failed = sum(not proof.check.passed for proof in proofs)
+    if failed:
+        end = f"{failed} of {len(proofs)} checks failed: do not trust times of this device before they pass."
+    else:
+        end = "Every check passed: the harness measures this device as it says."
+    return Group(table, Text(), Text(end))
+
+
+def proof_json(proofs: Sequence[Proof]) -> list[dict[str, Any]]:
+    """The checks, for programs."""
+    return [{"subject": proof.subject, **dataclasses.asdict(proof.check)} for proof in proofs]
 
 
 def doctor_json(report: Report) -> dict[str, Any]:

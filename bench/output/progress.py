@@ -69,9 +69,14 @@ class Progress:
     def pairing(self, case: Case, pair: int, of: int) -> None:
         """A pair of processes of one case is about to be measured."""
         if self._live:
-            self._rewrite(f"A/A: pair {pair + 1} of {of}: {case.label}")
+            self._rewrite(f"Pair {pair + 1} of {of}: {case.label}")
         elif pair == 0:
-            self._console.print(f"A/A: {of} pairs of {case.label}.", soft_wrap=True, markup=False)
+            self._console.print(f"{of} pairs of {case.label}.", soft_wrap=True, markup=False)
+
+    def calibrating(self, backend: str) -> None:
+        """The peak of a backend's device is about to be measured."""
+        if self._live:
+            self._rewrite(f"Measuring what the device can do at most: {backend}")
 
     def failed(self, case: Case, status: Status, reason: str) -> None:
         """A case is out of the run."""

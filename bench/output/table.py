@@ -11,13 +11,24 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.compare import Comparison
-from bench.analysis.stats import MIN_PROCESSES, Estimate
-from bench.data.schema import STEP, Manifest, Method, Status, SummaryRow
+from bench.analysis.card import CardCell
+from bench.analysis.stats import MIN_PROCESSES
+from bench.data.schema import DEVICE, STEP, Manifest, Method, Status, SummaryRow, is_headline
 from bench.model.step import ALL_PHASES
 from bench.model.workload import WORKLOADS
+from bench.output.card import card_table
 from bench.output.terminal import plain_table
-from bench.output.text import duration, duration_interval, factor, factor_interval, percent
+from bench.output.text import (
+    VARIANT,
+    common_words,
+    duration,
+    duration_interval,
+    factor,
+    factor_interval,
+    percent,
+    share,
+    variant_word,
+)
 from bench.run.plan import Planned
 from bench.timing.protocol import Reply
 
@@ -53,25 +64,36 @@ def verify_table(replies: Sequence[tuple[Planned, Reply]]) -> Table:
     return table
 
 
-def run_table(rows: Sequence[SummaryRow], manifest: Manifest, width: int, folder: str = "RUN") -> RenderableType:
+def run_table(
+    rows: Sequence[SummaryRow], manifest: Manifest, width: int, folder: str = "RUN", card: Sequence[CardCell] = ()
+) -> RenderableType:
     """The result of a run: one table a workload, then what is missing from it and how it ended."""
     measured = [row for row in rows if row.status is Status.OK]
+    differing = [column for column in VARIANT if len({getattr(row, column) for row in measured}) > 1]
     parts: list[RenderableType] = []
     if measured:
-        parts += [Text(_problem_line(measured[0], manifest)), Text()]
+        parts += [Text(_problem_line(measured, manifest)), Text()]
     for name, workload in WORKLOADS.items():
         inside = [row for row in measured if row.workload == name]
-        if inside:
-            parts += [Text(f"{name}: {workload.title}", style="bold"), _workload_table(inside, width)]
-            parts += [*(Text(line) for line in _depth_lines(inside)), Text()]
+        for variant in dict.fromkeys(_variant(row) for row in inside):
+            alike = [row for row in inside if _variant(row) == variant]
+            words = [variant_word(column, getattr(alike[0], column)) for column in differing]
+            heading = ", ".join([f"{name}: {workload.title}", *words])
+            parts += [Text(heading, style="bold"), _workload_table(alike, width)]
+            parts += [*(Text(line) for line in _depth_lines(alike)), Text()]
+    if card:
+        parts += [Text("Speedup card", style="bold"), card_table(card), Text()]
     parts += [Text(note) for note in _notes(rows, manifest, folder)]
     return Group(*parts)
 
 
-def _problem_line(row: SummaryRow, manifest: Manifest) -> str:
-    threads = f"{row.threads} CPU thread{'' if row.threads == 1 else 's'}"
-    sizes = f"batch {row.batch}, {row.d_in}-{row.hidden}-{row.d_out}, {row.dtype}, {threads}"
-    return f"{sizes}; {manifest.machine.get('cpu')}; run {manifest.run_id}"
+def _variant(row: SummaryRow) -> tuple[object, ...]:
+    return tuple(getattr(row, column) for column in VARIANT)
+
+
+def _problem_line(rows: Sequence[SummaryRow], manifest: Manifest) -> str:
+    said = common_words({column: {getattr(row, column) for row in rows} for column in VARIANT})
+    return "; ".join(part for part in (said, str(manifest.machine.get("cpu")), f"run {manifest.run_id}") if part)
 
 
 def _depth_lines(rows: Sequence[SummaryRow]) -> list[str]:
@@ -87,10 +109,13 @@ def _depth_lines(rows: Sequence[SummaryRow]) -> list[str]:
 def _workload_table(rows: Sequence[SummaryRow], width: int) -> Table:
     phases = [str(phase) for phase in ALL_PHASES] if width >= _WIDE else []
     spread, tax = (["95 % interval"], ["sync tax"]) if width >= _MIDDLE else ([], [])
-    numbers = ["step", *spread, "speedup", "95 % interval ", *phases, *tax]
+    on_device = {(row.implementation, row.backend): row for row in rows if row.phase == STEP and row.clock == DEVICE}
+    device = ["on device"] if on_device else []
+    peak = ["of peak"] if width >= _WIDE and any(row.peak_fraction is not None for row in rows) else []
+    numbers = ["step", *spread, *device, "speedup", "95 % interval ", *phases, *tax, *peak]
     table = plain_table("implementation", "backend", *numbers, right=numbers)
     for row in rows:
-        if row.phase != STEP or row.depth is not None:
+        if not is_headline(row):
             continue
         mine = [other for other in rows if (other.implementation, other.backend) == (row.implementation, row.backend)]
         is_baseline = row.baseline == row.implementation
@@ -99,12 +124,18 @@ def _workload_table(rows: Sequence[SummaryRow], width: int) -> Table:
             row.backend,
             duration(row.median_seconds),
             *([duration_interval(row.low_seconds, row.high_seconds)] if spread else []),
+            *([_device_cell(on_device.get((row.implementation, row.backend)))] if device else []),
             "baseline" if is_baseline else factor(row.speedup),
             "" if is_baseline else factor_interval(row.speedup_low, row.speedup_high),
             *(_phase_cell(mine, phase) for phase in phases),
             *([percent(row.sync_tax)] if tax else []),
+            *([share(row.peak_fraction)] if peak else []),
         )
     return table
+
+
+def _device_cell(row: SummaryRow | None) -> str:
+    return "-" if row is None else duration(row.median_seconds)
 
 
 def _phase_cell(rows: Sequence[SummaryRow], phase: str) -> str:
@@ -118,7 +149,7 @@ def _phase_cell(rows: Sequence[SummaryRow], phase: str) -> str:
 
 def _notes(rows: Sequence[SummaryRow], manifest: Manifest, folder: str) -> list[str]:
     notes = []
-    steps = [row for row in rows if row.phase == STEP and row.depth is None]
+    steps = [row for row in rows if is_headline(row)]
     for status in (Status.WRONG, Status.FAILED, Status.TIMEOUT):
         notes += [
             f"{status.value}: {row.implementation} on {row.backend}: {row.reason}"
@@ -129,7 +160,10 @@ def _notes(rows: Sequence[SummaryRow], manifest: Manifest, folder: str) -> list[
     for row in steps:
         if row.status is Status.SKIPPED:
             skipped.setdefault((row.backend, row.reason), []).append(row.implementation)
-    notes += [f"skipped on {backend}: {', '.join(names)}: {reason}" for (backend, reason), names in skipped.items()]
+    notes += [
+        f"skipped on {backend}: {', '.join(dict.fromkeys(names))}: {reason}"
+        for (backend, reason), names in skipped.items()
+    ]
     processes = [row.processes for row in steps if row.status is Status.OK]
     if processes:
         fewest, most = min(processes), max(processes)
@@ -149,8 +183,21 @@ def _notes(rows: Sequence[SummaryRow], manifest: Manifest, folder: str) -> list[
             notes.append(f"{name} has no speedups: its baseline was not measured; add --implementation {baseline}.")
     if any(row.method is Method.PROFILED for row in rows):
         notes.append("~ a fused step's share, from its framework's own profiler in an extra pass.")
-    notes += _disturbance_notes(steps) + _tax_notes(steps)
+    notes += _device_notes(rows) + _disturbance_notes(steps) + _tax_notes(steps)
     return [*notes, _ending(manifest, folder)]
+
+
+def _device_notes(rows: Sequence[SummaryRow]) -> list[str]:
+    """What the device's own clock and its condition have to say."""
+    notes = []
+    if any(row.clock == DEVICE for row in rows):
+        notes.append(
+            "on device: what the device was busy for, by its own clock; step: what a step costs, by the host's clock."
+        )
+    if invalid := max((row.invalid_rounds for row in rows), default=0):
+        rounds = "1 round was" if invalid == 1 else f"{invalid} rounds were"
+        notes.append(f"{rounds} left out for all cases: the device was throttled (see `throttled` in processes.csv).")
+    return notes
 
 
 _MANY_FLAGGED = 0.5
@@ -217,35 +264,6 @@ def _ending(manifest: Manifest, folder: str) -> str:
     return f"{word} after {spent}: `bench run --resume {folder}` goes on with it."
 
 
-def compare_table(rows: Sequence[Comparison]) -> Table:
-    """Two runs, case by case."""
-    numbers = ["threads", "A", "B", "B / A", "95 % interval"]
-    notes = ["note"] if any(row.reason for row in rows) else []
-    table = plain_table("implementation", "backend", *numbers, *notes, right=numbers, wrap=["implementation", "note"])
-    for row in rows:
-        table.add_row(
-            row.columns["implementation"],
-            row.columns["backend"],
-            str(row.columns["threads"]),
-            _median(row.seconds_a),
-            _median(row.seconds_b),
-            "-" if row.ratio is None else f"{row.ratio.value:.3f}",
-            _ends(row.ratio),
-            *([row.reason] if notes else []),
-        )
-    return table
-
-
-def _median(estimate: Estimate | None) -> str:
-    return duration(None if estimate is None else estimate.value)
-
-
-def _ends(estimate: Estimate | None) -> str:
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return "-"
-    return f"{estimate.low:.3f} … {estimate.high:.3f}"
-
-
 def verify_json(replies: Sequence[tuple[Planned, Reply]]) -> list[dict[str, Any]]:
     """What the gate found, for programs."""
     return [
@@ -270,9 +288,4 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
 
 def summary_json(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
     """The rows of summary.csv, for programs; unknown values are null."""
-    return [dataclasses.asdict(row) for row in rows]
-
-
-def compare_json(rows: Sequence[Comparison]) -> list[dict[str, Any]]:
-    """Two runs, case by case, for programs."""
     return [dataclasses.asdict(row) for row in rows]

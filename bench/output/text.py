@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
@@ -46,6 +47,43 @@ def factor_interval(low: float | None, high: float | None) -> str:
     return "-" if low is None or high is None else f"{significant(low)} … {significant(high)}"
 
 
+def share(value: float | None) -> str:
+    """A part of a whole."""
+    return "-" if value is None else f"{significant(value * 100, 2)} %"
+
+
 def percent(value: float | None) -> str:
     """A signed percentage."""
     return "-" if value is None else f"{round(value * 100, 1) + 0.0:+.1f} %"
+
+
+VARIANT = ("dtype", "batch", "d_in", "hidden", "d_out", "threads", "mode", "precision")
+"""The columns of a case that stand in a heading where a run holds several values of them."""
+
+
+def common_words(values: Mapping[str, Collection[object]]) -> str:
+    """What all cases have in common, in words; what differs is said where it does.
+
+    Args:
+        values: the distinct values of each column of `VARIANT`.
+    """
+    only = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
+    words = {name: variant_word(name, value) for name, value in only.items()}
+    if {"d_in", "hidden", "d_out"} <= only.keys():
+        words["d_in"] = f"{only['d_in']}-{only['hidden']}-{only['d_out']}"
+        del words["hidden"], words["d_out"]
+    if only.get("mode") == "resident-warm":  # the usual goes without saying
+        del words["mode"]
+    if only.get("precision") == "full":
+        del words["precision"]
+    order = ("batch", "d_in", "hidden", "d_out", "dtype", "threads", "mode", "precision")
+    return ", ".join(words[name] for name in order if name in words)
+
+
+def variant_word(name: str, value: object) -> str:
+    """One value of one of those columns, in words."""
+    if name == "threads":
+        return f"{value} CPU thread{'' if value == 1 else 's'}"
+    if name == "precision":
+        return f"{value} precision"
+    return str(value) if name in ("dtype", "mode") else f"{name.replace('_', '-')} {value}"

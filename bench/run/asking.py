@@ -10,13 +10,13 @@ from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout, StorageError
 from bench.model.case import Case
 from bench.model.data import make_data
-from bench.model.device import Backend
+from bench.model.device import Backend, Precision
 from bench.model.problem import Problem
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import make_truth, save_truth
 from bench.run.plan import Planned
-from bench.timing.measure import Policy
-from bench.timing.protocol import Reply, Request
+from bench.timing.policy import Policy
+from bench.timing.protocol import Reply, Request, Task
 
 
 class Asks(Protocol):
@@ -41,15 +41,15 @@ class Truths:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._paths: dict[tuple[str, Problem], Path] = {}
+        self._paths: dict[tuple[str, Problem, Precision], Path] = {}
 
     def path(self, case: Case) -> Path:
         """Where the truth about this case's workload and problem is."""
-        key = case.workload, case.problem
+        key = case.workload, case.problem, case.precision
         if key not in self._paths:
             workload = WORKLOADS[case.workload]
             path = self._folder / f"truth-{len(self._paths)}.npz"
-            truth = make_truth(workload, make_data(case.problem, workload), case.problem.dtype)
+            truth = make_truth(workload, make_data(case.problem, workload), case.problem.dtype, case.precision)
             try:
                 save_truth(truth, path)
             except OSError as error:
@@ -58,10 +58,16 @@ class Truths:
         return self._paths[key]
 
 
-def ask_case(asks: Asks, item: Planned, truth: Path, policy: Policy | None, timeout: float) -> Reply:
+def ask_case(
+    asks: Asks, item: Planned, truth: Path, policy: Policy | None, timeout: float, task: Task = Task.CASE
+) -> Reply:
     """Verify, and with a policy measure, one case. Whatever becomes of the process is a reply, never an exception."""
     case = item.case
     request = Request(
+        mode=case.mode,
+        precision=case.precision,
+        backend_origin=item.backend.origin,
+        task=task,
         origin=item.implementation.origin,
         implementation=case.implementation,
         backend=case.backend,
@@ -70,8 +76,30 @@ def ask_case(asks: Asks, item: Planned, truth: Path, policy: Policy | None, time
         truth=str(truth),
         policy=policy,
     )
+    return ask(asks, item.backend, request, timeout)
+
+
+def ask_device(asks: Asks, item: Planned, task: Task, timeout: float) -> Reply:
+    """Ask something of a case's device, with its settings and without its implementation."""
+    case = item.case
+    request = Request(
+        origin="",
+        implementation="",
+        backend=case.backend,
+        problem=case.problem,
+        threads=case.threads,
+        truth="",
+        precision=case.precision,
+        backend_origin=item.backend.origin,
+        task=task,
+    )
+    return ask(asks, item.backend, request, timeout)
+
+
+def ask(asks: Asks, backend: Backend, request: Request, timeout: float) -> Reply:
+    """Put one request to a fresh process. Whatever becomes of the process is a reply, never an exception."""
     try:
-        return asks.ask(item.backend, request, timeout)
+        return asks.ask(backend, request, timeout)
     except ChildTimeout:
         reason = f"no answer for {timeout:g} s, so it was killed: raise --timeout if it is only slow"
         return Reply(Status.TIMEOUT, reason)

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 
 from bench.analysis.stats import detectable_slowdown
 from bench.data.schema import Status
-from bench.model.device import BACKENDS
+from bench.model.backends import BACKENDS
+from bench.model.nvidia import NvidiaGpu, absent_reason
 from bench.run.asking import Asks, Truths, ask_case
 from bench.run.plan import Planned
 from bench.run.records import whole_step_seconds
 from bench.run.runner import Watcher
 from bench.timing.clock import Now, host_now, resolution
-from bench.timing.conditions import Finding, machine_findings, steal_finding, steal_share
+from bench.timing.conditions import Finding, gpu_findings, machine_findings, steal_finding, steal_share
 from bench.timing.environment import machine_facts, package_versions
-from bench.timing.measure import Policy
+from bench.timing.policy import Policy
 
 AA_POLICY = Policy(process_seconds=0.12)
 
@@ -78,7 +79,13 @@ def backend_states() -> tuple[BackendState, ...]:
 
 def examine(planned: Sequence[Planned], asks: Asks, watcher: Watcher, pairs: int, timeout: float) -> Report:
     """Look at the machine and run a short A/A of each planned case. Changes nothing."""
-    conditions = (*machine_findings(), steal_finding(steal_share(0.5)))
+    absent = absent_reason()
+    gpu = None if absent is not None else NvidiaGpu.open()
+    conditions = (
+        *machine_findings(),
+        steal_finding(steal_share(0.5)),
+        *gpu_findings(None if gpu is None else gpu.read(), absent),
+    )
     backends = list({item.case.backend: item.backend for item in planned}.values())
     watcher.starting(sorted({backend.framework for backend in backends}))
     asks.start(backends)

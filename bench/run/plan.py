@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from bench.data.schema import CASE_KEY, PlannedCase, case_columns
 from bench.errors import DeviceAbsentError, UsageError, nearest
-from bench.model.case import Case
-from bench.model.device import BACKENDS, Backend
+from bench.model.backends import BACKENDS
+from bench.model.case import Case, Mode
+from bench.model.device import Backend, Precision
 from bench.model.problem import Problem
 from bench.model.registry import Implementation, Registry
 from bench.model.workload import WORKLOADS, find_workload
@@ -71,36 +73,49 @@ def check_devices(devices: Collection[str]) -> None:
 
 
 def plan_cases(
-    implementations: Iterable[Implementation], problem: Problem, threads: int, devices: Collection[str] = ()
+    implementations: Iterable[Implementation],
+    problem: Problem,
+    threads: Sequence[int],
+    devices: Collection[str] = (),
+    modes: Sequence[Mode] = (Mode.RESIDENT_WARM,),
+    precision: Precision = Precision.FULL,
 ) -> tuple[Planned, ...]:
-    """Every implementation on every backend of its framework; absent backends become skipped cases.
+    """Every implementation on every backend of its framework, in every mode and with every number of threads.
+
+    Absent backends become skipped cases. A device that computes in the host's memory has nothing to transfer: of the
+    modes it takes those with a resident batch.
 
     Args:
         implementations: as `choose` gives them.
         problem: sizes, number format and seed.
-        threads: CPU threads of each case.
+        threads: CPU threads of each case; one case for each of them.
         devices: only these; all if empty.
+        modes: where the batch is and what the caches hold; one case for each.
+        precision: how float32 matrices may be multiplied.
     """
     _check_memory(problem)
-    planned = []
+    planned: dict[Case, Planned] = {}
     for implementation in implementations:
         for backend in implementation.backends:
             if devices and backend.device not in devices:
                 continue
             availability = backend.availability()
-            case = Case(
-                implementation.name,
-                implementation.workload.name,
-                backend.name,
-                backend.framework,
-                backend.device,
-                problem,
-                threads,
-            )
-            planned.append(Planned(case, implementation, "" if availability.present else availability.reason))
+            for count, mode in product(threads, modes):
+                case = Case(
+                    implementation.name,
+                    implementation.workload.name,
+                    backend.name,
+                    backend.framework,
+                    backend.device,
+                    problem,
+                    count,
+                    mode.on_host if backend.host_memory else mode,
+                    precision,
+                )
+                planned[case] = Planned(case, implementation, "" if availability.present else availability.reason)
     if not planned:
         raise UsageError("No chosen implementation has a backend on the chosen --device: see `bench list`.")
-    return tuple(planned)
+    return tuple(planned.values())
 
 
 def _check_memory(problem: Problem) -> None:

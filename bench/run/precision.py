@@ -33,6 +33,11 @@ class Ledger:
         """A process of a case has found this median in round `number`."""
         self._seconds[case][number] = seconds
 
+    def forget(self, number: int) -> None:
+        """Round `number` is invalid for all cases."""
+        for seconds in self._seconds.values():
+            seconds.pop(number, None)
+
     def drop(self, case: Case) -> None:
         """A case is out of the run; those that it is the baseline of are judged by their own time."""
         self._judged = [other for other in self._judged if other != case]
@@ -74,7 +79,6 @@ def _baseline_of(case: Case, name: str, cases: Sequence[Case]) -> Case | None:
     if case.implementation == name:
         return None
     for other in cases:
-        same = (other.workload, other.problem, other.threads, other.mode)
-        if other.implementation == name and same == (case.workload, case.problem, case.threads, case.mode):
+        if other.implementation == name and case.has_baseline(other):
             return other
     return None

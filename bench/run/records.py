@@ -9,6 +9,7 @@ from bench.analysis.summarise import summarise
 from bench.data.schema import STEP, Manifest, Method, ProcessRow, SampleRow, SummaryRow, case_columns
 from bench.data.store import RunStore, read_processes, read_samples
 from bench.model.case import Case
+from bench.model.condition import THROTTLED
 from bench.timing.environment import cpu_name
 from bench.timing.protocol import Reply
 
@@ -46,7 +47,7 @@ def rows_of(
         )
         for sample in reply.samples
     ]
-    found, warmup = reply.verification, reply.warmup
+    found, warmup, condition = reply.verification, reply.warmup, reply.condition
     return samples, ProcessRow(
         **columns,
         round=number,
@@ -65,7 +66,21 @@ def rows_of(
         start_seconds=reply.start_seconds,
         wall_seconds=round(wall_seconds, 6),
         zygote=reply.zygote,
+        throttled=throttled(reply),
+        clock_mhz=None if condition is None else condition.sm_clock_mhz,
+        power_watts=None if condition is None else condition.power_watts,
+        temperature_celsius=None if condition is None else condition.temperature_celsius,
+        other_bytes=None if condition is None else condition.other_bytes,
+        energy_joules=reply.energy_joules,
     )
+
+
+def throttled(reply: Reply) -> str:
+    """Why the device was slower than it can be, while sampling or right after; empty if it was not."""
+    reasons = () if reply.condition is None else reply.condition.throttle
+    if not reasons and any(THROTTLED in sample.flags.split() for sample in reply.samples):
+        return "for a while"
+    return ", ".join(reasons)
 
 
 def whole_step_seconds(reply: Reply) -> float | None:

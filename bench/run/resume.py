@@ -12,18 +12,22 @@ from bench.analysis.whole import whole_step_medians
 from bench.data.schema import CASE_KEY, Manifest, PlannedCase, Status
 from bench.data.store import PROCESSES, read_processes, read_samples
 from bench.errors import DataFormatError, UsageError
-from bench.model.case import Case
-from bench.model.device import BACKENDS
+from bench.model.backends import BACKENDS
+from bench.model.case import Case, Mode
+from bench.model.device import Precision
 from bench.model.problem import Dtype, Problem
-from bench.model.registry import Implementation, Registry
+from bench.model.registry import Registry
 from bench.run.plan import Planned
 from bench.run.runner import Done
 
 
-def source_hashes(implementations: Iterable[Implementation]) -> dict[str, str]:
-    """SHA-256 of each implementation's file, by the implementation's name; modules are known by their package."""
+def source_hashes(planned: Iterable[Planned]) -> dict[str, str]:
+    """SHA-256 of each implementation's file, and of each backend's that was loaded, by name.
+
+    What comes from an installed module is known by its package.
+    """
     hashes = {}
-    for item in implementations:
+    for item in [each for one in planned for each in (one.implementation, one.backend)]:
         kind, _, target = item.origin.partition(":")
         if kind == "file":
             hashes[item.name] = hashlib.sha256(Path(target).read_bytes()).hexdigest()
@@ -75,7 +79,8 @@ def case_of(item: PlannedCase, seed: int) -> Case:
         device=backend.device,
         problem=Problem(dtype=Dtype(str(columns["dtype"])), seed=seed, **sizes),
         threads=int(columns["threads"]),
-        mode=str(columns["mode"]),
+        mode=Mode(str(columns["mode"])),
+        precision=Precision(str(columns["precision"])),
     )
 
 
@@ -98,5 +103,6 @@ def done_so_far(folder: Path, manifest: Manifest) -> Done:
             rounds.setdefault(case, {})[int(row["round"])] = None
         elif int(row["process"]) in medians:  # samples that are lost are measured again
             rounds.setdefault(case, {})[int(row["round"])] = medians[int(row["process"])]
+    invalid = frozenset(int(number) for number in processes[processes["throttled"] != ""]["round"])
     following = 0 if not len(processes) else int(processes["process"].max()) + 1
-    return Done(rounds, following, float(processes["wall_seconds"].sum()))
+    return Done(rounds, invalid, following, float(processes["wall_seconds"].sum()))

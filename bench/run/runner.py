@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bench.data.schema import Manifest, Status, SummaryRow
+from bench.data.schema import Manifest, Peak, Status, SummaryRow
 from bench.data.store import RunStore
 from bench.model.case import Case
 from bench.model.device import Backend
-from bench.run.asking import Asks, Truths, ask_case
+from bench.run.asking import Asks, Truths, ask_case, ask_device
 from bench.run.plan import Planned, round_order
 from bench.run.precision import MIN_ROUNDS, Ledger
 from bench.run.records import rows_of, whole_step_seconds, write_summary
-from bench.timing.measure import Policy
+from bench.timing.policy import Policy
+from bench.timing.protocol import Reply, Task
 
 _GUESS_SECONDS = 0.6
 """What a case is thought to cost before it has been measured."""
@@ -50,6 +51,9 @@ class Watcher(Protocol):
     def pairing(self, case: Case, pair: int, of: int) -> None:
         """A pair of processes of one case is about to be measured."""
 
+    def calibrating(self, backend: str) -> None:
+        """The peak of a backend's device is about to be measured."""
+
     def failed(self, case: Case, status: Status, reason: str) -> None:
         """A case is out of the run."""
 
@@ -73,6 +77,8 @@ class Done:
 
     rounds: dict[Case, dict[int, float | None]] = field(default_factory=dict)
     """Of each case: the rounds it was measured in, and the median found, or None if that process failed."""
+    invalid: frozenset[int] = frozenset()
+    """Rounds in which a device was throttled."""
     processes: int = 0
     seconds: float = 0.0
     """Time that the processes took together: what a resumed run has spent of its budget."""
@@ -106,9 +112,12 @@ class Runner:
         self._ledger = Ledger(planned)
         self._truths = Truths(asks.scratch)
         self._seconds: dict[Case, float] = {}
+        self._invalid: set[int] = set(self._done.invalid)
         for case, rounds in self._done.rounds.items():
             for number, seconds in rounds.items():
                 self._remember(case, number, seconds)
+        for number in self._invalid:
+            self._ledger.forget(number)
 
     def _remember(self, case: Case, number: int, seconds: float | None) -> None:
         if seconds is None:
@@ -127,6 +136,7 @@ class Runner:
             order = self._order(number, cases)
             if order and policy is None:  # a resumed run may have nothing left to do
                 self._start_zygotes()
+                self._measure_peaks()
                 policy = self._policy()
             elif order:
                 self._renew_zygotes()
@@ -216,7 +226,39 @@ class Runner:
             left = max(0.0, self._left())
             self._watcher.measuring(item.case, number, index, len(order), left, self._ledger.widest())
             self._measure(item, number, policy)
+        if number in self._invalid:
+            self._ledger.forget(number)  # throttled in one case, it is worth nothing for the others either
         return True
+
+    def _measure_peaks(self) -> None:
+        """What each device can do at most, once a backend, number of threads, format and precision."""
+        known = {(peak.backend, peak.threads, peak.dtype, peak.precision) for peak in self.manifest.peaks}
+        for item in self._live:
+            case = item.case
+            key = case.backend, case.threads, case.problem.dtype.value, case.precision.value
+            if key in known:
+                continue
+            known.add(key)
+            self._watcher.calibrating(item.backend.name)
+            self._keep_peak(case, ask_device(self._asks, item, Task.PEAKS, self._limits.timeout_seconds))
+        self._store.write_manifest(self.manifest)
+
+    def _keep_peak(self, case: Case, reply: Reply) -> None:
+        if reply.peaks is None:  # a device without a ceiling has no fraction of it; its cases say what is wrong with it
+            return
+        self.manifest.peaks.append(
+            Peak(
+                backend=case.backend,
+                device=case.device,
+                dtype=case.problem.dtype.value,
+                threads=case.threads,
+                precision=case.precision.value,
+                gflops=reply.peaks.flops_per_second / 1e9,
+                matmul_size=reply.peaks.matmul_size,
+                gigabytes_per_second=reply.peaks.bytes_per_second / 1e9,
+                copy_bytes=reply.peaks.copy_bytes,
+            )
+        )
 
     def _measure(self, item: Planned, number: int, policy: Policy) -> None:
         """One case in one fresh process, put on disk whatever came of it."""
@@ -232,6 +274,8 @@ class Runner:
             self.manifest.modes.setdefault(case.backend, reply.facts)
         rows = rows_of(self.manifest.run_id, case, number, self._done.processes, reply, self._seconds[case])
         self._store.append(*rows)
+        if rows[1].throttled:
+            self._invalid.add(number)
         self._done.processes += 1
         self._remember(case, number, whole_step_seconds(reply) if reply.status is Status.OK else None)
         if reply.status is not Status.OK:

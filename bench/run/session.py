@@ -16,11 +16,13 @@ from bench.data.repair import repair
 from bench.data.schema import Manifest, Status, SummaryRow
 from bench.data.store import RunStore, read_manifest
 from bench.errors import NothingRanError, UsageError
+from bench.model.backends import BACKENDS
 from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case
 from bench.run.doctor import Report, examine
-from bench.run.plan import Planned, choose, plan_cases
+from bench.run.plan import Planned, check_devices, choose, plan_cases
+from bench.run.prove import Proof, prove
 from bench.run.resume import check_same, done_so_far, planned_of, source_hashes
 from bench.run.runner import Done, Limits, Runner, Watcher
 from bench.run.zygotes import Zygotes
@@ -145,7 +147,7 @@ def _manifest(
         timeout_seconds=limits.timeout_seconds,
         environment=thread_variables(),
         load=[str(path.resolve()) for path in load],
-        sources=source_hashes(item.implementation for item in planned),
+        sources=source_hashes(planned),
         machine=machine_facts(),
         packages=package_versions(),
         git_revision=git_revision(),
@@ -213,9 +215,25 @@ AA_IMPLEMENTATIONS = ("numpy_manual", "torch_autograd", "tf_static_graph")
 """One implementation a framework: what the doctor measures against itself."""
 
 
+def prove_device(device: str, load: Sequence[Path], watcher: Watcher, threads: int, timeout: float) -> list[Proof]:
+    """The proofs of one kind of device, with every implementation that runs on it.
+
+    Raises:
+        UsageError: there is no such device.
+        DeviceAbsentError: it is absent here; the message gives the reason.
+    """
+    registry = discover(load)
+    check_devices([device])
+    if all(backend.host_memory for backend in BACKENDS.values() if backend.device == device):
+        raise UsageError(f"--device {device} has no clock of its own to prove: leave it out.")
+    planned = [item for item in plan_cases(choose(registry), Problem(), [threads], [device]) if not item.skipped]
+    with Zygotes() as zygotes:
+        return prove(planned, zygotes, watcher, timeout)
+
+
 def examine_machine(watcher: Watcher, threads: int, pairs: int, timeout: float) -> Report:
     """The doctor's report on this machine, with an A/A on each framework's CPU backend that is present."""
     chosen = choose(discover(), AA_IMPLEMENTATIONS)
-    planned = [item for item in plan_cases(chosen, Problem(), threads, ["cpu"]) if not item.skipped]
+    planned = [item for item in plan_cases(chosen, Problem(), [threads], ["cpu"]) if not item.skipped]
     with Zygotes() as zygotes:
         return examine(planned, zygotes, watcher, pairs, timeout)

@@ -8,9 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.model.condition import FOREIGN_BYTES, Condition
 from bench.timing.environment import cgroup_quota
 
 _CPU = Path("/sys/devices/system/cpu")
+HOT_CELSIUS = 80
+"""Above this a GPU is close to where it slows itself down."""
+_POWER = "lock a clock that it can hold, or raise the limit: sudo nvidia-smi --power-limit=WATTS"
+_HEAT = "let it cool and look after its fans: `nvidia-smi -q -d TEMPERATURE` shows where it slows down"
+_HARDWARE = "look after its power supply and its cooling: `nvidia-smi -q -d PERFORMANCE` shows which of them it is"
+_THROTTLE_CURES = {"power cap": _POWER, "thermal": _HEAT, "hardware thermal": _HEAT}
+"""By the names of `bench.model.nvidia.SLOWING`; all others are the hardware's."""
 
 
 @dataclass(frozen=True)
@@ -111,3 +119,72 @@ def steal_finding(share: float | None) -> Finding:
 def machine_findings() -> list[Finding]:
     """All conditions that can be read at once."""
     return [_governor(), _turbo(), _smt(), _quota(), _virtual(), _load()]
+
+
+def gpu_findings(condition: Condition | None, absent: str | None) -> list[Finding]:
+    """What about the GPU disturbs: from a reading of it, or one line that says why there is none."""
+    if condition is None:
+        return [Finding("GPU", absent or "there is one, but its driver does not tell its condition", False)]
+    return [
+        _persistence(condition),
+        _gpu_clock(condition),
+        _throttling(condition),
+        _gpu_memory(condition),
+        _mig(condition),
+        _temperature(condition),
+    ]
+
+
+def _persistence(condition: Condition) -> Finding:
+    on = condition.persistence
+    if on is None:
+        return Finding("GPU persistence", "not visible", False)
+    state = "on" if on else "off: the driver lets go of the GPU between processes"
+    return Finding("GPU persistence", state, not on, "" if on else "sudo nvidia-smi -pm 1")
+
+
+def _gpu_clock(condition: Condition) -> Finding:
+    """The driver does not tell whether a clock is locked; one below its maximum at least has room to move."""
+    now, most = condition.sm_clock_mhz, condition.max_sm_clock_mhz
+    if now is None or most is None:
+        return Finding("GPU clock", "not visible", False)
+    if now >= most:
+        return Finding("GPU clock", f"{now} MHz, its maximum", False)
+    state = f"{now} MHz of {most} MHz: it moves with load and heat unless it is locked, which the driver does not tell"
+    cure = (
+        "sudo nvidia-smi --lock-gpu-clocks=MHZ,MHZ with a clock that it can hold steadies it; "
+        "`nvidia-smi -q -d SUPPORTED_CLOCKS` lists them, `sudo nvidia-smi --reset-gpu-clocks` undoes it"
+    )
+    return Finding("GPU clock", state, True, cure)
+
+
+def _throttling(condition: Condition) -> Finding:
+    reasons = condition.throttle
+    cures = dict.fromkeys(_THROTTLE_CURES.get(reason, _HARDWARE) for reason in reasons)
+    return Finding("GPU throttling", ", ".join(reasons) or "none seen", bool(reasons), "; ".join(cures))
+
+
+def _gpu_memory(condition: Condition) -> Finding:
+    held = condition.other_bytes
+    if held is None:
+        return Finding("GPU memory of others", "not visible", False)
+    shared = held > FOREIGN_BYTES
+    state = f"{held / 2**20:.0f} MiB, so others may compute there" if shared else f"{held / 2**20:.0f} MiB"
+    cure = "`nvidia-smi` shows whose it is: end those programs, or measure on another GPU"
+    return Finding("GPU memory of others", state, shared, cure if shared else "")
+
+
+def _mig(condition: Condition) -> Finding:
+    on = condition.mig
+    if on is None:
+        return Finding("GPU instances (MIG)", "not visible", False)
+    state = "on: what is measured is a part of the GPU, and its neighbours share power and clocks" if on else "off"
+    return Finding("GPU instances (MIG)", state, on, "for the whole GPU: sudo nvidia-smi -mig 0" if on else "")
+
+
+def _temperature(condition: Condition) -> Finding:
+    celsius = condition.temperature_celsius
+    if celsius is None:
+        return Finding("GPU temperature", "not visible", False)
+    hot = celsius > HOT_CELSIUS
+    return Finding("GPU temperature", f"{celsius:.0f} C", hot, _HEAT if hot else "")

@@ -3,7 +3,10 @@
     preempted   the kernel took a CPU away from the process (involuntary context switches)
     stolen      the hypervisor gave a CPU of this machine to somebody else (steal time in /proc/stat)
     pressure    runnable tasks waited for a CPU for a tenth of the sample or more (/proc/pressure/cpu)
+    throttled   the device ran slower than it can, for heat or power
+    foreign     other processes hold memory of the device
     unsettled   the warm-up never became steady, so the whole process is suspect
+    launch_bound  the device began before all its work was enqueued: its time holds the host's
 
 A flag is a remark, not a verdict: nothing is deleted, and the summary says what the estimate would be without.
 """
@@ -15,7 +18,10 @@ import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 
-PREEMPTED, STOLEN, PRESSURE, UNSETTLED = "preempted", "stolen", "pressure", "unsettled"
+from bench.model.condition import Condition
+from bench.model.condition import flags as condition_flags
+
+PREEMPTED, STOLEN, PRESSURE, UNSETTLED, LAUNCH_BOUND = "preempted", "stolen", "pressure", "unsettled", "launch_bound"
 PRESSURE_SHARE = 0.1
 """Waiting for a CPU for at least this part of a sample counts as pressure."""
 
@@ -46,6 +52,26 @@ def flags(before: Reading, after: Reading, nanoseconds: int) -> str:
         if waited > 0 and waited >= PRESSURE_SHARE * nanoseconds:
             found.append(PRESSURE)
     return " ".join(found)
+
+
+def together(*observers: Observe) -> Observe:
+    """Observes with all of them; the flags of each, in their order."""
+
+    def observe() -> Ended:
+        endings = [observer() for observer in observers]
+        return lambda nanoseconds: " ".join(flag for ended in endings if (flag := ended(nanoseconds)))
+
+    return observe
+
+
+def watching(condition: Callable[[], Condition]) -> Observe:
+    """Observes a device through its own reports."""
+
+    def observe() -> Ended:
+        before = condition()
+        return lambda nanoseconds: condition_flags(before, condition())
+
+    return observe
 
 
 def unobserved() -> Ended:

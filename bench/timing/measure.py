@@ -3,13 +3,14 @@
     measure(step, ...):
         warm up     single cycles, until the last third of them agrees with the middle third
         calibrate   iterations per sample, from the warm-up's last third
-        sample      alternately:  whole   synchronise, clock, n x (forward, backward, update), synchronise, clock
-                                  staged  n x (clock, forward, synchronise, clock, backward, ..., clock), summed a phase
+        sample      in turn:      whole   the phases back to back, by the host's clock
+                                  staged  each phase by itself, by the host's clock
+                                  device  each phase by the device's own clock, where it has one
         by depth    single steps, for a workload whose work varies from step to step
         trace       a few steps under the framework's own profiler, for a fused step
 
-This is the only place that synchronises a device. It prints nothing, writes nothing and knows nothing of processes;
-the clock is a parameter, so that tests are exact.
+How one sample is taken is in `bench.timing.passes`, the device's own clock in `bench.timing.device_clock`. Nothing
+here prints, writes or knows of processes; the clock is a parameter, so that tests are exact.
 """
 
 from __future__ import annotations
@@ -22,46 +23,10 @@ from statistics import median
 
 from bench.data.schema import FIRST_STEP, STEP, Method
 from bench.model.step import ALL_PHASES, Phase, Step
-from bench.timing.clock import Now
-from bench.timing.disturbance import UNSETTLED, Observe, unobserved
-
-Synchronize = Callable[[], None]
-TimeIt = Callable[[Step, int, Now, Synchronize], tuple[int, ...]]
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How long to warm up and to sample. Times in seconds."""
-
-    sample_seconds: float = 0.004
-    """Aim for one sample; raised where the clock's resolution would be more than `resolution_share` of it."""
-    process_seconds: float = 0.25
-    """Aim for all samples of one process together."""
-    min_samples: int = 5
-    max_samples: int = 200
-    resolution_share: float = 1e-3
-    warmup_min_seconds: float = 0.02
-    warmup_max_seconds: float = 0.5
-    warmup_min_cycles: int = 6
-    """Two a third: fewer cannot tell whether a slow step is steady."""
-    warmup_tolerance: float = 0.05
-    """The last third agrees with the middle third if their medians differ by at most this part."""
-    depth_cycles: int = 5
-    traced_steps: int = 5
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One recorded time over `iterations` iterations."""
-
-    phase: str
-    method: Method
-    sample: int
-    iterations: int
-    nanoseconds: int
-    depth: int | None = None
-    clock: str = "host"
-    flags: str = ""
+from bench.timing.device_clock import DeviceClock
+from bench.timing.disturbance import LAUNCH_BOUND, UNSETTLED, Observe, unobserved
+from bench.timing.passes import Rig, Taken, time_staged, time_whole
+from bench.timing.policy import Policy, Sample
 
 
 @dataclass(frozen=True)
@@ -72,6 +37,8 @@ class WarmUp:
     settled: bool
     iteration_nanoseconds: float
     """Median time of one iteration in the last third."""
+    wall_nanoseconds: float = 0.0
+    """What one iteration cost in all, flushes and waits included."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +49,7 @@ class Measurement:
     samples: tuple[Sample, ...]
 
 
-class _Course:
+class Course:
     """Runs a step along the problem's course of training and starts over in time.
 
     Without that, thousands of steps drive gradients and Adam's moments into denormal numbers, which some processors
@@ -107,49 +74,15 @@ class _Course:
         self.done += iterations
 
 
-def time_whole(step: Step, iterations: int, now: Now, synchronize: Synchronize) -> tuple[int]:
-    """Nanoseconds of `iterations` whole steps, one synchronisation at each end."""
-    runs = [stage.run for stage in step.stages]
-    synchronize()
-    start = now()
-    for _ in range(iterations):
-        for run in runs:
-            run()
-    synchronize()
-    return (now() - start,)
-
-
-def time_staged(step: Step, iterations: int, now: Now, synchronize: Synchronize) -> tuple[int, int, int]:
-    """Nanoseconds of forward, backward and update over `iterations` steps, synchronised after each phase."""
-    forward, backward, update = (stage.run for stage in step.stages)
-    in_forward = in_backward = in_update = 0
-    synchronize()
-    for _ in range(iterations):
-        start = now()
-        forward()
-        synchronize()
-        after_forward = now()
-        backward()
-        synchronize()
-        after_backward = now()
-        update()
-        synchronize()
-        after_update = now()
-        in_forward += after_forward - start
-        in_backward += after_backward - after_forward
-        in_update += after_update - after_backward
-    return in_forward, in_backward, in_update
-
-
-def warm_up(course: _Course, cycle: int, policy: Policy, now: Now, synchronize: Synchronize) -> WarmUp:
+def warm_up(course: Course, cycle: int, policy: Policy, rig: Rig) -> WarmUp:
     """Run cycles until they are steady: the medians of their last and middle thirds agree, or the cap is reached."""
     times: list[int] = []
-    began = now()
+    began = rig.now()
     settled = False
     while not settled:
         course.make_room(cycle)
-        times += time_whole(course.step, cycle, now, synchronize)
-        elapsed = now() - began
+        times += time_whole(rig, cycle).nanoseconds
+        elapsed = rig.now() - began
         if (
             len(times) % 3 == 0
             and len(times) >= policy.warmup_min_cycles
@@ -161,7 +94,8 @@ def warm_up(course: _Course, cycle: int, policy: Policy, now: Now, synchronize: 
         if elapsed >= policy.warmup_max_seconds * 1e9 and len(times) >= policy.warmup_min_cycles:
             break
     last_third = times[-max(1, len(times) // 3) :]
-    return WarmUp(len(times) * cycle, settled, median(last_third) / cycle)
+    iterations = len(times) * cycle
+    return WarmUp(iterations, settled, median(last_third) / cycle, (rig.now() - began) / iterations)
 
 
 def calibrate(iteration_nanoseconds: float, cycle: int, steps: int, resolution: int, policy: Policy) -> int:
@@ -171,16 +105,15 @@ def calibrate(iteration_nanoseconds: float, cycle: int, steps: int, resolution: 
     return min(cycles, max(1, steps // cycle - 1)) * cycle  # the first cycle of a course is not timed
 
 
-def _sample_count(iteration_nanoseconds: float, iterations: int, passes: int, policy: Policy) -> int:
-    each = max(iteration_nanoseconds, 1e-3) * iterations * passes
+def _sample_count(warmup: WarmUp, iterations: int, passes: int, policy: Policy, cold: bool) -> int:
+    # With cold caches most of the time goes into flushing.
+    each = max(warmup.wall_nanoseconds if cold else warmup.iteration_nanoseconds, 1e-3) * iterations * passes
     return min(policy.max_samples, max(policy.min_samples, math.ceil(policy.process_seconds * 1e9 / each)))
 
 
 def measure(
-    step: Step,
+    rig: Rig,
     *,
-    now: Now,
-    synchronize: Synchronize,
     resolution: int,
     steps: int,
     depths: Sequence[int] = (),
@@ -191,9 +124,7 @@ def measure(
     """Warm up, calibrate and sample one step, which has been reset and verified before.
 
     Args:
-        step: the step to measure.
-        now: the clock.
-        synchronize: waits for the step's device.
+        rig: the step to measure, with its clocks.
         resolution: the clock's resolution in nanoseconds.
         steps: iterations of one course of training, after which the step is reset.
         depths: the depth of each step of the course, if they vary.
@@ -201,20 +132,25 @@ def measure(
         observe: looks for disturbances around each sample, outside its time.
         policy: how long to warm up and to sample.
     """
-    course = _Course(step, steps, cycle)
-    take = _Taker(step, now, synchronize, observe)
+    step = rig.step
+    course = Course(step, steps, cycle)
+    take = _Taker(rig, observe)
     gc.collect()
     gc.freeze()  # what exists now is never scanned again: collecting between samples is cheap
-    warmup = warm_up(course, cycle, policy, now, synchronize)
+    warmup = warm_up(course, cycle, policy, rig)
     iterations = calibrate(warmup.iteration_nanoseconds, cycle, steps, resolution, policy)
     passes = 2 if step.separable else 1
+    device_clock = DeviceClock.rehearsed(rig, course.make_room, cycle, steps, policy)
     samples: list[Sample] = []
-    for index in range(_sample_count(warmup.iteration_nanoseconds, iterations, passes, policy)):
+    for index in range(_sample_count(warmup, iterations, passes, policy, rig.flush is not None)):
         # The one that comes first changes, so that what follows a reset falls on both alike.
         kinds = ("whole", "staged")[:passes] if index % 2 == 0 else ("staged", "whole")[-passes:]
         for kind in kinds:
             course.make_room(iterations)
             samples += take.whole(index, iterations) if kind == "whole" else take.staged(index, iterations)
+        if device_clock is not None and index < policy.device_samples:
+            course.make_room(device_clock.steps_a_sample)
+            samples += take.device(index, device_clock)
     if cycle > 1:
         samples += _by_depth(course, depths, cycle, policy, take)
     samples += _traced(course, policy)
@@ -226,35 +162,45 @@ def measure(
 class _Taker:
     """Takes samples of one step: the garbage collector is off during each, and disturbances are noted around it."""
 
-    def __init__(self, step: Step, now: Now, synchronize: Synchronize, observe: Observe) -> None:
-        self._step, self._now, self._synchronize, self._observe = step, now, synchronize, observe
+    def __init__(self, rig: Rig, observe: Observe) -> None:
+        self._rig, self._observe = rig, observe
 
     def whole(self, index: int, iterations: int, depth: int | None = None) -> list[Sample]:
         """One sample of whole steps."""
-        taken, flags = self._undisturbed(time_whole, iterations)
-        (nanoseconds,) = taken
+        taken, flags = self._undisturbed(lambda: time_whole(self._rig, iterations))
+        (nanoseconds,) = taken.nanoseconds
         return [Sample(STEP, Method.WHOLE, index, iterations, nanoseconds, depth, flags=flags)]
 
     def staged(self, index: int, iterations: int) -> list[Sample]:
         """One sample of each phase."""
-        taken, flags = self._undisturbed(time_staged, iterations)
+        taken, flags = self._undisturbed(lambda: time_staged(self._rig, iterations))
         return [
             Sample(str(phase), Method.STAGED, index, iterations, nanoseconds, flags=flags)
-            for phase, nanoseconds in zip(ALL_PHASES, taken, strict=True)
+            for phase, nanoseconds in zip(ALL_PHASES, taken.nanoseconds, strict=True)
         ]
 
-    def _undisturbed(self, time_it: TimeIt, iterations: int) -> tuple[tuple[int, ...], str]:
+    def device(self, index: int, clock: DeviceClock) -> list[Sample]:
+        """One sample of each phase and of the whole step by the device's own clock."""
+        taken, flags = self._undisturbed(clock.take)
+        if not taken.held:
+            flags = f"{flags} {LAUNCH_BOUND}".strip()
+        return [
+            Sample(phase, method, index, clock.iterations, nanoseconds, clock="device", flags=flags)
+            for (phase, method), nanoseconds in zip(clock.labels, taken.nanoseconds, strict=True)
+        ]
+
+    def _undisturbed(self, time_it: Callable[[], Taken]) -> tuple[Taken, str]:
         gc.disable()
         try:
             ended = self._observe()
-            taken = time_it(self._step, iterations, self._now, self._synchronize)
-            return taken, ended(sum(taken))
+            taken = time_it()
+            return taken, ended(sum(taken.nanoseconds))
         finally:
             gc.enable()
             gc.collect()
 
 
-def _by_depth(course: _Course, depths: Sequence[int], cycle: int, policy: Policy, take: _Taker) -> list[Sample]:
+def _by_depth(course: Course, depths: Sequence[int], cycle: int, policy: Policy, take: _Taker) -> list[Sample]:
     """Single steps, labelled with their depth; whole cycles, so that each depth gets as many."""
     samples = []
     counts: dict[int, int] = {}
@@ -266,7 +212,7 @@ def _by_depth(course: _Course, depths: Sequence[int], cycle: int, policy: Policy
     return samples
 
 
-def _traced(course: _Course, policy: Policy) -> list[Sample]:
+def _traced(course: Course, policy: Policy) -> list[Sample]:
     """Phase times by the framework's own profiler; what it attributes to no phase is left out."""
     if course.step.trace is None:
         return []
@@ -284,6 +230,7 @@ def _traced(course: _Course, policy: Policy) -> list[Sample]:
     return samples
 
 
-def first_step(step: Step, now: Now, synchronize: Synchronize) -> Sample:
+def first_step(rig: Rig) -> Sample:
     """Time the very first call: tracing, compilation and lazy loading are in it."""
-    return Sample(FIRST_STEP, Method.WHOLE, 0, 1, *time_whole(step, 1, now, synchronize))
+    (nanoseconds,) = time_whole(rig, 1).nanoseconds
+    return Sample(FIRST_STEP, Method.WHOLE, 0, 1, nanoseconds)

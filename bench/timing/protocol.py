@@ -4,6 +4,9 @@ parent -> zygote    fork        with one end of a fresh socket attached
 zygote -> parent    {"pid"}
 parent -> child     Request     over that socket
 child  -> parent    Reply
+  for a pair, as often as the parent likes:
+parent -> child     Batch
+child  -> parent    Batched
 parent -> zygote    wait        once the child's socket is closed
 zygote -> parent    {"exit"}    as os.waitstatus_to_exitcode gives it
 """
@@ -13,17 +16,37 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
+from bench.model.case import Mode
+from bench.model.condition import Condition
+from bench.model.device import Precision
 from bench.model.problem import Problem
 from bench.oracle.verify import Verification
-from bench.timing.measure import Policy, Sample, WarmUp
+from bench.timing.measure import WarmUp
+from bench.timing.peaks import Peaks
+from bench.timing.policy import Policy, Sample
+from bench.timing.proof import Check
 
 _CHUNK = 1 << 16
+
+
+class Task(StrEnum):
+    """What a child is asked for."""
+
+    CASE = "case"
+    """Verify a case, and measure it if there is a policy."""
+    PEAKS = "peaks"
+    """Measure what the device can do at most; the request names no implementation."""
+    PROVE = "prove"
+    """Check the measuring itself: of a case that its phases do not wait, without one the device's clock."""
+    PAIR = "pair"
+    """Verify a case, then measure one batch for each `Batch` that follows, until the parent hangs up."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +60,42 @@ class Request:
     threads: int
     truth: str
     """Path of the oracle's file; see `bench.oracle.truth`."""
+    mode: Mode = Mode.RESIDENT_WARM
+    precision: Precision = Precision.FULL
+    backend_origin: str = ""
+    """What registers the backend, if it does not come with the harness."""
+    task: Task = Task.CASE
     policy: Policy | None = None
     """How to sample; None to verify only."""
+    path: tuple[str, ...] = ()
+    """Where else the implementation's own imports are looked for."""
+    cpu: int | None = None
+    """The CPU that the process is pinned to; None to leave it to the system."""
+    plant: bool = False
+    """Whether batches may ask for a planted delay."""
     asked_nanoseconds: int | None = None
     """`time.monotonic_ns()` of the parent when it asked; the clock is one for all processes of a machine."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch of a pair's side."""
+
+    units: int
+    """How often the whole step, and how often the phases, are timed; a unit is one cycle of the workload."""
+    delay_phase: str = ""
+    """The phase that a delay is planted in."""
+    delay_nanoseconds: int = 0
+    """The delay of one iteration."""
+
+
+@dataclass(frozen=True)
+class Batched:
+    """Times of one batch: of each phase, and of the whole step, the minimum and the median of its units."""
+
+    minimum: dict[str, float]
+    """Nanoseconds an iteration."""
+    median: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -56,6 +111,12 @@ class Reply:
     warmup: WarmUp | None = None
     samples: tuple[Sample, ...] = ()
     peak_bytes: int | None = None
+    condition: Condition | None = None
+    """Of the device, after sampling."""
+    energy_joules: float | None = None
+    """Of one step."""
+    peaks: Peaks | None = None
+    checks: tuple[Check, ...] = ()
     build_seconds: float | None = None
     start_seconds: float | None = None
     """From the asking to the end of the first step."""
@@ -65,6 +126,8 @@ class Reply:
 
 REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
+BATCH: TypeAdapter[Batch] = TypeAdapter(Batch)
+BATCHED: TypeAdapter[Batched] = TypeAdapter(Batched)
 
 
 class Channel:

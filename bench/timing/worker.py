@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bench.data.schema import Status
 from bench.errors import StepbenchError, StepError
-from bench.model.data import make_data
-from bench.model.device import BACKENDS
+from bench.model.backends import BACKENDS
+from bench.model.data import Data, make_data
+from bench.model.device import Backend, Device, Settings
 from bench.model.registry import Implementation, Registry
 from bench.model.step import Step
 from bench.oracle.truth import load_truth
 from bench.oracle.verify import Verification, verify
 from bench.timing.clock import host_now, resolution
-from bench.timing.disturbance import KernelCounters
+from bench.timing.disturbance import KernelCounters, Observe, together, watching
+from bench.timing.energy import energy_of_step
 from bench.timing.measure import Measurement, first_step, measure
-from bench.timing.protocol import Reply, Request
+from bench.timing.modes import build_in_mode
+from bench.timing.passes import Rig
+from bench.timing.peaks import measure_peaks
+from bench.timing.policy import Sample
+from bench.timing.proof import prove_device, prove_step
+from bench.timing.protocol import Reply, Request, Task
 
 
 def work(request: Request) -> Reply:
@@ -29,12 +38,17 @@ def work(request: Request) -> Reply:
     try:
         return _work(request)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an implementation raises costs its own row only
-        detail = " ".join(str(error).split())
-        # Our own errors are whole sentences; a stranger's needs its type to make sense.
-        if isinstance(error, StepbenchError):
-            return Reply(Status.FAILED, detail)
-        where = _place(error, request.origin.partition(":")[2])
-        return Reply(Status.FAILED, f"{type(error).__name__}: {detail or 'no message'}{where}")
+        return failure(error, request)
+
+
+def failure(error: BaseException, request: Request) -> Reply:
+    """The reply that an exception makes."""
+    detail = " ".join(str(error).split())
+    # Our own errors are whole sentences; a stranger's needs its type to make sense.
+    if isinstance(error, StepbenchError):
+        return Reply(Status.FAILED, detail)
+    where = _place(error, request.origin.partition(":")[2])
+    return Reply(Status.FAILED, f"{type(error).__name__}: {detail or 'no message'}{where}")
 
 
 def _place(error: BaseException, path: str) -> str:
@@ -43,58 +57,117 @@ def _place(error: BaseException, path: str) -> str:
     return f" ({Path(path).name}, line {lines[-1]})" if lines else ""
 
 
-def _work(request: Request) -> Reply:
+@dataclass(frozen=True)
+class Prepared:
+    """A case that is built and verified in this process, back at its start."""
+
+    request: Request
+    implementation: Implementation
+    backend: Backend
+    device: Device
+    data: Data
+    rig: Rig
+    first: Sample
+    """Its first step."""
+    verification: Verification
+    build_seconds: float
+    start_seconds: float | None
+
+    def reply(self, measurement: Measurement | None = None, **more: Any) -> Reply:
+        """What is known of it; wrong if it does not agree with the oracle."""
+        return Reply(
+            status=Status.OK if self.verification.passed else Status.WRONG,
+            reason=self.verification.reason,
+            device_name=self.device.name,
+            threads=self.backend.threads_in_use(),
+            facts=dict(self.device.facts),
+            verification=self.verification,
+            warmup=None if measurement is None else measurement.warmup,
+            samples=() if measurement is None else (self.first, *measurement.samples),
+            peak_bytes=_peak_bytes(self.backend.peak_bytes),
+            build_seconds=self.build_seconds,
+            start_seconds=self.start_seconds,
+            **more,
+        )
+
+
+def opened(request: Request) -> tuple[Registry, Backend, Device]:
+    """Load what the request names and open its device."""
+    if request.cpu is not None:
+        os.sched_setaffinity(0, {request.cpu})
+    sys.path.extend(request.path)
     registry = Registry()
-    registry.load(request.origin)
-    implementation = registry[request.implementation]
+    for origin in dict.fromkeys(origin for origin in (request.backend_origin, request.origin) if origin):
+        registry.load(origin)
     backend = BACKENDS[request.backend]
-    device = backend.open(request.threads)
+    return registry, backend, backend.open(Settings(request.threads, request.precision))
+
+
+def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step) -> Prepared:
+    """Build, time the first step, verify.
+
+    Args:
+        request: names an implementation.
+        plant: alters the step that was built; only calibration does.
+    """
+    registry, backend, device = opened(request)
+    implementation = registry[request.implementation]
     data = make_data(request.problem, implementation.workload)
     began = time.perf_counter()
-    step = implementation.build(request.problem, data, device)
+    step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
     build_seconds = time.perf_counter() - began
     _check_step(step, implementation)
-
-    first = first_step(step, host_now, device.synchronize)
+    step = plant(step)
+    flush = device.flush if request.mode.cold else None
+    rig = Rig(step, host_now, device.synchronize, flush, device.stream)
+    first = first_step(rig)
     start_seconds = _since(request.asked_nanoseconds)
     # The first of the steps that are verified has run already; reading the state waits for the others.
     left: Iterator[Callable[[], None]] = iter([lambda: None])
     truth = load_truth(Path(request.truth))
-    verification = verify(step, truth, request.problem.dtype, lambda: next(left, step)())
+    verification = verify(step, truth, request.problem.dtype, request.precision, lambda: next(left, step)())
     if verification.passed:
         verification = _count_matmuls(step, implementation, verification)
+    return Prepared(
+        request, implementation, backend, device, data, rig, first, verification, build_seconds, start_seconds
+    )
 
-    def reply(status: Status, measurement: Measurement | None = None) -> Reply:
-        return Reply(
-            status=status,
-            reason=verification.reason,
-            device_name=device.name,
-            threads=backend.threads_in_use(),
-            facts=dict(device.facts),
-            verification=verification,
-            warmup=None if measurement is None else measurement.warmup,
-            samples=() if measurement is None else (first, *measurement.samples),
-            peak_bytes=_peak_bytes(backend.peak_bytes),
-            build_seconds=build_seconds,
-            start_seconds=start_seconds,
-        )
 
-    if not verification.passed:
-        return reply(Status.WRONG)
+def _work(request: Request) -> Reply:
+    if not request.implementation:
+        _, backend, device = opened(request)
+        return _of_device(request, backend, device)
+    case = prepare(request)
+    if not case.verification.passed:
+        return case.reply()
+    if request.task is Task.PROVE:
+        return case.reply(checks=(prove_step(case.rig),))
     if request.policy is None:
-        return reply(Status.OK)
+        return case.reply()
+    condition = case.device.condition
+    observe: list[Observe] = [KernelCounters(), *([] if condition is None else [watching(condition)])]
     measurement = measure(
-        step,
-        now=host_now,
-        synchronize=device.synchronize,
+        case.rig,
         resolution=resolution(),
         steps=request.problem.steps,
-        depths=data.depths,
-        cycle=implementation.workload.cycle,
-        observe=KernelCounters(),
+        depths=case.data.depths,
+        cycle=case.implementation.workload.cycle,
+        observe=together(*observe),
         policy=request.policy,
     )
-    return reply(Status.OK, measurement)
+    iteration = measurement.warmup.iteration_nanoseconds
+    energy = energy_of_step(case.rig, condition, request.problem.steps, iteration, request.policy)
+    return case.reply(measurement, condition=None if condition is None else condition(), energy_joules=energy)
+
+
+def _of_device(request: Request, backend: Backend, device: Device) -> Reply:
+    """What is asked of a device without an implementation."""
+    if request.task is Task.PROVE:
+        return Reply(
+            Status.OK, device_name=device.name, facts=dict(device.facts), checks=prove_device(device, host_now)
+        )
+    peaks = measure_peaks(device, request.problem.dtype, host_now)
+    return Reply(Status.OK, device_name=device.name, threads=backend.threads_in_use(), peaks=peaks)
 
 
 def _since(asked_nanoseconds: int | None) -> float | None:

@@ -1,6 +1,7 @@
 """The forking child interpreter: it has imported one framework, and nothing has run in it.
 
-Run as `python -m bench.timing.zygote BACKEND FD [--no-fork]`. It forks a child for every measurement, which costs
+Run as `python -m bench.timing.zygote BACKEND FD [--no-fork] [ORIGIN]`, with the origin of a backend that does not come
+with the harness. It forks a child for every measurement, which costs
 tens of milliseconds where a fresh import of a framework costs seconds. With `--no-fork` it serves a single request
 itself: the same protocol where forking is unsafe.
 
@@ -19,8 +20,10 @@ import traceback
 from typing import NoReturn
 
 from bench.errors import ChildError
-from bench.model.device import BACKENDS
-from bench.timing.protocol import REPLY, REQUEST, Channel
+from bench.model.backends import BACKENDS
+from bench.model.registry import Registry
+from bench.timing.pairing import serve_batches
+from bench.timing.protocol import REPLY, REQUEST, Channel, Task
 from bench.timing.worker import work
 
 _PR_SET_PDEATHSIG = 1
@@ -38,7 +41,10 @@ def serve_one(connection: socket.socket) -> None:
     """Answer the one request that comes over `connection`."""
     channel = Channel(connection)
     request = REQUEST.validate_json(channel.receive())
-    channel.send(REPLY.dump_json(work(request)))
+    if request.task is Task.PAIR:
+        serve_batches(request, channel)
+    else:
+        channel.send(REPLY.dump_json(work(request)))
     channel.close()
 
 
@@ -82,6 +88,8 @@ def main() -> None:
     backend, descriptor = sys.argv[1], int(sys.argv[2])
     connection = socket.socket(fileno=descriptor)
     die_with_parent(int(os.environ["STEPBENCH_PARENT"]))
+    for origin in [argument for argument in sys.argv[3:] if argument != "--no-fork"]:
+        Registry().load(origin)
     BACKENDS[backend].preload()
     # A framework leaves hundreds of thousands of objects. Frozen, they are never scanned again: a child's collections
     # cost microseconds, and do not write to pages that it shares with its siblings.

@@ -4,15 +4,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pandas as pd
 import pytest
 
-from bench.analysis.compare import compare, differences
+from bench.analysis.compare import also_different, compare, differences, incomparable
 from bench.analysis.stats import unpaired_ratio_estimate
-from bench.data.schema import Method, Status
-from bench.data.store import read_processes, read_samples
-
-Side = tuple[pd.DataFrame, pd.DataFrame]
+from bench.analysis.stored import CaseKey, CaseTimes, StoredRun, case_times
+from bench.data.schema import CASE_KEY, Method, Status
+from bench.data.store import read_manifest, read_processes, read_samples
+from bench.model.problem import Dtype, Problem
 
 
 @pytest.fixture
@@ -20,9 +19,13 @@ def runs(build: ModuleType, tmp_path: Path) -> tuple[Any, Any]:
     return build.HandMade(tmp_path / "a"), build.HandMade(tmp_path / "b")
 
 
-def side(made: Any) -> Side:
-    folder = made.write()
-    return read_samples(folder), read_processes(folder)
+def stored(made: Any, **manifest: Any) -> StoredRun:
+    folder = made.write(**manifest)
+    return StoredRun(read_manifest(folder), read_samples(folder), read_processes(folder))
+
+
+def side(made: Any) -> dict[CaseKey, CaseTimes]:
+    return case_times(stored(made))
 
 
 def test_the_ratio_is_b_over_a(runs: tuple[Any, Any]) -> None:
@@ -62,29 +65,59 @@ def test_a_case_that_one_side_lacks_is_shown_without_a_ratio(runs: tuple[Any, An
     row = rows["torch_tensor"]
     present, absent = (row.seconds_a, row.seconds_b) if missing == "B" else (row.seconds_b, row.seconds_a)
     assert (present.value, absent, row.ratio) == (4.0, None, None)
-    assert row.reason == f"no times in {missing}"
+    assert row.reason == f"run {missing} does not have it"
     assert rows["numpy_manual"].ratio.value == 1.0
 
 
 @pytest.mark.parametrize("column", ["threads", "problem", "backend"])
 def test_cases_that_differ_in_anything_are_not_compared(runs: tuple[Any, Any], column: str) -> None:
-    from bench.model.problem import Dtype, Problem
-
     other = {"threads": 1, "problem": Problem(dtype=Dtype.FLOAT64), "backend": "torch-cuda"}
     options: dict[str, Any] = {"implementation": "torch_tensor", "backend": "torch-cpu"}
     runs[0].process(runs[0].plan(**options), step=[1.0])
     runs[1].process(runs[1].plan(**(options | {column: other[column]})), step=[1.0])
-    assert [row.reason for row in compare(side(runs[0]), side(runs[1]))] == ["no times in B", "no times in A"]
+    reasons = [row.reason for row in compare(side(runs[0]), side(runs[1]))]
+    assert reasons == ["run B does not have it", "run A does not have it"]
 
 
-def test_processes_that_failed_or_did_not_finish_are_left_out(runs: tuple[Any, Any]) -> None:
+def test_processes_that_did_not_finish_or_were_throttled_are_left_out(runs: tuple[Any, Any]) -> None:
     for made in runs:
         case = made.plan()
         made.process(case, 0, step=[2.0])
-        made.process(case, 1, step=[1000.0], status=Status.FAILED, reason="died")
+        made.process(case, 1, step=[1000.0], throttled="thermal")
         made.process(case, 2, step=[1000.0], finished=False)
     (row,) = compare(side(runs[0]), side(runs[1]))
     assert (row.seconds_a.value, row.seconds_b.value, row.ratio.value) == (2.0, 2.0, 1.0)
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.WRONG, Status.TIMEOUT])
+def test_a_case_with_a_bad_process_has_no_ratio_but_the_reason(runs: tuple[Any, Any], status: Status) -> None:
+    for made in runs:
+        made.process(made.plan(), 0, step=[2.0])
+    case = runs[1].plan()
+    runs[1].process(case, 1, step=[2.0], status=status, reason="no luck")
+    (row,) = compare(side(runs[0]), side(runs[1]))
+    assert (row.seconds_a.value, row.seconds_b, row.ratio) == (2.0, None, None)
+    assert row.reason == f"{status} in run B: no luck"
+
+
+def test_a_clock_that_stood_still_gives_no_ratio(runs: tuple[Any, Any]) -> None:
+    for made, seconds in zip(runs, (1.0, 0.0), strict=True):
+        made.process(made.plan(), step=[seconds])
+    (row,) = compare(side(runs[0]), side(runs[1]))
+    assert (row.seconds_b, row.ratio, row.reason) == (None, None, "run B has no step times")
+
+
+def test_what_neither_run_measured_is_left_out_and_only_what_is_asked_for_is_shown(runs: tuple[Any, Any]) -> None:
+    for made in runs:
+        made.process(made.plan(), step=[1.0])
+        made.process(made.plan("torch_nn", "torch-cpu"), step=[1.0])
+        made.plan("torch_nn", "torch-cuda", skipped="no CUDA device")
+    a, b = side(runs[0]), side(runs[1])
+    names = [row.columns["implementation"] for row in compare(a, b)]
+    assert names == ["numpy_manual", "torch_nn"]
+    place = CASE_KEY.index("implementation")
+    (row,) = compare(a, b, [key for key in a if key[place] == "numpy_manual"])
+    assert row.columns["implementation"] == "numpy_manual"
 
 
 def test_only_whole_steps_over_the_mix_of_depths_count(runs: tuple[Any, Any]) -> None:
@@ -120,3 +153,34 @@ def test_differences_name_machine_and_packages(build: ModuleType) -> None:
 
 def test_runs_on_the_same_machine_do_not_differ(build: ModuleType) -> None:
     assert differences(build.make_manifest(), build.make_manifest(run_id="another", seed=1)) == []
+
+
+def test_what_never_runs_in_a_step_forbids_no_verdict_but_is_named(runs: tuple[Any, Any], build: ModuleType) -> None:
+    machine = build.make_manifest().machine
+    packages = build.make_manifest().packages
+    a = stored(runs[0], machine=machine, environment={"OMP_NUM_THREADS": "2"})
+    b = stored(
+        runs[1],
+        machine=machine | {"system": "Linux 6.9"},
+        packages=packages | {"pandas": "3.2", "numpy": "2.5"},
+        seed=4,
+    )
+    assert incomparable(a, b) == ["numpy: 2.4.6 / 2.5"]
+    assert also_different(a.manifest, b.manifest) == [
+        "seed: 0 / 4",
+        "system: Linux 6.1 / Linux 6.9",
+        "OMP_NUM_THREADS: 2 / unset",
+        "pandas: 3.1.1 / 3.2",
+    ]
+    assert incomparable(a, a) == also_different(a.manifest, a.manifest) == []
+
+
+def test_another_gpu_or_driver_is_another_machine(runs: tuple[Any, Any]) -> None:
+    found = []
+    for made, gpu, driver in zip(runs, ("A100", "H100"), ("550.1", "560.2"), strict=True):
+        made.process(made.plan("torch_nn", "torch-cuda"), step=[1.0])
+        made.process(made.plan(), step=[1.0])
+        run = stored(made, modes={"torch-cuda": {"gpu_driver": driver}})
+        run.samples.loc[run.samples["device"] == "cuda", "device_name"] = gpu
+        found.append(run)
+    assert incomparable(*found) == ["device of torch-cuda: A100 / H100", "driver of torch-cuda: 550.1 / 560.2"]

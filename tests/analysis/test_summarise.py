@@ -9,7 +9,10 @@ import pytest
 
 from bench.analysis.roofline import gemm_flops
 from bench.analysis.stats import median_estimate, ratio_estimate
-from bench.data.schema import CASE_KEY, Method, Status, SummaryRow
+from bench.analysis.summarise import PEAK_ALLOWANCE, _refused
+from bench.data.schema import CASE_KEY, Method, Status, SummaryRow, case_columns
+from bench.model.case import Mode
+from bench.model.device import Precision
 from bench.model.problem import Problem
 from bench.model.workload import WORKLOADS
 
@@ -32,7 +35,9 @@ UNKNOWN = [
 
 @pytest.fixture
 def made(build: ModuleType, tmp_path: Path) -> Any:
-    return build.HandMade(tmp_path / "run")
+    made = build.HandMade(tmp_path / "run")
+    made.peak, made.case = build.make_peak, build.make_case
+    return made
 
 
 def only(rows: list[SummaryRow], implementation: str = "", **wanted: Any) -> SummaryRow:
@@ -293,3 +298,183 @@ def test_a_run_without_samples_gives_one_row_a_case(made: Any) -> None:
         ("numpy_manual", Status.SKIPPED),
         ("torch_tensor", Status.SKIPPED),
     ]
+
+
+# A device with its own clock
+
+
+def test_rows_of_the_devices_clock_keep_apart_from_those_of_the_hosts(made: Any) -> None:
+    base, case = (
+        made.plan("numpy_bias_sgd", workload="mlp_bias_sgd"),
+        made.plan("torch_nn", "torch-cuda", workload="mlp_bias_sgd"),
+    )
+    host = {"forward": [3.0], "backward": [4.0], "update": [3.0]}
+    device = {"forward": [1.0], "backward": [2.0], "update": [1.0], "step": [4.0]}
+    for number in range(6):
+        made.process(base, number, step=[20.0])
+        made.process(case, number, step=[8.0], phases=host, on_device=device)
+    rows = [row for row in made.summary() if row.implementation == "torch_nn"]
+    step, on_device = (only(rows, phase="step", clock=clock) for clock in ("host", "device"))
+    assert (step.median_seconds, on_device.median_seconds) == (8.0, 4.0)
+    assert (step.speedup, on_device.speedup, on_device.baseline) == (pytest.approx(2.5), None, None)
+    assert step.sync_tax == pytest.approx(10 / 8 - 1), "the host's phases over the host's step"
+    assert on_device.sync_tax is None
+    assert on_device.gflops == pytest.approx(2 * step.gflops)
+    assert [(row.clock, row.phase) for row in rows] == [
+        (clock, phase) for clock in ("host", "device") for phase in ("step", "forward", "backward", "update")
+    ]
+
+
+@pytest.mark.parametrize("method", [Method.STAGED, Method.BATCHED])
+def test_shares_and_the_sync_tax_are_told_for_each_clock_by_itself(made: Any, method: Method) -> None:
+    case = made.plan("torch_nn", "torch-cuda", workload="mlp_bias_sgd")
+    made.process(
+        case,
+        step=[8.0],
+        phases={"forward": [3.0], "backward": [4.0], "update": [3.0]},
+        on_device={"forward": [1.0], "backward": [2.0], "update": [1.0], "step": [4.0]},
+        device_method=method,
+    )
+    rows = made.summary()
+    assert only(rows, phase="step", clock="host").sync_tax == pytest.approx(10 / 8 - 1)
+    shares = {(row.clock, row.phase): row.share for row in rows}
+    assert shares == {
+        ("host", "step"): None,
+        ("host", "forward"): pytest.approx(0.3),
+        ("host", "backward"): pytest.approx(0.4),
+        ("host", "update"): pytest.approx(0.3),
+        ("device", "step"): None,
+        ("device", "forward"): pytest.approx(0.25),
+        ("device", "backward"): pytest.approx(0.5),
+        ("device", "update"): pytest.approx(0.25),
+    }
+
+
+def test_times_by_the_device_alone_are_no_headline(made: Any) -> None:
+    base, case = made.plan(), made.plan("torch_tensor", "torch-cuda")
+    made.process(base, on_device={"step": [1.0]})
+    made.process(case, step=[1.0])
+    assert only(made.summary(), "torch_tensor").speedup is None
+
+
+def test_energy_is_the_median_over_processes_and_unknown_where_nothing_counts_it(made: Any) -> None:
+    gpu, cpu = made.plan("torch_tensor", "torch-cuda"), made.plan("torch_tensor", "torch-cpu")
+    for number, joules in enumerate([0.5, 0.1, None, 0.3]):
+        made.process(gpu, number, step=[1.0], energy_joules=joules)
+        made.process(cpu, number, step=[1.0])
+    rows = made.summary()
+    assert only(rows, backend="torch-cuda").energy_joules == 0.3
+    assert only(rows, backend="torch-cpu").energy_joules is None
+
+
+# Modes
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_the_baseline_of_a_transferred_case_is_the_resident_one_as_warm_or_cold(made: Any, mode: Mode) -> None:
+    mine = made.plan("torch_tensor", "torch-cuda", mode=mode)
+    made.process(mine, step=[1.0])
+    for seconds, other in ((2.0, Mode.RESIDENT_WARM), (3.0, Mode.RESIDENT_COLD)):
+        made.process(made.plan(mode=other), step=[seconds])
+    row = only(made.summary(), "torch_tensor")
+    assert row.speedup == pytest.approx(3.0 if mode.cold else 2.0)
+
+
+@pytest.mark.parametrize("change", [{"threads": 1}, {"precision": Precision.TF32}, {"mode": Mode.RESIDENT_COLD}])
+def test_a_baseline_with_other_threads_precision_or_caches_is_none(made: Any, change: dict[str, Any]) -> None:
+    made.process(made.plan(**change), step=[2.0])
+    made.process(made.plan("torch_tensor", "torch-cuda", mode=Mode.TRANSFERRED_WARM), step=[1.0])
+    assert only(made.summary(), "torch_tensor").speedup is None
+
+
+# Throttling
+
+
+def test_a_throttled_round_is_left_out_for_all_cases(made: Any) -> None:
+    """In round 1 the GPU was throttled, and the CPU's process of that round goes as well: it shared the heat."""
+    base, mine = made.plan(), made.plan("torch_tensor", "torch-cuda")
+    for number, (slow, fast) in enumerate([(2.0, 1.0), (50.0, 30.0), (4.0, 1.0), (3.0, 1.0)]):
+        made.process(base, number, step=[slow])
+        made.process(mine, number, step=[fast], throttled="thermal" if number == 1 else "")
+    rows = made.summary()
+    one, other = only(rows, "numpy_manual"), only(rows, "torch_tensor")
+    assert (one.median_seconds, other.median_seconds, other.speedup) == (3.0, 1.0, pytest.approx(3.0))
+    assert [(row.processes, row.samples, row.invalid_rounds) for row in (one, other)] == [(3, 3, 1)] * 2
+
+
+def test_if_all_rounds_were_throttled_all_of_them_count(made: Any) -> None:
+    case = made.plan("torch_tensor", "torch-cuda")
+    for number in range(3):
+        made.process(case, number, step=[1.0 + number], throttled="power cap")
+    row = only(made.summary())
+    assert (row.status, row.median_seconds, row.processes, row.invalid_rounds) == (Status.OK, 2.0, 3, 0)
+
+
+# What is impossible
+
+
+def timed_at(made: Any, gflops: float, **peak: Any) -> list[SummaryRow]:
+    """One case whose step runs at that rate, and one whose step is a thousand times slower, over a peak of 100."""
+    flops = gemm_flops(WORKLOADS["mlp_sgd"], Problem(), "step")
+    assert flops is not None
+    seconds = flops / (gflops * 1e9)
+    fast, slow = made.plan(), made.plan("torch_tensor", "torch-cpu")
+    phases = {phase: [seconds / 3] for phase in ("forward", "backward", "update")}
+    made.process(fast, step=[seconds], phases=phases, first=1.0)
+    made.process(slow, step=[1000 * seconds])
+    rows: list[SummaryRow] = made.summary(peaks=[made.peak(**peak)])
+    return rows
+
+
+def test_a_rate_that_the_device_cannot_reach_is_wrong_and_says_both_figures(made: Any) -> None:
+    rows = timed_at(made, 126.0)
+    row = only(rows, "numpy_manual")
+    assert row.status is Status.WRONG
+    assert row.reason.startswith("impossible: 126 GFLOP/s, where the device's measured peak is 100; ")
+    assert [getattr(row, name) for name in (*UNKNOWN, "peak_fraction")] == [None] * (len(UNKNOWN) + 1)
+    assert only(rows, "torch_tensor").status is Status.OK
+
+
+@pytest.mark.parametrize("gflops", [100 * PEAK_ALLOWANCE * (1 - 1e-9), 99.0, 1.0])
+def test_a_rate_within_the_allowance_is_possible(made: Any, gflops: float) -> None:
+    row = only(timed_at(made, gflops), "numpy_manual", phase="step")
+    assert (row.status, row.reason) == (Status.OK, "")
+    assert row.gflops == pytest.approx(gflops)
+    assert row.peak_fraction == pytest.approx(gflops / 100)
+
+
+def test_exactly_at_the_allowance_is_possible(made: Any) -> None:
+    """A peak that makes the allowance the very rate that was found."""
+    found = only(timed_at(made, 50.0), "numpy_manual", phase="step").gflops
+    assert found is not None
+    row = SummaryRow(**case_columns("r", made.case()), phase="step", status=Status.OK, verified=True, gflops=found)
+    assert _refused([row], found / PEAK_ALLOWANCE) == [row]
+    assert _refused([row], found / PEAK_ALLOWANCE * (1 - 1e-12))[0].status is Status.WRONG
+    assert _refused([row], None) == [row]
+
+
+@pytest.mark.parametrize(
+    "peak", [{"threads": 1}, {"dtype": "float64"}, {"precision": "tf32"}, {"backend": "torch-cuda"}]
+)
+def test_the_peak_of_anything_else_says_nothing(made: Any, peak: dict[str, Any]) -> None:
+    row = only(timed_at(made, 1000.0, **peak), "numpy_manual", phase="step")
+    assert (row.status, row.peak_fraction) == (Status.OK, None)
+
+
+def test_the_best_that_any_backend_reached_on_the_device_is_its_peak(made: Any) -> None:
+    case = made.plan()
+    made.process(case, step=[1.0])
+    rows = made.summary(
+        peaks=[made.peak(gflops=7.0), made.peak("torch-cpu", gflops=8.0), made.peak("tf-graph", gflops=2)]
+    )
+    row = only(rows)
+    assert row.peak_fraction == pytest.approx(row.gflops / 8)
+
+
+def test_an_impossible_time_by_the_devices_clock_is_refused_as_well(made: Any) -> None:
+    """What was not waited for may show there only."""
+    flops = gemm_flops(WORKLOADS["mlp_sgd"], Problem(), "step")
+    made.process(made.plan("torch_tensor", "torch-cuda"), step=[1.0], on_device={"step": [flops / 1e9 / 1000]})
+    row = only(made.summary(peaks=[made.peak("torch-cuda")]))
+    assert row.status is Status.WRONG
+    assert "impossible: 1000 GFLOP/s" in row.reason

@@ -6,13 +6,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from bench.analysis.summarise import summarise
 from bench.data.schema import (
     CASE_KEY,
+    DEVICE,
     FIRST_STEP,
     STEP,
     Manifest,
     Method,
+    Peak,
     PlannedCase,
     ProcessRow,
     SampleRow,
@@ -30,8 +34,9 @@ from bench.data.store import (
     read_samples,
     to_csv,
 )
-from bench.model.case import Case
-from bench.model.device import BACKENDS
+from bench.model.backends import BACKENDS
+from bench.model.case import Case, Mode
+from bench.model.device import Precision
 from bench.model.problem import Problem
 
 RUN_ID = "20260102-030405-6"
@@ -44,10 +49,28 @@ def make_case(
     workload: str = "mlp_sgd",
     threads: int = 2,
     problem: Problem | None = None,
+    mode: Mode = Mode.RESIDENT_WARM,
+    precision: Precision = Precision.FULL,
 ) -> Case:
     """A case; the tutorial's sizes unless told otherwise."""
-    found = BACKENDS[backend]
-    return Case(implementation, workload, backend, found.framework, found.device, problem or Problem(), threads)
+    found, problem = BACKENDS[backend], problem or Problem()
+    return Case(implementation, workload, backend, found.framework, found.device, problem, threads, mode, precision)
+
+
+def make_peak(backend: str = "numpy", **changes: Any) -> Peak:
+    """What a device can do at most: 100 GFLOP/s unless told otherwise."""
+    values: dict[str, Any] = {
+        "backend": backend,
+        "device": BACKENDS[backend].device,
+        "dtype": "float32",
+        "threads": 2,
+        "precision": "full",
+        "gflops": 100.0,
+        "matmul_size": 1024,
+        "gigabytes_per_second": 10.0,
+        "copy_bytes": 1 << 26,
+    }
+    return Peak(**(values | changes))
 
 
 def planned_case(case: Case, skipped: str = "") -> PlannedCase:
@@ -137,6 +160,8 @@ class HandMade:
         step: Iterable[float] = (),
         phases: Mapping[str, Iterable[float]] | None = None,
         method: Method = Method.STAGED,
+        on_device: Mapping[str, Iterable[float]] | None = None,
+        device_method: Method = Method.BATCHED,
         by_depth: Mapping[int, Iterable[float]] | None = None,
         first: float | None = None,
         iterations: int = 1,
@@ -167,6 +192,8 @@ class HandMade:
         add(STEP, step)
         for phase, seconds in (phases or {}).items():
             add(phase, seconds, method=method)
+        for phase, seconds in (on_device or {}).items():
+            add(phase, seconds, method=Method.WHOLE if phase == STEP else device_method, clock=DEVICE)
         for depth, seconds in (by_depth or {}).items():
             add(STEP, seconds, 1, depth=depth)
         if finished:
@@ -180,9 +207,14 @@ class HandMade:
         (self.folder / PROCESSES).write_text(to_csv(ProcessRow, self.processes), encoding="utf-8")
         return self.folder
 
-    def summary(self) -> list[SummaryRow]:
-        """Write everything, read it back and summarise it."""
+    def frames(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Samples and processes, written and read back."""
         folder = self.write()
+        return read_samples(folder), read_processes(folder)
+
+    def summary(self, **manifest: Any) -> list[SummaryRow]:
+        """Write everything, read it back and summarise it."""
+        folder = self.write(**manifest)
         return summarise(read_manifest(folder), read_samples(folder), read_processes(folder))
 
 

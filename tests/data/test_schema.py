@@ -20,7 +20,8 @@ from bench.data.schema import (
     case_columns,
     columns_of,
 )
-from bench.model.case import Case
+from bench.model.case import Case, Mode
+from bench.model.device import Precision
 from bench.model.problem import Dtype, Problem
 
 FILES = {"samples.csv": SampleRow, "processes.csv": ProcessRow, "summary.csv": SummaryRow}
@@ -43,7 +44,7 @@ def test_columns_have_the_fields_kind_unit_and_doc_in_order() -> None:
         Column("word", str, False, "", "A word."),
         Column("count", int, False, "bytes", "A count."),
         Column("truth", bool, False, "", "A truth."),
-        Column("kind", str, False, "", "One of a few words.", ("whole", "staged", "profiled")),
+        Column("kind", str, False, "", "One of a few words.", ("whole", "staged", "batched", "profiled")),
         Column("ratio", float, True, "s", "A ratio."),
         Column("maybe", bool, True, "", "A truth, perhaps."),
         Column("status", str, True, "", "A status, perhaps.", tuple(map(str, Status))),
@@ -101,7 +102,9 @@ def test_the_key_of_a_case_is_all_its_columns_but_version_and_run() -> None:
 
 def test_a_cases_columns_are_complete_and_say_what_the_case_is() -> None:
     problem = Problem(batch=3, d_in=4, hidden=5, d_out=6, dtype=Dtype.FLOAT64)
-    values = case_columns("the-run", Case("mine", "mlp_sgd", "torch-cuda", "torch", "cuda", problem, 7, "resident"))
+    mode, precision = Mode.TRANSFERRED_COLD, Precision.TF32
+    case = Case("mine", "mlp_sgd", "torch-cuda", "torch", "cuda", problem, 7, mode, precision)
+    values = case_columns("the-run", case)
     assert values == {
         "schema_version": SCHEMA_VERSION,
         "run_id": "the-run",
@@ -116,7 +119,8 @@ def test_a_cases_columns_are_complete_and_say_what_the_case_is() -> None:
         "hidden": 5,
         "d_out": 6,
         "threads": 7,
-        "mode": "resident",
+        "mode": "transferred-cold",
+        "precision": "tf32",
     }
     assert list(values) == [column.name for column in columns_of(CaseColumns)]
 
@@ -147,4 +151,6 @@ def test_the_readme_of_results_gives_every_unit(root: Path, name: str) -> None:
     lines = {match.group(1): match.group() for match in re.finditer(r"^\| *`(\w+)` *\|.*$", section, re.MULTILINE)}
     for column in columns_of(FILES[name]):
         if column.unit:
-            assert re.search(rf"\b{re.escape(column.unit)}\b", lines[column.name].partition("` ")[2]), column.name
+            assert re.search(rf"(?<!\w){re.escape(column.unit)}(?!\w)", lines[column.name].partition("` ")[2]), (
+                column.name
+            )

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench.errors import LoadError, UsageError
-from bench.model.registry import Registry, discover, implementation
+from bench.model.backends import BACKENDS
+from bench.model.numpy_backend import NumpyBackend
+from bench.model.registry import Registry, backend, discover, implementation
 
 Write = Callable[[str, str], Path]
 
@@ -30,7 +32,7 @@ def load(path: Path) -> Registry:
     return registry
 
 
-def test_the_nine_programs_and_three_baselines_are_found() -> None:
+def test_the_nine_programs_three_baselines_and_two_graphs_are_found() -> None:
     assert {item.name for item in discover()} == {
         "numpy_manual",
         "torch_tensor",
@@ -44,6 +46,8 @@ def test_the_nine_programs_and_three_baselines_are_found() -> None:
         "numpy_bias_sgd",
         "numpy_adam",
         "numpy_dynamic",
+        "torch_cuda_graph",
+        "torch_cuda_graph_adam",
     }
 
 
@@ -63,6 +67,25 @@ def test_a_file_joins_by_its_decorator(write: Write) -> None:
     assert item.summary == "My own step."
     assert item.origin == f"file:{path}"
     assert "mine" in {each.name for each in discover([path])}
+
+
+@pytest.mark.parametrize(
+    ("devices", "backends"),
+    [
+        ("", ["torch-cpu", "torch-cuda"]),
+        (", devices=()", ["torch-cpu", "torch-cuda"]),
+        (", devices=('cuda',)", ["torch-cuda"]),
+        (", devices=('cuda', 'cpu')", ["torch-cpu", "torch-cuda"]),
+        (", devices=('another',)", []),
+        (", devices=('another', 'cpu')", ["torch-cpu"]),
+    ],
+)
+def test_it_runs_on_the_devices_it_names_and_everywhere_if_it_names_none(
+    write: Write, devices: str, backends: list[str]
+) -> None:
+    text = GOOD.replace('"numpy"', '"torch"').replace('"mlp_sgd"', '"mlp_sgd"' + devices)
+    (item,) = load(write("mine.py", text))
+    assert [backend.name for backend in item.backends] == backends
 
 
 def test_an_installed_package_joins_by_its_entry_point(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -97,6 +120,10 @@ def test_an_unknown_name_suggests_the_nearest(write: Write) -> None:
         (GOOD.replace('"mine"', '"../mine"'), "registers '../mine': use letters"),
         (GOOD.replace('"numpy"', '"numpie"'), "unknown framework 'numpie': did you mean 'numpy'"),
         (GOOD.replace('"mlp_sgd"', '"mlp"'), "unknown workload 'mlp': did you mean"),
+        (GOOD.replace('"mlp_sgd"', '"mlp_sgd", devices="cuda"'), r"devices='cuda': give a tuple such as \('cuda',\)"),
+        (GOOD.replace('"mlp_sgd"', '"mlp_sgd", devices=("cpu", "")'), r"devices=\('cpu', ''\): give a tuple"),
+        (GOOD.replace('"mlp_sgd"', '"mlp_sgd", devices=["cuda"]'), r"devices=\['cuda'\]: give a tuple"),
+        (GOOD.replace('"mlp_sgd"', '"mlp_sgd", devices=(1,)'), r"devices=\(1,\): give a tuple"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why_in_one_sentence(write: Write, text: str, message: str) -> None:
@@ -112,3 +139,105 @@ def test_a_file_that_is_not_there_or_no_python(write: Write, tmp_path: Path) -> 
         load(tmp_path / "absent.py")
     with pytest.raises(LoadError, match=r"does not end in .py"):
         load(write("mine.txt", GOOD))
+
+
+def test_a_loaded_file_may_use_dataclasses_and_a_broken_one_leaves_no_module(write: Callable[[str, str], Path]) -> None:
+    path = write(
+        "with_dataclass.py",
+        "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom bench import implementation\n"
+        "@dataclass\nclass Options:\n    width: int = 3\n"
+        "@implementation('mine', framework='numpy', workload='mlp_sgd')\ndef build(problem, data, device): ...\n",
+    )
+    registry = Registry()
+    registry.load(f"file:{path}")
+    assert registry["mine"].name == "mine"
+    before = set(sys.modules)
+    with pytest.raises(LoadError):
+        Registry().load(f"file:{write('broken.py', 'raise ValueError(1)')}")
+    assert set(sys.modules) == before
+
+
+# Devices
+
+BACKEND = """
+from bench import Availability, Backend, backend
+
+@backend
+class Abacus(Backend):
+    name, framework, device = "abacus", "numpy", "beads"
+    def availability(self):
+        return Availability(True)
+    def preload(self): ...
+    def open(self, settings): ...
+    def threads_in_use(self): ...
+"""
+
+
+@pytest.mark.usefixtures("own_backends")
+def test_a_file_may_bring_a_backend_and_every_implementation_of_its_framework_runs_on_it(write: Write) -> None:
+    path = write("abacus.py", BACKEND)
+    registry = discover([path])
+    assert len(registry) == 14, "no implementation came with it"
+    assert BACKENDS["abacus"].origin == f"file:{path}"
+    assert [item.name for item in registry["numpy_manual"].backends] == ["numpy", "abacus"]
+    assert [item.name for item in registry["torch_nn"].backends] == ["torch-cpu", "torch-cuda"]
+
+
+@pytest.mark.usefixtures("own_backends")
+def test_one_file_may_bring_both_and_be_loaded_again(write: Write) -> None:
+    path = write("both.py", BACKEND + GOOD)
+    for _ in range(2):
+        (item,) = load(path)
+        assert [backend.name for backend in item.backends] == ["numpy", "abacus"]
+
+
+@pytest.mark.usefixtures("own_backends")
+def test_a_backend_may_bring_a_framework_of_its_own(write: Write) -> None:
+    text = BACKEND.replace('"numpy", "beads"', '"beads", "wood"') + GOOD.replace(
+        'framework="numpy"', 'framework="beads"'
+    )
+    (item,) = load(write("both.py", text))
+    assert [backend.name for backend in item.backends] == ["abacus"]
+
+
+@pytest.mark.parametrize(
+    ("devices", "names"),
+    [
+        ("()", ["torch-cpu", "torch-cuda"]),
+        ('("cuda",)', ["torch-cuda"]),
+        ('("cuda", "cpu")', ["torch-cpu", "torch-cuda"]),
+        ('("another",)', []),
+    ],
+)
+def test_an_implementation_may_be_for_some_devices_only(write: Write, devices: str, names: list[str]) -> None:
+    text = GOOD.replace('framework="numpy"', f'framework="torch", devices={devices}')
+    (item,) = load(write("mine.py", text))
+    assert [backend.name for backend in item.backends] == names
+
+
+@pytest.mark.usefixtures("own_backends")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD.replace('"mlp_sgd"', '"mlp_sgd", devices="cuda"'), r"devices='cuda': give a tuple such as \('cuda',\)"),
+        (GOOD.replace('"mlp_sgd"', '"mlp_sgd", devices=["cuda"]'), r"devices=\['cuda'\]: give a tuple"),
+        (GOOD.replace('"mlp_sgd"', '"mlp_sgd", devices=("",)'), r"devices=\('',\): give a tuple"),
+        (BACKEND.replace('"abacus"', '"numpy"'), "registers the backend 'numpy', which stepbench itself has"),
+        (BACKEND.replace("def preload", "def load"), "does not import: TypeError: Can't instantiate abstract class"),
+        (
+            BACKEND + "    def __init__(self):\n        raise OSError('no beads')\n",
+            "does not import: OSError: no beads",
+        ),
+    ],
+)
+def test_devices_and_backends_that_cannot_be_say_why(write: Write, text: str, message: str) -> None:
+    path = write("mine.py", text)
+    before = dict(BACKENDS)
+    with pytest.raises(LoadError, match=message) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert before == BACKENDS
+
+
+def test_the_decorator_leaves_the_class_alone() -> None:
+    assert backend(NumpyBackend) is NumpyBackend

@@ -167,7 +167,7 @@ def test_the_step_is_reset_afterwards_and_a_caller_may_run_it_itself() -> None:
     data = make_data(PROBLEM, WORKLOAD)
     step = a_step(data)
     calls: list[int] = []
-    verify(step, make_truth(WORKLOAD, data, PROBLEM.dtype), PROBLEM.dtype, lambda: (calls.append(1), step())[0])
+    verify(step, make_truth(WORKLOAD, data, PROBLEM.dtype), PROBLEM.dtype, run=lambda: (calls.append(1), step())[0])
     assert len(calls) == 4
     assert all(np.array_equal(step.state().parameters[name], value) for name, value in data.parameters.items())
 

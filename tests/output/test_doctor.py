@@ -6,9 +6,11 @@ import math
 
 from rich.console import Console
 
-from bench.output.doctor import doctor_json, doctor_table
+from bench.output.doctor import doctor_json, doctor_table, proof_json, proof_table
 from bench.run.doctor import BackendState, NoiseFloor, Report
+from bench.run.prove import Proof
 from bench.timing.conditions import Finding
+from bench.timing.proof import Check
 
 REPORT = Report(
     machine={"cpu": "A CPU", "cpus_usable": 2, "cpus": 4, "memory_bytes": 2**33, "system": "Linux 6", "python": "3.12"},
@@ -59,3 +61,30 @@ def test_json_has_null_for_what_is_unknown() -> None:
     assert again["noise"][0]["detectable"] == 0.0649
     assert again["noise"][1]["detectable"] is None
     assert again["findings"][0]["cure"] == "echo off | sudo tee [control]"
+
+
+PROOFS = [
+    Proof("torch-cuda", Check("hold", True, "what is enqueued behind a hold waits for its end")),
+    Proof("torch_nn on torch-cuda", Check("equal to the oracle", False, "RuntimeError: [bold] is off")),
+]
+
+
+def test_each_check_is_a_line_with_pass_or_fail_and_the_end_says_what_it_means() -> None:
+    stream = io.StringIO()
+    Console(file=stream, width=140).print(proof_table(PROOFS))
+    lines = [" ".join(line.split()) for line in stream.getvalue().splitlines()]
+    assert "PASS torch-cuda hold what is enqueued behind a hold waits for its end" in lines
+    assert "FAIL torch_nn on torch-cuda equal to the oracle RuntimeError: [bold] is off" in lines
+    assert lines[-1] == "1 of 2 checks failed: do not trust times of this device before they pass."
+    stream = io.StringIO()
+    Console(file=stream, width=140).print(proof_table(PROOFS[:1]))
+    assert "Every check passed" in stream.getvalue()
+
+
+def test_checks_as_json() -> None:
+    assert json.loads(json.dumps(proof_json(PROOFS)))[1] == {
+        "subject": "torch_nn on torch-cuda",
+        "name": "equal to the oracle",
+        "passed": False,
+        "detail": "RuntimeError: [bold] is off",
+    }

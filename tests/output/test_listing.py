@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.model.device import BACKENDS, Availability, NumpyBackend, TorchBackend
+from bench.model.backends import BACKENDS
+from bench.model.device import Availability
+from bench.model.numpy_backend import NumpyBackend
 from bench.model.registry import Registry
+from bench.model.torch_backend import CudaBackend, TorchBackend
 from bench.output.listing import list_json, list_table
 
 SOURCE = '''
@@ -37,10 +40,8 @@ REASON = "no CUDA device [/dev/nvidia0]: install the driver"
 
 @pytest.fixture
 def registry(write: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch) -> Registry:
-    def availability(self: TorchBackend) -> Availability:
-        return Availability(True) if self.device == "cpu" else Availability(False, REASON)
-
-    monkeypatch.setattr(TorchBackend, "availability", availability)
+    monkeypatch.setattr(TorchBackend, "availability", lambda _: Availability(True))
+    monkeypatch.setattr(CudaBackend, "availability", lambda _: Availability(False, REASON))
     monkeypatch.setattr(NumpyBackend, "availability", lambda _: Availability(True))
     registry = Registry()
     registry.load(f"file:{write('mine.py', SOURCE)}")

@@ -125,3 +125,12 @@ def test_nothing_goes_to_standard_output(
         progress.failed(build.make_case(), Status.FAILED, "died")
     assert capsys.readouterr().out == ""
     assert terminal.getvalue()
+
+
+def test_measuring_a_peak_is_shown_where_somebody_looks(pipe: io.StringIO, terminal: Terminal) -> None:
+    with on(terminal) as progress:
+        progress.calibrating("torch-cuda")
+    assert "Measuring what the device can do at most: torch-cuda" in terminal.getvalue()
+    with on(pipe) as progress:
+        progress.calibrating("torch-cuda")
+    assert pipe.getvalue() == ""

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from bench.analysis.compare import Comparison, compare
+from bench.analysis.card import CardCell
 from bench.analysis.stats import Estimate
 from bench.data.schema import STEP, Method, Status, SummaryRow
-from bench.data.store import read_processes, read_samples
+from bench.model.case import Mode
+from bench.model.device import Precision
 from bench.model.registry import Implementation
 from bench.model.workload import WORKLOADS
 from bench.oracle.verify import Verification
-from bench.output.table import compare_json, compare_table, run_table, summary_json, verify_json, verify_table
+from bench.output.table import run_table, summary_json, verify_json, verify_table
 from bench.output.text import duration, duration_interval, factor, factor_interval
 from bench.run.plan import Planned
 from bench.timing.protocol import Reply
@@ -205,46 +206,6 @@ def test_the_summary_as_json_has_null_for_the_unknown(measured: list[SummaryRow]
     assert (step["method"], step["status"], step["batch"]) == ("whole", "ok", 64)
 
 
-# Two runs
-
-
-@pytest.fixture
-def comparisons(build: ModuleType, tmp_path: Path) -> list[Comparison]:
-    sides = []
-    for name, seconds in (("a", 8.12e-4), ("b", 9.34e-4)):
-        made = build.HandMade(tmp_path / name)
-        custom = made.plan("torch_custom_function", "torch-cpu")
-        for number in range(6):
-            made.process(custom, number, step=[seconds])
-        if name == "a":
-            made.process(made.plan(), step=[1.234])
-        folder = made.write()
-        sides.append((read_samples(folder), read_processes(folder)))
-    return compare(*sides)
-
-
-@widths
-def test_two_runs_are_shown_side_by_side(comparisons: list[Comparison], width: int) -> None:
-    text = joined(shown(compare_table(comparisons), width))
-    assert " 812 µs 934 µs 1.150 1.150 … 1.150" in text
-    assert " 1.23 s - - - no" in text
-    assert {"no", "times", "in", "B"} <= set(text.split())
-
-
-def test_a_ratio_without_an_interval_has_a_dash() -> None:
-    columns = {"implementation": "mine", "backend": "numpy", "threads": 2}
-    row = Comparison(columns, Estimate(1e-3), Estimate(2e-3), Estimate(2.0))
-    assert "mine numpy 2 1.00 ms 2.00 ms 2.000 -" in joined(shown(compare_table([row]), 100))
-
-
-def test_two_runs_as_json(comparisons: list[Comparison]) -> None:
-    one, other = json.loads(json.dumps(compare_json(comparisons), allow_nan=False))
-    assert one["columns"]["implementation"] == "torch_custom_function"
-    assert one["columns"]["batch"] == 64
-    assert one["ratio"]["value"] == pytest.approx(934 / 812)
-    assert (other["ratio"], other["seconds_b"], other["reason"]) == (None, None, "no times in B")
-
-
 # What the gate found
 
 
@@ -287,3 +248,93 @@ def test_the_gate_as_json(replies: list[tuple[Planned, Reply]]) -> None:
     assert rows[0]["verification"]["gradient_error"] is None
     assert rows[1]["verification"]["gradient_error"] == 0.5
     assert rows[2]["verification"] is None
+
+
+# Several variants in one run, and devices
+
+
+@pytest.fixture
+def several(made: Any, build: ModuleType) -> str:
+    """One workload with two numbers of threads and two modes."""
+    for threads, base in ((1, 8e-4), (2, 6e-4)):
+        made.process(made.plan(threads=threads), step=[base])
+        for mode, seconds in ((Mode.RESIDENT_WARM, 2e-4), (Mode.TRANSFERRED_WARM, 3e-4)):
+            made.process(made.plan("torch_tensor", "torch-cuda", threads=threads, mode=mode), step=[seconds])
+    return shown(run_table(made.summary(), build.make_manifest(), 140), 140)
+
+
+def test_each_variant_has_a_table_whose_heading_says_what_differs(several: str) -> None:
+    headings = [line for line in several.splitlines() if line.startswith("mlp_sgd: ")]
+    assert headings == [
+        f"mlp_sgd: no bias, SGD, {threads}, {mode}"
+        for threads in ("1 CPU thread", "2 CPU threads")
+        for mode in ("resident-warm", "transferred-warm")
+    ]
+    assert several.splitlines()[0].startswith("batch 64, 1000-100-10, float32; Imaginary Processor")
+
+
+def test_a_table_holds_only_the_cases_of_its_variant(several: str) -> None:
+    tables = several.split("mlp_sgd: ")[1:]
+    assert ["numpy_manual" in table.split("\n\n")[0] for table in tables] == [True, False, True, False]
+    assert " 4.00x" in tables[0]
+    assert " 2.67x" in tables[1]
+    assert " 3.00x" in tables[2]
+    assert " 2.00x" in tables[3]
+
+
+def test_what_all_cases_share_is_said_once_and_only_where_it_is_unusual(made: Any, build: ModuleType) -> None:
+    made.process(made.plan(mode=Mode.RESIDENT_COLD, precision=Precision.TF32), step=[1.0])
+    text = shown(run_table(made.summary(), build.make_manifest(), 140), 140)
+    first = text.splitlines()[0]
+    assert first.startswith("batch 64, 1000-100-10, float32, 2 CPU threads, resident-cold, tf32 precision; ")
+    assert "mlp_sgd: no bias, SGD\n" in text
+
+
+def test_a_device_with_a_clock_has_a_column_and_a_note(made: Any, build: ModuleType) -> None:
+    made.process(made.plan(), step=[8e-4])
+    phases = {"forward": [1e-4], "backward": [1.1e-4], "update": [1.2e-4]}
+    on_device = {"forward": [1e-6], "backward": [2e-6], "update": [3e-6], "step": [3.21e-5]}
+    made.process(made.plan("torch_tensor", "torch-cuda"), step=[2e-4], phases=phases, on_device=on_device)
+    text = shown(run_table(made.summary(), build.make_manifest(), 140), 140)
+    header, cpu, gpu = (
+        next(line for line in text.splitlines() if line.startswith(name))
+        for name in ("implementation", "numpy_manual", "torch_tensor")
+    )
+    assert "on device" in header
+    assert " 32.1 µs " in gpu
+    assert " 100 µs 110 µs 120 µs " in joined(gpu), "phases are by the host's clock, as the step beside them"
+    assert " - " in cpu
+    assert "on device: what the device was busy for, by its own clock" in text
+    assert text.count("torch_tensor") == 1
+
+
+def test_without_a_device_there_is_neither(measured: list[SummaryRow], build: ModuleType) -> None:
+    assert "on device" not in shown(run_table(measured, build.make_manifest(), 140), 140)
+    assert "of peak" not in shown(run_table(measured, build.make_manifest(), 140), 140)
+
+
+def test_the_part_of_the_peak_is_shown_where_there_is_one(made: Any, build: ModuleType) -> None:
+    made.process(made.plan(), step=[1e-3])
+    rows = made.summary(peaks=[build.make_peak()])
+    (row,) = rows
+    assert row.peak_fraction == pytest.approx(0.25984)
+    text = shown(run_table(rows, build.make_manifest(), 140), 140)
+    assert "of peak" in text
+    assert next(line for line in text.splitlines() if line.startswith("numpy_manual")).rstrip().endswith(" 26 %")
+
+
+@pytest.mark.parametrize(("rounds", "words"), [((1,), "1 round was left out"), ((1, 2), "2 rounds were left out")])
+def test_throttled_rounds_are_said_to_be_left_out(
+    made: Any, build: ModuleType, rounds: tuple[int, ...], words: str
+) -> None:
+    case = made.plan("torch_tensor", "torch-cuda")
+    for number in range(4):
+        made.process(case, number, step=[1.0], throttled="thermal" if number in rounds else "")
+    assert words in shown(run_table(made.summary(), build.make_manifest(), 140), 140)
+
+
+def test_the_card_stands_between_tables_and_notes(measured: list[SummaryRow], build: ModuleType) -> None:
+    cell = CardCell("mlp_sgd", "torch_tensor", "torch-cuda", "numpy_manual on numpy", "resident-warm", 2, Estimate(7.5))
+    text = shown(run_table(measured, build.make_manifest(), 140, card=[cell]), 140)
+    assert text.index("mlp_dynamic:") < text.index("Speedup card") < text.index("7.50x") < text.index("skipped on")
+    assert "Speedup card" not in shown(run_table(measured, build.make_manifest(), 140), 140)

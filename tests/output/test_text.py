@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.output.text import duration, duration_interval, factor, factor_interval, percent, significant
+from bench.output.text import (
+    duration,
+    duration_interval,
+    factor,
+    factor_interval,
+    percent,
+    share,
+    significant,
+    variant_word,
+)
 
 repeatable = settings(derandomize=True, database=None, deadline=None, max_examples=300)
 SCALES = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
@@ -107,3 +116,26 @@ def test_an_interval_of_speedups(low: float | None, high: float | None, text: st
 )
 def test_a_percentage_has_its_sign(value: float | None, text: str) -> None:
     assert percent(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (0.123, "12 %"), (0.0456, "4.6 %"), (0.999, "100 %"), (1.2, "120 %"), (0.0, "0 %")]
+)
+def test_a_part_of_a_whole_has_two_digits(value: float | None, text: str) -> None:
+    assert share(value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("threads", 1, "1 CPU thread"),
+        ("threads", 8, "8 CPU threads"),
+        ("mode", "transferred-cold", "transferred-cold"),
+        ("precision", "tf32", "tf32 precision"),
+        ("dtype", "float64", "float64"),
+        ("d_in", 1000, "d-in 1000"),
+        ("batch", 64, "batch 64"),
+    ],
+)
+def test_what_tells_two_cases_apart_in_words(name: str, value: object, text: str) -> None:
+    assert variant_word(name, value) == text

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,16 @@ from bench.model.device import Backend
 from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.oracle.verify import Verification
+from bench.run.pairs import PairCase
 from bench.run.plan import Planned, choose, plan_cases
 from bench.run.runner import Limits, Runner
-from bench.timing.measure import Sample, WarmUp
-from bench.timing.protocol import Reply, Request
+from bench.timing.measure import WarmUp
+from bench.timing.peaks import Peaks
+from bench.timing.policy import Sample
+from bench.timing.protocol import Batch, Batched, Reply, Request, Task
 
 SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+PEAKS = Peaks(50e9, 1024, 8e9, 1 << 26)
 PASSED = Verification(True, "", 4, 1e-4, 1e-7, 1e-7, 1e-7)
 
 
@@ -39,11 +44,13 @@ def ok(nanoseconds: int = 1000) -> Reply:
 
 @dataclass
 class Double:
-    """Stands for `Zygotes`: answers from a script and moves its clock by a second a request."""
+    """Stands for `Zygotes`: answers from a script and moves its clock by a second a request; peaks cost it nothing."""
 
     scratch: Path
     answer: Callable[[Request], Reply] = lambda request: ok()
+    peak: Callable[[Request], Reply] = lambda request: Reply(Status.OK, peaks=PEAKS)
     asked: list[Request] = field(default_factory=list)
+    asked_for_peaks: list[Request] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
     time: float = 0.0
     renewed: int = 0
@@ -57,6 +64,9 @@ class Double:
         self.time += 3
 
     def ask(self, backend: Backend, request: Request, timeout: float) -> Reply:
+        if request.task is Task.PEAKS:
+            self.asked_for_peaks.append(request)
+            return self.peak(request)
         self.asked.append(request)
         self.time += 1
         return self.answer(request)
@@ -68,15 +78,21 @@ class Seen:
 
     failures: list[tuple[str, str, str]] = field(default_factory=list)
     measured: list[tuple[str, int]] = field(default_factory=list)
+    calibrated: list[str] = field(default_factory=list)
     widest: object = None
 
     def starting(self, frameworks: Sequence[str]) -> None: ...
 
-    def measuring(self, case: object, number: int, done: int, of: int, seconds_left: float, widest: object) -> None:
+    def measuring(
+        self, case: object, number: int, done: int, of: int, seconds_left: float, widest: object = None
+    ) -> None:
         self.measured.append((case.implementation, number))  # type: ignore[attr-defined]
         self.widest = widest
 
     def pairing(self, case: object, pair: int, of: int) -> None: ...
+
+    def calibrating(self, backend: str) -> None:
+        self.calibrated.append(backend)
 
     def failed(self, case: object, status: Status, reason: str) -> None:
         self.failures.append((case.implementation, status.value, reason))  # type: ignore[attr-defined]
@@ -97,9 +113,14 @@ class Bench:
 def make(tmp_path: Path) -> Callable[..., Bench]:
     """Build a runner; `limits` and `answer` as the test wants them."""
 
-    def build(limits: Limits, answer: Callable[[Request], Reply] | None = None, devices: Sequence[str] = ()) -> Bench:
+    def build(
+        limits: Limits,
+        answer: Callable[[Request], Reply] | None = None,
+        devices: Sequence[str] = (),
+        threads: Sequence[int] = (1,),
+    ) -> Bench:
         names = ("numpy_manual", "numpy_bias_sgd", "torch_nn") if "cuda" in devices else ("numpy_manual", "numpy_adam")
-        planned = plan_cases(choose(discover(), names), SMALL, 1, devices)
+        planned = plan_cases(choose(discover(), names), SMALL, threads, devices)
         manifest = Manifest(
             run_id="r",
             created="2026-01-01T00:00:00+00:00",
@@ -146,3 +167,83 @@ def make_double(tmp_path: Path) -> Callable[..., Double]:
     """A double that answers by a function."""
     (tmp_path / "doubles").mkdir()
     return lambda answer: Double(tmp_path / "doubles", answer)
+
+
+PHASE_NANOSECONDS = {"step": 6e7, "forward": 1e7, "backward": 2e7, "update": 3e7}
+
+
+@dataclass
+class Arena:
+    """Stands for the processes of pairs: known times, a clock that moves by a second a process, and deaths on request.
+
+    `factor` is told side, phase and pair, and says how much longer than `PHASE_NANOSECONDS` a batch takes; `trouble` is
+    told side and pair before each batch. Pairs are counted by implementation and from 0, whatever their stage.
+    """
+
+    factor: Callable[[str, str, int], float] = lambda side, phase, pair: 1.0
+    trouble: Callable[[str, int], None] = lambda side, pair: None
+    reply: Callable[[str], Reply] = lambda side: replace(ok(), warmup=WarmUp(9, True, 2e7))
+    phases: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of a side; all if it is not named."""
+    noise: float = 0.01
+    time: float = 0.0
+    seconds_a_process: float = 1.0
+    opened: list[tuple[str, Request]] = field(default_factory=list)
+    batches: list[tuple[str, Batch, Batched]] = field(default_factory=list)
+    live: list[str] = field(default_factory=list)
+    chance: random.Random = field(default_factory=lambda: random.Random(5))  # noqa: S311 - noise
+
+    def opens(self, side: str) -> _Opens:
+        """Who starts the processes of one side."""
+        return _Opens(self, side)
+
+
+@dataclass
+class _Opens:
+    arena: Arena
+    side: str
+
+    def open(self, backend: Backend, request: Request, timeout: float) -> _Talk:
+        number = sum(
+            side == self.side and asked.implementation == request.implementation for side, asked in self.arena.opened
+        )
+        self.arena.time += self.arena.seconds_a_process
+        self.arena.opened.append((self.side, request))
+        self.arena.live.append(self.side)
+        return _Talk(self.arena, self.side, number, self.arena.reply(self.side))
+
+
+@dataclass
+class _Talk:
+    arena: Arena
+    side: str
+    number: int
+    reply: Reply
+
+    def batch(self, batch: Batch, timeout: float) -> Batched:
+        arena = self.arena
+        arena.trouble(self.side, self.number)
+        found = {}
+        for phase, nanoseconds in PHASE_NANOSECONDS.items():
+            if phase in arena.phases.get(self.side, PHASE_NANOSECONDS):
+                drift = arena.chance.lognormvariate(0.0, arena.noise)
+                found[phase] = nanoseconds * drift * arena.factor(self.side, phase, self.number)
+        answer = Batched(found, {phase: 1.1 * value for phase, value in found.items()})
+        arena.batches.append((self.side, batch, answer))
+        return answer
+
+    def close(self) -> None:
+        self.arena.live.remove(self.side)
+
+
+@pytest.fixture
+def arena() -> Arena:
+    """Processes whose times are known: both sides the same, until a test says otherwise."""
+    return Arena()
+
+
+@pytest.fixture
+def pair_cases() -> tuple[PairCase, ...]:
+    """Two implementations, each against itself."""
+    planned = plan_cases(choose(discover(), ("numpy_manual", "numpy_adam")), SMALL, [1])
+    return tuple(PairCase(item, item) for item in planned)

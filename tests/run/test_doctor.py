@@ -16,7 +16,7 @@ from bench.run.doctor import backend_states, clock_cost, examine
 from bench.run.plan import choose, plan_cases
 from bench.timing.protocol import Reply, Request
 
-PLANNED = plan_cases(choose(discover(), ["numpy_manual"]), Problem(batch=8, d_in=6, hidden=5, d_out=3), 1)
+PLANNED = plan_cases(choose(discover(), ["numpy_manual"]), Problem(batch=8, d_in=6, hidden=5, d_out=3), [1])
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import DeviceAbsentError, UsageError
-from bench.model.device import BACKENDS, Availability
+from bench.model.backends import BACKENDS
+from bench.model.case import Mode
+from bench.model.device import Availability, Precision
 from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.plan import check_devices, choose, plan_cases, round_order
@@ -22,7 +24,7 @@ def _only_cpu(backend: object) -> Availability:
 
 def test_everything_is_chosen_by_default_with_each_baseline_first() -> None:
     chosen = choose(REGISTRY)
-    assert len(chosen) == 12
+    assert len(chosen) == 14
     first = {}
     for item in chosen:
         first.setdefault(item.workload.name, item.name)
@@ -36,7 +38,11 @@ def test_everything_is_chosen_by_default_with_each_baseline_first() -> None:
 
 def test_names_and_workloads_narrow_the_choice() -> None:
     assert [item.name for item in choose(REGISTRY, ["torch_nn"])] == ["torch_nn"]
-    assert {item.name for item in choose(REGISTRY, (), ["mlp_bias_adam"])} == {"numpy_adam", "torch_optim"}
+    assert {item.name for item in choose(REGISTRY, (), ["mlp_bias_adam"])} == {
+        "numpy_adam",
+        "torch_cuda_graph_adam",
+        "torch_optim",
+    }
     with pytest.raises(UsageError, match="No implementation is in the --workload"):
         choose(REGISTRY, ["torch_nn"], ["mlp_sgd"])
 
@@ -50,7 +56,7 @@ def test_unknown_names_are_refused() -> None:
 
 @pytest.mark.usefixtures("no_cuda")
 def test_an_absent_backend_keeps_its_cases_with_the_reason() -> None:
-    planned = plan_cases(choose(REGISTRY, ["torch_nn", "numpy_bias_sgd"]), Problem(), 2)
+    planned = plan_cases(choose(REGISTRY, ["torch_nn", "numpy_bias_sgd"]), Problem(), [2])
     assert [(item.case.label, item.skipped) for item in planned] == [
         ("numpy_bias_sgd on numpy", ""),
         ("torch_nn on torch-cpu", ""),
@@ -70,14 +76,43 @@ def test_a_device_that_was_asked_for_by_name_must_be_there() -> None:
 
 def test_a_choice_without_a_backend_on_the_device_is_refused() -> None:
     with pytest.raises(UsageError, match="has a backend on the chosen --device"):
-        plan_cases(choose(REGISTRY, ["numpy_manual"]), Problem(), 1, ["cuda"])
+        plan_cases(choose(REGISTRY, ["numpy_manual"]), Problem(), [1], ["cuda"])
 
 
 def test_rounds_are_shuffled_anew_from_the_seed() -> None:
-    cases = plan_cases(choose(REGISTRY), Problem(), 1, ["cpu"])
+    cases = plan_cases(choose(REGISTRY), Problem(), [1], ["cpu"])
     orders = [round_order(cases, 0, number) for number in range(20)]
     assert len(set(orders)) == 20
     assert all(sorted(order, key=cases.index) == list(cases) for order in orders)
     assert orders == [round_order(cases, 0, number) for number in range(20)]
     assert orders[0] != round_order(cases, 1, 0)
     assert len({order[0] for order in orders}) > 5  # no case is always first
+
+
+@pytest.mark.usefixtures("no_cuda")
+def test_each_number_of_threads_and_each_mode_is_a_case_of_its_own() -> None:
+    modes = [Mode.RESIDENT_WARM, Mode.TRANSFERRED_COLD]
+    planned = plan_cases(choose(REGISTRY, ["torch_nn"]), Problem(), [1, 4], (), modes, Precision.TF32)
+    assert [(item.case.backend, item.case.threads, item.case.mode) for item in planned] == [
+        # The CPU has nothing to transfer: it takes the resident batch, as warm or cold.
+        ("torch-cpu", 1, Mode.RESIDENT_WARM),
+        ("torch-cpu", 1, Mode.RESIDENT_COLD),
+        ("torch-cpu", 4, Mode.RESIDENT_WARM),
+        ("torch-cpu", 4, Mode.RESIDENT_COLD),
+        ("torch-cuda", 1, Mode.RESIDENT_WARM),
+        ("torch-cuda", 1, Mode.TRANSFERRED_COLD),
+        ("torch-cuda", 4, Mode.RESIDENT_WARM),
+        ("torch-cuda", 4, Mode.TRANSFERRED_COLD),
+    ]
+    assert {item.case.precision for item in planned} == {Precision.TF32}
+
+
+@pytest.mark.usefixtures("no_cuda")
+def test_modes_that_are_one_on_the_host_are_measured_there_once() -> None:
+    planned = plan_cases(choose(REGISTRY, ["torch_nn"]), Problem(), [1], (), list(Mode))
+    modes = [(item.case.backend, item.case.mode.value) for item in planned]
+    assert modes == [("torch-cpu", "resident-warm"), ("torch-cpu", "resident-cold")] + [
+        ("torch-cuda", mode.value) for mode in Mode
+    ]
+    on_cpu = plan_cases(choose(REGISTRY, ["numpy_manual"]), Problem(), [1], ["cpu"], [Mode.TRANSFERRED_WARM])
+    assert [item.case.mode for item in on_cpu] == [Mode.RESIDENT_WARM]

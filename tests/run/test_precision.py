@@ -4,15 +4,15 @@ import math
 
 import pytest
 
-from bench.model.case import Case
+from bench.model.case import Case, Mode
 from bench.model.problem import Problem
 from bench.model.registry import discover
-from bench.run.plan import choose, plan_cases
+from bench.run.plan import Planned, choose, plan_cases
 from bench.run.precision import MIN_ROUNDS, Ledger
 
 
 def ledger_of(*names: str) -> tuple[Ledger, dict[str, Case]]:
-    planned = plan_cases(choose(discover(), names), Problem(), 1, ["cpu"])
+    planned = plan_cases(choose(discover(), names), Problem(), [1], ["cpu"])
     return Ledger(planned), {item.case.implementation: item.case for item in planned}
 
 
@@ -69,3 +69,33 @@ def test_a_case_without_its_baseline_is_judged_alone() -> None:
     assert estimate.value == 2.0
     ledger.drop(cases["torch_tensor"])
     assert ledger.widest() is None
+
+
+def test_an_invalid_round_is_forgotten_for_every_case() -> None:
+    ledger, cases = ledger_of("numpy_manual", "torch_tensor")
+    fill(ledger, cases["numpy_manual"], [2.0] * 7)
+    fill(ledger, cases["torch_tensor"], [1.0, 1.0, 500.0, 1.0, 1.0, 1.0, 1.0])
+    ledger.forget(2)
+    estimate = ledger.estimate(cases["torch_tensor"])
+    assert estimate is not None
+    assert (estimate.value, estimate.high) == pytest.approx((2.0, 2.0))
+    for number in range(7):
+        ledger.forget(number)
+    assert ledger.estimate(cases["torch_tensor"]) is None
+    assert ledger.width(cases["torch_tensor"]) == math.inf
+
+
+def test_a_transferred_case_is_judged_over_the_resident_baseline() -> None:
+    modes = [Mode.RESIDENT_WARM, Mode.TRANSFERRED_WARM]
+    implementations = choose(discover(), ["numpy_bias_sgd", "torch_nn"])
+    planned = [
+        Planned(item.case, item.implementation) for item in plan_cases(implementations, Problem(), [1], (), modes)
+    ]
+    ledger = Ledger(planned)
+    (baseline,) = (item.case for item in planned if item.case.backend == "numpy")
+    (moved,) = (item.case for item in planned if item.case.mode is Mode.TRANSFERRED_WARM)
+    fill(ledger, baseline, [3.0] * 6)
+    fill(ledger, moved, [1.0] * 6)
+    estimate = ledger.estimate(moved)
+    assert estimate is not None
+    assert estimate.value == pytest.approx(3.0)

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from bench.data.schema import Method, Status
+from bench.model.condition import Condition
 from bench.model.registry import discover
 from bench.run.plan import choose, plan_cases
-from bench.run.records import rows_of, whole_step_seconds
-from bench.timing.measure import Sample
+from bench.run.records import rows_of, throttled, whole_step_seconds
+from bench.timing.policy import Sample
 from bench.timing.protocol import Reply
 
 
 def test_a_reply_becomes_rows_with_nothing_lost(ok_reply: Any, small_problem: Any) -> None:
-    (item,) = plan_cases(choose(discover(), ["numpy_manual"]), small_problem, 1)
+    (item,) = plan_cases(choose(discover(), ["numpy_manual"]), small_problem, [1])
     samples, process = rows_of("r", item.case, 3, 17, ok_reply, 0.25)
     assert [(s.phase, s.round, s.process, s.seconds, s.flags) for s in samples] == [("step", 3, 17, 1e-6, "")]
     assert (process.status, process.verified, process.wall_seconds) == (Status.OK, True, 0.25)
@@ -20,7 +22,7 @@ def test_a_reply_becomes_rows_with_nothing_lost(ok_reply: Any, small_problem: An
 
 
 def test_what_a_failed_process_does_not_know_stays_unknown(small_problem: Any) -> None:
-    (item,) = plan_cases(choose(discover(), ["numpy_manual"]), small_problem, 1)
+    (item,) = plan_cases(choose(discover(), ["numpy_manual"]), small_problem, [1])
     samples, process = rows_of("r", item.case, 0, 0, Reply(Status.FAILED, "it broke"), 1.0)
     assert samples == []
     assert (process.status, process.reason, process.verified) == (Status.FAILED, "it broke", False)
@@ -37,3 +39,39 @@ def test_the_median_of_whole_steps_leaves_out_single_depths_and_phases() -> None
     ]
     assert whole_step_seconds(Reply(Status.OK, samples=tuple(samples))) == 2e-6
     assert whole_step_seconds(Reply(Status.OK)) is None
+
+
+def test_the_state_of_a_device_and_its_energy_have_columns(ok_reply: Any, small_problem: Any) -> None:
+    (item,) = plan_cases(choose(discover(), ["numpy_manual"]), small_problem, [1])
+    condition = Condition(
+        sm_clock_mhz=1410,
+        throttle=("power cap", "thermal"),
+        power_watts=299.5,
+        temperature_celsius=81.0,
+        other_bytes=7,
+        energy_joules=123456.0,
+    )
+    reply = replace(ok_reply, condition=condition, energy_joules=0.25, device_name="A GPU")
+    samples, process = rows_of("r", item.case, 0, 0, reply, 1.0)
+    assert samples[0].device_name == "A GPU"
+    assert (process.clock_mhz, process.power_watts, process.temperature_celsius, process.other_bytes) == (
+        1410,
+        299.5,
+        81.0,
+        7,
+    )
+    assert process.throttled == "power cap, thermal"
+    assert process.energy_joules == 0.25, "of one step, not the counter"
+
+
+def test_a_device_that_was_throttled_while_sampling_only_was_so_for_a_while(ok_reply: Any) -> None:
+    flagged = replace(ok_reply.samples[0], flags="preempted throttled")
+    assert throttled(replace(ok_reply, samples=(flagged,))) == "for a while"
+    assert throttled(replace(ok_reply, samples=(flagged,), condition=Condition(throttle=("thermal",)))) == "thermal"
+    assert throttled(replace(ok_reply, condition=Condition())) == ""
+    assert throttled(ok_reply) == ""
+
+
+def test_the_median_of_whole_steps_is_by_the_hosts_clock() -> None:
+    samples = (Sample("step", Method.WHOLE, 0, 1, 9000), Sample("step", Method.WHOLE, 0, 1, 1000, clock="device"))
+    assert whole_step_seconds(Reply(Status.OK, samples=samples)) == 9e-6

@@ -8,16 +8,21 @@ import pytest
 
 from bench.data.schema import Manifest
 from bench.data.store import RunStore
-from bench.errors import UsageError
+from bench.errors import DataFormatError, UsageError
+from bench.model.case import Mode
+from bench.model.condition import Condition
+from bench.model.device import Precision
 from bench.model.problem import Dtype, Problem
 from bench.model.registry import discover
 from bench.run.plan import choose, plan_cases
 from bench.run.records import rows_of
 from bench.run.resume import check_same, done_so_far, planned_of, source_hashes
-from bench.timing.measure import Sample
+from bench.timing.policy import Sample
 from bench.timing.protocol import Reply
 
-PLANNED = plan_cases(choose(discover(), ["numpy_manual", "torch_nn"]), Problem(batch=9, dtype=Dtype.FLOAT64, seed=5), 3)
+PLANNED = plan_cases(
+    choose(discover(), ["numpy_manual", "torch_nn"]), Problem(batch=9, dtype=Dtype.FLOAT64, seed=5), [3]
+)
 
 
 def manifest(**changes: Any) -> Manifest:
@@ -50,7 +55,7 @@ def test_an_implementation_that_is_gone_is_named() -> None:
 
 
 def test_sources_are_known_by_their_content() -> None:
-    hashes = source_hashes(item.implementation for item in PLANNED)
+    hashes = source_hashes(PLANNED)
     for item in PLANNED:
         path = Path(item.implementation.origin.partition(":")[2])
         assert hashes[item.case.implementation] == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -95,3 +100,29 @@ def test_a_run_that_had_only_begun_has_no_progress(tmp_path: Path) -> None:
     RunStore.create(tmp_path / "r", manifest())
     done = done_so_far(tmp_path / "r", manifest())
     assert (done.rounds, done.processes, done.seconds) == ({}, 0, 0.0)
+
+
+def test_modes_threads_and_precision_come_back_with_the_plan(tmp_path: Path) -> None:
+    implementations = choose(discover(), ["torch_nn"])
+    planned = plan_cases(implementations, Problem(seed=5), [1, 2], (), list(Mode), Precision.TF32)
+    again = planned_of(manifest(cases=[item.for_manifest() for item in planned]), discover())
+    assert [item.case for item in again] == [item.case for item in planned]
+
+
+@pytest.mark.parametrize(("column", "value"), [("mode", "floating"), ("precision", "half"), ("backend", "gone")])
+def test_a_plan_that_makes_no_sense_here_is_refused(column: str, value: str) -> None:
+    odd = manifest()
+    odd.cases[0].columns[column] = value
+    with pytest.raises(DataFormatError, match="makes no sense"):
+        planned_of(odd, discover())
+
+
+def test_throttled_rounds_are_read_back_from_the_files(tmp_path: Path, ok_reply: Reply) -> None:
+    mine = manifest()
+    store = RunStore.create(tmp_path / "r", mine)
+    hot = Reply(ok_reply.status, samples=ok_reply.samples, condition=Condition(throttle=("thermal",)))
+    for number, reply in enumerate((ok_reply, hot, ok_reply)):
+        store.append(*rows_of("r", PLANNED[0].case, number, number, reply, 1.0))
+    done = done_so_far(tmp_path / "r", mine)
+    assert done.invalid == {1}
+    assert set(done.rounds[PLANNED[0].case]) == {0, 1, 2}

@@ -11,7 +11,9 @@ import pytest
 from bench.data.schema import Status
 from bench.data.store import read_manifest, read_processes, read_samples, read_summary
 from bench.errors import ChildError, ChildTimeout
+from bench.model.condition import Condition
 from bench.run.runner import Done, Limits
+from bench.timing.peaks import Peaks
 from bench.timing.protocol import Reply, Request
 
 Make = Callable[..., Any]
@@ -162,7 +164,8 @@ def test_ctrl_c_leaves_a_readable_run(make: Make) -> None:
 
 
 def test_skipped_cases_are_planned_but_never_asked(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.model.device import BACKENDS, Availability
+    from bench.model.backends import BACKENDS
+    from bench.model.device import Availability
 
     monkeypatch.setattr(
         type(BACKENDS["torch-cuda"]), "availability", lambda backend: Availability(False, "absent: the test says so")
@@ -282,3 +285,142 @@ def test_a_resumed_run_counts_what_it_has_spent_and_does_not_repeat_a_failure(ma
     )
     runner.execute()
     assert [request.implementation for request in bench.double.asked] == ["numpy_manual"] * 3
+
+
+# What a device can do at most
+
+
+def again(bench: Any, limits: Limits, done: Done) -> Any:
+    """The same run, taken up by another runner."""
+    return type(bench.runner)(
+        bench.runner._store,
+        bench.runner.manifest,
+        bench.planned,
+        bench.double,
+        limits,
+        bench.seen,
+        done=done,
+        now=lambda: bench.double.time,
+    )
+
+
+def test_peaks_are_measured_before_the_first_case_once_a_backend_and_number_of_threads(make: Make) -> None:
+    order: list[str] = []
+
+    def answer(request: Request) -> Reply:
+        order.append("case")
+        return _ok(bench)
+
+    bench = make(Limits(1000, rounds=2), answer, threads=(1, 2))
+    real = bench.double.peak
+    bench.double.peak = lambda request: (order.append("peak"), real(request))[1]
+    bench.runner.execute()
+    assert order == ["peak"] * 2 + ["case"] * 8
+    asked = [(r.backend, r.implementation, r.origin, r.threads, r.policy) for r in bench.double.asked_for_peaks]
+    assert asked == [("numpy", "", "", 1, None), ("numpy", "", "", 2, None)]
+    assert bench.seen.calibrated == ["numpy"] * 2
+    bench.runner.finish()
+    found = read_manifest(bench.folder).peaks
+    assert [(peak.backend, peak.device, peak.threads, peak.dtype, peak.precision) for peak in found] == [
+        ("numpy", "cpu", 1, "float32", "full"),
+        ("numpy", "cpu", 2, "float32", "full"),
+    ]
+    assert {(p.gflops, p.matmul_size, p.gigabytes_per_second, p.copy_bytes) for p in found} == {
+        (50.0, 1024, 8.0, 1 << 26)
+    }
+
+
+def test_peaks_are_on_disk_before_the_first_case_is_measured(make: Make) -> None:
+    seen: list[int] = []
+
+    def answer(_: Request) -> Reply:
+        seen.append(len(read_manifest(bench.folder).peaks))
+        return _ok(bench)
+
+    bench = make(Limits(1000, rounds=1), answer)
+    bench.runner.execute()
+    assert seen == [1, 1]
+
+
+def test_a_resumed_run_keeps_its_peaks(make: Make) -> None:
+    bench = make(Limits(1000, rounds=1))
+    bench.runner.execute()
+    peaks = list(bench.runner.manifest.peaks)
+    again(bench, Limits(1000, rounds=2), Done(processes=2)).execute()
+    assert len(bench.double.asked_for_peaks) == 1
+    assert bench.runner.manifest.peaks == peaks
+
+
+@pytest.mark.parametrize("reply", [Reply(Status.OK), Reply(Status.FAILED, "no memory"), ChildError("died")])
+def test_a_device_without_a_peak_is_measured_all_the_same(make: Make, reply: Any) -> None:
+    def peak(_: Request) -> Reply:
+        if isinstance(reply, Exception):
+            raise reply
+        return reply  # type: ignore[no-any-return]
+
+    bench = make(Limits(1000, rounds=1))
+    bench.double.peak = peak
+    bench.runner.execute()
+    assert {row.status for row in bench.runner.finish()} == {Status.OK}
+    assert bench.runner.manifest.peaks == []
+    assert bench.seen.failures == []
+
+
+def test_an_impossible_rate_is_refused_in_the_summary(make: Make) -> None:
+    bench = make(Limits(1000, rounds=1))
+    bench.double.peak = lambda _: Reply(Status.OK, peaks=Peaks(1.0, 8, 1.0, 8))
+    bench.runner.execute()
+    rows = bench.runner.finish()
+    assert {row.status for row in rows} == {Status.WRONG}
+    assert all(row.reason.startswith("impossible: ") for row in rows)
+
+
+# Throttled rounds
+
+
+def throttling(bench: Any, *rounds: int) -> Callable[[Request], Reply]:
+    """The device is throttled while `numpy_adam` is measured in these rounds, and takes a hundred times as long."""
+
+    def answer(request: Request) -> Reply:
+        reply = _ok(bench[0])
+        number = [each.implementation for each in bench[0].double.asked].count("numpy_adam") - 1
+        if request.implementation != "numpy_adam" or number not in rounds:
+            return reply
+        slow = replace(reply.samples[0], nanoseconds=100_000)
+        return replace(reply, samples=(slow,), condition=Condition(throttle=("thermal",)))
+
+    return answer
+
+
+def test_a_throttled_round_is_forgotten_for_all_cases_and_measured_anew(make: Make) -> None:
+    """After six rounds both cases have five that count; the wider half is one of them, then it is the other's turn."""
+    bench: list[Any] = []
+    bench.append(make(Limits(1000, precision=0.02), throttling(bench, 2)))
+    bench[0].runner.execute()
+    assert bench[0].runner.manifest.ended_by == "precision"
+    assert bench[0].runner.manifest.rounds_done == 8
+    assert sorted(name for name, number in bench[0].seen.measured if number > 5) == ["numpy_adam", "numpy_manual"]
+    processes = read_processes(bench[0].folder)
+    assert set(processes[processes["throttled"] != ""]["round"]) == {2}
+    rows = bench[0].runner.finish()
+    assert {(row.processes, row.invalid_rounds, row.median_seconds) for row in rows} == {(6, 1, 1e-6)}
+
+
+def test_a_throttled_round_is_known_again_when_a_run_is_resumed(make: Make) -> None:
+    bench = make(Limits(1000, precision=0.02))
+    cases = [item.case for item in bench.planned]
+    seconds = {number: 1e-6 if number != 2 else 1e-4 for number in range(6)}
+    done = Done({case: dict(seconds) for case in cases}, invalid=frozenset({2}), processes=12)
+    again(bench, Limits(1000, precision=0.02), done).execute()
+    assert sorted(name for name, number in bench.seen.measured if number > 5) == ["numpy_adam", "numpy_manual"]
+    assert len(bench.seen.measured) == 2
+
+
+def test_a_round_that_was_throttled_before_the_run_broke_off_stays_invalid_when_it_is_finished(make: Make) -> None:
+    bench = make(Limits(1000))
+    manual, adam = (item.case for item in bench.planned)
+    whole = dict.fromkeys(range(6), 1e-6)
+    done = Done({manual: {**whole}, adam: dict.fromkeys(range(5), 1e-06)}, invalid=frozenset({5}), processes=11)
+    again(bench, Limits(1000), done).execute()
+    assert bench.seen.measured[0] == ("numpy_adam", 5)
+    assert sorted(name for name, number in bench.seen.measured if number > 5) == ["numpy_adam", "numpy_manual"]

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench.model.condition import FOREIGN_BYTES, Condition
+from bench.model.nvidia import SLOWING
 from bench.timing import conditions
 
 Fake = Callable[[dict[str, str]], None]
@@ -99,3 +103,81 @@ def test_looking_changes_nothing_on_this_machine() -> None:
     }
     source = Path(conditions.__file__).read_text(encoding="utf-8")
     assert "write" not in source
+
+
+GPU = Condition(
+    sm_clock_mhz=1980,
+    max_sm_clock_mhz=1980,
+    power_watts=120.0,
+    temperature_celsius=80.0,
+    other_bytes=0,
+    mig=False,
+    persistence=True,
+)
+GPU_NAMES = [
+    "GPU persistence",
+    "GPU clock",
+    "GPU throttling",
+    "GPU memory of others",
+    "GPU instances (MIG)",
+    "GPU temperature",
+]
+
+
+def test_a_gpu_in_good_order_disturbs_nothing() -> None:
+    found = conditions.gpu_findings(GPU, None)
+    assert [finding.name for finding in found] == GPU_NAMES
+    assert not any(finding.disturbs or finding.cure for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "state", "cure"),
+    [
+        ({"persistence": False}, "GPU persistence", "off", "sudo nvidia-smi -pm 1"),
+        ({"sm_clock_mhz": 345}, "GPU clock", "345 MHz of 1980 MHz", "sudo nvidia-smi --lock-gpu-clocks="),
+        ({"throttle": ("power cap",)}, "GPU throttling", "power cap", "--power-limit="),
+        ({"throttle": ("thermal", "hardware thermal")}, "GPU throttling", "thermal, hardware thermal", "let it cool"),
+        ({"throttle": ("power brake",)}, "GPU throttling", "power brake", "power supply"),
+        ({"other_bytes": 300 * 2**20}, "GPU memory of others", "300 MiB", "`nvidia-smi` shows whose it is"),
+        ({"mig": True}, "GPU instances (MIG)", "on: what is measured is a part of the GPU", "nvidia-smi -mig 0"),
+        ({"temperature_celsius": 81.0}, "GPU temperature", "81 C", "let it cool"),
+    ],
+)
+def test_what_disturbs_on_a_gpu_and_what_cures_it(change: dict[str, Any], name: str, state: str, cure: str) -> None:
+    found = conditions.gpu_findings(dataclasses.replace(GPU, **change), None)
+    (disturbing,) = [finding for finding in found if finding.disturbs]
+    assert disturbing.name == name
+    assert disturbing.state.startswith(state)
+    assert cure in disturbing.cure
+    assert [finding.name for finding in found if finding.cure] == [name]
+
+
+def test_one_cure_is_named_once() -> None:
+    both = dataclasses.replace(GPU, throttle=("thermal", "hardware thermal", "power cap"))
+    cure = next(finding.cure for finding in conditions.gpu_findings(both, None) if finding.name == "GPU throttling")
+    assert cure.count("let it cool") == cure.count("--power-limit=") == 1
+
+
+def test_every_reason_that_has_its_own_cure_is_one_that_is_read() -> None:
+    assert set(conditions._THROTTLE_CURES) < set(SLOWING.values())
+
+
+def test_a_little_memory_of_others_is_shown_and_does_not_disturb() -> None:
+    held = dataclasses.replace(GPU, other_bytes=FOREIGN_BYTES)
+    assert "GPU memory of others: 64 MiB" in [finding.sentence for finding in conditions.gpu_findings(held, None)]
+    assert not any(finding.disturbs for finding in conditions.gpu_findings(held, None))
+
+
+def test_what_a_gpu_does_not_tell_is_not_visible() -> None:
+    found = conditions.gpu_findings(Condition(), None)
+    states = {finding.name: finding.state for finding in found}
+    assert states == dict.fromkeys(GPU_NAMES, "not visible") | {"GPU throttling": "none seen"}
+    assert not any(finding.disturbs or finding.cure for finding in found)
+
+
+def test_no_gpu_is_one_line_with_its_reason() -> None:
+    (absent,) = conditions.gpu_findings(None, "no CUDA device: no NVIDIA driver is installed")
+    assert absent.sentence == "GPU: no CUDA device: no NVIDIA driver is installed"
+    assert not absent.disturbs
+    (silent,) = conditions.gpu_findings(None, None)
+    assert silent == conditions.Finding("GPU", "there is one, but its driver does not tell its condition", False)

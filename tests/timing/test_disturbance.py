@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench.timing.disturbance import KernelCounters, Reading, flags, unobserved
+from bench.model.condition import FOREIGN_BYTES, Condition
+from bench.timing.disturbance import KernelCounters, Reading, flags, together, unobserved, watching
 
 QUIET = Reading(5, 100, 1000)
 MILLISECOND = 1_000_000
@@ -52,3 +54,32 @@ def test_a_system_without_counters_gives_no_flags(tmp_path: Path, content: str |
 
 def test_unobserved_samples_have_no_flags() -> None:
     assert unobserved()(MILLISECOND) == ""
+
+
+def test_a_device_is_read_before_and_after_a_sample() -> None:
+    readings = iter([Condition(), Condition(throttle=("thermal",)), Condition(), Condition()])
+    observe = watching(lambda: next(readings))
+    assert observe()(MILLISECOND) == "throttled"
+    assert observe()(MILLISECOND) == ""
+    assert list(readings) == []
+
+
+def test_the_flags_of_several_observers_stand_in_their_order() -> None:
+    log: list[str] = []
+
+    def observer(name: str, flag: str) -> Any:
+        def observe() -> Any:
+            log.append(f"{name} before")
+            return lambda nanoseconds: (log.append(f"{name} after {nanoseconds}"), flag)[1]
+
+        return observe
+
+    observe = together(observer("a", "preempted stolen"), observer("b", ""), observer("c", "foreign"))
+    assert observe()(5) == "preempted stolen foreign"
+    assert log == ["a before", "b before", "c before", "a after 5", "b after 5", "c after 5"]
+    assert together()()(5) == ""
+
+
+def test_memory_in_foreign_hands_flags_every_sample() -> None:
+    observe = watching(lambda: Condition(other_bytes=FOREIGN_BYTES + 1))
+    assert together(unobserved, observe)()(MILLISECOND) == "foreign"

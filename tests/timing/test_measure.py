@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bench import Stage, Step
 from bench.data.schema import Method
-from bench.timing.measure import (
-    Measurement,
-    Policy,
-    Sample,
-    _Course,
-    calibrate,
-    first_step,
-    measure,
-    time_staged,
-    time_whole,
-    warm_up,
-)
+from bench.timing.measure import Course, Measurement, WarmUp, calibrate, first_step, measure, warm_up
+from bench.timing.policy import Policy, Sample
 
 
 def measured(world: Any, policy: Policy | None = None, fused: bool = False, **options: Any) -> Measurement:
     policy = policy or Policy(sample_seconds=6e-6, process_seconds=120e-6, warmup_min_seconds=6e-6)
     options = {"resolution": 1, "steps": 1000, **options}
-    return measure(world.step(fused), now=world.now, synchronize=world.synchronize, policy=policy, **options)
+    return measure(world.rig(fused), policy=policy, **options)
+
+
+def warmed_up(world: Any, policy: Policy, steps: int = 1000, cycle: int = 1) -> WarmUp:
+    rig = world.rig()
+    return warm_up(Course(rig.step, steps), cycle, policy, rig)
 
 
 def of(measurement: Measurement, phase: str, method: Method) -> list[Sample]:
     return [sample for sample in measurement.samples if (sample.phase, sample.method) == (phase, method)]
 
 
-def test_a_whole_sample_synchronises_at_its_ends_only(world: Any) -> None:
-    world.sync_cost = 7
-    assert time_whole(world.step(), 3, world.now, world.synchronize) == (3 * 600 + 7,)
-    assert world.log == ["sync", "clock", *["f", "b", "u"] * 3, "sync", "clock"]
-
-
-def test_a_staged_sample_synchronises_after_each_phase_inside_its_time(world: Any) -> None:
-    world.sync_cost = 7
-    assert time_staged(world.step(), 3, world.now, world.synchronize) == (3 * 107, 3 * 207, 3 * 307)
-    one = ["clock", "f", "sync", "clock", "b", "sync", "clock", "u", "sync", "clock"]
-    assert world.log == ["sync", *one * 3]
-
-
 def test_the_first_step_is_a_sample_of_its_own(world: Any) -> None:
-    assert first_step(world.step(), world.now, world.synchronize) == Sample("first_step", Method.WHOLE, 0, 1, 600)
+    assert first_step(world.rig()) == Sample("first_step", Method.WHOLE, 0, 1, 600)
 
 
 def test_every_phase_and_the_whole_are_found_exactly(world: Any) -> None:
@@ -108,17 +91,17 @@ def test_a_slow_step_still_gets_the_fewest_samples_allowed(world: Any) -> None:
 def test_warm_up_discards_a_slow_start_and_ends_when_thirds_agree(world: Any) -> None:
     world.cost_of_step = lambda index: (10_000, 0, 0) if index < 20 else (100, 200, 300)
     policy = Policy(warmup_min_seconds=6e-6)
-    found = warm_up(_Course(world.step(), 1000), 1, policy, world.now, world.synchronize)
+    found = warmed_up(world, policy)
     # With 3 iterations the thirds agree already at the slow level: the start looks steady. That is what the minimum
     # is for; with it the first look comes after 20 slow steps.
     assert found.settled
-    later = warm_up(_Course(world.step(), 1000), 1, Policy(warmup_min_seconds=201e-6), world.now, world.synchronize)
+    later = warmed_up(world, Policy(warmup_min_seconds=201e-6))
     assert later.iteration_nanoseconds == 600
 
 
 def test_warm_up_goes_on_while_the_step_gets_faster(world: Any) -> None:
     world.cost_of_step = lambda index: (max(600, 60_000 - 1000 * index), 0, 0)
-    found = warm_up(_Course(world.step(), 10_000), 1, Policy(warmup_min_seconds=1e-6), world.now, world.synchronize)
+    found = warmed_up(world, Policy(warmup_min_seconds=1e-6), steps=10_000)
     assert found.settled
     assert found.iterations % 3 == 0
     third = found.iterations // 3
@@ -130,14 +113,14 @@ def test_warm_up_goes_on_while_the_step_gets_faster(world: Any) -> None:
 def test_warm_up_that_never_settles_ends_at_its_cap_and_says_so(world: Any) -> None:
     world.cost_of_step = lambda index: (int(1000 * 1.5**index), 0, 0)
     policy = Policy(warmup_min_seconds=0.0, warmup_max_seconds=1e-3)
-    found = warm_up(_Course(world.step(), 1000), 1, policy, world.now, world.synchronize)
+    found = warmed_up(world, policy)
     assert not found.settled
     assert world.time >= 1e6
 
 
 def test_warm_up_counts_whole_cycles(world: Any) -> None:
     world.cost_of_step = lambda index: (100 * (index % 4), 0, 0)
-    found = warm_up(_Course(world.step(), 1000), 4, Policy(warmup_min_seconds=1e-6), world.now, world.synchronize)
+    found = warmed_up(world, Policy(warmup_min_seconds=1e-6), cycle=4)
     assert found.settled
     assert found.iterations % 4 == 0
     assert found.iteration_nanoseconds == 150
@@ -170,29 +153,6 @@ def test_a_fused_step_has_no_staged_phases_but_profiled_ones(world: Any) -> None
     profiled = {s.phase: s.nanoseconds for s in found.samples if s.method is Method.PROFILED}
     assert profiled == {"forward": 5000, "backward": 9000, "update": 2000}
     assert len(of(found, "forward", Method.PROFILED)) == Policy.traced_steps
-
-
-def test_a_planted_missing_synchronisation_would_be_seen(world: Any) -> None:
-    """What time_whole would report if it forgot the last synchronisation, on a device that works behind the host."""
-    behind = {"pending": 0}
-
-    def launch() -> None:
-        behind["pending"] += 5000
-
-    def wait() -> None:
-        world.time += behind["pending"]
-        behind["pending"] = 0
-
-    from bench import BACKWARD, FORWARD, UPDATE, Stage, State, Step
-
-    step = Step(
-        (Stage(FORWARD, launch), Stage(BACKWARD, launch), Stage(UPDATE, launch)),
-        lambda: State(0.0, {}),
-        lambda: None,
-    )
-    assert time_whole(step, 2, world.now, wait) == (30_000,)
-    assert time_staged(step, 2, world.now, wait) == (10_000, 10_000, 10_000)
-    assert time_whole(step, 2, world.now, lambda: None) == (0,)
 
 
 def test_flags_are_looked_for_around_each_sample_and_outside_its_time(world: Any) -> None:
@@ -247,7 +207,7 @@ def test_the_first_cycle_after_a_reset_is_not_timed(world: Any) -> None:
     step = Step(tuple(Stage(stage.phases, run(stage)) for stage in plain.stages), plain.state, reset)
     step()
     policy = Policy(sample_seconds=6e-6, process_seconds=500e-6, warmup_min_seconds=6e-6)
-    found = measure(step, now=world.now, synchronize=world.synchronize, resolution=1, steps=25, policy=policy)
+    found = measure(world.rig(step=step), resolution=1, steps=25, policy=policy)
     assert world.resets > 3
     assert {s.nanoseconds / s.iterations for s in of(found, "step", Method.WHOLE)} == {600}
     assert {s.nanoseconds / s.iterations for s in of(found, "forward", Method.STAGED)} == {100}
@@ -255,5 +215,74 @@ def test_the_first_cycle_after_a_reset_is_not_timed(world: Any) -> None:
 
 def test_a_slow_steady_step_is_steady(world: Any) -> None:
     world.cost_of_step = lambda index: (10**9, 10**9, 10**9)
-    found = warm_up(_Course(world.step(), 1000), 1, Policy(), world.now, world.synchronize)
+    found = warmed_up(world, Policy())
     assert (found.settled, found.iterations) == (True, 6)
+
+
+# By the device's own clock
+
+
+QUICK = Policy(sample_seconds=1e-3, process_seconds=20e-3, warmup_min_seconds=1e-3)
+
+
+def on_device(measurement: Measurement) -> list[Sample]:
+    return [sample for sample in measurement.samples if sample.clock == "device"]
+
+
+def test_a_device_with_a_clock_gives_samples_of_both_clocks(gpu: Any) -> None:
+    found = measure(gpu.rig(), resolution=1, steps=500, policy=QUICK)
+    device, host = on_device(found), [sample for sample in found.samples if sample.clock == "host"]
+    each = {phase: {s.nanoseconds / s.iterations for s in device if s.phase == phase} for phase in ("forward", "step")}
+    assert each == {"forward": {100_000}, "step": {350_000}}
+    assert {s.method for s in device} == {Method.STAGED, Method.WHOLE}
+    # By the host's clock a phase costs its launch as well, and a whole step only the first one.
+    assert {s.nanoseconds / s.iterations for s in host if s.phase == "forward"} == {105_000}
+    assert {s.nanoseconds - s.iterations * 350_000 for s in host if s.phase == "step"} == {5_000}
+    assert {s.flags for s in found.samples} == {""}
+
+
+def test_samples_by_the_device_are_no_more_than_the_policy_allows(gpu: Any) -> None:
+    found = measure(gpu.rig(), resolution=1, steps=500, policy=replace(QUICK, process_seconds=0.1, device_samples=3))
+    assert [s.sample for s in on_device(found) if s.phase == "step"] == [0, 1, 2]
+    assert len(of(found, "step", Method.WHOLE)) > 10
+
+
+def test_short_phases_are_batched_and_say_so(gpu: Any) -> None:
+    gpu.costs = (2_000, 3_000, 4_000)
+    device = on_device(measure(gpu.rig(), resolution=1, steps=500, policy=QUICK))
+    assert {(s.phase, s.method, s.nanoseconds / s.iterations) for s in device} == {
+        ("forward", Method.BATCHED, 2_000),
+        ("backward", Method.BATCHED, 3_000),
+        ("update", Method.BATCHED, 4_000),
+        ("step", Method.WHOLE, 9_000),
+    }
+
+
+def test_what_nothing_holds_back_is_flagged_as_bound_by_its_launches(gpu: Any) -> None:
+    gpu.costs, gpu.holds = (2_000, 3_000, 4_000), False
+    found = measure(gpu.rig(), resolution=1, steps=500, policy=QUICK)
+    assert {s.flags for s in on_device(found)} == {"launch_bound"}
+    assert {s.flags for s in found.samples if s.clock == "host"} == {""}
+
+
+def test_training_starts_over_in_time_on_a_device_too(gpu: Any) -> None:
+    gpu.costs = (2_000, 3_000, 4_000)
+    measure(gpu.rig(), resolution=1, steps=100, policy=QUICK)
+    assert gpu.steps > 300
+    assert gpu.longest <= 100
+
+
+def test_cold_steps_are_flushed_outside_every_time_of_both_clocks(gpu: Any) -> None:
+    found = measure(gpu.rig(cold=True), resolution=1, steps=500, policy=QUICK)
+    assert {s.nanoseconds / s.iterations for s in on_device(found) if s.phase == "step"} == {350_000}
+    host = of(found, "step", Method.WHOLE)
+    assert {s.nanoseconds / s.iterations for s in host if s.clock == "host"} == {355_000}
+
+
+def test_cold_sampling_counts_what_the_flushes_cost(world: Any) -> None:
+    """Ten steps of 600 ns with a flush of 77 us before each: a sample costs 776 us, and 20 ms hold 13 of both kinds."""
+    policy = Policy(sample_seconds=6e-6, process_seconds=20e-3, warmup_min_seconds=6e-6)
+    found = measure(world.rig(cold=True), resolution=1, steps=1000, policy=policy)
+    whole = of(found, "step", Method.WHOLE)
+    assert {s.nanoseconds / s.iterations for s in whole} == {600}
+    assert len(whole) == 13

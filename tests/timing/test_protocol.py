@@ -6,14 +6,33 @@ import pytest
 
 from bench.data.schema import Method, Status
 from bench.errors import ChildError, ChildTimeout
+from bench.model.case import Mode
+from bench.model.condition import Condition
+from bench.model.device import Precision
 from bench.model.problem import Dtype, Problem
 from bench.oracle.verify import Verification
-from bench.timing.measure import Policy, Sample, WarmUp
-from bench.timing.protocol import REPLY, REQUEST, Channel, Reply, Request
+from bench.timing.measure import WarmUp
+from bench.timing.peaks import Peaks
+from bench.timing.policy import Policy, Sample
+from bench.timing.proof import Check
+from bench.timing.protocol import REPLY, REQUEST, Channel, Reply, Request, Task
 
 
 def test_messages_survive_the_wire() -> None:
-    request = Request("file:/x.py", "mine", "numpy", Problem(dtype=Dtype.FLOAT64), 2, "/t.npz", Policy())
+    request = Request(
+        "file:/x.py",
+        "mine",
+        "numpy",
+        Problem(dtype=Dtype.FLOAT64),
+        2,
+        "/t.npz",
+        mode=Mode.TRANSFERRED_COLD,
+        precision=Precision.TF32,
+        backend_origin="file:/y.py",
+        task=Task.PROVE,
+        policy=Policy(),
+        asked_nanoseconds=7,
+    )
     assert REQUEST.validate_json(REQUEST.dump_json(request)) == request
     reply = Reply(
         Status.OK,
@@ -22,10 +41,23 @@ def test_messages_survive_the_wire() -> None:
         facts={"a": "b"},
         verification=Verification(True, "", 4, 1e-4, 1e-7, None, 0.0),
         warmup=WarmUp(9, False, 1.5),
-        samples=(Sample("step", Method.WHOLE, 0, 3, 999), Sample("step", Method.WHOLE, 0, 1, 9, depth=2)),
+        samples=(
+            Sample("step", Method.WHOLE, 0, 3, 999),
+            Sample("step", Method.WHOLE, 0, 1, 9, depth=2),
+            Sample("update", Method.BATCHED, 0, 64, 9, clock="device", flags="launch_bound"),
+        ),
         peak_bytes=5,
+        condition=Condition(sm_clock_mhz=1410, throttle=("power cap", "thermal"), power_watts=299.5),
+        energy_joules=0.25,
+        peaks=Peaks(1e12, 4096, 1e11, 1 << 28),
+        checks=(Check("hold", False, "it did not"),),
     )
     assert REPLY.validate_json(REPLY.dump_json(reply)) == reply
+
+
+def test_a_request_that_says_no_more_is_of_a_full_precision_resident_warm_case() -> None:
+    request = Request("file:/x.py", "mine", "numpy", Problem(), 2, "/t.npz")
+    assert (request.task, request.mode, request.precision) == (Task.CASE, Mode.RESIDENT_WARM, Precision.FULL)
 
 
 def test_lines_arrive_whole_and_in_order_however_they_are_cut() -> None:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.data.schema import Method, Status
+from bench.model.case import Mode
 from bench.model.data import make_data
+from bench.model.device import Precision
 from bench.model.problem import Problem
 from bench.model.registry import BUILT_IN
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import make_truth, save_truth
-from bench.timing.measure import Policy
-from bench.timing.protocol import Request
+from bench.timing import peaks
+from bench.timing.policy import Policy
+from bench.timing.protocol import Reply, Request, Task
 from bench.timing.worker import work
 
 SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
-QUICK = Policy(sample_seconds=1e-4, process_seconds=1e-3, warmup_min_seconds=1e-4, warmup_max_seconds=1e-2)
+QUICK = Policy(
+    sample_seconds=1e-4, process_seconds=1e-3, warmup_min_seconds=1e-4, warmup_max_seconds=1e-2, energy_seconds=1e-3
+)
 SOURCE = (BUILT_IN / "numpy_bias_sgd.py").read_text(encoding="utf-8")
 Write = Callable[[str, str], Path]
 
@@ -30,7 +36,9 @@ def ask(tmp_path: Path, write: Write) -> Callable[..., object]:
 
     def do(text: str = SOURCE, policy: Policy | None = QUICK) -> object:
         path = write("mine.py", text)
-        return work(Request(f"file:{path}", "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "truth.npz"), policy))
+        return work(
+            Request(f"file:{path}", "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "truth.npz"), policy=policy)
+        )
 
     return do
 
@@ -97,6 +105,140 @@ def test_a_graph_that_was_pruned_is_wrong(tmp_path: Path, write: Write) -> None:
     workload = WORKLOADS["mlp_bias_sgd"]
     save_truth(make_truth(workload, make_data(SMALL, workload), SMALL.dtype), tmp_path / "t.npz")
     path = write("mine.py", source)
-    reply = work(Request(f"file:{path}", "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "t.npz"), QUICK))
+    reply = work(Request(f"file:{path}", "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "t.npz"), policy=QUICK))
     assert reply.status is Status.WRONG
     assert reply.reason == "the graph ran 2 of 5 matrix products: part of the step was pruned away."
+
+
+# Devices from files, modes, and what is asked of a device alone
+
+BACKEND = '''
+import numpy as np
+from bench import Availability, Backend, Device, Stream, backend
+from bench.model.condition import Condition
+
+class Line(Stream):
+    """A queue of one: everything has been done when a call returns."""
+    watching = False
+    def record(self):
+        return time.perf_counter_ns()
+    def reached(self, mark):
+        return True
+    def nanoseconds(self, start, end):
+        return float(end - start)
+    def hold(self, units):
+        pass
+    @contextlib.contextmanager
+    def watched(self):
+        yield
+
+@backend
+class FakeCpu(Backend):
+    name, framework, device, host_memory = "numpy-fakecpu", "numpy", "fakecpu", False
+    def availability(self):
+        return Availability(True)
+    def preload(self):
+        import numpy
+    def open(self, settings):
+        energy = iter(range(10, 100))
+        condition = lambda: Condition(throttle=("thermal",), energy_joules=float(next(energy)), power_watts=9.0)
+        def upload(target, array):
+            return lambda: np.copyto(target, array)
+        return Device(
+            kind="fakecpu", name="Imaginary 1", threads=settings.threads, handle=None, put=np.array,
+            synchronize=lambda: None, facts={"precision": str(settings.precision)}, stream=Line(), upload=upload,
+            flush=lambda: pathlib.Path(__file__ + ".flushed").touch(), condition=condition,
+            matmul=lambda a, b: lambda: a @ b, copy=lambda a: lambda: a.copy(),
+        )
+    def threads_in_use(self):
+        return 1
+    def peak_bytes(self):
+        return 123
+'''
+BACKEND = "import contextlib, pathlib, time\n" + BACKEND
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, write: Write, own_backends: None) -> Callable[..., Reply]:
+    """Ask something of the backend above, with an implementation from another file."""
+    workload = WORKLOADS["mlp_bias_sgd"]
+    save_truth(make_truth(workload, make_data(SMALL, workload), SMALL.dtype), tmp_path / "truth.npz")
+    origin = f"file:{write('device.py', BACKEND)}"
+    mine = f"file:{write('mine.py', SOURCE)}"
+    truth = str(tmp_path / "truth.npz")
+
+    def do(name: str = "numpy_bias_sgd", text: str = SOURCE, **options: object) -> Reply:
+        write("mine.py", text)
+        request = Request(mine if name else "", name, "numpy-fakecpu", SMALL, 1, truth, backend_origin=origin)
+        return work(replace(request, **options))  # type: ignore[arg-type]
+
+    return do
+
+
+def test_a_device_from_a_file_measures_with_its_own_clock_condition_and_energy(elsewhere: Callable[..., Reply]) -> None:
+    reply = elsewhere(policy=QUICK, precision=Precision.TF32)
+    assert (reply.status, reply.reason) == (Status.OK, "")
+    assert (reply.device_name, reply.facts, reply.peak_bytes) == ("Imaginary 1", {"precision": "tf32"}, 123)
+    assert {sample.clock for sample in reply.samples} == {"host", "device"}
+    assert reply.condition is not None
+    assert (reply.condition.throttle, reply.condition.power_watts) == (("thermal",), 9.0)
+    assert all("throttled" in sample.flags.split() for sample in reply.samples if sample.phase != "first_step")
+    assert reply.energy_joules is not None
+    assert 0 < reply.energy_joules < 1
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_every_mode_is_measured_where_the_device_can_do_it(
+    elsewhere: Callable[..., Reply], tmp_path: Path, mode: Mode
+) -> None:
+    reply = elsewhere(policy=QUICK, mode=mode)
+    assert (reply.status, reply.reason) == (Status.OK, "")
+    assert (tmp_path / "device.py.flushed").exists() == mode.cold
+
+
+def test_an_implementation_that_does_not_put_its_batch_fails_in_transferred_modes_alone(
+    elsewhere: Callable[..., Reply],
+) -> None:
+    resident = SOURCE.replace("device.put(data.x), device.put(data.y)", "data.x, data.y")
+    assert resident != SOURCE
+    assert elsewhere(text=resident, policy=QUICK).status is Status.OK
+    reply = elsewhere(text=resident, policy=QUICK, mode=Mode.TRANSFERRED_WARM)
+    assert reply.status is Status.FAILED
+    assert reply.reason.startswith("build does not put its batch with device.put(data.x) and device.put(data.y)")
+
+
+def test_a_device_is_asked_for_its_peaks_without_an_implementation(
+    elsewhere: Callable[..., Reply], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peaks, "_SIZES", (16,))
+    monkeypatch.setattr(peaks, "_COPY_BYTES", (1 << 12,))
+    reply = elsewhere("", task=Task.PEAKS)
+    assert (reply.status, reply.samples, reply.verification) == (Status.OK, (), None)
+    assert reply.peaks is not None
+    assert (reply.peaks.matmul_size, reply.peaks.copy_bytes) == (16, 1 << 12)
+    assert reply.peaks.flops_per_second > 0
+
+
+def test_a_case_that_is_to_be_proved_is_verified_watched_and_not_timed(elsewhere: Callable[..., Reply]) -> None:
+    reply = elsewhere(task=Task.PROVE)
+    assert (reply.status, reply.samples) == (Status.OK, ())
+    assert reply.verification is not None
+    assert [(check.name, check.passed) for check in reply.checks] == [("no synchronisation inside a phase", True)]
+
+
+def test_a_device_that_is_to_be_proved_is_found_out(
+    elsewhere: Callable[..., Reply], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It pretends to have a queue, but has done everything when a call returns, and its hold lasts no time."""
+    monkeypatch.setattr(peaks, "_SIZES", (16,))
+    monkeypatch.setattr(peaks, "_COPY_BYTES", (1 << 12,))
+    reply = elsewhere("", task=Task.PROVE)
+    assert reply.status is Status.OK
+    assert not next(check for check in reply.checks if check.name == "hold").passed
+
+
+def test_a_backend_whose_file_is_gone_is_a_reason(elsewhere: Callable[..., Reply], tmp_path: Path) -> None:
+    (tmp_path / "device.py").unlink()
+    reply = elsewhere("", task=Task.PEAKS)
+    assert reply.status is Status.FAILED
+    assert "device.py" in reply.reason

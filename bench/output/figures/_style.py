@@ -6,15 +6,17 @@ import io
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from bench.data.schema import CASE_KEY, HOST, STEP
 from bench.model.workload import WORKLOADS
+from bench.output.text import VARIANT, common_words, variant_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
@@ -59,14 +61,39 @@ def backend_style(backend: str) -> tuple[str, str]:
 
 def headline(summary: pd.DataFrame) -> pd.DataFrame:
     """The rows of measured whole steps over the workload's own mix of depths."""
-    chosen = (summary["status"] == "ok") & (summary["phase"] == "step") & summary["depth"].isna()
+    chosen = (summary["status"] == "ok") & (summary["phase"] == STEP) & summary["depth"].isna()
+    chosen &= summary["clock"] == HOST
     chosen &= summary["median_seconds"].notna()
     return summary[chosen]
 
 
 def panels(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Rows by workload, in the fixed order of the workloads; each panel is one workload and one kind of problem."""
-    return [(name, rows[rows["workload"] == name]) for name in WORKLOADS if (rows["workload"] == name).any()]
+    """Rows by workload, in the fixed order of the workloads, and by what else differs inside the run."""
+    differing = [name for name in VARIANT if rows[name].nunique() > 1]
+    found = []
+    for name in WORKLOADS:
+        inside = rows[rows["workload"] == name]
+        for variant, panel in _by(inside, differing):
+            found.append((", ".join([name, *variant]), panel))
+    return found
+
+
+def _by(rows: pd.DataFrame, columns: list[str]) -> list[tuple[list[str], pd.DataFrame]]:
+    """Rows by the values of some columns, in words, in the order in which they come."""
+    if not len(rows):
+        return []
+    if not columns:
+        return [([], rows)]
+    groups: Any = rows.groupby(columns, sort=False)
+    return [([variant_word(name, value) for name, value in zip(columns, key, strict=True)], g) for key, g in groups]
+
+
+def same_case(summary: pd.DataFrame, row: pd.Series[Any]) -> pd.Series[bool]:
+    """Which rows are of the same case as `row`."""
+    chosen = pd.Series(True, index=summary.index)
+    for name in CASE_KEY:
+        chosen &= summary[name] == row[name]
+    return chosen
 
 
 def label(row: pd.Series[Any], several_backends: bool) -> str:
@@ -118,10 +145,8 @@ def legend(figure: Figure, handles: Sequence[Artist]) -> None:
 
 
 def problem_line(rows: pd.DataFrame) -> str:
-    """Sizes, number format and threads, in words."""
-    row = rows.iloc[0]
-    threads = f"{row['threads']} CPU thread{'s' if row['threads'] != 1 else ''}"
-    return f"batch {row['batch']}, {row['d_in']}-{row['hidden']}-{row['d_out']}, {row['dtype']}, {threads}"
+    """Sizes, number format, threads and mode, as far as all cases share them, in words."""
+    return common_words({name: set(rows[name]) for name in VARIANT})
 
 
 def footer(data: RunData) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from bench.data.schema import CASE_KEY, HOST
 from bench.model.step import ALL_PHASES
 from bench.output.figures import _style
 from bench.output.text import duration
@@ -48,7 +49,7 @@ def _unit(seconds: float) -> tuple[float, str]:
 
 def _longest_stack(summary: pd.DataFrame) -> float:
     staged = summary[(summary["status"] == "ok") & (summary["method"] == "staged")]
-    sums = staged.groupby(["implementation", "backend", "workload"])["median_seconds"].sum()
+    sums = staged[staged["clock"] == HOST].groupby(list(CASE_KEY))["median_seconds"].sum()
     return float(sums.max()) if len(sums) else 0.0
 
 
@@ -57,7 +58,7 @@ def _panel(axis: Axes, summary: pd.DataFrame, panel: pd.DataFrame, several: bool
     positions = np.arange(len(panel))[::-1]
     profiled = False
     for position, (_, row) in zip(positions, panel.iterrows(), strict=True):
-        same = (summary["implementation"] == row["implementation"]) & (summary["backend"] == row["backend"])
+        same = _style.same_case(summary, row) & (summary["clock"] == HOST)
         left = 0.0
         for phase in ALL_PHASES:
             found = summary[same & (summary["phase"] == phase)]

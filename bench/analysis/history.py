@@ -1,0 +1,261 @@
+"""From the summaries of many runs to series: the time of one case on one machine, run after run.
+
+A series never joins two machines, two GPUs or two clocks. A new version of a package does not begin a new series, since
+what an upgrade did is what one looks for; it is told beside the run that had it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from bench.analysis.changepoint import change_points
+from bench.analysis.stats import Estimate
+from bench.data.schema import CASE_KEY, STEP, Manifest, Method, Status
+from bench.errors import DataFormatError
+
+_FRAMEWORKS = ("numpy", "torch", "tensorflow")
+_NEVER_IN_A_STEP = ("pandas", "matplotlib", "pytest-benchmark")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What must be the same for two runs to stand in one series; a GPU is told apart by its cases only."""
+
+    cpu: str | None
+    cpus_usable: int | None
+    memory_gib: int | None
+
+    def __str__(self) -> str:
+        """In words."""
+        cpus = "? CPUs" if self.cpus_usable is None else f"{self.cpus_usable} CPU{'s' if self.cpus_usable != 1 else ''}"
+        return f"{self.cpu or 'unknown processor'}, {cpus}, {'?' if self.memory_gib is None else self.memory_gib} GiB"
+
+
+def machine_of(facts: Mapping[str, str | int | float | None]) -> Machine:
+    """The machine that a manifest's `machine`, or the facts about this one, describe.
+
+    Memory counts to the GiB: a kernel keeps a little for itself and not always as much.
+    """
+    cpus, memory = facts.get("cpus_usable"), facts.get("memory_bytes")
+    return Machine(
+        None if facts.get("cpu") is None else str(facts["cpu"]),
+        int(cpus) if isinstance(cpus, int | float) else None,
+        round(memory / 2**30) if isinstance(memory, int | float) else None,
+    )
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """One run as it is read from its folder."""
+
+    manifest: Manifest
+    summary: pd.DataFrame
+    """With the columns of `SummaryRow`."""
+    gpus: Mapping[str, str] = field(default_factory=dict)
+    """The GPU's name, for each backend that computed on one."""
+
+    @property
+    def machine(self) -> Machine:
+        """Where it ran."""
+        return machine_of(self.manifest.machine)
+
+
+def moment(created: str) -> datetime:
+    """When a run began.
+
+    Raises:
+        DataFormatError: it is not a time in ISO 8601.
+    """
+    try:
+        found = datetime.fromisoformat(created)
+    except ValueError as error:
+        raise DataFormatError(f"`created` is {created!r}: a run's manifest gives it in ISO 8601.") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What is not as it was in the case's run before."""
+
+    name: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"{self.name} {self.before} → {self.after}"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A case in one run."""
+
+    run: int
+    """The run's place among those of its machine, from 0."""
+    run_id: str
+    created: str
+    revision: str | None
+    seconds: Estimate | None
+    """Median with its 95 % interval; None where the run has no time of the case."""
+    reason: str = ""
+    """Why there is no time."""
+    differences: tuple[Difference, ...] = ()
+    """Against the last run that has a time."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """The time changed between two runs; `ratio` is after / before, over 1 is slower."""
+
+    before: Point
+    after: Point
+    p_value: float
+    ratio: Estimate
+
+    @property
+    def shifts(self) -> bool:
+        """False if the interval holds 1: the runs scatter otherwise than before, around the same time."""
+        low, high = self.ratio.low, self.ratio.high
+        return low is None or high is None or not low <= 1 <= high
+
+
+@dataclass(frozen=True)
+class Series:
+    """One case on one machine, in the order of its runs."""
+
+    columns: dict[str, Any]
+    """The `CASE_KEY` columns."""
+    clock: str
+    gpu: str | None
+    points: tuple[Point, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def measured(self) -> tuple[Point, ...]:
+        """The points that have a time."""
+        return tuple(point for point in self.points if point.seconds is not None)
+
+
+@dataclass(frozen=True)
+class History:
+    """All series of one machine."""
+
+    machine: Machine
+    runs: tuple[Manifest, ...]
+    """In order: by `created`, then by id."""
+    series: tuple[Series, ...]
+
+
+def histories(
+    runs: Iterable[RunFiles], phase: str = STEP, implementations: Sequence[str] = (), backend: str | None = None
+) -> tuple[History, ...]:
+    """The series of each machine, in the order in which the machines appear; a case without any time is left out.
+
+    Args:
+        runs: in any order.
+        phase: `step`, or a phase that was timed apart; profiled times are shares of a step and make no series.
+        implementations: only these; all if empty.
+        backend: only this; all if None.
+    """
+    machines: dict[Machine, list[RunFiles]] = {}
+    for run in sorted(runs, key=lambda run: (moment(run.manifest.created), run.manifest.run_id)):
+        machines.setdefault(run.machine, []).append(run)
+    found = []
+    for machine, ordered in machines.items():
+        series = _series(ordered, phase, implementations, backend)
+        found.append(History(machine, tuple(run.manifest for run in ordered), series))
+    return tuple(found)
+
+
+def _series(
+    runs: Sequence[RunFiles], phase: str, implementations: Sequence[str], backend: str | None
+) -> tuple[Series, ...]:
+    points: dict[tuple[Any, ...], list[Point]] = {}
+    gaps: dict[tuple[Any, ...], list[Point]] = {}
+    last: dict[tuple[Any, ...], dict[str, str]] = {}
+    for place, run in enumerate(runs):
+        for row in _rows(run.summary, phase, implementations, backend).to_dict("records"):
+            case = tuple(row[name] for name in CASE_KEY)
+            reason = _gap(row)
+            if reason:
+                gaps.setdefault(case, []).append(_point(place, run.manifest, None, reason))
+                continue
+            key = (*case, row["clock"], run.gpus.get(row["backend"]))
+            now = _conditions(run.manifest, row)
+            changed = _differences(last.get(key, now), now)
+            last[key] = now
+            ends = (_known(row[name]) for name in ("low_seconds", "high_seconds"))
+            seconds = Estimate(float(row["median_seconds"]), *ends)
+            points.setdefault(key, []).append(_point(place, run.manifest, seconds, "", changed))
+    found = []
+    for key, measured in points.items():
+        columns = dict(zip(CASE_KEY, key, strict=False))
+        every = sorted([*measured, *gaps.get(key[: len(CASE_KEY)], [])], key=lambda point: point.run)
+        found.append(Series(columns, str(key[-2]), key[-1], tuple(every), _changes(measured)))
+    return tuple(found)
+
+
+def _rows(summary: pd.DataFrame, phase: str, implementations: Sequence[str], backend: str | None) -> pd.DataFrame:
+    """The rows with a time of the phase, and those of cases that have none."""
+    wanted = (summary["phase"] == phase) & summary["depth"].isna()
+    if phase == STEP:
+        wanted &= (summary["method"] == Method.WHOLE.value) & (summary["clock"] == "host")
+    else:
+        wanted &= summary["method"] == Method.STAGED.value
+    wanted |= summary["status"] != Status.OK.value
+    if implementations:
+        wanted &= summary["implementation"].isin(implementations)
+    if backend is not None:
+        wanted &= summary["backend"] == backend
+    return summary[wanted]
+
+
+def _gap(row: Mapping[Any, Any]) -> str:
+    """Why a row gives no point; empty if it gives one."""
+    if row["status"] != Status.OK.value:
+        return f"{row['status']}: {row['reason']}"
+    if pd.isna(row["median_seconds"]) or row["median_seconds"] <= 0:
+        return "its clock stood still"
+    return ""
+
+
+def _point(
+    place: int, manifest: Manifest, seconds: Estimate | None, reason: str, changed: tuple[Difference, ...] = ()
+) -> Point:
+    return Point(place, manifest.run_id, manifest.created, manifest.git_revision, seconds, reason, changed)
+
+
+def _known(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+def _conditions(manifest: Manifest, row: Mapping[Any, Any]) -> dict[str, str]:
+    """What may explain a change of this case, by name; packages that never run in its step are none of it."""
+    framework, own = row["framework"], row["implementation"]
+    foreign = {*_NEVER_IN_A_STEP, *_FRAMEWORKS} - {framework, "numpy"}
+    found = {name: version for name, version in manifest.packages.items() if name not in foreign}
+    found |= {"stepbench": manifest.stepbench}
+    found |= {name: str(manifest.machine[name]) for name in ("python", "system") if manifest.machine.get(name)}
+    found |= manifest.environment | manifest.modes.get(row["backend"], {})
+    if own in manifest.sources:
+        found[f"source of {own}"] = manifest.sources[own][:7]
+    return found
+
+
+def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Difference, ...]:
+    """What both runs tell and tell otherwise; what only one of them tells says more about stepbench than the case."""
+    return tuple(Difference(name, before[name], now[name]) for name in now if before.get(name, now[name]) != now[name])
+
+
+def _changes(points: Sequence[Point]) -> tuple[Change, ...]:
+    """Changes of the median; points without a time are not among `points`."""
+    medians = [point.seconds.value for point in points if point.seconds is not None]
+    return tuple(
+        Change(points[found.index - 1], points[found.index], found.p_value, found.ratio)
+        for found in change_points(medians)
+    )

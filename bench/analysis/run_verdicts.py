@@ -1,0 +1,192 @@
+"""Verdicts over two stored runs, by the rule of `bench ab`.
+
+Runs were measured at two times, so their processes are two groups and no pairs. Bounds are wider than those of pairs,
+since what the machine does to a process is not taken off by a partner. How it drifted from one run to the other is in
+no bound at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.analysis.decision import PhaseChange, changed_phases
+from bench.analysis.paired import Floats, step_down_families
+from bench.analysis.rule import (
+    ColumnVerdict,
+    Criteria,
+    Evidence,
+    FamilyVerdict,
+    Statistic,
+    Verdict,
+    column_verdict,
+    evidence_of,
+    family_verdict,
+    worst,
+)
+from bench.analysis.stored import PHASES, CaseKey, CaseTimes, trouble, untried
+from bench.analysis.unpaired import detectable_shift, processes_needed, shift, shift_bounds, slower_p
+from bench.data.schema import CASE_KEY, STEP
+from bench.errors import NothingRanError
+
+Groups = tuple[Floats, Floats]
+"""The logarithms of A's and of B's times, one a process."""
+
+
+@dataclass(frozen=True)
+class CaseVerdict:
+    """The verdict of one case and what it rests on."""
+
+    columns: dict[str, Any]
+    """The `CASE_KEY` columns."""
+    verdict: FamilyVerdict
+    processes: tuple[int, int]
+    """Those of A and of B that timed a whole step."""
+    seconds_a: float | None = None
+    """Whole step of run A: the median over processes of their minimum."""
+    seconds_b: float | None = None
+    changed: tuple[PhaseChange, ...] = ()
+    """The phases that got slower, the one that adds most first."""
+
+
+@dataclass(frozen=True)
+class RunsJudged:
+    """The verdicts over two runs."""
+
+    cases: tuple[CaseVerdict, ...]
+    left_out: Mapping[str, str]
+    """Cases that neither run measured, by name, with the reason."""
+    tests: int
+    """How many were corrected together: statistics of columns of cases."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """That of the worst case."""
+        return worst(case.verdict.verdict for case in self.cases)
+
+
+def without_times(
+    a: Mapping[CaseKey, CaseTimes], b: Mapping[CaseKey, CaseTimes], names: Mapping[CaseKey, str]
+) -> dict[CaseKey, str]:
+    """The cases that no run measured or tried to, with the reason: nobody can say anything about them.
+
+    Raises:
+        NothingRanError: of the other cases none is in both runs.
+    """
+    left_out = {key: reason for key in names if (reason := untried(a.get(key), b.get(key)))}
+    if not any(key in a and key in b for key in names.keys() - left_out):
+        raise NothingRanError(
+            "The two runs share no case that was measured: choose runs of the same implementations, sizes, threads and "
+            "modes."
+        )
+    return left_out
+
+
+def judge_runs(
+    a: Mapping[CaseKey, CaseTimes],
+    b: Mapping[CaseKey, CaseTimes],
+    names: Mapping[CaseKey, str],
+    criteria: Criteria | None = None,
+) -> RunsJudged:
+    """A verdict for each case: is it slower in run B?
+
+    A case is a family; its columns are the whole step and the phases that were timed apart, each seen by the minimum
+    and the median of each process. A statistic is tested by the one-sided Mann-Whitney test, and its p is corrected by
+    Holm's method over all statistics, columns and cases. It makes no use of how columns hang together, as the shared
+    flips of pairs do: the correction keeps its promise and costs more than it need.
+
+    A minimum falls with the number of samples that it is taken over, and runs of other budgets take more or fewer. So
+    it is taken over the first samples of each process, as many as the process with the fewest has on either side.
+
+    Args:
+        a: the run to compare with, from `case_times`.
+        b: the run to judge.
+        names: of the cases to judge, in their order; no two alike.
+        criteria: the default ones if None.
+
+    Raises:
+        NothingRanError: the runs share no case that either of them measured.
+    """
+    criteria = criteria or Criteria()
+    left_out = without_times(a, b, names)
+    cases = {key: _prepare(a.get(key), b.get(key)) for key in names if key not in left_out}
+    groups = [
+        column[statistic]
+        for columns in cases.values()
+        for column in columns.values()
+        if not isinstance(column, str)
+        for statistic in Statistic
+    ]
+    p = [slower_p(*pair) for pair in groups]
+    adjusted = [family[0] for family in step_down_families([[each] for each in p])]
+    found = iter(
+        [
+            _evidence(tuple(Statistic)[h % len(Statistic)], pair, (p[h], adjusted[h]), criteria, len(p))
+            for h, pair in enumerate(groups)
+        ]
+    )
+    judged = tuple(_case_verdict(key, names[key], columns, found, criteria) for key, columns in cases.items())
+    return RunsJudged(judged, {names[key]: reason for key, reason in left_out.items()}, len(p))
+
+
+def _prepare(one: CaseTimes | None, other: CaseTimes | None) -> dict[str, str | dict[Statistic, Groups]]:
+    """Of each column the values, or why there are none to judge."""
+    reason = trouble(one, other)
+    if reason or one is None or other is None:
+        return {STEP: reason}
+    timed = [phase for phase in PHASES if phase == STEP or phase in one.columns or phase in other.columns]
+    return {phase: _column(phase, one.columns.get(phase, ()), other.columns.get(phase, ())) for phase in timed}
+
+
+def _column(phase: str, a: tuple[Floats, ...], b: tuple[Floats, ...]) -> str | dict[Statistic, Groups]:
+    for letter, side in (("A", a), ("B", b)):
+        if not side:
+            return f"run {letter} has no {phase} times"
+        if not all((times > 0).all() and np.isfinite(times).all() for times in side):
+            return f"run {letter} has {phase} times that are not positive"
+    fewest = min(len(times) for times in (*a, *b))
+
+    def minima(side: tuple[Floats, ...]) -> Floats:
+        return np.log([times[:fewest].min() for times in side])
+
+    def medians(side: tuple[Floats, ...]) -> Floats:
+        return np.log([np.median(times) for times in side])
+
+    return {Statistic.MINIMUM: (minima(a), minima(b)), Statistic.MEDIAN: (medians(a), medians(b))}
+
+
+def _evidence(statistic: Statistic, pair: Groups, p: tuple[float, float], criteria: Criteria, tests: int) -> Evidence:
+    logs = (shift(*pair), *shift_bounds(*pair, criteria.alpha))
+    return evidence_of(statistic, logs, p, detectable_shift(*pair, criteria.alpha / tests, criteria.power), criteria)
+
+
+def _case_verdict(
+    key: CaseKey,
+    name: str,
+    columns: Mapping[str, str | dict[Statistic, Groups]],
+    found: Iterator[Evidence],
+    criteria: Criteria,
+) -> CaseVerdict:
+    """The verdict of a case, whose evidence is what `found` gives next."""
+    need = processes_needed(criteria.alpha)
+    verdicts = []
+    seconds: tuple[dict[str, float], dict[str, float]] = ({}, {})
+    processes = (0, 0)
+    for phase, values in columns.items():
+        if isinstance(values, str):
+            verdicts.append(ColumnVerdict(phase, Verdict.INVALID, values))
+            continue
+        a, b = values[Statistic.MINIMUM]
+        seconds[0][phase], seconds[1][phase] = (float(np.exp(np.median(side))) for side in (a, b))
+        if phase == STEP:
+            processes = (len(a), len(b))
+        no_bound = f"{len(a)} against {len(b)} processes give no bound, {need} of each run do"
+        evidence = tuple(next(found) for _ in Statistic)
+        verdicts.append(column_verdict(phase, evidence, criteria, no_bound, "processes"))
+    verdict = family_verdict(name, verdicts)
+    changed = changed_phases(verdict, seconds[0])
+    case = dict(zip(CASE_KEY, key, strict=True))
+    return CaseVerdict(case, verdict, processes, seconds[0].get(STEP), seconds[1].get(STEP), changed)

@@ -1,0 +1,1 @@
+"""Commands, one file each; `bench.cli` adds them to its group."""

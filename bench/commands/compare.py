@@ -1,0 +1,170 @@
+"""`bench compare`: two stored runs against each other."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.errors import UsageError, nearest
+from bench.options import Percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bench.analysis.stored import CaseKey, StoredRun
+
+_JUDGING = ("alpha", "margin", "tolerance", "allow_inconclusive", "junit")
+
+
+@click.command()
+@click.argument("run_a", type=click.Path(path_type=Path))
+@click.argument("run_b", type=click.Path(path_type=Path))
+@click.option("--implementation", "-i", multiple=True, metavar="NAME", help="Only these; use commas or repeat.")
+@click.option("--across", is_flag=True, help="Describe runs of different machines or versions, without verdicts.")
+@click.option("--alpha", type=Percent(), default="1%", show_default=True, help="Risk of any false REGRESSION.")
+@click.option("--margin", type=Percent(), default="1%", show_default=True, help="REGRESSION: surely slower than this.")
+@click.option("--tolerance", type=Percent(), default="5%", show_default=True, help="PASS: surely not slower than this.")
+@click.option("--allow-inconclusive", is_flag=True, help="Exit with 0 where only INCONCLUSIVE stands against it.")
+@click.option(
+    "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", help="Write the verdicts for a build server."
+)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
+def compare(
+    run_a: Path,
+    run_b: Path,
+    implementation: tuple[str, ...],
+    across: bool,
+    alpha: float,
+    margin: float,
+    tolerance: float,
+    allow_inconclusive: bool,
+    junit: Path | None,
+    as_json: bool,
+) -> None:
+    """Judge stored run B against stored run A, case by case: REGRESSION, PASS, INCONCLUSIVE or INVALID.
+
+    The rule is that of `bench ab`, which is surer: two runs were measured at two times, and how the machine drifted
+    between them is in no bound.
+
+    Runs of different machines or library versions are refused; --across shows their times side by side and judges
+    nothing.
+
+    Exit status: 0 PASS, 1 REGRESSION, 3 INCONCLUSIVE, 4 INVALID (missing, wrong or failed in a run), 2 refused or wrong
+    use, 5 no case in common.
+    """
+    from bench.analysis.compare import all_cases, incomparable
+    from bench.analysis.rule import Criteria
+    from bench.analysis.stored import case_times
+    from bench.output.compare import case_names
+
+    if across:
+        _refuse_judging()
+    criteria = Criteria(alpha, margin, tolerance)
+    runs = (_read(run_a), _read(run_b))
+    odd = incomparable(*runs)
+    if odd and not across:
+        raise UsageError(
+            f"{run_a} and {run_b} cannot be judged against each other, since this differs (A / B): {'; '.join(odd)}; "
+            "measure both alike, or add --across to describe them without verdicts."
+        )
+    times = case_times(runs[0]), case_times(runs[1])
+    names = case_names(_chosen(all_cases(*times), implementation))
+    if across:
+        _describe(runs, times, names, odd, as_json)
+    else:
+        shown: dict[str, Any] = {"allow_inconclusive": allow_inconclusive, "junit": junit, "as_json": as_json}
+        _judge((run_a, run_b), runs, times, names, criteria, **shown)
+
+
+def _refuse_judging() -> None:
+    """Raises UsageError if an option that only a verdict needs stands beside --across."""
+    context = click.get_current_context()
+    for item in context.command.params:
+        source = context.get_parameter_source(item.name or "")
+        if item.name in _JUDGING and source is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(f"--across gives no verdict, so it has no use for {item.opts[0]}: leave out one of them.")
+
+
+def _read(folder: Path) -> StoredRun:
+    from bench.analysis.stored import StoredRun
+    from bench.data.store import read_manifest, read_processes, read_samples
+
+    return StoredRun(read_manifest(folder), read_samples(folder), read_processes(folder))
+
+
+def _chosen(keys: Sequence[CaseKey], wanted: tuple[str, ...]) -> list[CaseKey]:
+    """The cases of the implementations that were named, or all of them."""
+    from bench.data.schema import CASE_KEY
+
+    place = CASE_KEY.index("implementation")
+    known = {str(key[place]) for key in keys}
+    names = [name for value in wanted for name in value.split(",") if name]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"-i {name}: neither run has such an implementation; {nearest(name, known)}")
+    return [key for key in keys if not names or key[place] in names]
+
+
+def _describe(
+    runs: tuple[StoredRun, StoredRun],
+    times: tuple[Any, Any],
+    names: Mapping[CaseKey, str],
+    odd: Sequence[str],
+    as_json: bool,
+) -> None:
+    from bench.analysis.compare import also_different
+    from bench.analysis.compare import compare as compare_runs
+    from bench.analysis.run_verdicts import without_times
+    from bench.output.compare import compare_json, compare_table
+    from bench.output.terminal import console
+
+    left_out = {names[key]: reason for key, reason in without_times(*times, names).items()}
+    rows = compare_runs(*times, names)
+    differing = [*odd, *also_different(runs[0].manifest, runs[1].manifest)]
+    if as_json:
+        told = {"verdict": None, "differences": differing, "cases": compare_json(rows), "not_compared": left_out}
+        click.echo(json.dumps(told, indent=2))
+        return
+    console().print(compare_table(rows, names))
+    for name, reason in left_out.items():
+        click.echo(f"not compared: {name}: {reason}.")
+    click.echo("A ratio over 1 means that B took longer. No verdict: a ratio may be due to anything that differs.")
+    for item in differing:
+        click.echo(f"The runs differ in {item} (A / B).")
+
+
+def _judge(
+    folders: tuple[Path, Path],
+    runs: tuple[StoredRun, StoredRun],
+    times: tuple[Any, Any],
+    names: Mapping[CaseKey, str],
+    criteria: Any,
+    *,
+    allow_inconclusive: bool,
+    junit: Path | None,
+    as_json: bool,
+) -> None:
+    from bench.analysis.compare import also_different
+    from bench.analysis.run_verdicts import judge_runs
+    from bench.data.store import write_atomically
+    from bench.output.compare import contested, run_label, verdict_table, verdicts_json
+    from bench.output.terminal import console
+    from bench.output.verdicts import junit as junit_xml
+
+    judged = judge_runs(*times, names, criteria)
+    noted = also_different(runs[0].manifest, runs[1].manifest)
+    labels = (run_label("A", folders[0], runs[0].manifest), run_label("B", folders[1], runs[1].manifest))
+    found = contested(judged, criteria, (str(folders[0]), str(folders[1])), folders[1])
+    if as_json:
+        told = {"a": runs[0].manifest.run_id, "b": runs[1].manifest.run_id, **verdicts_json(judged, criteria, noted)}
+        click.echo(json.dumps(told, indent=2))
+    else:
+        console().print(verdict_table(judged, criteria, labels, noted))
+    if junit is not None:
+        write_atomically(junit, junit_xml(found, allow_inconclusive))
+        click.echo(f"wrote {junit}", err=True)
+    sys.exit(found.exit_code(allow_inconclusive))

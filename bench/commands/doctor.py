@@ -1,0 +1,90 @@
+"""`bench doctor`: what this machine is, whether measuring works on a device, and how often verdicts are wrong here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from bench.options import CHOOSING, Duration, Threads, with_options
+
+
+@click.command()
+@click.option("--threads", type=Threads(), default="all", show_default=True, help="CPU threads of the A/A.")
+@click.option("--pairs", type=click.IntRange(min=3), default=10, show_default=True, help="Pairs of processes a case.")
+@click.option("--timeout", type=Duration(), default="30s", show_default=True, help="Longest silence of a process.")
+@click.option("--device", metavar="cuda", help="Prove the measuring on this device instead: PASS or FAIL a line.")
+@with_options(CHOOSING[3:])
+@click.option("--calibrate", is_flag=True, help="Measure instead how often verdicts of ab and gate are wrong here.")
+@click.option("--budget", type=Duration(), default="10m", show_default=True, help="Time to calibrate for.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
+def doctor(
+    threads: int,
+    pairs: int,
+    timeout: float,
+    device: str | None,
+    load: tuple[Path, ...],
+    calibrate: bool,
+    budget: float,
+    as_json: bool,
+) -> None:
+    """Say what this machine is, what on it disturbs measurements, and what it can resolve.
+
+    It only looks: every cure is a command for you to run. The noise floor comes from a short A/A, the same case against
+    itself in pairs of fresh processes.
+
+    With --device it checks on new hardware that the device's clock agrees with the host's, that holding it back works,
+    that twice the work takes twice the time, and that every implementation is right there and never waits inside a
+    phase. It exits with 4 if a check fails.
+
+    With --calibrate it judges a step against itself, as it is and with delays of 2, 5 and 10 % planted in one phase:
+    how often that is called a REGRESSION, and how often the right phase is named. `bench gate` then quotes it. It
+    takes --budget, and measures with one thread.
+    """
+    if device is not None:
+        _prove(device, load, threads, timeout, as_json)
+    elif calibrate:
+        _calibrate(budget, timeout, as_json)
+    else:
+        _examine(threads, pairs, timeout, as_json)
+
+
+def _prove(device: str, load: tuple[Path, ...], threads: int, timeout: float, as_json: bool) -> None:
+    from bench.output.doctor import proof_json, proof_table
+    from bench.output.progress import Progress
+    from bench.output.terminal import console
+    from bench.run.session import prove_device
+
+    with Progress() as progress:
+        proofs = prove_device(device, load, progress, threads, timeout)
+    if as_json:
+        click.echo(json.dumps(proof_json(proofs), indent=2))
+    else:
+        console().print(proof_table(proofs))
+    sys.exit(0 if all(proof.check.passed for proof in proofs) else 4)
+
+
+def _calibrate(budget: float, timeout: float, as_json: bool) -> None:
+    from bench.output.progress import Progress
+    from bench.run.calibrate import calibrate_machine
+
+    with Progress() as progress:
+        found, path = calibrate_machine(progress, budget, timeout)
+    click.echo(found.model_dump_json(indent=2) if as_json else found.sentence())
+    click.echo(f"wrote {path}", err=True)
+
+
+def _examine(threads: int, pairs: int, timeout: float, as_json: bool) -> None:
+    from bench.output.doctor import doctor_json, doctor_table
+    from bench.output.progress import Progress
+    from bench.output.terminal import console
+    from bench.run.session import examine_machine
+
+    with Progress() as progress:
+        report = examine_machine(progress, threads, pairs, timeout)
+    if as_json:
+        click.echo(json.dumps(doctor_json(report), indent=2))
+    else:
+        console().print(doctor_table(report))

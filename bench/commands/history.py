@@ -1,0 +1,155 @@
+"""`bench history`: the runs of one machine, in order, and where a time changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.errors import DataFormatError, StepbenchError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.analysis.history import History, RunFiles
+
+_KINDS = ("png", "svg", "pdf")
+
+
+@click.command()
+@click.argument("folder", default="results", type=click.Path(path_type=Path))
+@click.option("--implementation", "-i", multiple=True, metavar="NAME", help="Only these; use commas or repeat.")
+@click.option("--backend", "-b", metavar="NAME", help="Only this backend, for example torch-cpu.")
+@click.option(
+    "--phase",
+    type=click.Choice(["step", "forward", "backward", "update"]),
+    default="step",
+    show_default=True,
+    help="Which time to follow.",
+)
+@click.option(
+    "--machine",
+    type=click.Choice(["current", "all"]),
+    default="current",
+    show_default=True,
+    help="Runs of this machine, or of every machine apart.",
+)
+@click.option("--figure", type=click.Path(path_type=Path), metavar="FILE.png|svg|pdf", help="Draw it into this file.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
+def history(
+    folder: Path,
+    implementation: tuple[str, ...],
+    backend: str | None,
+    phase: str,
+    machine: str,
+    figure: Path | None,
+    as_json: bool,
+) -> None:
+    """Show how a step's time went over the runs below FOLDER, and where it changed.
+
+    A series is one case on one machine. New package versions are shown beside the run that had them first.
+    """
+    if figure is not None and figure.suffix[1:] not in _KINDS:
+        raise UsageError(f"--figure is {str(figure)!r}: give a file that ends in .png, .svg or .pdf.")
+    runs = _of_machine(_read(folder), folder, machine)
+    names = [name for value in implementation for name in value.split(",") if name]
+    _check(names, backend, runs)
+
+    from bench.analysis.history import histories
+    from bench.output.history import history_json, history_table
+    from bench.output.terminal import console
+
+    found = tuple(item for item in histories(runs, phase, names, backend) if item.series)
+    if not found:
+        raise UsageError(f"No run below {folder} has a {phase} time of what you chose: choose other cases or a phase.")
+    if as_json:
+        click.echo(json.dumps(history_json(found), indent=2))
+    else:
+        for item in found:
+            console().print(history_table(item, phase))
+    if figure is not None:
+        _draw(found, figure, phase)
+
+
+def _read(folder: Path) -> list[RunFiles]:
+    """Every run below a folder; what cannot be read is named on standard error and passed over."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder: name the one that holds the runs, such as results.")
+    found: dict[tuple[str, str], RunFiles] = {}
+    for path in sorted(item for item in folder.iterdir() if item.is_dir() and not item.name.startswith(".")):
+        try:
+            run = _read_run(path)
+        except StepbenchError as error:
+            click.echo(f"Passed over: {error}", err=True)
+            continue
+        key = (run.manifest.run_id, run.manifest.created)
+        if key in found:
+            click.echo(f"Passed over: {path} is a copy of run {key[0]}, which is there already.", err=True)
+        else:
+            found[key] = run
+    if not found:
+        raise UsageError(f"{folder} holds no run that can be read: measure one with `bench run`, or name a folder.")
+    return list(found.values())
+
+
+def _read_run(folder: Path) -> RunFiles:
+    from bench.analysis.history import RunFiles, moment
+    from bench.data.store import read_manifest, read_samples, read_summary
+
+    manifest, summary = read_manifest(folder), read_summary(folder)
+    try:
+        moment(manifest.created)
+    except DataFormatError as error:
+        raise DataFormatError(f"{folder}: {error}") from error
+    on_gpu = summary[(summary["device"] != "cpu") & (summary["status"] == "ok")]["backend"].unique()
+    gpus = {name: manifest.modes.get(name, {}).get("gpu_name", "") for name in map(str, on_gpu)}
+    if not all(gpus.values()):  # only the large file of samples has it then
+        samples = read_samples(folder)
+        names = samples.groupby("backend")["device_name"].first()
+        gpus = {backend: name or str(names.get(backend, "")) for backend, name in gpus.items()}
+    return RunFiles(manifest, summary, gpus)
+
+
+def _of_machine(runs: list[RunFiles], folder: Path, machine: str) -> list[RunFiles]:
+    if machine == "all":
+        return runs
+    from bench.analysis.history import machine_of
+    from bench.timing.environment import machine_facts
+
+    here = machine_of(machine_facts())
+    found = [run for run in runs if run.machine == here]
+    if not found:
+        raise UsageError(f"No run below {folder} is of this machine ({here}): add --machine all to see the others.")
+    others = len({run.machine for run in runs} - {here})
+    if others:
+        some = "1 other machine is" if others == 1 else f"{others} other machines are"
+        click.echo(f"Runs of {some} left out: --machine all shows them.", err=True)
+    return found
+
+
+def _check(names: Sequence[str], backend: str | None, runs: Sequence[RunFiles]) -> None:
+    """Raises UsageError for a name that no run knows."""
+    for option, wanted, column in (
+        ("-i", names, "implementation"),
+        ("--backend", [backend] if backend is not None else [], "backend"),
+    ):
+        known = {str(name) for run in runs for name in run.summary[column].unique()}
+        for name in wanted:
+            if name not in known:
+                raise UsageError(f"{option} {name}: these runs have no such {column}; {nearest(name, known)}")
+
+
+def _draw(found: Sequence[History], path: Path, phase: str) -> None:
+    from bench.data.store import write_atomically
+    from bench.output.history_figure import MOST_PANELS, render
+
+    write_atomically(path, render(found, path.suffix[1:], phase))
+    count = sum(len(item.series) for item in found)
+    if count > MOST_PANELS:
+        click.echo(
+            f"The figure shows {MOST_PANELS} of {count} series, those with a change first: choose others with -i.",
+            err=True,
+        )
+    click.echo(f"wrote {path}", err=True)

@@ -1,0 +1,148 @@
+"""What `bench ab` and `bench gate` share: their options, and the way from sides to an exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from bench.options import SIZE, Duration, Percent
+
+if TYPE_CHECKING:
+    from bench.run.contest import Comparison
+    from bench.run.sides import Side
+
+CRITERIA = (
+    click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for all pairs."),
+    click.option(
+        "--pairs", type=click.IntRange(min=7), default=10, show_default=True, help="First pairs of each case."
+    ),
+    click.option(
+        "--more-pairs",
+        type=click.IntRange(min=7),
+        default=20,
+        show_default=True,
+        help="Fresh pairs that alone decide what the first left open.",
+    ),
+    click.option("--alpha", type=Percent(), default="1%", show_default=True, help="Risk of any false REGRESSION."),
+    click.option(
+        "--margin", type=Percent(), default="1%", show_default=True, help="REGRESSION: surely slower than this."
+    ),
+    click.option(
+        "--tolerance", type=Percent(), default="5%", show_default=True, help="PASS: surely not slower than this."
+    ),
+    click.option("--allow-inconclusive", is_flag=True, help="Exit with 0 where only INCONCLUSIVE stands against it."),
+    click.option("--out", type=click.Path(path_type=Path), help="Folder for pairs.csv.  [default: results/ab-...]"),
+    click.option(
+        "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", help="Write the verdicts for a build server."
+    ),
+    click.option("--json", "as_json", is_flag=True, help="The verdicts as JSON, on standard output."),
+)
+PROBLEM = (
+    click.option("--implementation", "-i", multiple=True, metavar="NAME", help="Only these; use commas or repeat."),
+    click.option(
+        "--load", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path), help="Implementations of your own."
+    ),
+    click.option("--device", default="all", show_default=True, metavar="cpu|cuda|all", help="Where to compute."),
+    click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True),
+    click.option("--batch", type=SIZE, default=64, show_default=True, help="Rows of the input batch."),
+    click.option("--d-in", type=SIZE, default=1000, show_default=True, help="Features of an input."),
+    click.option("--hidden", type=SIZE, default=100, show_default=True, help="Units of the hidden layer."),
+    click.option("--d-out", type=SIZE, default=10, show_default=True, help="Features of an output."),
+    click.option(
+        "--threads",
+        type=SIZE,
+        default=1,
+        show_default=True,
+        help="CPU threads; with one, both sides share one core.",
+    ),
+    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of data and orders."),
+    click.option("--timeout", type=Duration(), default="30s", show_default=True, help="Longest silence of a process."),
+)
+
+
+def decide(
+    sides: tuple[Side, Side],
+    *,
+    implementation: tuple[str, ...],
+    device: str,
+    dtype: str,
+    threads: int,
+    timeout: float,
+    budget: float,
+    pairs: int,
+    more_pairs: int,
+    alpha: float,
+    margin: float,
+    tolerance: float,
+    out: Path | None,
+    allow_new: bool = False,
+    **sizes: int,
+) -> Comparison:
+    """Measure and judge two sides as the options say."""
+    from bench.analysis.verdict import Criteria
+    from bench.model.problem import Dtype, Problem
+    from bench.output.progress import Progress
+    from bench.run.ab import Volume
+    from bench.run.terms import Terms, cases_of, decide_cases, names_of
+
+    terms = Terms(
+        names=names_of(implementation),
+        devices=() if device == "all" else (device,),
+        problem=Problem(dtype=Dtype(dtype), **sizes),
+        threads=threads,
+        volume=Volume(pairs, more_pairs, budget),
+        criteria=Criteria(alpha, margin, tolerance),
+        timeout=timeout,
+        out=out,
+        allow_new=allow_new,
+    )
+    cases = cases_of(sides, terms)
+    with Progress() as progress:
+        return decide_cases(sides, cases, progress, terms)
+
+
+@contextmanager
+def revisions(a: str, b: str | None, load: tuple[Path, ...]) -> Iterator[tuple[Side, Side]]:
+    """Two revisions of the repository that the command runs in; None for the files as they are."""
+    from bench.run.sides import of_revisions
+
+    with of_revisions(a, b, load, Path.cwd()) as sides:
+        yield sides
+
+
+def finish(
+    found: Comparison, *, as_json: bool, junit: Path | None, allow_inconclusive: bool, lines: bool = False
+) -> NoReturn:
+    """Show a comparison, write what was asked for, and exit with its status."""
+    from bench.data.store import write_atomically
+    from bench.output.terminal import console
+    from bench.output.verdicts import junit as junit_xml
+    from bench.output.verdicts import markdown, notes, one_lines, verdict_table
+    from bench.run.calibration import load as load_calibration
+    from bench.run.contest import as_json as comparison_json
+
+    calibration = load_calibration()
+    if as_json:
+        told: dict[str, Any] = comparison_json(found)
+        told["calibration"] = None if calibration is None else calibration.model_dump()
+        click.echo(json.dumps(told, indent=2))
+    elif lines:
+        for line in [*one_lines(found), *notes(found, calibration)]:
+            click.echo(line)
+    else:
+        console().print(verdict_table(found, calibration))
+    if junit is not None:
+        write_atomically(junit, junit_xml(found, allow_inconclusive))
+        click.echo(f"wrote {junit}", err=True)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if lines and summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(markdown(found, calibration))
+    sys.exit(found.exit_code(allow_inconclusive))

@@ -1,0 +1,238 @@
+"""The condition of an NVIDIA GPU, asked of the driver's management library (NVML) through nvidia-ml-py.
+
+NVML knows nothing of CUDA: asking it opens no context on the GPU, so a process may ask and still fork or measure. A
+process that forks opens its own `NvidiaGpu` afterwards.
+
+Which GPU? NVML counts GPUs by their place on the PCI bus. CUDA counts them by speed, the fastest first, unless
+CUDA_DEVICE_ORDER=PCI_BUS_ID says otherwise. With GPUs of several kinds in one machine the same index can therefore mean
+two different GPUs, and only a UUID is safe; torch has it among a device's properties.
+
+Functions and constants are those of the NVML API reference (docs.nvidia.com/deploy/nvml-api).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.model.condition import Condition
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+SLOWING = {
+    "SwPowerCap": "power cap",
+    "HwSlowdown": "hardware slowdown",
+    "SwThermalSlowdown": "thermal",
+    "HwThermalSlowdown": "hardware thermal",
+    "HwPowerBrakeSlowdown": "power brake",
+}
+"""NVML's reasons that slow a GPU down, as people call them. Its others do not: an idle GPU, clocks that somebody chose,
+clocks in step with a neighbour or with a display."""
+_PID_NAMESPACE = Path("/proc/self/ns/pid")
+_FIRST_PID_NAMESPACE = "pid:[4026531836]"
+"""The namespace of the machine itself; its number is fixed in the kernel (PROC_PID_INIT_INO)."""
+
+
+def absent_reason(nvml: Any = None, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Why there is no CUDA device, in words that contain the cure; None if there is one.
+
+    `nvml` is the module pynvml or a double of it; it is imported if it is not given.
+    """
+    library = nvml or _library()
+    if library is None:
+        return "no CUDA device can be looked for: pip install nvidia-ml-py"
+    try:
+        library.nvmlInit()
+        try:
+            count = int(library.nvmlDeviceGetCount())
+        finally:
+            library.nvmlShutdown()
+    except library.NVMLError_LibraryNotFound:
+        return "no CUDA device: no NVIDIA driver is installed"
+    except library.NVMLError as error:
+        return f"no CUDA device: the NVIDIA driver does not answer ({error})"
+    if not count:
+        return "no CUDA device: the NVIDIA driver reports no GPU"
+    first, setting = first_visible(environment), f"{VISIBLE}={environment.get(VISIBLE)!r}"
+    if first is None:
+        return f"no CUDA device: {setting} hides every GPU: unset {VISIBLE}"
+    if isinstance(first, int) and first >= count:
+        return f"no CUDA device: {setting} begins with a GPU that is not among the {count} here: unset {VISIBLE}"
+    return None
+
+
+def first_visible(environment: Mapping[str, str]) -> int | str | None:
+    """The GPU that CUDA counts as its first: an index, a UUID or the beginning of one; None if all are hidden.
+
+    CUDA reads the list up to the first entry that names nothing, so that an empty one, -1 or a word hide all GPUs
+    (CUDA programming guide, appendix on environment variables).
+    """
+    setting = environment.get(VISIBLE)
+    if setting is None:
+        return 0
+    first = setting.partition(",")[0].strip()
+    if first.startswith(("GPU-", "MIG-")):
+        return first
+    index = re.match(r"\+?\d+", first)
+    return int(index[0]) if index else None
+
+
+def driver_pid(namespace: Path = _PID_NAMESPACE) -> int | None:
+    """This process's number as the driver knows it, or None where that cannot be told.
+
+    In a container the driver gives the machine's numbers or, if newer, only some of them and without their memory; a
+    process there can neither find itself in such a list nor trust that it is whole.
+    """
+    try:
+        return os.getpid() if str(namespace.readlink()) == _FIRST_PID_NAMESPACE else None
+    except OSError:
+        return None
+
+
+class NvidiaGpu:
+    """One GPU, or one MIG instance of it; made by `open`.
+
+    Of an instance, the clocks, power and temperature are those of the whole GPU, which its instances share; the
+    processes are the instance's own.
+    """
+
+    def __init__(self, nvml: Any, gpu: Any, instance: Any, own_pid: Callable[[], int | None]) -> None:
+        self._nvml, self._gpu, self._instance, self._own_pid = nvml, gpu, instance, own_pid
+
+    @classmethod
+    def open(
+        cls,
+        uuid: str | None = None,
+        nvml: Any = None,
+        environment: Mapping[str, str] = os.environ,
+        own_pid: Callable[[], int | None] = driver_pid,
+    ) -> NvidiaGpu | None:
+        """The GPU with that UUID, with or without its `GPU-` or `MIG-`; None where it cannot be had. Never raises.
+
+        Without a UUID it is the first that CUDA_VISIBLE_DEVICES allows, by NVML's order: see the module's docstring.
+        """
+        library = nvml or _library()
+        if library is None:
+            return None
+        try:
+            library.nvmlInit()
+        except _failures(library):
+            return None
+        handle = _handle(library, first_visible(environment) if uuid is None else uuid)
+        if handle is None:
+            _ask(library, ("nvmlShutdown",))
+            return None
+        whole = _ask(library, ("nvmlDeviceGetDeviceHandleFromMigDeviceHandle",), handle)  # refused for a whole GPU
+        return cls(library, handle if whole is None else whole, handle, own_pid)
+
+    def close(self) -> None:
+        """Let go of the library; NVML counts how often it was opened."""
+        _ask(self._nvml, ("nvmlShutdown",))
+
+    def read(self) -> Condition:
+        """The condition now. What the driver refuses or does not know is None in its field, and only there."""
+        nvml = self._nvml
+        temperature = self._ask("nvmlDeviceGetTemperatureV", "nvmlDeviceGetTemperature", of=nvml.NVML_TEMPERATURE_GPU)
+        mig = self._ask("nvmlDeviceGetMigMode")
+        persistence = self._ask("nvmlDeviceGetPersistenceMode")
+        return Condition(
+            sm_clock_mhz=self._ask("nvmlDeviceGetClockInfo", of=nvml.NVML_CLOCK_SM),
+            memory_clock_mhz=self._ask("nvmlDeviceGetClockInfo", of=nvml.NVML_CLOCK_MEM),
+            max_sm_clock_mhz=self._ask("nvmlDeviceGetMaxClockInfo", of=nvml.NVML_CLOCK_SM),
+            throttle=self._throttle(),
+            power_watts=_thousandth(self._ask("nvmlDeviceGetPowerUsage")),
+            temperature_celsius=None if temperature is None else float(temperature),
+            other_bytes=self._other_bytes(),
+            energy_joules=_thousandth(self._ask("nvmlDeviceGetTotalEnergyConsumption")),
+            mig=None if mig is None else mig[0] == nvml.NVML_DEVICE_MIG_ENABLE,
+            persistence=None if persistence is None else persistence == nvml.NVML_FEATURE_ENABLED,
+        )
+
+    def facts(self) -> dict[str, str]:
+        """What does not change while a run lasts, for its manifest; unknown facts are left out."""
+        nvml = self._nvml
+        cuda = _ask(nvml, ("nvmlSystemGetCudaDriverVersion_v2", "nvmlSystemGetCudaDriverVersion"))
+        limit = _thousandth(self._ask("nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetPowerManagementLimit"))
+        ecc = self._ask("nvmlDeviceGetEccMode")
+        name = _ask(nvml, ("nvmlDeviceGetName",), self._instance)
+        found = {
+            "gpu_name": self._ask("nvmlDeviceGetName") if name is None else name,
+            "gpu_driver": _ask(nvml, ("nvmlSystemGetDriverVersion",)),
+            "gpu_driver_cuda": None if cuda is None else f"{cuda // 1000}.{cuda % 1000 // 10}",
+            "gpu_max_sm_clock_mhz": self._ask("nvmlDeviceGetMaxClockInfo", of=nvml.NVML_CLOCK_SM),
+            "gpu_max_memory_clock_mhz": self._ask("nvmlDeviceGetMaxClockInfo", of=nvml.NVML_CLOCK_MEM),
+            "gpu_power_limit_watts": None if limit is None else f"{limit:g}",
+            "gpu_ecc": None if ecc is None else ("on" if ecc[0] == nvml.NVML_FEATURE_ENABLED else "off"),
+        }
+        return {key: str(value) for key, value in found.items() if value is not None}
+
+    def _ask(self, *names: str, of: int | None = None) -> Any:
+        return _ask(self._nvml, names, self._gpu, *(() if of is None else (of,)))
+
+    def _throttle(self) -> tuple[str, ...]:
+        mask = self._ask("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
+        return tuple(name for reason, name in SLOWING.items() if (mask or 0) & _bit(self._nvml, reason))
+
+    def _other_bytes(self) -> int | None:
+        own = self._own_pid()
+        names = ("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2")
+        processes = _ask(self._nvml, names, self._instance)
+        if own is None or processes is None:
+            return None
+        held = [process.usedGpuMemory for process in processes if process.pid != own]
+        # Whoever computes holds memory, so that a driver that says 0 does not know either.
+        return sum(held) if all(held) else None
+
+
+def _library() -> Any:
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    return pynvml
+
+
+def _failures(nvml: Any) -> tuple[type[Exception], ...]:
+    """What a question may end in: refused, a function that nvidia-ml-py lacks, a name in another encoding."""
+    return (nvml.NVMLError, AttributeError, UnicodeDecodeError)
+
+
+def _ask(nvml: Any, names: tuple[str, ...], *arguments: Any) -> Any:
+    """The answer of the first of these functions that gives one, tried in that order; None if none does."""
+    for name in names:
+        try:
+            return getattr(nvml, name)(*arguments)
+        except _failures(nvml):
+            continue
+    return None
+
+
+def _handle(nvml: Any, device: int | str | None) -> Any:
+    """NVML's handle for an index, for a UUID, or for the one GPU whose UUID begins like that; else None."""
+    if device is None:
+        return None
+    if isinstance(device, int):
+        return _ask(nvml, ("nvmlDeviceGetHandleByIndex",), device)
+    prefixes = ("",) if device.startswith(("GPU-", "MIG-")) else ("GPU-", "MIG-")  # torch gives it without
+    for prefix in prefixes:
+        if (handle := _ask(nvml, ("nvmlDeviceGetHandleByUUID",), prefix + device)) is not None:
+            return handle
+    if not device.startswith("GPU-"):
+        return None
+    every = range(_ask(nvml, ("nvmlDeviceGetCount",)) or 0)
+    gpus = [gpu for index in every if (gpu := _ask(nvml, ("nvmlDeviceGetHandleByIndex",), index)) is not None]
+    alike = [gpu for gpu in gpus if str(_ask(nvml, ("nvmlDeviceGetUUID",), gpu)).startswith(device)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _bit(nvml: Any, reason: str) -> int:
+    """The bit of a reason; nvidia-ml-py called events throttling before."""
+    older = getattr(nvml, f"nvmlClocksThrottleReason{reason}", 0)
+    return int(getattr(nvml, f"nvmlClocksEventReason{reason}", older))
+
+
+def _thousandth(value: int | None) -> float | None:
+    """Watts or joules, of which NVML counts thousandths."""
+    return None if value is None else value / 1000

@@ -1,0 +1,36 @@
+"""The list that github-action-benchmark takes with `tool: customSmallerIsBetter`.
+
+Written and tested against the fields and units that its documentation and source name; the action has not read it yet.
+"""
+
+from __future__ import annotations
+
+from bench.output.export._run import Benchmark, Run, to_json
+
+UNIT = "us"
+"""One unit for all: the action draws one axis a name, and knows s, ms, us and ns."""
+
+
+def export(run: Run) -> str:
+    """Each benchmark's median in microseconds, to six digits, since the action shows them as they are."""
+    return to_json([_entry(benchmark) for benchmark in run.benchmarks])
+
+
+def _entry(benchmark: Benchmark) -> dict[str, str | float]:
+    entry: dict[str, str | float] = {
+        "name": benchmark.name,
+        "unit": UNIT,
+        "value": float(_microseconds(benchmark.median)),
+    }
+    counts = f"processes: {len(benchmark.processes)}\nsamples: {benchmark.samples}"
+    if benchmark.low is None or benchmark.high is None:
+        return {**entry, "extra": f"no interval: too few processes\n{counts}"}
+    # The action knows only one number on both sides: the farther end, so that the whole interval is inside.
+    reach = max(benchmark.high - benchmark.median, benchmark.median - benchmark.low)
+    interval = f"95 % interval: {_microseconds(benchmark.low)} to {_microseconds(benchmark.high)} {UNIT}"
+    return {**entry, "range": f"± {_microseconds(reach)}", "extra": f"{interval}\n{counts}"}
+
+
+def _microseconds(seconds: float) -> str:
+    """Six digits, trailing zeros kept: the action reads no range of a single digit."""
+    return f"{seconds * 1e6:#.6g}"

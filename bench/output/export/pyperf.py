@@ -1,0 +1,68 @@
+"""A suite as pyperf keeps it (its JSON format 1.0), for `pyperf compare_to`, `show`, `stats` and `hist`.
+
+A pyperf run is a process, its values are the samples in seconds an iteration. pyperf itself then takes all values of
+all processes as one group: its mean and its significance know nothing of processes, so it calls small differences
+significant sooner than `bench compare` does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.data.schema import Manifest
+from bench.errors import DataFormatError
+from bench.output.export._run import Benchmark, Process, Run, to_json
+
+
+def export(run: Run) -> str:
+    """The run as a pyperf suite. pyperf takes no time of zero: a benchmark that holds one is left out.
+
+    Raises:
+        DataFormatError: every benchmark holds a time of zero.
+    """
+    positive = [
+        benchmark for benchmark in run.benchmarks if all(min(process.seconds) > 0 for process in benchmark.processes)
+    ]
+    if not positive:
+        raise DataFormatError(
+            f"{run.manifest.run_id} has a time of zero in every benchmark, which pyperf does not take: "
+            "export it to another format."
+        )
+    return to_json(
+        {"version": "1.0", "metadata": _suite(run.manifest), "benchmarks": [_benchmark(item) for item in positive]}
+    )
+
+
+def _suite(manifest: Manifest) -> dict[str, Any]:
+    """What all benchmarks share. When each process ran is not kept, so there is no `date`, only the run's start."""
+    facts = {
+        "unit": "second",
+        "cpu_model_name": manifest.machine.get("cpu"),
+        "cpu_count": manifest.machine.get("cpus"),
+        "platform": manifest.machine.get("system"),
+        "python_version": manifest.machine.get("python"),
+        "run_id": manifest.run_id,
+        "run_created": manifest.created,
+        "stepbench_version": manifest.stepbench,
+        **{f"{name}_version": version for name, version in manifest.packages.items()},
+    }
+    # pyperf refuses empty values and values of several lines.
+    spaced = {name: " ".join(value.split()) if isinstance(value, str) else value for name, value in facts.items()}
+    return {name: value for name, value in spaced.items() if value not in (None, "")}
+
+
+def _benchmark(benchmark: Benchmark) -> dict[str, Any]:
+    on_cpu = benchmark.columns["device"] == "cpu"
+    return {
+        "metadata": {"name": benchmark.name, **benchmark.columns},
+        "runs": [{"values": process.seconds, "metadata": _process(process, on_cpu)} for process in benchmark.processes],
+    }
+
+
+def _process(process: Process, on_cpu: bool) -> dict[str, int]:
+    known = {"process": process.number}
+    if len(set(process.iterations)) == 1:  # pyperf knows one number of loops a run
+        known["loops"] = process.iterations[0]
+    if on_cpu and process.peak_bytes:  # on a GPU it is not the process's resident memory
+        known["mem_max_rss"] = process.peak_bytes
+    return known

@@ -1,0 +1,109 @@
+"""The JSON that pytest-benchmark saves, for `pytest-benchmark compare` and whatever else reads it.
+
+A round is a process: one datum is the median of one process, so `median` is that of summary.csv, and `stddev` and
+`iqr` say how much processes differ, which is what decides whether a difference means anything.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from bench.data.schema import Manifest
+from bench.output.export._run import Benchmark, Run, to_json
+
+
+def export(run: Run) -> str:
+    """The run as pytest-benchmark would have saved it; times in seconds."""
+    return to_json(
+        {
+            "machine_info": _machine(run.manifest),
+            "commit_info": _commit(run.manifest.git_revision),
+            "benchmarks": [_benchmark(benchmark) for benchmark in run.benchmarks],
+            "datetime": run.manifest.created,
+            "version": f"stepbench {run.manifest.stepbench}",
+        }
+    )
+
+
+def _machine(manifest: Manifest) -> dict[str, Any]:
+    """The machine that measured, which need not be this one; what the manifest does not know is left out."""
+    facts = manifest.machine
+    system, _, release = str(facts.get("system") or "").partition(" ")
+    known = {
+        "processor": facts.get("cpu"),
+        "python_version": facts.get("python"),
+        "system": system,
+        "release": release,
+        "cpu": {"brand_raw": facts.get("cpu"), "count": facts.get("cpus")},
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def _commit(revision: str | None) -> dict[str, Any]:
+    """The harness's own revision; the times and the branch of the commit are in no file of a run."""
+    return {
+        "id": (revision or "unknown").removesuffix("-dirty"),
+        "time": None,
+        "author_time": None,
+        "dirty": (revision or "").endswith("-dirty"),
+        "project": "stepbench",
+        "branch": "(unknown)",
+    }
+
+
+def _benchmark(benchmark: Benchmark) -> dict[str, Any]:
+    name = benchmark.name
+    fewest = min(sum(process.iterations) for process in benchmark.processes)
+    return {
+        "group": f"{benchmark.columns['phase']}[{benchmark.label}]",  # what one table compares
+        "name": name,
+        "fullname": name,
+        "params": benchmark.columns,
+        "param": benchmark.label,
+        "extra_info": {
+            "low_seconds": benchmark.low,
+            "high_seconds": benchmark.high,
+            "samples": benchmark.samples,
+        },
+        "options": {},
+        # Processes differ in how often they iterate: at least so many iterations are behind each datum.
+        "stats": {**_stats([process.median for process in benchmark.processes]), "iterations": fewest},
+    }
+
+
+def _stats(data: Sequence[float]) -> dict[str, Any]:
+    """The fields of a benchmark's `stats`.
+
+    Quartiles are those of pytest-benchmark, the mean of both ways to halve the data, with the middle value and without
+    ("Method 3" of en.wikipedia.org/wiki/Quartile).
+    """
+    ordered, n = sorted(data), len(data)
+    mean, total = statistics.mean(ordered), sum(data)
+    deviation = statistics.stdev(ordered) if n > 1 else 0.0
+    without, with_middle = max(n // 2, 1), (n + 1) // 2
+    q1 = (statistics.median(ordered[:without]) + statistics.median(ordered[:with_middle])) / 2
+    q3 = (statistics.median(ordered[-without:]) + statistics.median(ordered[-with_middle:])) / 2
+    low, high = q1 - 1.5 * (q3 - q1), q3 + 1.5 * (q3 - q1)
+    far = sum(abs(value - mean) > deviation for value in data)
+    beyond = sum(not low <= value <= high for value in data)
+    return {
+        "min": ordered[0],
+        "max": ordered[-1],
+        "mean": mean,
+        "stddev": deviation,
+        "rounds": n,
+        "median": statistics.median(ordered),
+        "iqr": q3 - q1,
+        "q1": q1,
+        "q3": q3,
+        "iqr_outliers": beyond,
+        "stddev_outliers": far,
+        "outliers": f"{far};{beyond}",
+        "ld15iqr": min(value for value in ordered if value >= low),
+        "hd15iqr": max(value for value in ordered if value <= high),
+        "ops": n / total if total else 0.0,
+        "total": total,
+        "data": list(data),
+    }

@@ -1,0 +1,165 @@
+"""`bench doctor --calibrate`: how often are verdicts wrong on this machine?
+
+In every pair side B takes turns with itself: as it is, and with delays of known size planted in one phase. So one pair
+serves the A/A and every planted slowdown, and all of them see the same moments. So many pairs make one trial, and
+every trial gets the verdict that a comparison would give.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from bench.analysis.decision import changed_phases
+from bench.analysis.rates import binomial_interval
+from bench.analysis.verdict import Criteria, FamilyVerdict, Verdict, judge
+from bench.errors import ChildError, NothingRanError
+from bench.model.problem import Problem
+from bench.model.registry import discover
+from bench.model.step import ALL_PHASES
+from bench.run.ab import family_of, typical_seconds
+from bench.run.asking import Truths
+from bench.run.calibration import Calibration, Rate, fingerprint, save
+from bench.run.contest import pinned_cpu
+from bench.run.pairs import A, Arm, B, Pair, PairCase, Pairing
+from bench.run.plan import Planned, choose, plan_cases
+from bench.run.runner import Watcher
+from bench.run.zygotes import Zygotes
+
+CALIBRATED = "torch_autograd"
+PAIRS = 20
+"""As many as decide in `bench gate`."""
+SHARES = (0.02, 0.05, 0.10)
+_SAME = "same"
+
+
+@dataclass
+class Trials:
+    """What the trials so far have shown."""
+
+    false_positives: list[bool] = field(default_factory=list)
+    found: dict[float, list[bool]] = field(default_factory=lambda: {share: [] for share in SHARES})
+    localised: list[bool] = field(default_factory=list)
+
+
+def arms_of(phase: str) -> tuple[Arm, ...]:
+    """A, B as it is, and B with each delay in one phase."""
+    planted = tuple(Arm(name_of(share), B, phase, share) for share in SHARES)
+    return (Arm(A, A), Arm(_SAME, B), *planted)
+
+
+def name_of(share: float) -> str:
+    """How a planted share is called."""
+    return f"{share:.0%}"
+
+
+def add_trial(trials: Trials, pairs: Sequence[Pair], phase: str, criteria: Criteria, seed: int) -> None:
+    """Judge one trial and take note.
+
+    Args:
+        trials: what there is so far; extended.
+        pairs: of one trial, with the arms of `arms_of(phase)`.
+        phase: where the delays were planted.
+        criteria: what a verdict takes.
+        seed: of the test's sign flips.
+    """
+    seconds = typical_seconds(pairs, A)
+
+    def verdict(arm: str) -> FamilyVerdict:
+        (found,) = judge([family_of(arm, pairs, A, arm)], np.random.default_rng(seed), criteria)
+        return found
+
+    trials.false_positives.append(verdict(_SAME).verdict is Verdict.REGRESSION)
+    for share in SHARES:
+        found = verdict(name_of(share))
+        regressed = found.verdict is Verdict.REGRESSION
+        trials.found[share].append(regressed)
+        if regressed and (changes := changed_phases(found, seconds)):
+            trials.localised.append(changes[0].phase.value == phase)
+
+
+def calibrate(
+    item: Planned,
+    watcher: Watcher,
+    *,
+    pairs: int,
+    budget_seconds: float,
+    criteria: Criteria,
+    timeout: float,
+    now: Callable[[], float] = time.monotonic,
+) -> Calibration:
+    """Run trials until the budget is spent, at least one.
+
+    Args:
+        item: a case whose phases can be timed apart.
+        watcher: is told about progress.
+        pairs: of one trial.
+        budget_seconds: for all trials.
+        criteria: what a verdict takes.
+        timeout: longest silence of a process, in seconds.
+        now: a clock in seconds.
+
+    Raises:
+        NothingRanError: a process failed.
+    """
+    began = now()
+    trials = Trials()
+    with Zygotes() as zygotes:
+        watcher.starting([item.case.framework])
+        zygotes.start([item.backend])
+        truth = Truths(zygotes.scratch).path(item.case)
+        pairing = Pairing(
+            {A: zygotes, B: zygotes},
+            {A: (), B: ()},
+            cpu=pinned_cpu(item.case.threads),
+            timeout=timeout,
+            chance=random.Random(item.case.problem.seed),  # noqa: S311 - an order, not a secret
+        )
+        longest = 0.0
+        while not trials.false_positives or began + budget_seconds - now() > longest:
+            number, start = len(trials.false_positives), now()
+            phase = str(ALL_PHASES[number % len(ALL_PHASES)])
+            measured = []
+            for index in range(pairs):
+                watcher.pairing(item.case, index, pairs)
+                try:
+                    measured.append(pairing.measure(PairCase(item, item), truth, arms_of(phase)))
+                except ChildError as error:
+                    raise NothingRanError(f"{item.case.label} could not be measured: {error}") from error
+            add_trial(trials, measured, phase, criteria, number)
+            longest = max(longest, now() - start)
+    return Calibration(
+        fingerprint=fingerprint(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        implementation=item.case.label,
+        pairs=pairs,
+        seconds=round(now() - began, 1),
+        false_positives=_rate(trials.false_positives),
+        power={name_of(share): _rate(found) for share, found in trials.found.items()},
+        localised=_rate(trials.localised),
+    )
+
+
+def calibrate_machine(watcher: Watcher, budget_seconds: float, timeout: float) -> tuple[Calibration, Path]:
+    """Measure the error rates of verdicts here, and keep them; gives also the file.
+
+    Raises:
+        NothingRanError: the step that is calibrated with cannot run here.
+        StorageError: the result cannot be written.
+    """
+    (item,) = plan_cases(choose(discover(), [CALIBRATED]), Problem(), [1], ["cpu"])
+    if item.skipped:
+        raise NothingRanError(f"Nothing can be calibrated here: {item.skipped}.")
+    found = calibrate(item, watcher, pairs=PAIRS, budget_seconds=budget_seconds, criteria=Criteria(), timeout=timeout)
+    return found, save(found)
+
+
+def _rate(outcomes: Sequence[bool]) -> Rate:
+    low, high = binomial_interval(sum(outcomes), len(outcomes))
+    return Rate(happened=sum(outcomes), trials=len(outcomes), low=low, high=high)

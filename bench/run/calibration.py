@@ -1,0 +1,101 @@
+"""What this machine has shown about its verdicts, kept under its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from bench.data.store import write_atomically
+from bench.timing.environment import machine_facts, package_versions
+
+HOME = "STEPBENCH_HOME"
+_IDENTITY = ("cpu", "cpus_usable", "memory_bytes", "python")
+_LIBRARIES = ("numpy", "torch", "tensorflow")
+
+
+class Rate(BaseModel):
+    """How often something happened in trials, with the exact 95 % interval."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    happened: int
+    trials: int
+    low: float
+    high: float
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"{self.happened} of {self.trials} ({self.low:.0%} to {self.high:.0%})"
+
+
+class Calibration(BaseModel):
+    """Error rates of verdicts, measured here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    fingerprint: str
+    created: str
+    """UTC, ISO 8601."""
+    implementation: str
+    pairs: int
+    """Pairs a verdict rested on."""
+    seconds: float
+    false_positives: Rate
+    """REGRESSION where both sides were the same."""
+    power: dict[str, Rate]
+    """REGRESSION where a delay of this part of the step was planted, such as `5%`."""
+    localised: Rate
+    """Of the planted delays that were found: that the phase named first was the right one."""
+
+    def sentence(self) -> str:
+        """What a gate prints."""
+        found = ", ".join(f"{share} in {rate.text}" for share, rate in self.power.items())
+        return (
+            f"Calibrated here on {self.created[:10]} with {self.pairs} pairs a verdict: false REGRESSION in "
+            f"{self.false_positives.text}; found a planted {found}; right phase in {self.localised.text}."
+        )
+
+
+def fingerprint(facts: Mapping[str, object] | None = None, packages: Mapping[str, str] | None = None) -> str:
+    """What must agree for two measurements to be comparable: CPU, usable CPUs, memory, Python and the frameworks."""
+    facts = machine_facts() if facts is None else facts
+    packages = package_versions() if packages is None else packages
+    parts = []
+    for name in _IDENTITY:
+        value = facts.get(name)
+        parts.append(f"{name}={round(value / 2**30) if name == 'memory_bytes' and isinstance(value, int) else value}")
+    parts += [f"{name}={packages.get(name)}" for name in _LIBRARIES]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _path(mark: str) -> Path:
+    own, state = os.environ.get(HOME), os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    home = Path(own) if own else Path(state) / "stepbench"
+    return home.expanduser() / "calibration" / f"{mark}.json"
+
+
+def save(calibration: Calibration) -> Path:
+    """Keep a calibration; gives the file.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    path = _path(calibration.fingerprint)
+    write_atomically(path, calibration.model_dump_json(indent=2) + "\n")
+    return path
+
+
+def load() -> Calibration | None:
+    """The calibration of this machine as it is now; None if there is none that can be read."""
+    mark = fingerprint()
+    try:
+        found = Calibration.model_validate(json.loads(_path(mark).read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError, RuntimeError):  # no file, damaged, or nobody knows where home is
+        return None
+    return found if found.fingerprint == mark else None

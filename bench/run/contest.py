@@ -1,0 +1,179 @@
+"""One comparison from its sides to its verdicts and files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import __version__
+from bench.analysis.verdict import Criteria, Verdict, worst
+from bench.data.store import create_pairs, write_atomically
+from bench.model.device import Backend
+from bench.model.problem import Problem
+from bench.run.ab import Contest, Decided, Volume
+from bench.run.asking import Truths
+from bench.run.matching import Match
+from bench.run.pairs import A, B, Pairing
+from bench.run.runner import Watcher
+from bench.run.session import RESULTS
+from bench.run.sides import Side
+from bench.run.zygotes import Zygotes
+from bench.timing.environment import machine_facts, package_versions
+
+VERDICTS = "verdicts.json"
+RENEW_PAIRS = 4
+"""Where the interpreters differ they are started anew after so many pairs: each pair of them is one memory layout."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found."""
+
+    folder: Path
+    created: str
+    """Start, UTC, ISO 8601."""
+    labels: tuple[str, str]
+    criteria: Criteria
+    cases: tuple[Decided, ...]
+    absent: Mapping[str, str]
+    seconds: float
+    threads: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """That of the worst case."""
+        return worst(case.verdict.verdict for case in self.cases)
+
+    def exit_code(self, allow_inconclusive: bool = False) -> int:
+        """1 if something got slower, 4 if something could not be judged, 3 if something stayed open, else 0."""
+        found = {case.verdict.verdict for case in self.cases}
+        if Verdict.REGRESSION in found:
+            return 1
+        if Verdict.INVALID in found or not found:
+            return 4
+        return 3 if Verdict.INCONCLUSIVE in found and not allow_inconclusive else 0
+
+
+def new_id(now: datetime, kind: str) -> str:
+    """Sortable and readable: what it is, when it began in UTC, and the process that holds it."""
+    return f"{kind}-{now:%Y%m%d-%H%M%S}-{os.getpid()}"
+
+
+def pinned_cpu(threads: int) -> int | None:
+    """The CPU that both sides share: the last one, away from where interrupts usually go; None with several threads."""
+    if threads > 1 or not hasattr(os, "sched_getaffinity"):
+        return None
+    return max(os.sched_getaffinity(0))
+
+
+def compare_sides(
+    sides: tuple[Side, Side],
+    match: Match,
+    watcher: Watcher,
+    *,
+    problem: Problem,
+    threads: int,
+    volume: Volume,
+    criteria: Criteria,
+    timeout: float,
+    out: Path | None = None,
+) -> Comparison:
+    """Measure and judge; pairs.csv and verdicts.json are left in a folder.
+
+    Args:
+        sides: as `bench.run.sides` makes them.
+        match: their cases.
+        watcher: is told about progress.
+        problem: sizes, number format and seed, which also decides orders.
+        threads: CPU threads; with one, both sides are pinned to the same core.
+        volume: pairs and budget.
+        criteria: what a verdict takes.
+        timeout: longest silence of a process, in seconds.
+        out: the folder; by default a new one below results/.
+
+    Raises:
+        StorageError: the folder holds something already or cannot be written.
+    """
+    started = datetime.now(UTC)
+    folder = out if out is not None else RESULTS / new_id(started, "ab")
+    run_id = folder.resolve().name
+    create_pairs(folder)
+    planned = [item for case in match.cases for item in (case.a, case.b)]
+    backends = list({item.case.backend: item.backend for item in planned}.values())
+    with ExitStack() as stack:
+        opens, renew = _interpreters(stack, sides, backends, watcher)
+        pairing = Pairing(
+            opens,
+            {A: sides[0].path, B: sides[1].path},
+            cpu=pinned_cpu(threads),
+            timeout=timeout,
+            chance=random.Random(problem.seed),  # noqa: S311 - an order, not a secret
+        )
+        contest = Contest(
+            match,
+            pairing,
+            Truths(opens[A].scratch),
+            watcher,
+            volume=volume,
+            criteria=criteria,
+            folder=folder,
+            run_id=run_id,
+            seed=problem.seed,
+            renew=renew,
+        )
+        cases = tuple(contest.decide())
+    seconds = round((datetime.now(UTC) - started).total_seconds(), 1)
+    labels = (sides[0].label, sides[1].label)
+    created = started.isoformat(timespec="seconds")
+    found = Comparison(folder, created, labels, criteria, cases, match.absent, seconds, threads)
+    write_atomically(folder / VERDICTS, json.dumps(as_json(found), indent=2) + "\n")
+    return found
+
+
+def _interpreters(
+    stack: ExitStack, sides: tuple[Side, Side], backends: Sequence[Backend], watcher: Watcher
+) -> tuple[dict[str, Zygotes], Callable[[int], None]]:
+    """Who starts each side's processes, and what renews them.
+
+    One interpreter for both sides if it is the same: its children share a memory layout, which is then no difference.
+    """
+    if backends:
+        watcher.starting(sorted({backend.framework for backend in backends}))
+    if sides[0].interpreter == sides[1].interpreter:
+        both = stack.enter_context(Zygotes(sides[0].interpreter))
+        both.start(backends)
+        return {A: both, B: both}, lambda number: None
+    opens = {letter: stack.enter_context(Zygotes(side.interpreter)) for letter, side in zip((A, B), sides, strict=True)}
+
+    def renew(number: int) -> None:
+        if number % RENEW_PAIRS == 0:
+            for zygotes in opens.values():
+                zygotes.renew(backends)
+
+    return opens, renew
+
+
+def as_json(found: Comparison) -> dict[str, Any]:
+    """A comparison for programs."""
+    return {
+        "stepbench": __version__,
+        "created": found.created,
+        "machine": machine_facts(),
+        "packages": package_versions(),
+        "a": found.labels[0],
+        "b": found.labels[1],
+        "verdict": found.verdict,
+        "criteria": dataclasses.asdict(found.criteria),
+        "threads": found.threads,
+        "seconds": found.seconds,
+        "cases": [dataclasses.asdict(case) for case in found.cases],
+        "absent": dict(found.absent),
+    }

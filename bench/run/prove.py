@@ -1,0 +1,52 @@
+"""`bench doctor --device`: is the measuring itself right on this device? One line a check, each with a known answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.data.schema import Status
+from bench.run.asking import Asks, Truths, ask_case, ask_device
+from bench.run.plan import Planned
+from bench.run.runner import Watcher
+from bench.timing.proof import Check
+from bench.timing.protocol import Task
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was checked on one backend, or on one implementation there."""
+
+    subject: str
+    check: Check
+
+
+def prove(planned: Sequence[Planned], asks: Asks, watcher: Watcher, timeout: float) -> list[Proof]:
+    """Check the device of the planned cases, then every case: equal to the oracle, and no waiting inside a phase.
+
+    Args:
+        planned: cases on one kind of device, each of whose backends is present.
+        asks: runs the checks in fresh processes.
+        watcher: is told about progress.
+        timeout: longest silence of a process, in seconds.
+    """
+    backends = list({item.case.backend: item.backend for item in planned}.values())
+    watcher.starting(sorted({backend.framework for backend in backends}))
+    asks.start(backends)
+    proofs = []
+    for item in {item.case.backend: item for item in planned}.values():
+        reply = ask_device(asks, item, Task.PROVE, timeout)
+        checks = reply.checks if reply.status is Status.OK else (Check("device", False, reply.reason),)
+        proofs += [Proof(item.case.backend, check) for check in checks]
+    truths = Truths(asks.scratch)
+    for number, item in enumerate(planned):
+        watcher.measuring(item.case, 0, number, len(planned), 0.0)
+        reply = ask_case(asks, item, truths.path(item.case), None, timeout, Task.PROVE)
+        equal = Check("equal to the oracle", reply.status is Status.OK, reply.reason or _errors(reply.verification))
+        proofs += [Proof(item.case.label, check) for check in (equal, *reply.checks)]
+    return proofs
+
+
+def _errors(found: object) -> str:
+    errors = {name: getattr(found, f"{name}_error", None) for name in ("loss", "gradient", "change")}
+    return ", ".join(f"{name} off by {error:.1e}" for name, error in errors.items() if error is not None)

@@ -1,0 +1,128 @@
+"""Revisions of a git repository, each checked out beside it for as long as it is needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bench.errors import UsageError
+
+_SECONDS = 120
+_OF_ONE_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what a git hook is told: a worktree that is made inside one has another index than the hook's."""
+    return {name: value for name, value in os.environ.items() if name not in _OF_ONE_REPOSITORY}
+
+
+def _run(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Exit status, output and messages of a git command.
+
+    It is asked to end and waited for when we are interrupted: one that is killed leaves a half-made worktree behind.
+
+    Raises:
+        UsageError: git is missing or gives no answer.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603 - fixed commands; revisions and paths never begin with a dash
+            ["git", *arguments],  # noqa: S607 - whichever git the user has
+            cwd=folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C reaches us alone, and we end it
+        )
+    except OSError as error:
+        raise UsageError(f"git cannot be started ({error.strerror}): install it to compare revisions.") from error
+    with process:
+        try:
+            output, messages = process.communicate(timeout=_SECONDS)
+        except BaseException as error:
+            process.terminate()
+            process.communicate()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise UsageError(f"git gave no answer for {_SECONDS} s: look at {folder}.") from error
+            raise
+    return process.returncode, os.fsdecode(output).strip("\n"), messages.decode("utf-8", errors="replace").strip()
+
+
+def _last_line(messages: str) -> str:
+    return (messages.splitlines() or ["no message"])[-1].rstrip(".")
+
+
+def repository(folder: Path) -> Path:
+    """The top of the repository that a folder is in.
+
+    Raises:
+        UsageError: it is in none, or git does not trust its owner.
+    """
+    code, top, messages = _run(folder, "rev-parse", "--show-toplevel")
+    if code and "dubious ownership" in messages:
+        raise UsageError(
+            f"git does not trust the owner of {folder}: run `git config --global --add safe.directory {folder}`."
+        )
+    if code:
+        raise UsageError(f"{folder} is in no git repository: revisions can only be compared inside one.")
+    return Path(top)
+
+
+def commit_of(top: Path, revision: str) -> str:
+    """The full hash of a revision.
+
+    Raises:
+        UsageError: there is no such revision.
+    """
+    if revision.startswith("-"):
+        raise UsageError(f"{revision!r} is not a revision: name a branch, a tag or a commit.")
+    code, commit, _ = _run(top, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    if code:
+        raise UsageError(
+            f"There is no revision {revision!r} in {top}: see `git log`, and fetch it if the clone is shallow."
+        )
+    return commit
+
+
+@contextmanager
+def checked_out(top: Path, commit: str) -> Iterator[Path]:
+    """A worktree of one commit; it is gone afterwards, whatever happened.
+
+    Raises:
+        UsageError: git cannot make it.
+    """
+    with tempfile.TemporaryDirectory(prefix="stepbench-revision-") as folder:
+        tree = Path(folder).resolve() / "tree"
+        try:
+            # Without hooks: what a repository does after a checkout of its own is not asked for here.
+            arguments = ("worktree", "add", "--detach", "--quiet", str(tree), commit)
+            code, _, messages = _run(top, "-c", f"core.hooksPath={os.devnull}", *arguments)
+            if code:
+                raise UsageError(
+                    f"git cannot check out {commit[:9]} ({_last_line(messages)}): try `git worktree add` by hand."
+                )
+            yield tree
+        finally:
+            _remove(top, tree)
+
+
+def _remove(top: Path, tree: Path) -> None:
+    """Take a worktree away; forced twice, since one whose making was interrupted is locked.
+
+    A second Ctrl-C ends our waiting, but not git.
+    """
+    with suppress(OSError):
+        process = subprocess.Popen(  # noqa: S603
+            ["git", "worktree", "remove", "--force", "--force", str(tree)],  # noqa: S607
+            cwd=top,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        process.wait()

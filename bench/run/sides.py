@@ -1,0 +1,127 @@
+"""The two sides of a comparison: where their implementations come from and which interpreter runs them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.errors import LoadError, UsageError
+from bench.model.registry import Registry, discover, load_each
+from bench.run.revisions import checked_out, commit_of, repository
+from bench.run.zygote import Interpreter
+
+IMPLEMENTATIONS = "implementations"
+_MARK = re.compile(rb"^\s*@(\w+\.)*(implementation|backend)\b", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison."""
+
+    label: str
+    """How tables call it."""
+    registry: Registry
+    names: tuple[str, ...]
+    """What may be compared of it; the registry may hold more."""
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Files that could not be loaded, by their path inside the repository, with the reason."""
+    path: tuple[str, ...] = ()
+    """Where its implementations' own imports are looked for."""
+    interpreter: Interpreter | None = None
+    """None for the one that runs the command."""
+    revision: str | None = None
+    alone: bool = False
+    """Whether it is one implementation that was named, which the other side's is held against whatever it is called."""
+
+
+def of_implementation(name: str, load: Sequence[Path]) -> Side:
+    """One implementation as it is here.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    registry = discover(load)
+    return Side(registry[name].name, registry, (registry[name].name,), alone=True)
+
+
+def of_interpreter(python: str, load: Sequence[Path]) -> Side:
+    """All implementations as they are here, run by another interpreter."""
+    registry = discover(load)
+    return Side(python, registry, tuple(item.name for item in registry), interpreter=Interpreter(python=python))
+
+
+def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None) -> Side:
+    """What a checkout holds: its implementations/ folder and the loaded files, by their place in it."""
+    own = sorted((top / IMPLEMENTATIONS).glob("*.py"))
+    files = [path for path in own if not path.name.startswith("_") and _MARK.search(path.read_bytes())]
+    with _importing_from(top):
+        registry, broken = load_each(dict.fromkeys([*files, *(top / path for path in load)]))
+    return Side(
+        label,
+        registry,
+        tuple(item.name for item in registry),
+        {str(path.relative_to(top)): reason.replace(f"{top}/", "") for path, reason in broken.items()},
+        path=(str(top),),
+        revision=revision,
+    )
+
+
+@contextmanager
+def _importing_from(top: Path) -> Iterator[None]:
+    """Let files import their neighbours in one checkout, and forget those: the other side has its own."""
+    known, path = set(sys.modules), str(top)
+    sys.path.insert(0, path)
+    try:
+        yield
+    finally:
+        sys.path.remove(path)
+        for name in set(sys.modules) - known:
+            places = [getattr(sys.modules[name], "__file__", None), *getattr(sys.modules[name], "__path__", ())]
+            if any(place is not None and Path(place).is_relative_to(top) for place in places):
+                del sys.modules[name]
+
+
+@contextmanager
+def of_revisions(a: str, b: str | None, load: Sequence[Path], folder: Path) -> Iterator[tuple[Side, Side]]:
+    """Two revisions of the repository that `folder` is in, checked out for as long as the context lasts.
+
+    Args:
+        a: the revision to compare with.
+        b: the revision to judge; None for the files as they are now.
+        load: files of implementations beside those in implementations/; each is taken from its side's own checkout.
+        folder: where the command runs.
+
+    Raises:
+        UsageError: there is no repository, no such revision, or a loaded file lies outside the repository.
+        LoadError: neither side has a loaded file.
+    """
+    top = repository(folder).resolve()
+    inside = []
+    for path in load:
+        try:
+            inside.append(path.resolve().relative_to(top))
+        except ValueError as error:
+            raise UsageError(f"{path} is outside the repository {top}, so it has no revisions.") from error
+    commits = [commit_of(top, revision) for revision in (a, *([] if b is None else [b]))]
+    with ExitStack() as stack:
+        trees = [stack.enter_context(checked_out(top, commit)) for commit in commits]
+        for path in inside:
+            if not any((root / path).is_file() for root in (*trees, *([top] if b is None else []))):
+                raise LoadError(
+                    f"There is no file {path} on either side: give the path of a Python file of the repository."
+                )
+        sides = [
+            _in_folder(tree, f"{name} ({commit[:9]})", inside, commit)
+            for tree, name, commit in zip(trees, (a, b or ""), commits, strict=False)
+        ]
+        if b is None:
+            sides.append(_in_folder(top, "working tree", inside, None))
+        if not any(side.names or side.broken for side in sides):
+            raise UsageError(
+                f"{top} has no implementations/ with registered steps: name the files that hold them with --load."
+            )
+        yield sides[0], sides[1]

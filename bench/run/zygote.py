@@ -1,0 +1,265 @@
+"""The parent's side of one zygote: starting it, asking its children, ending it and them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench.data.schema import Status
+from bench.errors import ChildError, ChildTimeout
+from bench.model.device import Backend
+from bench.timing.protocol import BATCH, BATCHED, REPLY, REQUEST, Batch, Batched, Channel, Reply, Request
+
+Answer = TypeVar("Answer")
+
+_ROOT = Path(__file__).resolve().parents[2]
+_START_SECONDS = 120.0
+_LEAVE_SECONDS = 5.0
+
+
+class ZygoteGone(ChildError):  # noqa: N818 - it reads as the event that it is
+    """The zygote itself died, so nothing is known about the request."""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """Which Python measures, where it finds the harness, and in which environment."""
+
+    python: str = sys.executable
+    path: tuple[str, ...] = (str(_ROOT),)
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    fork: bool = sys.platform == "linux"
+    """Whether children are forked; elsewhere each measurement starts an interpreter of its own."""
+
+
+class Zygote:
+    """One running zygote."""
+
+    def __init__(self, backend: Backend, interpreter: Interpreter, log: Path) -> None:
+        self._log = log
+        self._fork = interpreter.fork
+        self._sound = True
+        ours, theirs = socket.socketpair()
+        options = ["--no-fork"] if not interpreter.fork else []
+        arguments = [str(theirs.fileno()), *options, *([backend.origin] if backend.origin else [])]
+        inherited = interpreter.environment.get("PYTHONPATH", "")
+        try:
+            with theirs, log.open("ab") as output:
+                self._process = subprocess.Popen(  # noqa: S603 - our own module, in the interpreter that was chosen
+                    # -P: a folder called `bench` in the working directory must not stand in for the harness.
+                    [interpreter.python, "-P", "-m", "bench.timing.zygote", backend.name, *arguments],
+                    env={
+                        **interpreter.environment,
+                        "PYTHONPATH": os.pathsep.join([*interpreter.path, *([inherited] if inherited else [])]),
+                        "STEPBENCH_PARENT": str(os.getpid()),
+                    },
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,  # Ctrl-C reaches the parent alone, which then decides
+                )
+        except OSError as error:
+            ours.close()
+            raise ZygoteGone(f"{interpreter.python} cannot be started ({error.strerror})") from error
+        self._control = Channel(ours)
+
+    @property
+    def sound(self) -> bool:
+        """Whether it can be asked again; not after a child could not be collected."""
+        return self._sound
+
+    def wait_ready(self) -> None:
+        """Wait until the framework is imported.
+
+        Raises:
+            ChildError: the import failed; the message ends with the last line that it printed.
+        """
+        if not self._fork:
+            return
+        try:
+            self._control.receive_object(_START_SECONDS)
+        except ChildError as error:
+            hung = isinstance(error, ChildTimeout)
+            if not hung:  # it has hung up, so it is leaving, with an exit code and last words of its own
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_LEAVE_SECONDS)
+            self._process.kill()
+            code = self._process.wait()
+            cause = str(error) if hung else self._last_line(0) if code > 0 else _signal_name(code)
+            raise ZygoteGone(f"the measuring interpreter did not start: {cause}") from error
+
+    def ask(self, request: Request, timeout: float) -> Reply:
+        """Have one child do `request`.
+
+        Raises:
+            ChildTimeout: it was silent for `timeout` seconds and has been killed.
+            ZygoteGone: the zygote died.
+            ChildError: the child died; the message says how.
+        """
+        talk = self.open(request, timeout)
+        talk.close()
+        return talk.reply
+
+    def open(self, request: Request, timeout: float) -> Conversation:
+        """Start a child that stays alive after its first reply.
+
+        Raises:
+            ChildTimeout: it was silent for `timeout` seconds and has been killed.
+            ZygoteGone: the zygote died.
+            ChildError: the child died; the message says how.
+        """
+        talk = Conversation(self, *self._child(), self._log.stat().st_size)
+        talk.reply = talk.exchange(REQUEST.dump_json(request), REPLY, timeout)
+        return talk
+
+    def _child(self) -> tuple[Channel, int]:
+        """A fresh process that waits for its request: a fork, or where forking is unsafe the interpreter itself."""
+        if not self._fork:
+            return self._control, self._process.pid
+        try:
+            ours, theirs = socket.socketpair()
+            try:
+                with theirs:
+                    socket.send_fds(self._control.socket, [b"fork\n"], [theirs.fileno()])
+                pid = int(self._control.receive_object(_LEAVE_SECONDS)["pid"])
+            except BaseException:
+                ours.close()
+                raise
+        except (OSError, ChildError) as error:
+            raise ZygoteGone("the measuring interpreter died") from error
+        return Channel(ours), pid
+
+    def end_child(self, channel: Channel, pid: int, hung_up: bool = False) -> int | None:
+        """Kill and collect a child; its exit code, or None if it could not be collected.
+
+        One that has hung up is leaving: an interpreter of its own, unlike a fork, takes a moment for that, and its exit
+        code says why.
+
+        Killed before it is collected: its number cannot belong to a stranger yet, and one that has died already keeps
+        its own exit code. If it cannot be collected in time its answer still counts, but the zygote does not: it may be
+        out of step.
+        """
+        channel.close()
+        if hung_up and not self._fork:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LEAVE_SECONDS)
+        _kill_group(pid, left=not self._fork and self._process.returncode is not None)
+        try:
+            return self._collect(pid)
+        except ZygoteGone:
+            self._sound = False
+            return None
+
+    def death(self, code: int | None, printed: int) -> ChildError:
+        """What to say of a child that died.
+
+        Args:
+            code: as `end_child` gives it.
+            printed: how long the log was when the child began.
+        """
+        if code is None:
+            return ZygoteGone("the measuring interpreter died")
+        return ChildError(self._cause_of_death(code, printed))
+
+    def _collect(self, pid: int) -> int:
+        """Wait for a child that is dead or dying; its exit code, negative for a signal."""
+        if not self._fork:
+            return self._process.wait()
+        try:
+            self._control.send(str(pid).encode())
+            return int(self._control.receive_object(_LEAVE_SECONDS)["exit"])
+        except ChildError as error:
+            raise ZygoteGone("the measuring interpreter died") from error
+
+    def _cause_of_death(self, code: int, printed: int) -> str:
+        if code < 0:
+            return f"its process {_signal_name(code)}"
+        last = self._last_line(printed)
+        return f"its process exited with status {code} and no answer" + (f"; it said: {last}" if last else "")
+
+    def _last_line(self, start: int) -> str:
+        with self._log.open("rb") as file:
+            file.seek(start)
+            lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
+        return lines[-1].strip() if lines else ""
+
+    def close(self) -> None:
+        """End the zygote, and with it whatever it has forked."""
+        self._control.close()
+        try:
+            self._process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Conversation:
+    """A child that stays alive: it answers batches until it is closed, or until something goes wrong."""
+
+    def __init__(self, zygote: Zygote, channel: Channel, pid: int, printed: int) -> None:
+        self._zygote, self._channel, self._pid, self._printed = zygote, channel, pid, printed
+        self._ended = False
+        self.reply = Reply(Status.FAILED, "it has not answered")
+
+    def batch(self, batch: Batch, timeout: float) -> Batched:
+        """Have it measure one batch.
+
+        Raises:
+            ChildTimeout: it was silent for `timeout` seconds and has been killed.
+            ZygoteGone: the zygote died.
+            ChildError: it died, or its answer makes no sense; the message says how.
+        """
+        return self.exchange(BATCH.dump_json(batch), BATCHED, timeout)
+
+    def exchange(self, line: bytes, kind: TypeAdapter[Answer], timeout: float) -> Answer:
+        """Send a line and understand the answer; raises as `batch`, and the child is ended if anything goes wrong."""
+        try:
+            self._channel.send(line)
+            return kind.validate_json(self._channel.receive(timeout))
+        except ChildTimeout:
+            self.close()
+            raise
+        except ValidationError as error:
+            self.close()
+            raise ChildError(f"its answer could not be understood: {error.errors()[0]['msg']}") from error
+        except ChildError as error:
+            raise self._zygote.death(self.close(hung_up=True), self._printed) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self, hung_up: bool = False) -> int | None:
+        """End it; its exit code as `Zygote.end_child` gives it, None if it has been ended before."""
+        if self._ended:  # its number may belong to a stranger by now
+            return None
+        self._ended = True
+        return self._zygote.end_child(self._channel, self._pid, hung_up)
+
+
+def _signal_name(code: int) -> str:
+    """How a process with a negative exit code ended."""
+    name = signal.Signals(-code).name
+    return f"died by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+
+
+def _kill_group(pid: int, left: bool = False) -> None:
+    """Kill a child and what it started; it may be dead already, or not yet lead a group of its own.
+
+    Args:
+        pid: the child.
+        left: whether it has been collected, so that its number may be a stranger's; that of its group is not.
+    """
+    for kill in (os.killpg,) if left else (os.killpg, os.kill):
+        with suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)

@@ -1,0 +1,202 @@
+"""One sample: the ways to read a time, and the only place that waits for a device.
+
+    whole    synchronise, clock, n x (forward, backward, update), synchronise, clock
+    staged   n x (clock, forward, synchronise, clock, backward, ..., clock), summed a phase
+    device   hold the stream back, enqueue marks and work, synchronise, read the device's own times between the marks
+
+Held back, the device begins when everything is enqueued, so that the time between two marks holds what the device did
+and not how long the host took to ask for it. If the device got going before the enqueueing ended, the hold was too
+short and the sample says so.
+
+With cold caches each step is preceded by a flush, which no time contains.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from bench.model.device import Stream
+from bench.model.step import Step
+from bench.timing.clock import Now
+
+Synchronize = Callable[[], None]
+Run = Callable[[], object]
+
+RATE_UNITS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A step and what it takes to time it."""
+
+    step: Step
+    now: Now
+    synchronize: Synchronize
+    flush: Run | None = None
+    """Given if caches are to be cold at the start of each step."""
+    stream: Stream | None = None
+    """Given if the device has a clock of its own."""
+
+    @property
+    def runs(self) -> list[Run]:
+        """The stages' functions."""
+        return [stage.run for stage in self.step.stages]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one pass found."""
+
+    nanoseconds: tuple[int, ...]
+    """One figure a phase, or one for the whole step."""
+    held: bool = True
+    """Whether the stream was held back until everything was enqueued; True for the host's clock."""
+
+
+def time_whole(rig: Rig, iterations: int) -> Taken:
+    """Nanoseconds of `iterations` whole steps by the host's clock, one synchronisation at each end."""
+    runs, now, synchronize = rig.runs, rig.now, rig.synchronize
+    if rig.flush is not None:
+        return _time_cold(rig, rig.flush, iterations)
+    synchronize()
+    start = now()
+    for _ in range(iterations):
+        for run in runs:
+            run()
+    synchronize()
+    return Taken((now() - start,))
+
+
+def _time_cold(rig: Rig, flush: Run, iterations: int) -> Taken:
+    """The same, each step by itself after a flush."""
+    runs, now, synchronize = rig.runs, rig.now, rig.synchronize
+    total = 0
+    for _ in range(iterations):
+        flush()
+        synchronize()
+        start = now()
+        for run in runs:
+            run()
+        synchronize()
+        total += now() - start
+    return Taken((total,))
+
+
+def time_staged(rig: Rig, iterations: int) -> Taken:
+    """Nanoseconds of forward, backward and update by the host's clock, synchronised after each phase."""
+    now, synchronize, flush = rig.now, rig.synchronize, rig.flush
+    forward, backward, update = rig.runs
+    in_forward = in_backward = in_update = 0
+    synchronize()
+    for _ in range(iterations):
+        if flush is not None:
+            flush()
+            synchronize()
+        start = now()
+        forward()
+        synchronize()
+        after_forward = now()
+        backward()
+        synchronize()
+        after_backward = now()
+        update()
+        synchronize()
+        after_update = now()
+        in_forward += after_forward - start
+        in_backward += after_backward - after_forward
+        in_update += after_update - after_backward
+    return Taken((in_forward, in_backward, in_update))
+
+
+def hold_rate(stream: Stream, synchronize: Synchronize) -> float:
+    """Nanoseconds that one unit of a hold lasts. The first hold, which loads its kernel, is not the one that counts."""
+    lasted = 0.0
+    for _ in range(2):
+        synchronize()
+        start = stream.record()
+        stream.hold(RATE_UNITS)
+        end = stream.record()
+        synchronize()
+        lasted = stream.nanoseconds(start, end)
+    return max(lasted, 1.0) / RATE_UNITS
+
+
+def time_device(rig: Rig, stream: Stream, iterations: int, units: int, groups: Sequence[Sequence[Run]]) -> Taken:
+    """Device time of groups of functions that run one after the other, `iterations` times over.
+
+    Args:
+        rig: the step.
+        stream: its device's queue.
+        iterations: how often.
+        units: how long the stream is held back.
+        groups: what stands between two marks; each gets its own figure.
+    """
+    marks: list[list[Any]] = []
+    rig.synchronize()
+    stream.hold(units)
+    for _ in range(iterations):
+        if rig.flush is not None:
+            rig.flush()
+        row = [stream.record()]
+        for group in groups:
+            for run in group:
+                run()
+            row.append(stream.record())
+        marks.append(row)
+    held = not stream.reached(marks[0][0])
+    rig.synchronize()
+    return Taken(_summed(stream, marks), held)
+
+
+def time_batched(rig: Rig, stream: Stream, iterations: int, units: int) -> Taken:
+    """Device time of forward, backward, update and the whole step, for phases too short to stand between two marks.
+
+    Three passes run the first one, two and three phases `iterations` times between a single pair of marks each; a
+    phase is the difference of two passes. So the resolution of a mark and the gap that it leaves count once a pass.
+    """
+    totals, held = [], True
+    for count in (1, 2, 3):
+        runs = rig.runs[:count]
+        rig.synchronize()
+        stream.hold(units)
+        start = stream.record()
+        for _ in range(iterations):
+            for run in runs:
+                run()
+        end = stream.record()
+        held &= not stream.reached(start)
+        rig.synchronize()
+        totals.append(stream.nanoseconds(start, end))
+    forward, both, whole = totals
+    return Taken((round(forward), round(both - forward), round(whole - both), round(whole)), held)
+
+
+def _summed(stream: Stream, marks: Sequence[Sequence[Any]]) -> tuple[int, ...]:
+    spans = [[stream.nanoseconds(a, b) for a, b in pairwise(row)] for row in marks]
+    return tuple(round(math.fsum(column)) for column in zip(*spans, strict=True))
+
+
+def enqueueing(rig: Rig, iterations: int) -> int:
+    """Nanoseconds that the host takes to ask for so many steps, marks not included."""
+    rig.synchronize()
+    start = rig.now()
+    for _ in range(iterations):
+        for run in rig.runs:
+            run()
+    spent = rig.now() - start
+    rig.synchronize()
+    return spent
+
+
+def time_work(run: Run, iterations: int, now: Now, synchronize: Synchronize) -> int:
+    """Nanoseconds of any function, run `iterations` times: for peaks and for energy."""
+    synchronize()
+    start = now()
+    for _ in range(iterations):
+        run()
+    synchronize()
+    return now() - start

@@ -1,0 +1,117 @@
+"""Does the measuring itself work on this device? Checks with known answers, for hardware that is new to the harness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.model.device import Device, Stream
+from bench.model.problem import Dtype
+from bench.timing.clock import Now
+from bench.timing.passes import Rig, hold_rate, time_work
+from bench.timing.peaks import measure_peaks
+
+LONG_NANOSECONDS = 50_000_000
+AGREEMENT = 0.01
+DOUBLING = 0.03
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question with a known answer."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def prove_device(device: Device, now: Now) -> tuple[Check, ...]:
+    """Check a device's clock, its hold, and that twice the work takes twice the time."""
+    stream = device.stream
+    if stream is None:
+        return (Check("device clock", False, f"the device {device.kind} has no clock of its own: nothing to prove"),)
+    units = round(LONG_NANOSECONDS / hold_rate(stream, device.synchronize))
+    return (
+        _clocks_agree(device, stream, now, units),
+        _hold_works(device, stream, now, units),
+        _doubling(device, stream, now),
+    )
+
+
+def _marked(stream: Stream, run: Callable[[], object]) -> tuple[Callable[[], None], list[object]]:
+    marks: list[object] = []
+
+    def between() -> None:
+        marks.append(stream.record())
+        run()
+        marks.append(stream.record())
+
+    return between, marks
+
+
+def _clocks_agree(device: Device, stream: Stream, now: Now, units: int) -> Check:
+    run, marks = _marked(stream, lambda: stream.hold(units))
+    by_host = time_work(run, 1, now, device.synchronize)
+    by_device = stream.nanoseconds(*marks)
+    off = by_device / max(by_host, 1) - 1
+    detail = f"a kernel lasts {by_host / 1e6:.2f} ms by the host, {by_device / 1e6:.2f} ms by the device ({off:+.2%})"
+    return Check("device clock against host clock", abs(off) <= AGREEMENT, detail)
+
+
+def _hold_works(device: Device, stream: Stream, now: Now, units: int) -> Check:
+    seen: list[bool] = []
+
+    def run() -> None:
+        stream.hold(units)
+        mark = stream.record()
+        seen.append(stream.reached(mark))
+
+    time_work(run, 1, now, device.synchronize)
+    detail = "what is enqueued behind a hold " + ("began before the hold was over" if seen[0] else "waits for its end")
+    return Check("hold", not seen[0], detail)
+
+
+def _doubling(device: Device, stream: Stream, now: Now) -> Check:
+    name = "twice the work takes twice the time"
+    peaks = measure_peaks(device, Dtype.FLOAT32, now)
+    if peaks is None or device.matmul is None:
+        return Check(name, False, f"the device {device.kind} offers no matrix product")
+    generator = np.random.default_rng(0)
+    a, b = (generator.uniform(-1, 1, (peaks.matmul_size,) * 2).astype(np.float32) for _ in range(2))
+    multiply = device.matmul(a, b)
+
+    def seconds(count: int) -> float:
+        def work() -> None:
+            for _ in range(count):
+                multiply()
+
+        times = []
+        for _ in range(5):
+            run, marks = _marked(stream, work)
+            time_work(run, 1, now, device.synchronize)
+            times.append(stream.nanoseconds(*marks) / 1e9)
+        return min(times)
+
+    seconds(4)  # clocks rise under load
+    once, twice = seconds(8), seconds(16)
+    ratio = twice / once if once > 0 else 0.0
+    detail = f"8 matrix products take {once * 1e3:.3f} ms, 16 take {twice * 1e3:.3f} ms: {ratio:.3f} times as long"
+    return Check(name, abs(ratio / 2 - 1) <= DOUBLING, detail)
+
+
+def prove_step(rig: Rig) -> Check:
+    """Check that no phase makes the host wait for the device."""
+    name = "no synchronisation inside a phase"
+    if rig.stream is None:
+        return Check(name, False, "the device has no clock of its own")
+    rig.step()  # what is loaded or allocated once may wait
+    for stage in rig.step.stages:
+        phases = "+".join(stage.phases)
+        try:
+            with rig.stream.watched():
+                stage.run()
+        except RuntimeError as error:
+            return Check(name, False, f"{phases} waits for the device: {' '.join(str(error).split())}")
+    return Check(name, True, "every phase only enqueues")

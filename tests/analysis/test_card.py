@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from bench.analysis.card import CardCell, speedup_card
+from bench.analysis.stats import ratio_estimate
+from bench.data.schema import Status
+from bench.model.case import Mode
+from bench.model.device import Precision
+
+
+@pytest.fixture
+def made(build: ModuleType, tmp_path: Path) -> Any:
+    return build.HandMade(tmp_path / "run")
+
+
+def cells(made: Any) -> list[CardCell]:
+    return speedup_card(*made.frames())
+
+
+def found(made: Any) -> dict[tuple[str, str, str, int], float]:
+    """Contender, opponent, mode and threads to speedup."""
+    return {
+        (f"{cell.implementation} on {cell.backend}", cell.over, cell.mode, cell.threads): cell.speedup.value
+        for cell in cells(made)
+    }
+
+
+def test_on_a_gpu_the_opponents_are_numpy_and_the_same_implementation_on_the_cpu(made: Any) -> None:
+    for name, backend, seconds in (
+        ("numpy_manual", "numpy", 12.0),
+        ("torch_tensor", "torch-cpu", 6.0),
+        ("torch_tensor", "torch-cuda", 2.0),
+        ("torch_autograd", "torch-cuda", 3.0),
+    ):
+        made.process(made.plan(name, backend), step=[seconds])
+    assert found(made) == {
+        ("torch_tensor on torch-cuda", "numpy_manual on numpy", "resident-warm", 2): pytest.approx(6.0),
+        ("torch_tensor on torch-cuda", "torch_tensor on torch-cpu", "resident-warm", 2): pytest.approx(3.0),
+        ("torch_autograd on torch-cuda", "numpy_manual on numpy", "resident-warm", 2): pytest.approx(4.0),
+    }
+
+
+def test_a_run_of_one_mode_on_the_cpu_needs_no_card(made: Any) -> None:
+    made.process(made.plan(), step=[2.0])
+    made.process(made.plan("torch_tensor", "torch-cpu"), step=[1.0])
+    assert cells(made) == []
+
+
+def test_several_threads_on_the_cpu_have_one_each(made: Any) -> None:
+    for threads, of_base, of_mine in ((1, 8.0, 4.0), (2, 6.0, 2.0)):
+        made.process(made.plan(threads=threads), step=[of_base])
+        made.process(made.plan("torch_tensor", "torch-cpu", threads=threads), step=[of_mine])
+    assert found(made) == {
+        ("torch_tensor on torch-cpu", "numpy_manual on numpy", "resident-warm", 1): pytest.approx(2.0),
+        ("torch_tensor on torch-cpu", "numpy_manual on numpy", "resident-warm", 2): pytest.approx(3.0),
+    }
+
+
+def test_a_transferred_batch_is_compared_with_a_resident_one_on_the_cpu_as_warm_or_cold(made: Any) -> None:
+    for mode, seconds in ((Mode.RESIDENT_WARM, 10.0), (Mode.RESIDENT_COLD, 30.0)):
+        made.process(made.plan(mode=mode), step=[seconds])
+    for mode, seconds in ((Mode.RESIDENT_WARM, 1.0), (Mode.TRANSFERRED_WARM, 2.0), (Mode.TRANSFERRED_COLD, 3.0)):
+        made.process(made.plan("torch_tensor", "torch-cuda", mode=mode), step=[seconds])
+    over = "torch_tensor on torch-cuda", "numpy_manual on numpy"
+    assert found(made) == {
+        (*over, "resident-warm", 2): pytest.approx(10.0),
+        (*over, "transferred-warm", 2): pytest.approx(5.0),
+        (*over, "transferred-cold", 2): pytest.approx(10.0),
+    }
+
+
+def test_nothing_is_compared_across_workloads_or_precisions(made: Any) -> None:
+    made.process(made.plan(), step=[1.0])
+    made.process(made.plan("torch_nn", "torch-cuda", "mlp_bias_sgd"), step=[1.0])
+    made.process(made.plan("torch_tensor", "torch-cuda", precision=Precision.TF32), step=[1.0])
+    assert cells(made) == []
+
+
+def test_speedups_are_paired_by_round_with_their_interval(made: Any) -> None:
+    base, mine = made.plan(), made.plan("torch_tensor", "torch-cuda")
+    times = [(2.0, 1.0), (30.0, 10.0), (2.5, 1.0), (220.0, 100.0), (2.8, 1.0), (6.0, 2.0), (1.5, 1.0)]
+    for number, (of_base, of_mine) in enumerate(times):
+        made.process(mine, number, step=[of_mine])
+        made.process(base, number, step=[of_base])
+    made.process(base, 99, step=[1e9])  # a round that the other did not run in
+    (cell,) = cells(made)
+    assert cell.speedup == ratio_estimate(*zip(*times, strict=True))
+    assert cell.speedup.low is not None
+
+
+def test_throttled_rounds_and_failed_processes_are_left_out(made: Any) -> None:
+    base, mine = made.plan(), made.plan("torch_tensor", "torch-cuda")
+    for number, seconds in enumerate((1.0, 50.0, 4.0)):
+        made.process(base, number, step=[4.0])
+        made.process(mine, number, step=[seconds], throttled="thermal" if number == 1 else "")
+    made.process(base, 3, step=[1e6])
+    made.process(mine, 3, status=Status.FAILED, reason="x", verified=False)
+    (cell,) = cells(made)
+    assert cell.speedup.value == pytest.approx(2.0), "of the ratios 4 and 1; with the throttled round it would be 1"
+
+
+def test_times_by_the_device_or_of_single_depths_are_no_headline(made: Any) -> None:
+    base, mine = (
+        made.plan("numpy_dynamic", "numpy", "mlp_dynamic"),
+        made.plan("torch_dynamic", "torch-cuda", "mlp_dynamic"),
+    )
+    made.process(base, step=[4.0], by_depth={0: [1.0]})
+    made.process(mine, step=[2.0], on_device={"step": [0.5]}, by_depth={0: [1.0]})
+    (cell,) = cells(made)
+    assert cell.speedup.value == pytest.approx(2.0)
+
+
+def test_a_run_in_which_nothing_went_well_has_no_card(made: Any) -> None:
+    made.process(made.plan("torch_tensor", "torch-cuda"), status=Status.WRONG, reason="x", verified=False)
+    assert cells(made) == []

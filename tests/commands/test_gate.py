@@ -1,0 +1,102 @@
+"""`bench gate` as a build server runs it: lines on standard output, a summary, JUnit, an exit status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from junitparser import Failure, JUnitXml
+
+from bench.analysis.verdict import Criteria, FamilyVerdict, Verdict
+from bench.commands.judging import finish
+from bench.run.ab import Decided
+from bench.run.contest import Comparison
+
+Quick = tuple[str, ...]
+
+
+@pytest.fixture
+def changed(repository: Any, slow_knob: str) -> Iterator[Any]:
+    """The repository with a slower helper that is not committed."""
+    repository.write({"lib/knob.py": slow_knob})
+    yield repository
+    repository.git("checkout", "-q", "--", ".")
+
+
+def test_changes_that_are_not_committed_count_and_every_report_says_so(
+    changed: Any, quick: Quick, tmp_path: Path
+) -> None:
+    summary, xml, out = tmp_path / "summary.md", tmp_path / "reports" / "junit.xml", tmp_path / "out"
+    summary.write_text("from an earlier step\n")
+    done = changed.bench(
+        "gate", "--base", "HEAD", *quick, "--junit", xml, "--out", out, GITHUB_STEP_SUMMARY=str(summary)
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("A is HEAD (")
+    assert lines[0].endswith("), B is working tree; 1 CPU thread.")
+    assert lines[1].startswith("REGRESSION   tiny on numpy: +")
+    assert "; backward +" in lines[1]
+    assert "This machine is not calibrated: " in done.stdout
+
+    text = summary.read_text()
+    assert text.startswith("from an earlier step\n## stepbench: REGRESSION\n")
+    assert "| **REGRESSION** | tiny on numpy | " in text
+
+    (suite,) = JUnitXml.fromfile(str(xml))
+    (case,) = [case for case in suite if case.name == "tiny on numpy"]
+    assert isinstance(case.result[0], Failure)
+    assert f"wrote {xml}" in done.stderr
+    assert json.loads((out / "verdicts.json").read_text())["verdict"] == "REGRESSION"
+
+
+def test_files_as_they_were_pass_and_say_what_could_have_been_seen(repository: Any, quick: Quick) -> None:
+    done = repository.bench("gate", "--base", "same", *quick, "--out", repository.out())
+    assert done.returncode == 0, done.stdout + done.stderr
+    line = done.stdout.splitlines()[1]
+    assert line.startswith("PASS         tiny on numpy: ")
+    assert ", could have seen +" in line
+
+
+def test_too_little_time_is_inconclusive_and_no_pass(changed: Any, quick: Quick, tmp_path: Path) -> None:
+    done = changed.bench("gate", "--base", "HEAD", *quick, "--budget", "10ms", "--out", tmp_path / "out")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "INCONCLUSIVE tiny on numpy: " in done.stdout
+    assert "raise --budget" in done.stdout
+
+
+@pytest.mark.parametrize(("allow", "status", "skipped"), [(False, 3, 0), (True, 0, 1)])
+def test_inconclusive_passes_only_where_that_is_allowed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    allow: bool,
+    status: int,
+    skipped: int,
+) -> None:
+    monkeypatch.setenv("STEPBENCH_HOME", str(tmp_path))
+    case = Decided(FamilyVerdict("x on numpy", Verdict.INCONCLUSIVE, "who knows", ()), 1)
+    found = Comparison(tmp_path, "2026-01-01T00:00:00+00:00", ("a", "b"), Criteria(), (case,), {}, 1.0, 1)
+    with pytest.raises(SystemExit) as ended:
+        finish(found, as_json=True, junit=tmp_path / "x.xml", allow_inconclusive=allow)
+    assert ended.value.code == status
+    assert JUnitXml.fromfile(str(tmp_path / "x.xml")).skipped == skipped
+    assert json.loads(capsys.readouterr().out)["verdict"] == "INCONCLUSIVE"
+
+
+def test_what_cannot_be_judged_says_why_on_its_line(repository: Any, quick: Quick) -> None:
+    done = repository.bench("gate", "--base", "gone", *quick, "-i", "tiny", "--out", repository.out())
+    assert done.returncode == 4
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("INVALID")]
+    assert line.startswith("INVALID      tiny on numpy: -; side A (gone (")
+    assert line.endswith(") does not have it")
+
+
+def test_a_base_is_needed_and_must_exist(repository: Any, error: Callable[..., str]) -> None:
+    done = repository.bench("gate")
+    assert done.returncode == 2
+    assert "--base" in done.stderr
+    assert "There is no revision 'origin/main'" in error(repository.bench("gate", "--base", "origin/main"))

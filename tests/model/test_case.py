@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bench.model.case import Case, Mode
+from bench.model.device import Precision
+from bench.model.problem import Dtype, Problem
+
+CUDA = Case("torch_nn", "mlp_bias_sgd", "torch-cuda", "torch", "cuda", Problem(), 2)
+NUMPY = Case("numpy_bias_sgd", "mlp_bias_sgd", "numpy", "numpy", "cpu", Problem(), 2)
+
+
+@pytest.mark.parametrize(
+    ("mode", "transferred", "cold", "on_host"),
+    [
+        (Mode.RESIDENT_WARM, False, False, Mode.RESIDENT_WARM),
+        (Mode.TRANSFERRED_WARM, True, False, Mode.RESIDENT_WARM),
+        (Mode.RESIDENT_COLD, False, True, Mode.RESIDENT_COLD),
+        (Mode.TRANSFERRED_COLD, True, True, Mode.RESIDENT_COLD),
+    ],
+)
+def test_a_mode_says_what_is_transferred_and_what_is_cold(
+    mode: Mode, transferred: bool, cold: bool, on_host: Mode
+) -> None:
+    assert (mode.transferred, mode.cold, mode.on_host) == (transferred, cold, on_host)
+
+
+def test_a_case_is_resident_warm_and_full_unless_told_otherwise() -> None:
+    assert (CUDA.mode, CUDA.precision, CUDA.label) == (Mode.RESIDENT_WARM, Precision.FULL, "torch_nn on torch-cuda")
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_the_baseline_of_a_transferred_case_is_resident_and_as_warm_or_cold(mode: Mode) -> None:
+    contender = replace(CUDA, mode=mode)
+    fair = [other for other in Mode if contender.has_baseline(replace(NUMPY, mode=other))]
+    assert fair == [mode.on_host]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"workload": "mlp_sgd"},
+        {"threads": 1},
+        {"precision": Precision.TF32},
+        {"problem": Problem(batch=65)},
+        {"problem": Problem(dtype=Dtype.FLOAT64)},
+    ],
+)
+def test_a_baseline_of_anything_else_is_none(change: dict[str, Any]) -> None:
+    assert CUDA.has_baseline(NUMPY)
+    assert not CUDA.has_baseline(replace(NUMPY, **change))

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from bench.analysis.card import CardCell
+from bench.analysis.stats import Estimate
+from bench.output.card import card_json, card_table
+
+BASE, ITSELF = "numpy_manual on numpy", "torch_tensor on torch-cpu"
+
+
+def cell(over: str, mode: str, threads: int, *speedup: float) -> CardCell:
+    return CardCell("mlp_sgd", "torch_tensor", "torch-cuda", over, mode, threads, Estimate(*speedup))
+
+
+CELLS = [
+    cell(BASE, "resident-warm", 2, 12.3, 11.8, 12.9),
+    cell(BASE, "resident-warm", 16, 4.0, 3.5, 4.25),
+    cell(ITSELF, "resident-warm", 2, 7.5),
+    cell(BASE, "transferred-warm", 16, 0.75, 0.7, 0.8),
+]
+
+
+def lines(width: int) -> list[str]:
+    stream = io.StringIO()
+    Console(file=stream, width=width, highlight=False).print(card_table(CELLS))
+    text = stream.getvalue()
+    assert max(len(line) for line in text.splitlines()) <= width
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_each_contender_opponent_and_mode_has_a_row_and_each_number_of_threads_a_column() -> None:
+    contender = "torch_tensor on torch-cuda"
+    assert lines(160) == [
+        "contender over mode 2 CPU threads 16 CPU threads",
+        f"{contender} {BASE} resident-warm 12.3x [11.8 … 12.9] 4.00x [3.50 … 4.25]",
+        f"{contender} {BASE} transferred-warm - 0.750x [0.700 … 0.800]",
+        f"{contender} {ITSELF} resident-warm 7.50x -",
+    ]
+
+
+def test_a_single_thread_is_no_plural() -> None:
+    stream = io.StringIO()
+    Console(file=stream, width=100).print(card_table([cell(BASE, "resident-warm", 1, 2.0)]))
+    assert "1 CPU thread" in stream.getvalue()
+    assert "1 CPU threads" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [120, 100, 80])
+def test_a_narrow_card_wraps_names_and_cuts_no_number(width: int) -> None:
+    text = " ".join(lines(width))
+    for number in ("12.3x", "4.00x", "7.50x", "0.750x"):
+        assert number in text
+
+
+def test_the_card_as_json_has_null_where_there_is_no_interval() -> None:
+    rows = json.loads(json.dumps(card_json(CELLS), allow_nan=False))
+    assert len(rows) == 4
+    assert rows[2]["speedup"] == {"value": 7.5, "low": None, "high": None}
+    assert (rows[0]["over"], rows[0]["threads"], rows[3]["mode"]) == (BASE, 2, "transferred-warm")

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from junitparser import JUnitXml
+from rich.console import Console, RenderableType
+
+from bench.analysis.compare import compare
+from bench.analysis.run_verdicts import RunsJudged, judge_runs
+from bench.analysis.stored import CaseKey, CaseTimes
+from bench.analysis.verdict import Criteria
+from bench.data.schema import CASE_KEY, Status
+from bench.output.compare import case_names, compare_json, compare_table, contested, notes, verdict_table, verdicts_json
+from bench.output.verdicts import junit
+
+WIDTHS = (140, 120, 100, 80)
+widths = pytest.mark.parametrize("width", WIDTHS)
+LABELS = ("A is results/one (2026-01-02 03:04)", "B is results/two (2026-01-03 03:04)")
+
+
+def shown(content: RenderableType, width: int = 140) -> str:
+    """The words that a terminal of that width shows, however lines are wrapped; never wider than the terminal."""
+    stream = io.StringIO()
+    Console(file=stream, width=width, highlight=False).print(content)
+    assert max((len(line) for line in stream.getvalue().splitlines()), default=0) <= width
+    return " ".join(stream.getvalue().split())
+
+
+def key(**options: Any) -> CaseKey:
+    values: dict[str, Any] = {
+        "implementation": "torch_nn",
+        "backend": "torch-cpu",
+        "workload": "mlp_bias_sgd",
+        "threads": 2,
+        "mode": "resident-warm",
+        "precision": "full",
+        "dtype": "float32",
+        "batch": 64,
+    }
+    return tuple((values | options).get(name, 10) for name in CASE_KEY)
+
+
+def case(slowdown: float = 0.0, n: int = 10, sd: float = 0.004, **phases: float) -> CaseTimes:
+    """Steps and phases of a millisecond, processes spread evenly; a phase is given by its slowdown."""
+    spread = np.exp(sd * np.linspace(-1, 1, n))[:, None] * np.array([1.0, 1.01, 1.02])[None, :] * 1e-3
+    return CaseTimes(Status.OK, "", {k: tuple(spread * (1 + v)) for k, v in {"step": slowdown, **phases}.items()})
+
+
+A: Mapping[CaseKey, CaseTimes] = {
+    key(): case(forward=0.0),
+    key(implementation="fine"): case(),
+    key(implementation="noisy"): case(sd=0.5),
+    key(implementation="broken"): case(),
+    key(implementation="absent", backend="torch-cuda"): CaseTimes(Status.SKIPPED, "no [bold] CUDA device"),
+}
+B: Mapping[CaseKey, CaseTimes] = {
+    key(): case(0.1, 11, forward=0.3),
+    key(implementation="fine"): case(0.001, 11),
+    key(implementation="noisy"): case(0.001, 11, sd=0.5),
+    key(implementation="broken"): CaseTimes(Status.FAILED, "died: a[:x:] [bold]"),
+    key(implementation="absent", backend="torch-cuda"): CaseTimes(Status.SKIPPED, "no [bold] CUDA device"),
+}
+
+
+@pytest.fixture(scope="module")
+def judged() -> RunsJudged:
+    return judge_runs(A, B, case_names(A))
+
+
+def test_cases_are_told_apart_by_what_differs_and_only_by_that() -> None:
+    assert list(case_names([key()]).values()) == ["torch_nn on torch-cpu, mlp_bias_sgd"]
+    several = [key(), key(threads=1), key(mode="transferred-warm")]
+    assert list(case_names(several).values()) == [
+        "torch_nn on torch-cpu, mlp_bias_sgd, 2 CPU threads, resident-warm",
+        "torch_nn on torch-cpu, mlp_bias_sgd, 1 CPU thread, resident-warm",
+        "torch_nn on torch-cpu, mlp_bias_sgd, 2 CPU threads, transferred-warm",
+    ]
+
+
+@widths
+def test_verdicts_with_their_reasons(judged: RunsJudged, width: int) -> None:
+    text = shown(verdict_table(judged, Criteria(), LABELS, ["seed: 0 / 1"]), width)
+    assert "REGRESSION: torch_nn on torch-cpu, mlp_bias_sgd: step: the minimum is slower by 10.0%" in text
+    assert "INVALID: broken on torch-cpu, mlp_bias_sgd: step: failed in run B: died: a[:x:] [bold]" in text
+    assert "INCONCLUSIVE: noisy on torch-cpu" in text
+    assert "not compared: absent on torch-cuda, mlp_bias_sgd: no [bold] CUDA device." in text
+    assert "PASS: fine" not in text
+    assert f"{LABELS[0]}; {LABELS[1]}." in text
+    assert "The runs also differ in seed: 0 / 1 (A / B)." in text
+    assert "less sure than `bench ab`" in text
+
+
+def test_a_line_of_the_table(judged: RunsJudged) -> None:
+    text = shown(verdict_table(judged, Criteria(), LABELS))
+    assert "verdict case A B slowdown 99 % bounds slower in REGRESSION torch_nn on torch-cpu" in text
+    assert " 1.00 ms 1.10 ms +10.0% +9.7% … +10.3% forward +30.0% PASS" in text
+    assert "also differ" not in text
+    assert "INVALID broken on torch-cpu, mlp_bias_sgd - - - - INCONCLUSIVE" not in text  # cases keep their order
+    assert text.index("INCONCLUSIVE noisy") < text.index("INVALID broken")
+    assert "99.9 % bounds" in shown(verdict_table(judged, Criteria(alpha=0.001), LABELS))
+
+
+def test_the_notes_say_what_a_verdict_takes(judged: RunsJudged) -> None:
+    first, *rest = notes(judged, Criteria(0.02, 0.005, 0.1))
+    assert first.startswith("REGRESSION: surely slower than 0.5 %; PASS: surely not slower than 10 %;")
+    assert "at most 2 % (Mann-Whitney, Holm over 8 tests)" in first
+    assert len(rest) == 1
+    few = judge_runs({key(): case(n=5, update=0.0)}, {key(): case(0.5, 5, update=0.0)}, {key(): "x"}, Criteria())
+    (told,) = [note for note in notes(few, Criteria()) if "too few" in note]
+    assert told.startswith("1 case has too few processes for any REGRESSION among so many tests; 6 of each run can")
+    enough = judge_runs({key(): case(n=6, update=0.0)}, {key(): case(0.5, 6, update=0.0)}, {key(): "x"}, Criteria())
+    assert not [note for note in notes(enough, Criteria()) if "too few" in note]
+
+
+def test_verdicts_as_json(judged: RunsJudged) -> None:
+    told = json.loads(json.dumps(verdicts_json(judged, Criteria(), ["seed: 0 / 1"]), allow_nan=False))
+    assert (told["verdict"], told["tests"], told["differences"]) == ("REGRESSION", 8, ["seed: 0 / 1"])
+    assert told["criteria"] == {"alpha": 0.01, "margin": 0.01, "tolerance": 0.05, "power": 0.8}
+    slower, _, _, broken = told["cases"]
+    assert (slower["name"], slower["verdict"]) == ("torch_nn on torch-cpu, mlp_bias_sgd", "REGRESSION")
+    assert slower["columns"]["threads"] == 2
+    assert slower["processes"] == [10, 11]
+    step, forward = slower["timed"]
+    assert (step["name"], forward["name"]) == ("step", "forward")
+    evidence = step["evidence"][0]
+    assert (evidence["statistic"], "pairs" in evidence) == ("minimum", False)
+    assert evidence["slowdown"] == pytest.approx(0.1, abs=1e-3)
+    assert slower["changed"][0]["phase"] == "forward"
+    assert "pairs" not in slower["changed"][0]["evidence"]
+    assert (broken["verdict"], broken["seconds_a"], broken["timed"][0]["evidence"]) == ("INVALID", None, [])
+    assert told["not_compared"] == {"absent on torch-cuda, mlp_bias_sgd": "no [bold] CUDA device"}
+    assert any("bench ab" in note for note in told["notes"])
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_file_for_a_build_server(judged: RunsJudged, allowed: bool) -> None:
+    found = contested(judged, Criteria(), ("results/one", "results/two"), Path("results/two"))
+    (suite,) = JUnitXml.fromstring(junit(found, allowed).encode())
+    assert (suite.tests, suite.failures) == (5, 1)
+    assert (suite.errors, suite.skipped) == ((1, 2) if allowed else (2, 1))
+    assert {item.name: item.value for item in suite.properties()} == {"A": "results/one", "B": "results/two"}
+
+
+@pytest.mark.parametrize(
+    ("names", "allowed", "status"),
+    [
+        (["fine"], False, 0),
+        (["fine", "noisy"], False, 3),
+        (["fine", "noisy"], True, 0),
+        (["fine", "noisy", "broken"], True, 4),
+        (["fine", "noisy", "broken", "torch_nn"], True, 1),
+    ],
+)
+def test_the_exit_status_is_that_of_the_worst_case(names: list[str], allowed: bool, status: int) -> None:
+    chosen = {each: name for each, name in case_names(A).items() if each[0] in names}
+    found = judge_runs(A, B, chosen)
+    assert contested(found, Criteria(), ("a", "b"), Path("b")).exit_code(allowed) == status
+
+
+# A description
+
+
+@widths
+def test_two_runs_are_shown_side_by_side(width: int) -> None:
+    rows = compare(
+        {key(): case(), **{k: A[k] for k in list(A)[3:]}}, {key(): case(0.15), **{k: B[k] for k in list(B)[3:]}}
+    )
+    text = shown(compare_table(rows, case_names(A)), width)
+    for word in ("1.01", "1.16", "1.150", "1.147", "1.153", "failed", "died:", "a[:x:]", "[bold]"):
+        assert word in text
+    assert "absent" not in text
+
+
+def test_two_runs_as_json() -> None:
+    one, other = json.loads(json.dumps(compare_json(compare(A, B, list(A)[2:4])), allow_nan=False))
+    assert one["columns"]["batch"] == 64
+    assert one["ratio"]["value"] == pytest.approx(1.0, abs=0.01)
+    assert (other["ratio"], other["seconds_b"]) == (None, None)
+    assert other["reason"].startswith("failed in run B: died")

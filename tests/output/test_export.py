@@ -1,0 +1,498 @@
+"""Exports: their numbers are those of the run's files, their names are stable, and the tools really read them.
+
+pytest-benchmark and pyperf are run. Bencher and the GitHub action are not at hand: their files are held against the
+documented schema, nothing more.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+import bench.output.export as formats
+from bench.commands.export import export as command
+from bench.data.schema import CASE_KEY, Method, SummaryRow
+from bench.data.store import SAMPLES, RunStore, read_summary
+from bench.errors import DataFormatError, UsageError
+from bench.model.problem import Dtype, Problem
+from bench.output.export import export, names
+from bench.output.export._run import Run, _name
+from bench.output.export.pytest_benchmark import _stats
+
+ALL = ("bencher", "github-action-benchmark", "pyperf", "pytest-benchmark")
+EIGHT = (1.0, 1.1, 0.9, 1.2, 1.0, 0.8, 1.3, 1.05)
+STEP = "numpy_manual/numpy/step[mlp_sgd-float32-64x1000x100x10-2threads-resident-warm-whole-host]"
+Finish = Callable[..., Path]
+
+
+@pytest.fixture
+def sample(root: Path) -> Path:
+    return root / "results" / "sample"
+
+
+@pytest.fixture
+def finish(build: ModuleType) -> Finish:
+    """Write a run made by hand, its summary included."""
+
+    def write(run: Any, **manifest: Any) -> Path:
+        store = RunStore(run.folder)
+        store.write_summary(run.summary())
+        store.write_manifest(build.make_manifest(cases=run.planned, **manifest))
+        return store.folder
+
+    return write
+
+
+@pytest.fixture
+def one_case(build: ModuleType, tmp_path: Path, finish: Finish) -> Finish:
+    """A run of one case with eight processes, `factor` times as slow as another's."""
+
+    def make(name: str = "run", factor: float = 1.0, implementation: str = "numpy_manual", **case: Any) -> Path:
+        run = build.HandMade(tmp_path / name)
+        planned = run.plan(implementation, "numpy", **case)
+        for round_, seconds in enumerate(EIGHT):
+            times = [seconds * factor * each * 1e-4 for each in (1.0, 1.02, 0.99)]
+            run.process(planned, round_, step=times, first=seconds, iterations=3, peak_bytes=5_000_000)
+        return finish(run, run_id=name)
+
+    return make
+
+
+def strict(text: str) -> Any:
+    """JSON as the standard has it: without NaN and infinities."""
+
+    def refuse(constant: str) -> Any:
+        raise AssertionError(f"{constant} is not JSON")
+
+    assert text.endswith("\n")
+    return json.loads(text, parse_constant=refuse)
+
+
+def names_in(name: str, data: Any) -> list[str]:
+    if name == "bencher":
+        return list(data)
+    if name == "github-action-benchmark":
+        return [entry["name"] for entry in data]
+    if name == "pyperf":
+        return [item["metadata"]["name"] for item in data["benchmarks"]]
+    return [item["fullname"] for item in data["benchmarks"]]
+
+
+def medians_of(folder: Path) -> dict[str, pd.Series[Any]]:
+    """The measured rows of summary.csv by the name that this test file works out on its own."""
+    rows = read_summary(folder)
+    found = {}
+    for _, row in rows[rows["status"] == "ok"].iterrows():
+        depth = "" if pd.isna(row["depth"]) else f"-depth{row['depth']}"
+        sizes = f"{row['batch']}x{row['d_in']}x{row['hidden']}x{row['d_out']}"
+        inside = f"{row['workload']}-{row['dtype']}-{sizes}-{row['threads']}threads-{row['mode']}"
+        obtained = f"{row['method']}-{row['clock']}{depth}"
+        found[f"{row['implementation']}/{row['backend']}/{row['phase']}[{inside}-{obtained}]"] = row
+    return found
+
+
+# --- the formats --------------------------------------------------------------------------------------------------
+
+
+def test_the_formats_are_the_modules_of_the_folder() -> None:
+    assert names() == ALL
+
+
+def test_a_module_put_into_the_folder_is_a_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_case: Finish
+) -> None:
+    (tmp_path / "my_tool.py").write_text("def export(run):\n    return f'{len(run.benchmarks)} benchmarks\\n'\n")
+    monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
+    assert names() == (*ALL, "my-tool")
+    assert export(one_case(), "my-tool") == "2 benchmarks\n"
+
+
+def test_an_unknown_format_names_the_nearest(sample: Path) -> None:
+    with pytest.raises(UsageError, match=r"'pyperv'.*'pyperf'"):
+        export(sample, "pyperv")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_format_holds_every_measured_row_of_the_sample_run_once(name: str, sample: Path) -> None:
+    found = names_in(name, strict(export(sample, name)))
+    assert found == list(medians_of(sample))
+    assert len(set(found)) == len(found) > 60
+
+
+# --- names --------------------------------------------------------------------------------------------------------
+
+
+def test_two_runs_of_the_same_case_use_the_same_names(one_case: Finish) -> None:
+    a, b = one_case("a"), one_case("b", 7.0)
+    for name in ALL:
+        found = [names_in(name, strict(export(folder, name))) for folder in (a, b)]
+        assert found == [[STEP, STEP.replace("/step[", "/first_step[")]] * 2
+
+
+def test_names_do_not_depend_on_what_else_the_run_holds(build: ModuleType, tmp_path: Path, finish: Finish) -> None:
+    run = build.HandMade(tmp_path / "run")
+    for options in ({}, {"problem": Problem(dtype=Dtype.FLOAT64)}, {"problem": Problem(batch=7)}, {"threads": 1}):
+        run.process(run.plan("numpy_manual", "numpy", **options), step=[1.0])
+    found = list(strict(export(finish(run), "bencher")))
+    assert found == [
+        STEP,
+        STEP.replace("float32", "float64"),
+        STEP.replace("64x", "7x"),
+        STEP.replace("2threads", "1threads"),
+    ]
+
+
+def test_every_column_of_a_case_is_in_its_name(sample: Path) -> None:
+    """The backend stands for framework and device."""
+    columns = Run.read(sample).benchmarks[0].columns
+    silent = [column for column in CASE_KEY if _name({**columns, column: "other"}) == _name(columns)]
+    assert silent == ["framework", "device"]
+
+
+def test_phases_by_method_clock_and_depth_have_names_of_their_own(
+    build: ModuleType, tmp_path: Path, finish: Finish
+) -> None:
+    run = build.HandMade(tmp_path / "run")
+    case = run.plan("torch_dynamic", "torch-cpu", "mlp_dynamic")
+    parts = {"forward": [0.3], "backward": [0.5], "update": [0.2]}
+    process = run.process(case, step=[1.0], phases=parts, by_depth={0: [0.5], 3: [2.0]})
+    run.samples += [
+        build.sample_row(case, phase="forward", method=method, clock=clock, process=process)
+        for method, clock in ((Method.STAGED, "device"), (Method.PROFILED, "device"))
+    ]
+    found = strict(export(finish(run), "bencher"))
+    ends = [name.partition("-resident-warm-")[2] for name in found]
+    staged = ["staged-host]"] * 3
+    whole = [f"whole-host{depth}]" for depth in ("", "-depth0", "-depth3")]
+    assert sorted(ends) == sorted([*staged, *whole, "staged-device]", "profiled-device]"])
+    deep = next(value for name, value in found.items() if name.endswith("depth3]"))
+    assert deep["latency"]["value"] == 2e9
+
+
+@pytest.mark.parametrize("implementation", ["NA", "nan", "1e5", "-", "test_a.b-c", "x" * 64])
+def test_awkward_implementation_names_come_through(implementation: str, one_case: Finish) -> None:
+    folder = one_case(implementation=implementation)
+    for name in ALL:
+        found = names_in(name, strict(export(folder, name)))
+        assert found[0] == STEP.replace("numpy_manual", implementation)
+
+
+# --- what is left out, and what is refused --------------------------------------------------------------------------
+
+
+def test_only_cases_that_are_well_and_processes_that_finished_count(
+    build: ModuleType, tmp_path: Path, finish: Finish
+) -> None:
+    run = build.HandMade(tmp_path / "run")
+    well, wrong = run.plan(), run.plan("torch_tensor", "torch-cpu")
+    run.plan("torch_tensor", "torch-cuda", skipped="no CUDA device")
+    run.process(well, step=[2.0, 4.0])
+    run.process(well, step=[99.0], finished=False)
+    run.process(wrong, step=[1.0], status="wrong", reason="loss", verified=False)
+    folder = finish(run)
+    for name in ALL:
+        assert names_in(name, strict(export(folder, name))) == [STEP]
+    benchmark = strict(export(folder, "pytest-benchmark"))["benchmarks"][0]
+    assert benchmark["stats"]["data"] == [3.0]
+    assert benchmark["extra_info"] == {"low_seconds": None, "high_seconds": None, "samples": 2}
+    assert [entry["values"] for entry in strict(export(folder, "pyperf"))["benchmarks"][0]["runs"]] == [[2.0, 4.0]]
+    assert strict(export(folder, "bencher")) == {STEP: {"latency": {"value": 3e9}}}
+    entry = strict(export(folder, "github-action-benchmark"))[0]
+    assert entry == {
+        "name": STEP,
+        "unit": "us",
+        "value": 3e6,
+        "extra": "no interval: too few processes\nprocesses: 1\nsamples: 2",
+    }
+
+
+def test_a_row_that_is_not_well_stays_out_even_with_a_time(build: ModuleType, one_case: Finish) -> None:
+    folder = one_case()
+    well: SummaryRow = build.summary_row(median_seconds=1.0)
+    wrong: SummaryRow = build.summary_row(
+        phase="first_step", method="whole", clock="host", median_seconds=1.0, status="wrong"
+    )
+    RunStore(folder).write_summary([well, wrong])
+    assert list(strict(export(folder, "bencher"))) == [STEP]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_run_without_a_measured_case_is_one_sentence(
+    name: str, build: ModuleType, tmp_path: Path, finish: Finish
+) -> None:
+    run = build.HandMade(tmp_path / "run")
+    run.plan("torch_tensor", "torch-cuda", skipped="no CUDA device")
+    with pytest.raises(DataFormatError, match=r"run has no case that was measured: there is nothing to export\.$"):
+        export(finish(run), name)
+
+
+def test_an_unfinished_run_says_how_to_finish_it(build: ModuleType, tmp_path: Path) -> None:
+    run = build.HandMade(tmp_path / "run")
+    run.process(run.plan(), step=[1.0])
+    with pytest.raises(DataFormatError, match="--resume"):
+        export(run.write(), "bencher")
+
+
+def test_samples_that_the_summary_has_and_the_file_has_not_are_missed(one_case: Finish) -> None:
+    path = one_case() / SAMPLES
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if ",first_step," not in line))
+    with pytest.raises(DataFormatError, match=r"samples\.csv has no samples of numpy_manual/numpy/first_step"):
+        export(path.parent, "bencher")
+
+
+@pytest.mark.parametrize("odd", ["inf", "-1.0"])
+def test_a_time_that_is_none_is_refused_with_its_line(odd: str, one_case: Finish) -> None:
+    path = one_case() / SAMPLES
+    lines = path.read_text().splitlines(keepends=True)
+    lines[3] = lines[3].replace(lines[3].split(",")[-3], odd)
+    path.write_text("".join(lines))
+    with pytest.raises(DataFormatError, match=r"samples\.csv is damaged: line 4 gives no time"):
+        export(path.parent, "pyperf")
+
+
+def test_a_summary_with_an_infinite_median_is_refused(build: ModuleType, one_case: Finish) -> None:
+    folder = one_case()
+    row: SummaryRow = build.summary_row(median_seconds=float("inf"))
+    RunStore(folder).write_summary([row])
+    with pytest.raises(DataFormatError, match=r"summary\.csv is damaged: numpy_manual/numpy/step.* took inf s"):
+        export(folder, "bencher")
+
+
+# --- pytest-benchmark ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", range(1, 14))
+def test_statistics_are_those_that_pytest_benchmark_computes(count: int) -> None:
+    stats = pytest.importorskip("pytest_benchmark.stats", reason="pytest-benchmark is not installed").Stats()
+    stats.data = [(each + 2) ** 3 * (count + 3) % 97 / 7 + 0.1 for each in range(count)]
+    expected = stats.as_dict()
+    found = _stats(stats.data)
+    assert found.pop("data") == stats.data
+    assert list(found) == list(expected)
+    assert {name: value for name, value in found.items() if name != "outliers"} == pytest.approx(
+        {name: value for name, value in expected.items() if name != "outliers"}, rel=1e-12, abs=1e-15
+    )
+    assert found["outliers"] == expected["outliers"]
+
+
+def test_statistics_of_times_that_are_all_zero_exist() -> None:
+    assert _stats([0.0, 0.0])["ops"] == 0
+
+
+def test_pytest_benchmark_compares_two_exports_and_prints_our_medians(
+    one_case: Finish, sample: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("pytest_benchmark", reason="pytest-benchmark is not installed")
+    slower = one_case("slower", 2.0, threads=1)
+    (tmp_path / "0001.json").write_text(export(sample, "pytest-benchmark"))
+    (tmp_path / "0002.json").write_text(export(slower, "pytest-benchmark"))
+    options = ["--csv", "out.csv", "--columns", "median,min,rounds,iterations"]
+    program = [sys.executable, "-m", "pytest_benchmark", "compare", "0001.json", "0002.json", *options]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
+    for number in ("0001", "0002"):
+        assert f"{STEP.replace('2threads', '1threads')} ({number})" in done.stdout
+    with (tmp_path / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    a, b = medians_of(sample), medians_of(slower)
+    assert len(rows) == len(a) + len(b)
+    assert {row["param:hidden"] for row in rows} == {"100"}
+    by_name = {name: sorted(float(row["median"]) for row in rows if row["name"] == name) for name in a}
+    for name, row in a.items():
+        both = [row["median_seconds"], *([b[name]["median_seconds"]] if name in b else [])]
+        assert by_name[name] == pytest.approx(sorted(both)), name
+
+
+def test_a_pytest_benchmark_file_says_where_and_when_it_was_measured(one_case: Finish) -> None:
+    data = strict(export(one_case(), "pytest-benchmark"))
+    assert data["machine_info"]["system"] == "Linux"
+    assert data["machine_info"]["cpu"]["count"] == 2
+    assert data["commit_info"]["id"] == "unknown"
+    assert data["datetime"] == "2026-01-02T03:04:05+00:00"
+    assert data["benchmarks"][0]["stats"]["iterations"] == 9  # three samples of three, in every process
+
+
+def test_iterations_are_the_fewest_behind_a_round(build: ModuleType, tmp_path: Path, finish: Finish) -> None:
+    run = build.HandMade(tmp_path / "run")
+    case = run.plan()
+    for iterations in (4, 3, 5):
+        run.process(case, step=[1.0, 1.0], iterations=iterations)
+    assert strict(export(finish(run), "pytest-benchmark"))["benchmarks"][0]["stats"]["iterations"] == 6
+
+
+@pytest.mark.parametrize(("revision", "dirty"), [("abc", False), ("abc-dirty", True)])
+def test_a_revision_with_changed_files_is_dirty(
+    revision: str, dirty: bool, build: ModuleType, tmp_path: Path, finish: Finish
+) -> None:
+    run = build.HandMade(tmp_path / "run")
+    run.process(run.plan(), step=[1.0])
+    commit = strict(export(finish(run, git_revision=revision), "pytest-benchmark"))["commit_info"]
+    assert (commit["id"], commit["dirty"]) == ("abc", dirty)
+
+
+# --- pyperf -------------------------------------------------------------------------------------------------------
+
+
+def pyperf(*arguments: str | Path) -> str:
+    pytest.importorskip("pyperf", reason="pyperf is not installed; it belongs to the extra 'experiments'")
+    program = [sys.executable, "-m", "pyperf", *map(str, arguments)]
+    return subprocess.run(program, capture_output=True, text=True, check=True).stdout
+
+
+def test_pyperf_reads_each_process_as_a_run_with_our_times(sample: Path) -> None:
+    library = pytest.importorskip("pyperf", reason="pyperf is not installed; it belongs to the extra 'experiments'")
+    suite = library.BenchmarkSuite.loads(export(sample, "pyperf"))
+    rows = medians_of(sample)
+    assert suite.get_benchmark_names() == list(rows)
+    for item in suite:
+        row = rows[item.get_name()]
+        medians = pd.Series([pd.Series(run.values).median() for run in item.get_runs()])
+        assert medians.median() == pytest.approx(row["median_seconds"])
+        assert item.get_nvalue() == row["samples"]
+        assert item.get_unit() == "second"
+        assert item.get_metadata()["implementation"] == row["implementation"]
+
+
+def test_pyperf_compares_two_exports(one_case: Finish, tmp_path: Path) -> None:
+    for name, factor in (("a", 1.0), ("b", 2.0)):
+        (tmp_path / f"{name}.json").write_text(export(one_case(f"run_{name}", factor), "pyperf"))
+    compared = pyperf("compare_to", tmp_path / "a.json", tmp_path / "b.json")
+    assert STEP in compared
+    assert "2.00x slower" in compared
+    shown = pyperf("stats", tmp_path / "a.json")
+    assert "Number of run with values: 8" in shown
+    assert "Loop iterations per value: 3" in shown
+    assert "Imaginary Processor 3000" in pyperf("show", "--metadata", tmp_path / "a.json")
+
+
+def test_pyperf_gets_no_time_of_zero(build: ModuleType, tmp_path: Path, finish: Finish) -> None:
+    run = build.HandMade(tmp_path / "run")
+    case = run.plan()
+    run.process(case, step=[1.0], first=0.0)
+    assert names_in("pyperf", strict(export(finish(run), "pyperf"))) == [STEP]
+    only = build.HandMade(tmp_path / "only")
+    only.process(only.plan(), step=[0.0])
+    folder = finish(only, run_id="only")
+    with pytest.raises(DataFormatError, match="only has a time of zero in every benchmark"):
+        export(folder, "pyperf")
+    assert strict(export(folder, "bencher")) == {STEP: {"latency": {"value": 0.0}}}
+
+
+def test_pyperf_gets_no_empty_metadata_and_memory_of_the_cpu_only(
+    build: ModuleType, tmp_path: Path, finish: Finish
+) -> None:
+    run = build.HandMade(tmp_path / "run")
+    for name, backend in (("numpy_manual", "numpy"), ("torch_tensor", "torch-cuda")):
+        case = run.plan(name, backend)
+        run.process(case, step=[1.0], peak_bytes=77)
+        run.samples.append(build.sample_row(case, process=run.next_process - 1, iterations=5, seconds=5.0, sample=1))
+    data = strict(export(finish(run, machine={"cpu": "", "cpus": None, "system": "a\n b"}), "pyperf"))
+    assert {"cpu_model_name", "cpu_count", "python_version"} & set(data["metadata"]) == set()
+    assert data["metadata"]["platform"] == "a b"
+    cpu, cuda = (item["runs"][0]["metadata"] for item in data["benchmarks"])
+    assert cpu == {"process": 0, "mem_max_rss": 77}  # one sample of 1 iteration and one of 5: no single number of loops
+    assert cuda == {"process": 1}
+
+
+# --- Bencher and the GitHub action --------------------------------------------------------------------------------
+
+
+class Metric(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    value: float
+    lower_value: float | None = None
+    upper_value: float | None = None
+
+
+class Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str
+    unit: Literal["s", "ms", "us", "ns"]
+    value: float
+    range: Annotated[str, Field(pattern=r"^± \d.+$")] | None = None
+    extra: str | None = None
+
+
+def test_bencher_gets_nanoseconds_with_the_interval(sample: Path) -> None:
+    text = export(sample, "bencher")
+    schema = TypeAdapter(dict[Annotated[str, Field(max_length=1024)], dict[Literal["latency"], Metric]])
+    found = schema.validate_json(text)
+    for name, row in medians_of(sample).items():
+        metric = found[name]["latency"]
+        ends = [metric.lower_value, metric.value, metric.upper_value]
+        expected = [row["low_seconds"], row["median_seconds"], row["high_seconds"]]
+        assert ends == pytest.approx([value * 1e9 for value in expected])
+        assert ends == sorted(ends)
+
+
+def test_the_github_action_gets_microseconds_and_a_range_that_holds_the_interval(sample: Path) -> None:
+    found = TypeAdapter(list[Entry]).validate_json(export(sample, "github-action-benchmark"))
+    rows = medians_of(sample)
+    assert len(found) == len(rows)
+    for entry in found:
+        row = rows[entry.name]
+        assert entry.value == pytest.approx(row["median_seconds"] * 1e6, rel=1e-5)
+        reach = float((entry.range or "").removeprefix("± "))
+        assert entry.value - reach <= row["low_seconds"] * 1e6 * (1 + 1e-5)
+        assert entry.value + reach >= row["high_seconds"] * 1e6 * (1 - 1e-5)
+        tight = min(
+            abs(entry.value + side * reach - row[end] * 1e6) for side, end in ((-1, "low_seconds"), (1, "high_seconds"))
+        )
+        assert tight <= 1e-5 * entry.value
+        assert f"samples: {row['samples']}" in (entry.extra or "")
+
+
+def test_a_range_keeps_its_zeros(build: ModuleType, one_case: Finish) -> None:
+    """The action's pattern for a range asks for two characters or more, so `± 5` would be none."""
+    folder = one_case()
+    row: SummaryRow = build.summary_row(median_seconds=9e-6, low_seconds=8e-6, high_seconds=14e-6)
+    RunStore(folder).write_summary([row])
+    entry = TypeAdapter(list[Entry]).validate_json(export(folder, "github-action-benchmark"))[0]
+    assert (entry.value, entry.range) == (9.0, "± 5.00000")
+    assert (entry.extra or "").startswith("95 % interval: 8.00000 to 14.0000 us")
+
+
+# --- the command --------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_or_writes_the_same_text(sample: Path, tmp_path: Path) -> None:
+    printed = CliRunner().invoke(command, [str(sample), "--to", "bencher"], catch_exceptions=False)
+    assert printed.exit_code == 0
+    assert printed.stdout == export(sample, "bencher")
+    path = tmp_path / "new" / "out.json"
+    written = CliRunner().invoke(command, [str(sample), "--to", "bencher", "--output", str(path)])
+    assert (written.exit_code, written.stdout, written.stderr) == (0, "", f"wrote {path}\n")
+    assert path.read_text() == printed.stdout
+    assert [item.name for item in path.parent.iterdir()] == ["out.json"]  # nothing left beside it
+
+
+def test_the_command_knows_its_formats_and_asks_for_one(sample: Path, tmp_path: Path) -> None:
+    shown = CliRunner().invoke(command, ["--help"]).stdout
+    assert all(name in shown for name in ALL)
+    assert CliRunner().invoke(command, [str(sample)]).exit_code == 2
+    refused = CliRunner().invoke(command, [str(sample), "--to", "xml"])
+    assert refused.exit_code == 2
+    assert "'xml'" in refused.stderr
+    assert CliRunner().invoke(command, [str(sample), "--to", "bencher", "--output", str(tmp_path)]).exit_code == 2
+
+
+def test_the_command_imports_nothing_heavy(root: Path) -> None:
+    code = (
+        "import sys, bench.commands.export\n"
+        "print(sorted({'pandas', 'numpy', 'pydantic', 'torch', 'tensorflow', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

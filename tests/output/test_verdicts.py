@@ -1,0 +1,287 @@
+"""Verdicts for eyes, pull requests and build servers, also where names are hostile or cases are many."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from junitparser import Error, Failure, JUnitXml, Skipped
+from rich.console import Console
+
+from bench.analysis.decision import PhaseChange
+from bench.analysis.verdict import ColumnVerdict, Criteria, Evidence, FamilyVerdict, Statistic, Verdict
+from bench.model.step import Phase
+from bench.output.verdicts import (
+    SUMMARY_BYTES,
+    detectable,
+    junit,
+    markdown,
+    notes,
+    one_lines,
+    slowdown,
+    verdict_table,
+    where,
+)
+from bench.run.ab import Decided
+from bench.run.calibration import Calibration, Rate
+from bench.run.contest import Comparison
+
+R, INVALID, OPEN, PASS = Verdict.REGRESSION, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.PASS
+HOSTILE = "a|b\\|c `code` *x* _y_ <script> & [link](http://x) ![i](y) ~~z~~ $e$\n\n## head\x1b[31m\x00\ud800"
+
+
+def evidence(value: float = 0.0, verdict: Verdict = PASS, seen: float | None = 0.012) -> Evidence:
+    return Evidence(Statistic.MINIMUM, 20, value, value - 0.01, value + 0.01, 0.5, 1.0, seen, seen, verdict)
+
+
+def decided(name: str, verdict: Verdict, value: float = 0.0, reason: str = "why", **options: object) -> Decided:
+    columns = tuple(
+        ColumnVerdict(column, verdict, f"{column} reason", (evidence(value, verdict), evidence(value, verdict, 0.03)))
+        for column in ("step", "backward")
+    )
+    changed = (PhaseChange(Phase.BACKWARD, evidence(0.5), 1e-3), PhaseChange(Phase.UPDATE, evidence(0.25), 1e-4))
+    found = Decided(FamilyVerdict(name, verdict, reason, columns), 2, 1e-3, 1.1e-3, changed if verdict is R else ())
+    return replace(found, **options)  # type: ignore[arg-type]
+
+
+def missing(name: str, reason: str) -> Decided:
+    column = ColumnVerdict("step", INVALID, reason)
+    return Decided(FamilyVerdict(name, INVALID, f"step: {reason}", (column,)), 0)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., Comparison]:
+    def do(*cases: Decided, labels: tuple[str, str] = ("main (1234)", "working tree"), **options: object) -> Comparison:
+        absent = {"torch-cuda": "no CUDA device"}
+        found = Comparison(Path("results/ab-1"), "2026-01-01", labels, Criteria(), cases, absent, 12.3, 1)
+        return replace(found, **options)  # type: ignore[arg-type]
+
+    return do
+
+
+@pytest.fixture
+def mixed(make: Callable[..., Comparison]) -> Comparison:
+    return make(
+        decided("slow on numpy", R, 0.1),
+        missing("gone on numpy", "side B (working tree) does not have it"),
+        decided("open on numpy", OPEN, 0.03, "the minimum is slower by something from 1% to 7%"),
+        decided("fine on numpy", PASS, -0.001),
+    )
+
+
+CALIBRATION = Calibration(
+    fingerprint="x",
+    created="2026-02-03T04:05:06+00:00",
+    implementation="n",
+    pairs=20,
+    seconds=1.0,
+    false_positives=Rate(happened=0, trials=40, low=0.0, high=0.088),
+    power={"5%": Rate(happened=19, trials=20, low=0.75, high=0.999)},
+    localised=Rate(happened=18, trials=19, low=0.7, high=0.99),
+)
+
+
+def printed(found: Comparison, calibration: Calibration | None = None) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=300, highlight=False).print(verdict_table(found, calibration))
+    return stream.getvalue()
+
+
+# --- in words -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1, "+10.0%"), (-0.05, "-5.0%"), (-0.0001, "+0.0%"), (None, "-"), (float("inf"), "-"), (float("nan"), "-")],
+)
+def test_a_slowdown(value: float | None, text: str) -> None:
+    assert slowdown(value) == text
+
+
+def test_the_phases_that_got_slower_in_the_order_given() -> None:
+    assert where(decided("x", R)) == "backward +50.0%, update +25.0%"
+    assert where(decided("x", R, changed=())) == "the step; no single phase shows it"
+    assert where(decided("x", PASS)) == ""
+
+
+def test_what_could_have_been_seen_is_the_largest_of_all_columns_or_unknown() -> None:
+    case = decided("x", PASS)
+    assert detectable(case) == 0.03
+    column = ColumnVerdict("step", PASS, "", (evidence(seen=None),))
+    assert detectable(replace(case, verdict=replace(case.verdict, columns=(*case.verdict.columns, column)))) is None
+    assert detectable(missing("x", "y")) is None
+
+
+def test_the_criteria_are_told_as_they_were_given(make: Callable[..., Comparison]) -> None:
+    text = notes(make(criteria=Criteria(0.001, 0.005, 0.125)), None)[0]
+    assert "over 0.5%;" in text
+    assert "under 12.5%;" in text
+    assert "at most 0.1%." in text
+    assert "0.1% bounds" not in printed(make(decided("x", PASS)))
+    assert "99% bounds" in printed(make(decided("x", PASS)))
+    assert "95% bounds" in printed(make(decided("x", PASS), criteria=Criteria(alpha=0.05)))
+
+
+def test_a_machine_that_is_not_calibrated_says_so(make: Callable[..., Comparison]) -> None:
+    assert "This machine is not calibrated: `bench doctor --calibrate`" in notes(make(), None)[1]
+    assert notes(make(), CALIBRATION)[1] == CALIBRATION.sentence()
+
+
+# --- the table ----------------------------------------------------------------------------------------------------
+
+
+def test_the_table_has_a_line_for_each_case_and_the_reason_of_what_is_no_pass(mixed: Comparison) -> None:
+    lines = [line.rstrip() for line in printed(mixed).splitlines()]
+    rows = {line.split()[0]: line for line in lines[1:5]}
+    assert list(rows) == ["REGRESSION", "INVALID", "INCONCLUSIVE", "PASS"]
+    assert re.search(
+        r"1\.00 ms +1\.10 ms +\+10\.0% +\+9\.0% … \+11\.0% +\+3\.0% +20 +backward \+50", rows["REGRESSION"]
+    )
+    assert re.search(r"gone on numpy +- +- +- +- +- +-$", rows["INVALID"])
+    assert "INVALID: gone on numpy: step: side B (working tree) does not have it." in lines
+    assert "INCONCLUSIVE: open on numpy: the minimum is slower by something from 1% to 7%." in lines
+    assert not any(line.startswith("PASS: ") for line in lines)
+    assert "A is main (1234), B is working tree; 1 CPU thread." in lines
+    assert "not compared on torch-cuda: no CUDA device." in lines
+    assert lines[-1] == "Took 12 s; all batches are in results/ab-1/pairs.csv."
+
+
+def test_one_line_a_case_for_logs_with_every_reason(mixed: Comparison) -> None:
+    assert one_lines(mixed) == [
+        "A is main (1234), B is working tree; 1 CPU thread.",
+        "REGRESSION   slow on numpy: +10.0%, could have seen +3.0%; backward +50.0%, update +25.0%",
+        "INVALID      gone on numpy: -; step: side B (working tree) does not have it",
+        "INCONCLUSIVE open on numpy: +3.0%, could have seen +3.0%; the minimum is slower by something from 1% to 7%",
+        "PASS         fine on numpy: -0.1%, could have seen +3.0%",
+        "not compared on torch-cuda: no CUDA device.",
+    ]
+
+
+def test_hostile_names_stay_on_their_line_and_obey_nobody(make: Callable[..., Comparison]) -> None:
+    found = make(missing(HOSTILE, HOSTILE), labels=(HOSTILE, "[red]b[/red]"), absent={"x": HOSTILE})
+    lines = one_lines(found)
+    assert len(lines) == 3
+    for text in (*lines, *printed(found).split("\n")):
+        assert "\x1b" not in text
+        assert "\x00" not in text
+        text.encode()
+    assert "B is [red]b[/red]" in printed(found)
+
+
+# --- Markdown -----------------------------------------------------------------------------------------------------
+
+
+def cells(row: str) -> list[str]:
+    """Split a row as the tables of GitHub's Markdown are split: a backslash keeps the character after it."""
+    assert row.startswith("| ")
+    assert row.endswith(" |")
+    return [cell.strip() for cell in re.findall(r"\|((?:\\.|[^|\\])*)(?=\|)", row)]
+
+
+def test_markdown_is_a_table(mixed: Comparison) -> None:
+    lines = markdown(mixed, CALIBRATION).splitlines()
+    assert lines[0] == "## stepbench: REGRESSION"
+    assert lines[2] == "A is main (1234), B is working tree."
+    table = [cells(line) for line in lines if line.startswith("| ")]
+    assert {len(row) for row in table} == {7}
+    assert table[2] == [
+        "**REGRESSION**",
+        "slow on numpy",
+        "1.00 ms",
+        "1.10 ms",
+        "+10.0%",
+        "+3.0%",
+        "backward +50.0%, update +25.0%",
+    ]
+    assert table[3] == [
+        "**INVALID**",
+        "gone on numpy",
+        "-",
+        "-",
+        "-",
+        "-",
+        "step: side B (working tree) does not have it",
+    ]
+    assert table[5] == ["**PASS**", "fine on numpy", "1.00 ms", "1.10 ms", "-0.1%", "+3.0%", ""]
+    assert table[6] == ["not compared", "torch-cuda", "", "", "", "", "no CUDA device"]
+    assert CALIBRATION.sentence() in lines
+
+
+def test_a_hostile_name_stays_inside_its_cell(make: Callable[..., Comparison]) -> None:
+    text = markdown(make(missing(HOSTILE, HOSTILE), labels=(HOSTILE, HOSTILE)), None)
+    text.encode()
+    (row,) = [line for line in text.splitlines() if line.startswith("| **INVALID**")]
+    assert len(cells(row)) == 7
+    name = cells(row)[1]
+    assert re.sub(r"\\(.)", r"\1", name).replace("&lt;", "<").replace("&amp;", "&") == (
+        "a|b\\|c `code` *x* _y_ <script> & [link](http://x) ![i](y) ~~z~~ $e$ ## head[31m"
+    )
+    assert not re.search(r"(?<!\\)[`*_~$\[\]<|]", name)
+    assert [line for line in text.splitlines() if line.startswith("#")] == ["## stepbench: INVALID"]
+
+
+def test_twenty_thousand_cases_stay_under_what_github_takes(make: Callable[..., Comparison]) -> None:
+    few = [decided(f"ünit_{index} on numpy", R, 0.1) for index in range(2)]
+    assert "left out" not in markdown(make(*few), None)
+    many = [decided(f"ünit_{index} on numpy", R, 0.1) for index in range(20_000)]
+    text = markdown(make(*many), None)
+    assert 0.99 * SUMMARY_BYTES < len(text.encode()) <= SUMMARY_BYTES
+    rows = [line for line in text.splitlines() if line.startswith("| **")]
+    (left,) = re.findall(r"^\| \| (\d+) more, left out for their length ", text, flags=re.MULTILINE)
+    assert len(rows) + int(left) == 20_000 + 1  # the backend that is absent is among those left out
+    assert text.rstrip().endswith("pairs.csv.")
+
+
+def test_one_endless_reason_does_not_break_the_limit(make: Callable[..., Comparison]) -> None:
+    text = markdown(make(missing("x", "ä" * SUMMARY_BYTES), decided("y", PASS)), None)
+    assert len(text.encode()) <= SUMMARY_BYTES
+    assert "left out for their length" in text
+
+
+# --- JUnit --------------------------------------------------------------------------------------------------------
+
+
+def test_junit_says_what_failed_and_what_could_not_be_judged(mixed: Comparison) -> None:
+    xml = JUnitXml.fromstring(junit(mixed).encode())
+    assert (xml.tests, xml.failures, xml.errors, xml.skipped) == (5, 1, 2, 1)
+    (suite,) = xml
+    found = {case.name: [(type(each), each.type, each.message) for each in case.result] for case in suite}
+    assert found == {
+        "slow on numpy": [(Failure, "REGRESSION", "why")],
+        "gone on numpy": [(Error, "INVALID", "step: side B (working tree) does not have it")],
+        "open on numpy": [(Error, "INCONCLUSIVE", "the minimum is slower by something from 1% to 7%")],
+        "fine on numpy": [],
+        "torch-cuda": [(Skipped, "absent", "no CUDA device")],
+    }
+    assert {item.name: item.value for item in suite.properties()} == {"A": "main (1234)", "B": "working tree"}
+    slow = next(case for case in suite if case.name == "slow on numpy")
+    assert slow.system_out == "step: REGRESSION: step reason\nbackward: REGRESSION: backward reason"
+    root = ElementTree.fromstring(junit(mixed))  # noqa: S314 - our own
+    for part in (root, root[0]):
+        counts = {name: part.attrib[name] for name in ("tests", "failures", "errors", "skipped", "time")}
+        assert counts == {"tests": "5", "failures": "1", "errors": "2", "skipped": "1", "time": "12.3"}
+
+
+def test_what_is_allowed_to_stay_open_is_skipped_and_not_passed(mixed: Comparison) -> None:
+    xml = JUnitXml.fromstring(junit(mixed, allow_inconclusive=True).encode())
+    assert (xml.failures, xml.errors, xml.skipped) == (1, 1, 2)
+
+
+def test_control_characters_do_not_break_the_xml(make: Callable[..., Comparison]) -> None:
+    everything = "".join(map(chr, range(0x120))) + "\ud800\ufffe\uffff<>&\"'"
+    case = decided(everything, R, 0.1, reason=everything)
+    columns = (ColumnVerdict(everything, INVALID, everything),)
+    case = replace(case, verdict=replace(case.verdict, columns=columns))
+    text = junit(
+        make(case, missing(everything, everything), labels=(everything, everything), absent={everything: everything})
+    )
+    (suite,) = JUnitXml.fromstring(text.encode())
+    assert [len(case.result) for case in suite] == [1, 1, 1]
+    name = next(iter(suite)).name
+    assert all(character in name for character in "aZ09<>&\"'é")
+    assert "\x1b" not in name
