@@ -68,7 +68,7 @@ def test_list_shows_every_pair_and_why_not(tmp_path: Path) -> None:
     rows = json.loads(bench("list", "--json").stdout)
     assert len(rows) == 21  # 4 NumPy, 7 torch on two devices, 2 CUDA graphs, 1 graph
     fused = {row["implementation"] for row in rows if row["fused"]}
-    assert fused == {"tf_static_graph"}
+    assert fused == {"tf_static_graph", "torch_cuda_graph", "torch_cuda_graph_adam"}
     assert all(row["available"] or row["reason"] for row in rows)
     text = bench("list", cwd=tmp_path).stdout
     assert "numpy_manual" in text
