@@ -154,16 +154,19 @@ def _judge(
     from bench.output.compare import contested, run_label, verdict_table, verdicts_json
     from bench.output.terminal import console
     from bench.output.verdicts import junit as junit_xml
+    from bench.run.calibration import load as load_calibration
 
+    calibration = load_calibration()
     judged = judge_runs(*times, names, criteria)
     noted = also_different(runs[0].manifest, runs[1].manifest)
     labels = (run_label("A", folders[0], runs[0].manifest), run_label("B", folders[1], runs[1].manifest))
     found = contested(judged, criteria, (str(folders[0]), str(folders[1])), folders[1])
     if as_json:
-        told = {"a": runs[0].manifest.run_id, "b": runs[1].manifest.run_id, **verdicts_json(judged, criteria, noted)}
+        told = {"a": runs[0].manifest.run_id, "b": runs[1].manifest.run_id}
+        told |= verdicts_json(judged, criteria, noted, calibration)
         click.echo(json.dumps(told, indent=2))
     else:
-        console().print(verdict_table(judged, criteria, labels, noted))
+        console().print(verdict_table(judged, criteria, labels, noted, calibration))
     if junit is not None:
         write_atomically(junit, junit_xml(found, allow_inconclusive))
         click.echo(f"wrote {junit}", err=True)

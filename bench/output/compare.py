@@ -20,16 +20,11 @@ from bench.analysis.verdict import Criteria, Verdict
 from bench.data.schema import CASE_KEY, Manifest
 from bench.output.terminal import plain_table
 from bench.output.text import VARIANT, duration, variant_word
-from bench.output.verdicts import slowdown, step_evidence, where
+from bench.output.verdicts import STYLES, calibration_note, slowdown, step_evidence, where
 from bench.run.ab import Decided
+from bench.run.calibration import Calibration
 from bench.run.contest import Comparison as Contested
 
-_STYLES = {
-    Verdict.REGRESSION: "bold red",
-    Verdict.INVALID: "red",
-    Verdict.INCONCLUSIVE: "yellow",
-    Verdict.PASS: "green",
-}
 LESS_SURE = (
     "Two runs at two times are less sure than `bench ab`: how the machine drifted from one to the other is in no "
     "bound. Let `bench ab`, which measures both sides at once, confirm what matters."
@@ -74,7 +69,11 @@ def contested(judged: RunsJudged, criteria: Criteria, labels: tuple[str, str], f
 
 
 def verdict_table(
-    judged: RunsJudged, criteria: Criteria, labels: tuple[str, str], noted: Sequence[str] = ()
+    judged: RunsJudged,
+    criteria: Criteria,
+    labels: tuple[str, str],
+    noted: Sequence[str] = (),
+    calibration: Calibration | None = None,
 ) -> RenderableType:
     """One line a case, the reasons of what is not a PASS, and what all of it rests on.
 
@@ -83,13 +82,14 @@ def verdict_table(
         criteria: those that they were found by.
         labels: of the runs A and B, from `run_label`.
         noted: what else differs between the runs, each as `name: A / B`.
+        calibration: of this machine; None if it has none.
     """
     numbers = ["A", "B", "slowdown", f"{_percent(1 - criteria.alpha)} bounds"]
     table = plain_table("verdict", "case", *numbers, "slower in", right=numbers, wrap=["case", "slower in"])
     for case in judged.cases:
         evidence = step_evidence(decided(case))
         table.add_row(
-            Text(case.verdict.verdict, style=_STYLES[case.verdict.verdict]),
+            Text(case.verdict.verdict, style=STYLES[case.verdict.verdict]),
             Text(case.verdict.name),
             duration(case.seconds_a),
             duration(case.seconds_b),
@@ -104,7 +104,7 @@ def verdict_table(
         if case.verdict.verdict is not Verdict.PASS
     ]
     lines += [f"not compared: {name}: {reason}." for name, reason in judged.left_out.items()]
-    return Group(table, Text(), *(Text(line) for line in [*lines, *notes(judged, criteria, noted)]))
+    return Group(table, Text(), *(Text(line) for line in [*lines, *notes(judged, criteria, noted, calibration)]))
 
 
 def bounds(ends: tuple[float | None, float | None] | None) -> str:
@@ -112,7 +112,9 @@ def bounds(ends: tuple[float | None, float | None] | None) -> str:
     return "-" if ends is None or None in ends else f"{slowdown(ends[0])} … {slowdown(ends[1])}"
 
 
-def notes(judged: RunsJudged, criteria: Criteria, noted: Sequence[str] = ()) -> list[str]:
+def notes(
+    judged: RunsJudged, criteria: Criteria, noted: Sequence[str] = (), calibration: Calibration | None = None
+) -> list[str]:
     """What a verdict takes, and what it cannot know."""
     found = [
         f"REGRESSION: surely slower than {_percent(criteria.margin)}; PASS: surely not slower than "
@@ -130,14 +132,16 @@ def notes(judged: RunsJudged, criteria: Criteria, noted: Sequence[str] = ()) -> 
         )
     if noted:
         found.append(f"The runs also differ in {'; '.join(noted)} (A / B).")
-    return [*found, LESS_SURE]
+    return [*found, LESS_SURE, calibration_note(calibration)]
 
 
 def _percent(value: float) -> str:
     return f"{100 * value:.4g} %"
 
 
-def verdicts_json(judged: RunsJudged, criteria: Criteria, noted: Sequence[str] = ()) -> dict[str, Any]:
+def verdicts_json(
+    judged: RunsJudged, criteria: Criteria, noted: Sequence[str] = (), calibration: Calibration | None = None
+) -> dict[str, Any]:
     """The verdicts for programs; what is unknown is null."""
     return {
         "verdict": judged.verdict,
@@ -146,7 +150,7 @@ def verdicts_json(judged: RunsJudged, criteria: Criteria, noted: Sequence[str] =
         "differences": list(noted),
         "cases": [_case_json(case) for case in judged.cases],
         "not_compared": dict(judged.left_out),
-        "notes": notes(judged, criteria, noted),
+        "notes": notes(judged, criteria, noted, calibration),
     }
 
 

@@ -17,7 +17,7 @@ from bench.run.ab import Decided
 from bench.run.calibration import Calibration
 from bench.run.contest import Comparison
 
-_STYLES = {
+STYLES = {
     Verdict.REGRESSION: "bold red",
     Verdict.INVALID: "red",
     Verdict.INCONCLUSIVE: "yellow",
@@ -78,7 +78,7 @@ def verdict_table(found: Comparison, calibration: Calibration | None) -> Rendera
     for case in found.cases:
         evidence = step_evidence(case)
         table.add_row(
-            Text(case.verdict.verdict, style=_STYLES[case.verdict.verdict]),
+            Text(case.verdict.verdict, style=STYLES[case.verdict.verdict]),
             Text(_printable(case.verdict.name)),
             duration(case.seconds_a),
             duration(case.seconds_b),
@@ -106,6 +106,13 @@ def _absent(found: Comparison) -> list[str]:
     return [f"not compared on {name}: {_printable(reason).rstrip('.')}." for name, reason in found.absent.items()]
 
 
+def calibration_note(calibration: Calibration | None) -> str:
+    """What this machine has shown of its verdicts, or that it has not."""
+    if calibration is None:
+        return "This machine is not calibrated: `bench doctor --calibrate` measures how often verdicts are wrong here."
+    return calibration.sentence()
+
+
 def notes(found: Comparison, calibration: Calibration | None) -> list[str]:
     """What a verdict takes, and whether this machine has shown that it keeps its word."""
     criteria = found.criteria
@@ -113,9 +120,7 @@ def notes(found: Comparison, calibration: Calibration | None) -> list[str]:
         f"REGRESSION: a slowdown that is surely over {_share(criteria.margin)}; PASS: surely under "
         f"{_share(criteria.tolerance)}; the chance of any false REGRESSION is at most {_share(criteria.alpha)}. "
         f"`sees from`: the slowdown that would have been found {_share(criteria.power)} of the time.",
-        "This machine is not calibrated: `bench doctor --calibrate` measures how often such verdicts are wrong here."
-        if calibration is None
-        else calibration.sentence(),
+        calibration_note(calibration),
         f"Took {found.seconds:.0f} s; all batches are in {_printable(str(found.folder))}/pairs.csv.",
     ]
 

@@ -18,6 +18,7 @@ from bench.analysis.verdict import Criteria
 from bench.data.schema import CASE_KEY, Status
 from bench.output.compare import case_names, compare_json, compare_table, contested, notes, verdict_table, verdicts_json
 from bench.output.verdicts import junit
+from bench.run.calibration import Calibration
 
 WIDTHS = (140, 120, 100, 80)
 widths = pytest.mark.parametrize("width", WIDTHS)
@@ -110,7 +111,7 @@ def test_the_notes_say_what_a_verdict_takes(judged: RunsJudged) -> None:
     first, *rest = notes(judged, Criteria(0.02, 0.005, 0.1))
     assert first.startswith("REGRESSION: surely slower than 0.5 %; PASS: surely not slower than 10 %;")
     assert "at most 2 % (Mann-Whitney, Holm over 8 tests)" in first
-    assert len(rest) == 1
+    assert len(rest) == 2
     few = judge_runs({key(): case(n=5, update=0.0)}, {key(): case(0.5, 5, update=0.0)}, {key(): "x"}, Criteria())
     (told,) = [note for note in notes(few, Criteria()) if "too few" in note]
     assert told.startswith("1 case has too few processes for any REGRESSION among so many tests; 6 of each run can")
@@ -183,3 +184,19 @@ def test_two_runs_as_json() -> None:
     assert one["ratio"]["value"] == pytest.approx(1.0, abs=0.01)
     assert (other["ratio"], other["seconds_b"]) == (None, None)
     assert other["reason"].startswith("failed in run B: died")
+
+
+def test_the_notes_end_with_what_this_machine_has_shown(judged: RunsJudged) -> None:
+    rate = {"happened": 0, "trials": 9, "low": 0.0, "high": 0.34}
+    calibration = Calibration(
+        fingerprint="f",
+        created="2026-01-02T03:04:05+00:00",
+        implementation="torch_autograd on torch-cpu",
+        pairs=20,
+        seconds=600.0,
+        false_positives=rate,
+        power={"5%": rate},
+        localised=rate,
+    )
+    assert notes(judged, Criteria())[-1].startswith("This machine is not calibrated")
+    assert notes(judged, Criteria(), (), calibration)[-1] == calibration.sentence()
