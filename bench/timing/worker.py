@@ -95,7 +95,6 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
     """Load what the request names and open its device."""
     if request.cpu is not None:
         os.sched_setaffinity(0, {request.cpu})
-    sys.path.extend(request.path)
     registry = Registry()
     for origin in dict.fromkeys(origin for origin in (request.backend_origin, request.origin) if origin):
         registry.load(origin)
