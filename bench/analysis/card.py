@@ -12,14 +12,12 @@ from typing import Any
 
 import pandas as pd
 
+from bench.analysis.baseline import is_fair
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.stats import Estimate, ratio_estimate
 from bench.analysis.whole import whole_step_medians
 from bench.data.schema import CASE_KEY, Status
-from bench.model.case import Mode
 from bench.model.workload import WORKLOADS
-
-_SAME = ("workload", "dtype", "batch", "d_in", "hidden", "d_out", "threads", "precision")
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,7 @@ def speedup_card(samples: pd.DataFrame, processes: pd.DataFrame) -> list[CardCel
 
 def _is_opponent(mine: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether `other` is the baseline, or the same implementation on the CPU, under the same conditions."""
-    if any(mine[name] != other[name] for name in _SAME) or other["mode"] != Mode(mine["mode"]).on_host.value:
-        return False
-    if other["device"] != "cpu":
+    if not is_fair(mine, other):
         return False
     itself = mine["implementation"] == other["implementation"]
     if other["implementation"] == WORKLOADS[str(mine["workload"])].baseline:

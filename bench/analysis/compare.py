@@ -12,23 +12,27 @@ from bench.analysis.stats import Estimate, median_estimate, unpaired_ratio_estim
 from bench.analysis.stored import CaseKey, CaseTimes, StoredRun, trouble, untried
 from bench.data.schema import CASE_KEY, STEP, Manifest, Status
 
-_IDENTITY = ("cpu", "cpus_usable", "memory_bytes", "python")
-_NEVER_IN_A_STEP = ("pandas", "matplotlib", "pytest-benchmark")
+IDENTITY = ("cpu", "cpus_usable", "memory_bytes", "python")
+"""What must agree for two machines to count as the same."""
+NEVER_IN_A_STEP = ("pandas", "matplotlib", "pytest-benchmark")
+"""Packages of which no step uses anything: another version of them explains no other time."""
 
 
 def differences(a: Manifest, b: Manifest) -> list[str]:
     """What differs between two runs' machines and packages, by name: a ratio may be due to any of it."""
     found = [
-        f"{name}: {one} / {other}" for name in _IDENTITY if (one := _identity(a, name)) != (other := _identity(b, name))
+        f"{name}: {one} / {other}"
+        for name in IDENTITY
+        if (one := identity(a.machine, name)) != (other := identity(b.machine, name))
     ]
     if a.stepbench != b.stepbench:
         found.append(f"stepbench: {a.stepbench} / {b.stepbench}")
     return found + _told("absent", a.packages, b.packages)
 
 
-def _identity(manifest: Manifest, name: str) -> str | int | float | None:
+def identity(facts: Mapping[str, Any], name: str) -> str | int | float | None:
     """A fact about the machine; memory to the GiB, since a kernel keeps a little for itself and not always as much."""
-    value = manifest.machine.get(name)
+    value: str | int | float | None = facts.get(name)
     return round(value / 2**30) if name == "memory_bytes" and isinstance(value, int | float) else value
 
 
@@ -42,7 +46,7 @@ def incomparable(a: StoredRun, b: StoredRun) -> list[str]:
 
     Packages that never run in a step do not; `also_different` names them.
     """
-    found = [item for item in differences(a.manifest, b.manifest) if item.partition(":")[0] not in _NEVER_IN_A_STEP]
+    found = [item for item in differences(a.manifest, b.manifest) if item.partition(":")[0] not in NEVER_IN_A_STEP]
     one, other = _devices(a), _devices(b)
     both = one.keys() & other.keys()
     return found + _told("", {name: one[name] for name in both}, {name: other[name] for name in both})
@@ -61,7 +65,7 @@ def _devices(run: StoredRun) -> dict[str, str]:
 
 def also_different(a: Manifest, b: Manifest) -> list[str]:
     """What forbids no verdict but may be a reason: the system's kernel, thread variables, the seed, other packages."""
-    found = [item for item in differences(a, b) if item.partition(":")[0] in _NEVER_IN_A_STEP]
+    found = [item for item in differences(a, b) if item.partition(":")[0] in NEVER_IN_A_STEP]
     facts = [{"system": str(run.machine.get("system")), "seed": str(run.seed)} for run in (a, b)]
     return [*_told("", facts[0], facts[1]), *_told("unset", a.environment, b.environment), *found]
 

@@ -14,12 +14,12 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.changepoint import change_points
+from bench.analysis.compare import NEVER_IN_A_STEP
 from bench.analysis.stats import Estimate
-from bench.data.schema import CASE_KEY, STEP, Manifest, Method, Status
+from bench.data.schema import CASE_KEY, HOST, STEP, Manifest, Method, Status
 from bench.errors import DataFormatError
 
 _FRAMEWORKS = ("numpy", "torch", "tensorflow")
-_NEVER_IN_A_STEP = ("pandas", "matplotlib", "pytest-benchmark")
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def _rows(summary: pd.DataFrame, phase: str, implementations: Sequence[str], bac
     """The rows with a time of the phase, and those of cases that have none."""
     wanted = (summary["phase"] == phase) & summary["depth"].isna()
     if phase == STEP:
-        wanted &= (summary["method"] == Method.WHOLE.value) & (summary["clock"] == "host")
+        wanted &= (summary["method"] == Method.WHOLE.value) & (summary["clock"] == HOST)
     else:
         wanted &= summary["method"] == Method.STAGED.value
     wanted |= summary["status"] != Status.OK.value
@@ -237,7 +237,7 @@ def _known(value: Any) -> float | None:
 def _conditions(manifest: Manifest, row: Mapping[Any, Any]) -> dict[str, str]:
     """What may explain a change of this case, by name; packages that never run in its step are none of it."""
     framework, own = row["framework"], row["implementation"]
-    foreign = {*_NEVER_IN_A_STEP, *_FRAMEWORKS} - {framework, "numpy"}
+    foreign = {*NEVER_IN_A_STEP, *_FRAMEWORKS} - {framework, "numpy"}
     found = {name: version for name, version in manifest.packages.items() if name not in foreign}
     found |= {"stepbench": manifest.stepbench}
     found |= {name: str(manifest.machine[name]) for name in ("python", "system") if manifest.machine.get(name)}

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.analysis.stats import CONFIDENCE, Estimate
+from bench.analysis.stats import CONFIDENCE
 from bench.errors import UsageError
 
 Floats = NDArray[np.float64]
@@ -133,12 +133,6 @@ def signed_rank_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> t
         (low, high), in log ratios; None at both ends where n is too small (under 6 at 95 %).
     """
     return signed_rank_bounds(values, (1 - confidence) / 2)
-
-
-def paired_ratio(values: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
-    """The ratio B / A that pair values (log ratios, shape (n,)) stand for, with its interval."""
-    low, high = (None if end is None else math.exp(end) for end in signed_rank_interval(values, confidence))
-    return Estimate(math.exp(hodges_lehmann(values)), low, high)
 
 
 @dataclass(frozen=True)

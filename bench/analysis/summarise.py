@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.analysis.baseline import is_fair
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.roofline import gemm_flops
 from bench.analysis.stats import Estimate, median_estimate, ratio_estimate
@@ -28,13 +29,11 @@ from bench.data.schema import (
     Status,
     SummaryRow,
 )
-from bench.model.case import Mode
 from bench.model.problem import Dtype, Problem
 from bench.model.step import ALL_PHASES
 from bench.model.workload import WORKLOADS, Workload
 
 CaseKey = tuple[Any, ...]
-_COMPARABLE = ("workload", "dtype", "batch", "d_in", "hidden", "d_out", "threads", "precision")
 PEAK_ALLOWANCE = 1.25
 """A rate may exceed the measured peak by so much: a few products on a disturbed machine do not show all it can do.
 Work that was not done or not waited for shows as a multiple of the peak."""
@@ -134,9 +133,7 @@ def _baseline_times(columns: dict[str, str | int], well: dict[CaseKey, pd.DataFr
     wanted = WORKLOADS[str(columns["workload"])].baseline
     for key, times in well.items():
         other = dict(zip(CASE_KEY, key, strict=True))
-        mode = Mode(str(columns["mode"])).on_host
-        same = other["device"] == "cpu" and all(other[name] == columns[name] for name in _COMPARABLE)
-        if same and (other["implementation"], other["mode"]) == (wanted, mode.value):
+        if other["implementation"] == wanted and is_fair(columns, other):
             return _whole_steps(times)
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bench.data.schema import CASE_KEY, STEP, Method
+from bench.data.schema import CASE_KEY, HOST, STEP, Method
 
 
 def whole_step_medians(samples: pd.DataFrame) -> pd.Series[float]:
@@ -19,7 +19,7 @@ def whole_step_medians(samples: pd.DataFrame) -> pd.Series[float]:
     chosen = samples[
         (samples["phase"] == STEP)
         & (samples["method"] == Method.WHOLE.value)
-        & (samples["clock"] == "host")
+        & (samples["clock"] == HOST)
         & samples["depth"].isna()
     ]
     each = chosen["seconds"] / chosen["iterations"].astype(float)

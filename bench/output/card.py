@@ -1,10 +1,8 @@
-"""The speedup card for the terminal and for programs."""
+"""The speedup card for the terminal."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 from rich.table import Table
 
@@ -35,8 +33,3 @@ def _text(cell: CardCell | None) -> str:
         return "-"
     interval = factor_interval(cell.speedup.low, cell.speedup.high)
     return factor(cell.speedup.value) + ("" if interval == "-" else f"  [{interval}]")
-
-
-def card_json(cells: Sequence[CardCell]) -> list[dict[str, Any]]:
-    """The same, for programs."""
-    return [dataclasses.asdict(cell) for cell in cells]

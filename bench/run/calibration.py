@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from bench.analysis.compare import IDENTITY, identity
 from bench.data.store import write_atomically
 from bench.timing.environment import machine_facts, package_versions
 
 HOME = "STEPBENCH_HOME"
-_IDENTITY = ("cpu", "cpus_usable", "memory_bytes", "python")
 _LIBRARIES = ("numpy", "torch", "tensorflow")
 
 
@@ -66,10 +66,7 @@ def fingerprint(facts: Mapping[str, object] | None = None, packages: Mapping[str
     """What must agree for two measurements to be comparable: CPU, usable CPUs, memory, Python and the frameworks."""
     facts = machine_facts() if facts is None else facts
     packages = package_versions() if packages is None else packages
-    parts = []
-    for name in _IDENTITY:
-        value = facts.get(name)
-        parts.append(f"{name}={round(value / 2**30) if name == 'memory_bytes' and isinstance(value, int) else value}")
+    parts = [f"{name}={identity(facts, name)}" for name in IDENTITY]
     parts += [f"{name}={packages.get(name)}" for name in _LIBRARIES]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 

@@ -6,7 +6,7 @@ from functools import cache
 from statistics import median
 
 from bench.analysis.summarise import summarise
-from bench.data.schema import STEP, Manifest, Method, ProcessRow, SampleRow, SummaryRow, case_columns
+from bench.data.schema import HOST, STEP, Manifest, Method, ProcessRow, SampleRow, SummaryRow, case_columns
 from bench.data.store import RunStore, read_processes, read_samples
 from bench.model.case import Case
 from bench.model.condition import THROTTLED
@@ -88,7 +88,7 @@ def whole_step_seconds(reply: Reply) -> float | None:
     times = [
         sample.nanoseconds / sample.iterations / 1e9
         for sample in reply.samples
-        if (sample.phase, sample.method, sample.clock, sample.depth) == (STEP, Method.WHOLE, "host", None)
+        if (sample.phase, sample.method, sample.clock, sample.depth) == (STEP, Method.WHOLE, HOST, None)
     ]
     return median(times) if times else None
 

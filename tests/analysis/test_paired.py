@@ -16,7 +16,6 @@ from bench.analysis.paired import (
     FLIPS,
     hodges_lehmann,
     pair_value,
-    paired_ratio,
     pairs_needed,
     sign_flip_test,
     signed_rank_bounds,
@@ -122,14 +121,6 @@ def test_the_order_of_pairs_does_not_matter(d: list[float], random: object) -> N
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert hodges_lehmann(shuffled) == hodges_lehmann(d)
     assert signed_rank_bounds(shuffled, 0.05) == signed_rank_bounds(d, 0.05)
-
-
-def test_a_ratio_is_the_exponential_of_the_estimate_and_its_interval() -> None:
-    d = np.random.default_rng(1).normal(0.05, 0.02, 12)
-    found = paired_ratio(d, 0.9)
-    assert found.value == pytest.approx(math.exp(hodges_lehmann(d)))
-    assert (found.low, found.high) == pytest.approx(tuple(math.exp(end) for end in signed_rank_interval(d, 0.9)))
-    assert paired_ratio(d[:3]).low is None
 
 
 # The interval

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import io
-import json
 
 import pytest
 from rich.console import Console
 
 from bench.analysis.card import CardCell
 from bench.analysis.stats import Estimate
-from bench.output.card import card_json, card_table
+from bench.output.card import card_table
 
 BASE, ITSELF = "numpy_manual on numpy", "torch_tensor on torch-cpu"
 
@@ -55,10 +54,3 @@ def test_a_narrow_card_wraps_names_and_cuts_no_number(width: int) -> None:
     text = " ".join(lines(width))
     for number in ("12.3x", "4.00x", "7.50x", "0.750x"):
         assert number in text
-
-
-def test_the_card_as_json_has_null_where_there_is_no_interval() -> None:
-    rows = json.loads(json.dumps(card_json(CELLS), allow_nan=False))
-    assert len(rows) == 4
-    assert rows[2]["speedup"] == {"value": 7.5, "low": None, "high": None}
-    assert (rows[0]["over"], rows[0]["threads"], rows[3]["mode"]) == (BASE, 2, "transferred-warm")
