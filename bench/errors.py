@@ -10,6 +10,7 @@
     +-- ChildError          exit 4   a measuring process died, hung or broke the protocol
     |   +-- ChildTimeout    exit 4   ... and it was the time limit that ended it
     +-- NothingRanError     exit 5   not one case could be measured
+    +-- NothingToShowError  exit 2   a run does not hold what a figure shows
 
 A message is one sentence that names the file, option or value and says what to do.
 """
@@ -66,6 +67,10 @@ class NothingRanError(StepbenchError):
     """Not one case could be measured; the rows of the summary say why."""
 
     exit_code = 5
+
+
+class NothingToShowError(StepbenchError):
+    """A run does not hold what a figure shows; the message says what would."""
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:

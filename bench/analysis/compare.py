@@ -55,7 +55,7 @@ def incomparable(a: StoredRun, b: StoredRun) -> list[str]:
 def _devices(run: StoredRun) -> dict[str, str]:
     """Hardware and driver of each backend that computes elsewhere than on the CPU, as far as they are known."""
     found = {}
-    names = run.samples[run.samples["device"] != "cpu"].groupby("backend")["device_name"].first()
+    names = run.samples[run.samples["device"] != "cpu"].groupby("backend", observed=True)["device_name"].first()
     for backend, name in names.items():
         found[f"device of {backend}"] = str(name)
         if driver := run.manifest.modes.get(str(backend), {}).get("gpu_driver"):

@@ -53,7 +53,7 @@ def case_times(run: StoredRun) -> dict[CaseKey, CaseTimes]:
     host = (samples["clock"] == HOST) & samples["depth"].isna() & samples["process"].isin(good["process"])
     chosen = samples[host & (whole | staged)].sort_values("sample", kind="stable")
     each = chosen["seconds"] / chosen["iterations"].astype(float)
-    grouped: Any = each.groupby([chosen["process"], chosen["phase"]])
+    grouped: Any = each.groupby([chosen["process"], chosen["phase"]], observed=True)
     columns: dict[CaseKey, dict[str, list[Floats]]] = {}
     for (process, phase), times in grouped:
         columns.setdefault(keys[int(process)], {}).setdefault(phase, []).append(times.to_numpy(dtype=float))

@@ -1,4 +1,4 @@
-"""The headline of a process: its median time of a whole step."""
+"""The headline: whole steps, and the median time of one in each process."""
 
 from __future__ import annotations
 
@@ -7,8 +7,22 @@ import pandas as pd
 from bench.data.schema import CASE_KEY, HOST, STEP, Method
 
 
+def whole_steps(samples: pd.DataFrame) -> pd.DataFrame:
+    """The samples of whole steps by the host's clock, over each workload's own mix of depths.
+
+    Args:
+        samples: a frame with the columns of `SampleRow`.
+    """
+    return samples[
+        (samples["phase"] == STEP)
+        & (samples["method"] == Method.WHOLE.value)
+        & (samples["clock"] == HOST)
+        & samples["depth"].isna()
+    ]
+
+
 def whole_step_medians(samples: pd.DataFrame) -> pd.Series[float]:
-    """Seconds an iteration, the median of each process's whole steps by the host clock over its own mix of depths.
+    """Seconds an iteration, the median of each process's `whole_steps`.
 
     Args:
         samples: a frame with the columns of `SampleRow`.
@@ -16,11 +30,8 @@ def whole_step_medians(samples: pd.DataFrame) -> pd.Series[float]:
     Returns:
         One value a process, indexed by the case's columns and then the process.
     """
-    chosen = samples[
-        (samples["phase"] == STEP)
-        & (samples["method"] == Method.WHOLE.value)
-        & (samples["clock"] == HOST)
-        & samples["depth"].isna()
-    ]
+    chosen = whole_steps(samples)
     each = chosen["seconds"] / chosen["iterations"].astype(float)
-    return each.groupby([chosen[name] for name in (*CASE_KEY, "process")], sort=False).median()
+    medians = each.groupby(chosen["process"], sort=False).median()
+    cases = chosen.drop_duplicates("process").set_index("process")[list(CASE_KEY)].loc[medians.index]
+    return medians.set_axis(pd.MultiIndex.from_frame(cases.astype(object).reset_index()[[*CASE_KEY, "process"]]))

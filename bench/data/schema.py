@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.model.case import Case, Mode
 from bench.model.device import Precision
+from bench.model.problem import SIZES as SIZES  # a case's columns of that name
 from bench.model.problem import Dtype
 from bench.model.step import ALL_PHASES
 from bench.model.workload import WORKLOADS
@@ -45,6 +46,14 @@ class Status(StrEnum):
     FAILED = "failed"
     WRONG = "wrong"
     TIMEOUT = "timeout"
+
+
+class Crossing(StrEnum):
+    """What is known about two contenders' order along an axis."""
+
+    FOUND = "found"
+    NEVER = "never"
+    UNDECIDED = "undecided"
 
 
 def _column(doc: str, unit: str = "", values: Collection[str] = (), **options: Any) -> Any:
@@ -252,6 +261,44 @@ class SummaryRow(CaseColumns):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CrossoverRow:
+    """One row a pair of contenders and size: where one overtakes the other along a swept axis, or that none does."""
+
+    schema_version: int = _column("Version of these columns.")
+    run_id: str = _column("The run; also the name of its folder.")
+    workload: str = _column("The workload that both compute.", values=WORKLOADS)
+    axis: str = _column("The size that varies; its own column is empty.", values=SIZES)
+    dtype: str = _column("Number format of both.", values=tuple(Dtype))
+    batch: int | None = _column("Rows of the input batch; empty if this is the axis.", default=None)
+    d_in: int | None = _column("Features of one input; likewise.", default=None)
+    hidden: int | None = _column("Units of the hidden layer; likewise.", default=None)
+    d_out: int | None = _column("Features of one output; likewise.", default=None)
+    mode: str = _column("Mode of both; see samples.csv.", values=tuple(Mode))
+    precision: str = _column("Precision of both.", values=tuple(Precision))
+    a_implementation: str = _column("One contender.")
+    a_backend: str = _column("Its backend.")
+    a_threads: int = _column("Its CPU threads.")
+    b_implementation: str = _column("The other contender.")
+    b_backend: str = _column("Its backend.")
+    b_threads: int = _column("Its CPU threads.")
+    status: Crossing = _column(
+        "`found`: one overtakes the other; `never`: one is faster at every size measured; `undecided`: intervals are "
+        "too wide to tell."
+    )
+    crossing: int = _column("Which crossing of this pair, from 0; a pair may have several.", default=0)
+    faster_below: str = _column(
+        "`a` or `b`: who is faster below the size; empty if unknown.", values=("a", "b"), default=""
+    )
+    faster_above: str = _column("`a` or `b`: who is faster above it; likewise.", values=("a", "b"), default="")
+    size: float | None = _column("Value of `axis` at which both take equally long.", default=None)
+    size_low: float | None = _column("Lower end of the 95 % interval of `size`.", default=None)
+    size_high: float | None = _column("Upper end of the 95 % interval of `size`.", default=None)
+    smallest: int = _column("Smallest value of `axis` that both were measured at.")
+    largest: int = _column("Largest value of `axis` that both were measured at.")
+    sizes: int = _column("Values of `axis` that both were measured at.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PairRow(CaseColumns):
     """One row a batch and phase of a comparison: what one side of one pair took in one round."""
 
@@ -296,7 +343,9 @@ class PlannedCase(BaseModel):
     columns: dict[str, str | int]
     """The `CASE_KEY` columns."""
     skipped: str = ""
-    """Why the case's backend is absent; empty for a case that is measured."""
+    """Why the case cannot run here; empty for a case that is measured."""
+    added: bool = False
+    """Whether it joined the run later: a size around a crossover."""
 
 
 class Manifest(BaseModel):
@@ -340,4 +389,8 @@ class Manifest(BaseModel):
     git_revision: str | None = None
     constraints_sha256: str | None = None
     disturbances: list[str] = []
+    axes: dict[str, list[int | str]] = {}
+    """Of a sweep: each axis and its values, as asked for; refinement adds others in between."""
+    crossover_precision: float | None = None
+    """Of a sweep: half a crossover's interval over its size that is good enough; None: crossovers are not refined."""
     cases: list[PlannedCase]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -22,6 +22,7 @@ from bench.data.schema import (
     SCHEMA_VERSION,
     CaseColumns,
     Column,
+    CrossoverRow,
     Manifest,
     PairRow,
     ProcessRow,
@@ -38,8 +39,12 @@ SAMPLES = "samples.csv"
 PROCESSES = "processes.csv"
 SUMMARY = "summary.csv"
 MANIFEST = "manifest.json"
+CROSSOVERS = "crossovers.csv"
 PAIRS = "pairs.csv"
 FIGURES = "figures"
+
+
+Row = TypeVar("Row", bound="CaseColumns | CrossoverRow")
 
 
 def _cell(value: Any) -> str:
@@ -57,7 +62,7 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", errors="backslashreplace")
 
 
-def to_csv(row_type: type[CaseColumns], rows: Iterable[CaseColumns], header: bool = True) -> str:
+def to_csv(row_type: type[Row], rows: Iterable[Row], header: bool = True) -> str:
     """Rows as CSV text."""
     names = [item.name for item in fields(row_type)]
     text = io.StringIO()
@@ -84,11 +89,12 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
         raise StorageError(
             f"{path} cannot be written ({error.strerror}): free space or choose another --out."
         ) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)  # it is there if something failed, or on Ctrl-C
 
 
 def _append(path: Path, text: str) -> None:
@@ -152,6 +158,11 @@ class RunStore:
         """Replace summary.csv."""
         write_atomically(self.folder / SUMMARY, to_csv(SummaryRow, rows))
 
+    def write_crossovers(self, rows: Sequence[CrossoverRow]) -> None:
+        """Replace crossovers.csv; a run that varies no size has none."""
+        if rows:
+            write_atomically(self.folder / CROSSOVERS, to_csv(CrossoverRow, rows))
+
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace manifest.json."""
         write_atomically(self.folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
@@ -195,8 +206,11 @@ def _version_message(path: Path, found: object) -> str:
 
 
 def read_samples(folder: Path) -> pd.DataFrame:
-    """samples.csv of a run; see `SampleRow` for its columns. Raises DataFormatError."""
-    return _read_csv(folder / SAMPLES, SampleRow)
+    """samples.csv of a run; see `SampleRow` for its columns. Raises DataFormatError.
+
+    Texts are categories, so that a million rows take a tenth of a gigabyte: group by them with `observed=True`.
+    """
+    return _read_csv(folder / SAMPLES, SampleRow, text="category")
 
 
 def read_processes(folder: Path) -> pd.DataFrame:
@@ -207,6 +221,19 @@ def read_processes(folder: Path) -> pd.DataFrame:
 def read_summary(folder: Path) -> pd.DataFrame:
     """summary.csv of a run; see `SummaryRow` for its columns. Raises DataFormatError."""
     return _read_csv(folder / SUMMARY, SummaryRow)
+
+
+def read_crossovers(folder: Path) -> pd.DataFrame:
+    """crossovers.csv of a run; see `CrossoverRow` for its columns; no rows if there is no such file.
+
+    Raises:
+        DataFormatError: the file is damaged.
+    """
+    import pandas as pd
+
+    if not (folder / CROSSOVERS).exists():
+        return pd.DataFrame(columns=[column.name for column in columns_of(CrossoverRow)])
+    return _read_csv(folder / CROSSOVERS, CrossoverRow)
 
 
 def create_pairs(folder: Path) -> None:
@@ -229,23 +256,29 @@ def read_pairs(folder: Path) -> pd.DataFrame:
     return _read_csv(folder / PAIRS, PairRow)
 
 
-_PANDAS_TYPES = {str: "str", int: "Int64", float: "float64", bool: "boolean"}
+_PANDAS_TYPES = {int: "Int64", float: "float64", bool: "boolean"}
 
 
-def _read_csv(path: Path, row_type: type[CaseColumns]) -> pd.DataFrame:
+def _read_csv(path: Path, row_type: type[CaseColumns | CrossoverRow], text: str = "str") -> pd.DataFrame:
     import pandas as pd
 
     columns = columns_of(row_type)
     _check_shape(path, columns)
+    texts = [column.name for column in columns if column.kind is str]
+    options: dict[str, Any] = {
+        "keep_default_na": False,
+        "na_values": {column.name: [""] for column in columns if column.kind is not str},
+        "true_values": ["true"],
+        "false_values": ["false"],
+    }
     try:
-        frame = pd.read_csv(
-            path,
-            dtype={column.name: _PANDAS_TYPES[column.kind] for column in columns},
-            keep_default_na=False,
-            na_values={column.name: [""] for column in columns if column.kind is not str},
-            true_values=["true"],
-            false_values=["false"],
+        frame: pd.DataFrame = pd.read_csv(
+            path, dtype={column.name: _PANDAS_TYPES.get(column.kind, text) for column in columns}, **options
         )
+        # pandas takes categories for numbers if all of them could be: an implementation may be called 1e5.
+        for name in texts if text == "category" else ():
+            if pd.api.types.is_numeric_dtype(frame[name].cat.categories):
+                frame[name] = pd.read_csv(path, usecols=[name], dtype="str", **options)[name].astype("category")
     except (ValueError, TypeError, OverflowError, pd.errors.ParserError) as error:
         detail = " ".join(str(error).split())
         raise DataFormatError(f"{path} is damaged: {detail}; restore the file or choose another run.") from error
@@ -253,11 +286,11 @@ def _read_csv(path: Path, row_type: type[CaseColumns]) -> pd.DataFrame:
         if not column.optional and column.kind is not str and frame[column.name].isna().any():
             line = int(frame[column.name].isna().to_numpy().argmax()) + 2
             raise DataFormatError(f"{path} is damaged: line {line} has no {column.name}.")
-    versions = set(frame["schema_version"]) - {SCHEMA_VERSION}
+    versions = set(frame["schema_version"].unique()) - {SCHEMA_VERSION}
     if versions:
         raise DataFormatError(_version_message(path, versions.pop()))
     for column in columns:
-        odd = set(frame[column.name]) - {*column.values, ""} if column.values else set()
+        odd = set(frame[column.name].unique()) - {*column.values, ""} if column.values else set()
         if odd:
             raise DataFormatError(f"{path} is damaged: {column.name} is {odd.pop()!r}, which is none of its values.")
     return frame

@@ -140,6 +140,10 @@ class Backend(ABC):
     def threads_in_use(self) -> int | None:
         """CPU threads that compute, as the framework says or the system shows once a step has run; None if unknown."""
 
+    def memory_bytes(self) -> int | None:
+        """All memory of the device; None where it computes in the host's, or does not tell. Starts no framework."""
+        return None
+
     def peak_bytes(self) -> int | None:
         """Peak memory allocated on the device by this process, or None where the host's figure is the one to use."""
         return None

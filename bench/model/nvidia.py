@@ -150,6 +150,11 @@ class NvidiaGpu:
             persistence=None if persistence is None else persistence == nvml.NVML_FEATURE_ENABLED,
         )
 
+    def memory_bytes(self) -> int | None:
+        """All memory of the GPU, or of the instance of one; None if the driver does not tell."""
+        found = _ask(self._nvml, ("nvmlDeviceGetMemoryInfo",), self._instance)
+        return None if found is None else int(found.total)
+
     def facts(self) -> dict[str, str]:
         """What does not change while a run lasts, for its manifest; unknown facts are left out."""
         nvml = self._nvml

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from bench.errors import UsageError
 
+SIZES = ("batch", "d_in", "hidden", "d_out")
+"""The fields of a problem that are sizes."""
+
 
 class Dtype(StrEnum):
     """The number format that every backend computes in."""

@@ -164,6 +164,16 @@ class CudaBackend(TorchBackend):
         }
 
     @override
+    def memory_bytes(self) -> int | None:
+        gpu = NvidiaGpu.open()
+        if gpu is None:
+            return None
+        try:
+            return gpu.memory_bytes()
+        finally:
+            gpu.close()
+
+    @override
     def peak_bytes(self) -> int | None:
         import torch
 

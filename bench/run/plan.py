@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
+from typing import Any
 
 from bench.data.schema import CASE_KEY, PlannedCase, case_columns
 from bench.errors import DeviceAbsentError, UsageError, nearest
+from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
 from bench.model.case import Case, Mode
 from bench.model.device import Backend, Precision
-from bench.model.problem import Problem
+from bench.model.problem import Dtype, Problem
 from bench.model.registry import Implementation, Registry
 from bench.model.workload import WORKLOADS, find_workload
+from bench.run.memory import too_large
 
-_WEIGHT_COPIES = 24
-"""Float64 copies of weights and gradients that the oracle holds while it works out the truth of four steps."""
+_MOST_PROBLEMS = 1000
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Planned:
     case: Case
     implementation: Implementation
     skipped: str = ""
+    added: bool = False
+    """Whether it joined the run later, to find a crossover."""
 
     @property
     def backend(self) -> Backend:
@@ -36,7 +41,7 @@ class Planned:
     def for_manifest(self) -> PlannedCase:
         """As the manifest records it."""
         columns = case_columns("", self.case)
-        return PlannedCase(columns={name: columns[name] for name in CASE_KEY}, skipped=self.skipped)
+        return PlannedCase(columns={name: columns[name] for name in CASE_KEY}, skipped=self.skipped, added=self.added)
 
 
 def choose(registry: Registry, names: Sequence[str] = (), workloads: Sequence[str] = ()) -> tuple[Implementation, ...]:
@@ -79,6 +84,8 @@ def plan_cases(
     devices: Collection[str] = (),
     modes: Sequence[Mode] = (Mode.RESIDENT_WARM,),
     precision: Precision = Precision.FULL,
+    *,
+    keep_too_large: bool = False,
 ) -> tuple[Planned, ...]:
     """Every implementation on every backend of its framework, in every mode and with every number of threads.
 
@@ -92,14 +99,22 @@ def plan_cases(
         devices: only these; all if empty.
         modes: where the batch is and what the caches hold; one case for each.
         precision: how float32 matrices may be multiplied.
+        keep_too_large: whether a case that cannot fit in memory is a skipped case; by default it is an error.
+
+    Raises:
+        UsageError: there is no case, or one cannot fit in memory.
     """
-    _check_memory(problem)
     planned: dict[Case, Planned] = {}
     for implementation in implementations:
         for backend in implementation.backends:
             if devices and backend.device not in devices:
                 continue
             availability = backend.availability()
+            skipped = "" if availability.present else availability.reason
+            if large := "" if skipped else too_large(implementation.workload, problem, backend):
+                if not keep_too_large:
+                    raise UsageError(f"{implementation.name} cannot run: {large}.")
+                skipped = large
             for count, mode in product(threads, modes):
                 case = Case(
                     implementation.name,
@@ -112,25 +127,44 @@ def plan_cases(
                     mode.on_host if backend.host_memory else mode,
                     precision,
                 )
-                planned[case] = Planned(case, implementation, "" if availability.present else availability.reason)
+                planned[case] = Planned(case, implementation, skipped)
     if not planned:
         raise UsageError("No chosen implementation has a backend on the chosen --device: see `bench list`.")
     return tuple(planned.values())
 
 
-def _check_memory(problem: Problem) -> None:
-    """Refuse a problem whose batch and weights alone, with the oracle's few copies, are more than the machine has."""
-    import psutil
+def plan_sweep(
+    implementations: Sequence[Implementation],
+    problem: Problem,
+    axes: Sequence[Axis],
+    threads: Sequence[int],
+    devices: Collection[str] = (),
+    modes: Sequence[Mode] = (Mode.RESIDENT_WARM,),
+    precision: Precision = Precision.FULL,
+) -> tuple[Planned, ...]:
+    """`plan_cases` for every combination of the axes' values; what is too large is a skipped case.
 
-    p = problem
-    weights = p.d_in * p.hidden + p.hidden * p.hidden + p.hidden * p.d_out
-    need = 8 * (p.batch * (p.d_in + 4 * p.hidden + 4 * p.d_out) + _WEIGHT_COPIES * weights)
-    have = psutil.virtual_memory().total
-    if need > have:
-        raise UsageError(
-            f"A batch of {p.batch} on a {p.d_in}-{p.hidden}-{p.d_out} network needs about {need / 2**30:,.0f} GiB "
-            f"to be verified, and this machine has {have / 2**30:,.0f}: choose smaller sizes."
+    Args:
+        axes: what varies; `problem` and `threads` give what does not.
+        implementations, problem, threads, devices, modes, precision: as for `plan_cases`.
+
+    Raises:
+        UsageError: as `plan_cases`, or the axes have more than 1000 combinations.
+    """
+    varied = {axis.name: axis.values for axis in axes}
+    if (count := prod(map(len, varied.values()))) > _MOST_PROBLEMS:
+        raise UsageError(f"--axis: {count} combinations are more than {_MOST_PROBLEMS}: take fewer values.")
+    counts = [int(value) for value in varied.pop("threads", threads)]
+    planned: dict[Case, Planned] = {}
+    for values in product(*varied.values()):
+        changes: dict[str, Any] = dict(zip(varied, values, strict=True))
+        if "dtype" in changes:
+            changes["dtype"] = Dtype(changes["dtype"])
+        some = plan_cases(
+            implementations, replace(problem, **changes), counts, devices, modes, precision, keep_too_large=True
         )
+        planned |= {item.case: item for item in some}
+    return tuple(planned.values())
 
 
 def round_order(cases: Sequence[Planned], seed: int, number: int) -> tuple[Planned, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.analysis.stats import MIN_PROCESSES, Estimate, median_estimate, ratio_estimate
 from bench.model.case import Case
@@ -21,13 +21,32 @@ class Ledger:
     """
 
     def __init__(self, planned: Sequence[Planned]) -> None:
-        cases = [item.case for item in planned if not item.skipped]
-        names = {item.case: item.implementation.workload.baseline for item in planned}
-        self._seconds: dict[Case, dict[int, float]] = {case: {} for case in cases}
-        self._baselines = {case: _baseline_of(case, names[case], cases) for case in cases}
-        contenders = [case for case, baseline in self._baselines.items() if baseline is not None]
-        paired = {*contenders, *(baseline for baseline in self._baselines.values() if baseline is not None)}
+        self._seconds: dict[Case, dict[int, float]] = {}
+        self._names: dict[Case, str] = {}
+        self._baselines: dict[Case, Case | None] = {}
+        self._judged: list[Case] = []
+        self._out: set[Case] = set()
+        self.add(planned)
+
+    def add(self, planned: Sequence[Planned]) -> None:
+        """Cases that join the run; those that are skipped do not."""
+        for item in planned:
+            if not item.skipped:
+                self._seconds.setdefault(item.case, {})
+                self._names[item.case] = item.implementation.workload.baseline
+        self._look_up()
+
+    def _look_up(self) -> None:
+        """Who is judged, and over which baseline."""
+        cases = [case for case in self._seconds if case not in self._out]
+        self._baselines = {case: _baseline_of(case, self._names[case], cases) for case in self._seconds}
+        contenders = [case for case in cases if self._baselines[case] is not None]
+        paired = {*contenders, *(self._baselines[case] for case in contenders)}
         self._judged = [*contenders, *(case for case in cases if case not in paired)]
+
+    def rounds_of(self, case: Case) -> Mapping[int, float]:
+        """Medians of a case by round; empty if it is new to the run."""
+        return self._seconds.get(case, {})
 
     def record(self, case: Case, number: int, seconds: float) -> None:
         """A process of a case has found this median in round `number`."""
@@ -40,10 +59,8 @@ class Ledger:
 
     def drop(self, case: Case) -> None:
         """A case is out of the run; those that it is the baseline of are judged by their own time."""
-        self._judged = [other for other in self._judged if other != case]
-        for other, baseline in self._baselines.items():
-            if baseline == case:
-                self._baselines[other] = None
+        self._out.add(case)
+        self._look_up()
 
     def estimate(self, case: Case) -> Estimate | None:
         """Of the speedup if there is a baseline, else of the time; None before the first round."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from statistics import median
 
+from bench.analysis.crossover import crossovers
 from bench.analysis.summarise import summarise
 from bench.data.schema import HOST, STEP, Manifest, Method, ProcessRow, SampleRow, SummaryRow, case_columns
 from bench.data.store import RunStore, read_processes, read_samples
@@ -94,7 +95,9 @@ def whole_step_seconds(reply: Reply) -> float | None:
 
 
 def write_summary(store: RunStore, manifest: Manifest) -> list[SummaryRow]:
-    """Make summary.csv from the run's other files."""
-    rows = summarise(manifest, read_samples(store.folder), read_processes(store.folder))
+    """Make summary.csv, and crossovers.csv where a size varies, from the run's other files."""
+    samples, processes = read_samples(store.folder), read_processes(store.folder)
+    rows = summarise(manifest, samples, processes)
     store.write_summary(rows)
+    store.write_crossovers(crossovers(manifest, samples, processes))
     return rows

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.analysis.compare import differences
 from bench.analysis.whole import whole_step_medians
-from bench.data.schema import CASE_KEY, Manifest, PlannedCase, Status
+from bench.data.schema import CASE_KEY, SIZES, Manifest, PlannedCase, Status
 from bench.data.store import PROCESSES, read_processes, read_samples
 from bench.errors import DataFormatError, UsageError
 from bench.model.backends import BACKENDS
@@ -57,7 +57,9 @@ def planned_of(manifest: Manifest, registry: Registry) -> tuple[Planned, ...]:
     """The run's cases as they were planned."""
     try:
         return tuple(
-            Planned(case_of(item, manifest.seed), registry[str(item.columns["implementation"])], item.skipped)
+            Planned(
+                case_of(item, manifest.seed), registry[str(item.columns["implementation"])], item.skipped, item.added
+            )
             for item in manifest.cases
         )
     except (KeyError, ValueError) as error:
@@ -69,7 +71,7 @@ def planned_of(manifest: Manifest, registry: Registry) -> tuple[Planned, ...]:
 def case_of(item: PlannedCase, seed: int) -> Case:
     """A case from the columns that identify it."""
     columns = item.columns
-    sizes = {name: int(columns[name]) for name in ("batch", "d_in", "hidden", "d_out")}
+    sizes = {name: int(columns[name]) for name in SIZES}
     backend = BACKENDS[str(columns["backend"])]
     return Case(
         implementation=str(columns["implementation"]),

@@ -15,6 +15,7 @@ from bench.run.asking import Asks, Truths, ask_case, ask_device
 from bench.run.plan import Planned, round_order
 from bench.run.precision import MIN_ROUNDS, Ledger
 from bench.run.records import rows_of, whole_step_seconds, write_summary
+from bench.run.refine import Refinement
 from bench.timing.policy import Policy
 from bench.timing.protocol import Reply, Task
 
@@ -22,6 +23,8 @@ _GUESS_SECONDS = 0.6
 """What a case is thought to cost before it has been measured."""
 _OVERHEAD_SECONDS = 0.4
 """What a process costs beside its sampling: fork, build, verification, warm-up."""
+_REFINING_ROUNDS = 4
+"""So many rounds over all cases are worth what finding crossovers takes."""
 RENEW_AFTER = 4.0
 """Interpreters are renewed when they have served this many times as long as it took to start them.
 
@@ -97,12 +100,13 @@ class Runner:
         watcher: Watcher,
         *,
         done: Done | None = None,
+        refinement: Refinement | None = None,
         began: float | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._asks, self._limits, self._watcher, self._now = store, asks, limits, watcher, now
         self.manifest = manifest
-        self._done = done or Done()
+        self._done, self._refinement = done or Done(), refinement
         self._began = (now() if began is None else began) - self._done.seconds
         self._planned = [item for item in planned if not item.skipped]
         self._out: set[Case] = set()
@@ -186,14 +190,30 @@ class Runner:
 
     def _cases_of(self, number: int) -> list[Case] | None:
         """The cases of one round, or None if there is no such round."""
-        everything = [item.case for item in self._live]
+        everything = [item.case for item in self._live if not item.added]
         if self._limits.rounds is not None:
             return everything if number < self._limits.rounds and everything else None
         if number < MIN_ROUNDS:
             return everything or None
         if any(number in rounds for rounds in self._done.rounds.values()):
             return []  # a round by need that was under way before: what was needed then is not known now
+        if crossing := self._refine():
+            return crossing
         return self._ledger.needing(self._limits.precision) or None
+
+    def _refine(self) -> list[Case]:
+        """What is to be measured for the sake of crossovers; cases that are new to the run join it."""
+        if self._refinement is None:
+            return []
+        wanted = self._refinement.wanted(self._live, self._ledger)
+        known = {item.case for item in self._planned}
+        new = [item for item in wanted if item.case not in known]
+        if new:
+            self._planned += new
+            self._ledger.add(new)
+            self.manifest.cases += [item.for_manifest() for item in new]
+            self._store.write_manifest(self.manifest)  # before their samples: a resumed run must know them
+        return [item.case for item in wanted]
 
     def _left(self) -> float:
         return self._began + self._limits.budget_seconds - self._now()
@@ -204,7 +224,8 @@ class Runner:
         A resumed run samples as it began.
         """
         if self.manifest.process_seconds is None:
-            units = max(1, len(self._live)) * (self._limits.rounds or MIN_ROUNDS + 2)
+            rounds = self._limits.rounds or MIN_ROUNDS + (2 if self._refinement is None else _REFINING_ROUNDS)
+            units = max(1, len(self._live)) * rounds
             each = max(0.0, self._left()) / units - _OVERHEAD_SECONDS
             self.manifest.process_seconds = min(Policy.process_seconds, max(0.04, each))
             self._store.write_manifest(self.manifest)

@@ -16,6 +16,7 @@ from bench.data.repair import repair
 from bench.data.schema import Manifest, Status, SummaryRow
 from bench.data.store import RunStore, read_manifest
 from bench.errors import NothingRanError, UsageError
+from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
 from bench.model.problem import Problem
 from bench.model.registry import discover
@@ -23,6 +24,7 @@ from bench.run.asking import Truths, ask_case
 from bench.run.doctor import Report, examine
 from bench.run.plan import Planned, check_devices, choose, plan_cases
 from bench.run.prove import Proof, prove
+from bench.run.refine import Refinement
 from bench.run.resume import check_same, done_so_far, planned_of, source_hashes
 from bench.run.runner import Done, Limits, Runner, Watcher
 from bench.run.zygotes import Zygotes
@@ -70,6 +72,8 @@ def run(
     command: Sequence[str],
     out: Path | None = None,
     load: Sequence[Path] = (),
+    axes: Sequence[Axis] = (),
+    crossover_precision: float | None = None,
 ) -> Outcome:
     """Measure the planned cases into a new folder. Ctrl-C ends it early and keeps what is finished.
 
@@ -81,6 +85,8 @@ def run(
         command: the command line, for the manifest.
         out: the run's folder; by default a new one below results/.
         load: the files of implementations that were named, for the manifest.
+        axes: of a sweep, what varies, for the manifest.
+        crossover_precision: of a sweep, how well crossovers are to be known; None: they are not refined.
 
     Raises:
         NothingRanError: not one of the cases can run here.
@@ -94,6 +100,8 @@ def run(
     run_id = out.resolve().name if out is not None else new_run_id(started)
     folder = out if out is not None else RESULTS / run_id
     manifest = _manifest(run_id, started, planned, limits, seed, command, load)
+    manifest.axes = {axis.name: list(axis.values) for axis in axes}
+    manifest.crossover_precision = crossover_precision
     store = RunStore.create(folder, manifest)
     with _locked(folder):
         return _drive(store, manifest, planned, limits, watcher, began, Done())
@@ -168,8 +176,12 @@ def _drive(
 ) -> Outcome:
     interrupted = False
     folder = store.folder
+    precision = manifest.crossover_precision
+    refinement = None if precision is None else Refinement(precision)
     with Zygotes() as zygotes:
-        runner = Runner(store, manifest, planned, zygotes, limits, watcher, done=done, began=began)
+        runner = Runner(
+            store, manifest, planned, zygotes, limits, watcher, done=done, refinement=refinement, began=began
+        )
         try:
             runner.execute()
         except KeyboardInterrupt:

@@ -38,13 +38,20 @@ def usable_cpus() -> int:
 
 def cgroup_quota() -> float | None:
     """CPUs' worth of time that a container may use, from cgroup v2; None where there is no limit."""
+    pairs = [setting.partition(" ") for setting in _cgroup_settings("cpu.max")]
+    return min((float(limit) / float(period) for limit, _, period in pairs if limit != "max" and period), default=None)
+
+
+def cgroup_memory() -> int | None:
+    """Bytes of memory that a container may use, from cgroup v2; None where there is no limit."""
+    return min((int(setting) for setting in _cgroup_settings("memory.max") if setting.isdecimal()), default=None)
+
+
+def _cgroup_settings(name: str) -> list[str]:
+    """A setting of this process's control group and of those above it: the tightest limit on the way up counts."""
     group = next((line[3:] for line in (_content("/proc/self/cgroup") or "").splitlines() if line[:3] == "0::"), "/")
-    quotas = []
-    for parent in (Path(group), *Path(group).parents):  # the tightest limit on the way up counts
-        limit, _, period = (_content(f"/sys/fs/cgroup{str(parent).rstrip('/')}/cpu.max") or "max").partition(" ")
-        if limit != "max" and period:
-            quotas.append(float(limit) / float(period))
-    return min(quotas, default=None)
+    found = (_content(f"/sys/fs/cgroup{str(path).rstrip('/')}/{name}") for path in (Path(group), *Path(group).parents))
+    return [setting for setting in found if setting is not None]
 
 
 def machine_facts() -> dict[str, str | int | float | None]:

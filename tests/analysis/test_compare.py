@@ -181,6 +181,7 @@ def test_another_gpu_or_driver_is_another_machine(runs: tuple[Any, Any]) -> None
         made.process(made.plan("torch_nn", "torch-cuda"), step=[1.0])
         made.process(made.plan(), step=[1.0])
         run = stored(made, modes={"torch-cuda": {"gpu_driver": driver}})
-        run.samples.loc[run.samples["device"] == "cuda", "device_name"] = gpu
+        device_name = run.samples["device_name"].astype("str")
+        run.samples["device_name"] = device_name.where(run.samples["device"] != "cuda", gpu)
         found.append(run)
     assert incomparable(*found) == ["device of torch-cuda: A100 / H100", "driver of torch-cuda: 550.1 / 560.2"]

@@ -259,6 +259,18 @@ def test_a_failure_keeps_the_old_content_and_leaves_nothing_beside_it(
     assert contents(tmp_path) == {"file": b"old"}
 
 
+def test_an_interruption_leaves_nothing_beside_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "figure.png"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, b"new")
+    assert contents(tmp_path) == {"figure.png": b"old"}
+
+
 def test_a_folder_that_is_a_file_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "figures").write_text("old")
     with pytest.raises(StorageError, match=r"speedup\.png cannot be written"):
@@ -520,3 +532,13 @@ def test_a_damaged_field_of_the_manifest_is_named(store: RunStore, field: str, v
 def test_a_whole_number_beyond_all_bounds_is_refused(complete: Path) -> None:
     _put(complete / SAMPLES, "batch", "9" * 30)
     assert "damaged" in fails(complete, SAMPLES)
+
+
+@pytest.mark.parametrize("names", [("1e5", "007"), ("1e5", "nan"), ("1", "2")])
+def test_names_that_look_like_numbers_stay_names(build: ModuleType, tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Texts of samples.csv are categories, which pandas takes for numbers if all of them could be."""
+    made = build.HandMade(tmp_path / "run")
+    for name in names:
+        made.process(made.plan(name), step=[1.0])
+    samples, processes = made.frames()
+    assert samples["implementation"].tolist() == processes["implementation"].tolist() == list(names)

@@ -15,13 +15,12 @@ from typing import Any
 
 import pandas as pd
 
-from bench.data.schema import CASE_KEY, Manifest, Status
+from bench.data.schema import CASE_KEY, SIZES, Manifest, Status
 from bench.data.store import SAMPLES, SUMMARY, read_manifest, read_processes, read_samples, read_summary
 from bench.errors import DataFormatError
 from bench.model.device import Precision
 
 _ROW_KEY = ("phase", "method", "clock", "depth")
-_SIZES = ("batch", "d_in", "hidden", "d_out")
 _SPELLED = {
     "implementation",
     "backend",
@@ -29,7 +28,7 @@ _SPELLED = {
     "device",
     "workload",
     "dtype",
-    *_SIZES,
+    *SIZES,
     "threads",
     "mode",
     "precision",
@@ -131,7 +130,7 @@ def _identity(row: Mapping[str, Any]) -> dict[str, str | int]:
 
 
 def _label(columns: Mapping[str, str | int]) -> str:
-    sizes = "x".join(str(columns[name]) for name in _SIZES)
+    sizes = "x".join(str(columns[name]) for name in SIZES)
     words = [columns["workload"], columns["dtype"], sizes, f"{columns['threads']}threads", columns["mode"]]
     words += [f"{name}={columns[name]}" for name in CASE_KEY if name not in _SPELLED and name in columns]
     if columns["precision"] != Precision.FULL:
@@ -166,7 +165,7 @@ def _processes(folder: Path) -> dict[str, tuple[Process, ...]]:
     if len(odd):
         raise DataFormatError(f"{folder / SAMPLES} is damaged: line {odd[0] + 2} gives no time; restore the file.")
     keys = [*CASE_KEY, *_ROW_KEY]
-    groups = samples.assign(each=each).groupby([*keys, "process"], sort=False, dropna=False)
+    groups = samples.assign(each=each).groupby([*keys, "process"], sort=False, dropna=False, observed=True)
     listed: Any = groups[["each", "iterations"]].agg(list)
     found: dict[str, list[Process]] = {}
     for (*values, number), seconds, iterations in zip(listed.index, listed["each"], listed["iterations"], strict=True):

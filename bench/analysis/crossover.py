@@ -1,0 +1,219 @@
+"""Where one contender overtakes another along a size, with an interval.
+
+Of two contenders, every size that both were measured at gives ln(T_a / T_b), the median over the rounds that both ran
+in, with its 95 % interval. A size is *decided* if that interval leaves out 0. Where two decided sizes next to each
+other disagree, the contenders change places in between: the medians and both ends of the intervals are joined by
+straight lines over the logarithm of the size, the crossover is where the medians' line meets 0, and its interval is
+where 0 lies between the ends' lines. That is the set of sizes at which a test would not tell the two apart (inverting
+a test, as Fieller's interval does). It covers as well as the intervals it is made from wherever the ratio is close to
+a power of the size between two measured sizes; measuring more sizes inside the interval makes that harmless.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.analysis.invalid import throttled_rounds
+from bench.analysis.scaling import Contender, Plane, planes
+from bench.analysis.stats import Estimate, median_estimate
+from bench.analysis.whole import whole_step_medians
+from bench.data.schema import CASE_KEY, SCHEMA_VERSION, SIZES, Crossing, CrossoverRow, Manifest, Status
+
+Rounds = Mapping[int, float]
+"""Seconds of a whole step by round: one process each."""
+Lookup = Callable[[Plane, Contender, int], Rounds]
+"""The rounds of a contender at a size of a plane; empty if it was not measured there."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """Two contenders at one size; logarithms, so that 0 is a draw and a positive value means that B is faster."""
+
+    size: int
+    ratio: Estimate
+
+    @property
+    def leader(self) -> str:
+        """`a` or `b` if one is faster for certain, else empty."""
+        if self.ratio.low is None or self.ratio.high is None:
+            return ""
+        return "a" if self.ratio.high < 0 else "b" if self.ratio.low > 0 else ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One contender overtakes the other."""
+
+    below: str
+    """`a` or `b`: who is faster below the size; the other one is above."""
+    size: Estimate
+    """Always with both ends."""
+
+
+def pairs(plane: Plane) -> list[tuple[Contender, Contender]]:
+    """Who is compared with whom: other backends with as many threads, and the same program with other threads."""
+    contenders = [line.contender for line in plane.lines]
+    return [
+        (a, b)
+        for a, b in combinations(contenders, 2)
+        if (a.backend != b.backend and a.threads == b.threads)
+        or ((a.implementation, a.backend) == (b.implementation, b.backend) and a.threads != b.threads)
+    ]
+
+
+def points(a: Mapping[int, Rounds], b: Mapping[int, Rounds]) -> list[Point]:
+    """Both contenders at each size at which they share rounds, in the order of sizes.
+
+    Args:
+        a: by size; the seconds of each round.
+        b: likewise.
+    """
+    found = []
+    for size in sorted(a.keys() & b.keys()):
+        shared = [number for number in a[size].keys() & b[size].keys() if a[size][number] > 0 < b[size][number]]
+        if shared:
+            logs = [math.log(a[size][number] / b[size][number]) for number in sorted(shared)]
+            found.append(Point(size, median_estimate(logs)))
+    return found
+
+
+def changes(measured: Sequence[Point]) -> list[Change]:
+    """The crossovers between decided sizes that disagree; none if no two do.
+
+    Args:
+        measured: as `points` gives them; those without an interval are left out.
+    """
+    known = [point for point in measured if point.ratio.low is not None]
+    decided = [index for index, point in enumerate(known) if point.leader]
+    return [
+        _change(known[left : right + 1])
+        for left, right in pairwise(decided)
+        if known[left].leader != known[right].leader
+    ]
+
+
+def _change(between: Sequence[Point]) -> Change:
+    """The crossover between the first and the last of these, which are decided and disagree."""
+    logs = np.log([point.size for point in between])
+    sign = 1.0 if between[0].leader == "a" else -1.0  # rising through 0
+    medians = sign * np.array([point.ratio.value for point in between])
+    near, far = (
+        sign * np.array([getattr(point.ratio, end) for point in between], dtype=float)
+        for end in (("high", "low") if sign > 0 else ("low", "high"))
+    )
+    middle = _meetings(logs, medians)
+    low, high = _meetings(logs, near)[0], _meetings(logs, far)[-1]
+    value = middle[len(middle) // 2]  # an odd number: it begins below 0 and ends above
+    return Change(between[0].leader, Estimate(math.exp(value), math.exp(low), math.exp(high)))
+
+
+def _meetings(logs: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> list[float]:
+    """Where the line through points passes from below 0 to 0 or above, or back."""
+    found = []
+    for (x0, y0), (x1, y1) in pairwise(zip(logs, values, strict=True)):
+        if (y0 < 0) != (y1 < 0):
+            found.append(float(x0 + (x1 - x0) * y0 / (y0 - y1)))
+    return found
+
+
+def verdict(measured: Sequence[Point]) -> Crossing:
+    """What the points say about the two contenders' order."""
+    if changes(measured):
+        return Crossing.FOUND
+    leaders = {point.leader for point in measured}
+    return Crossing.NEVER if leaders in ({"a"}, {"b"}) else Crossing.UNDECIDED
+
+
+def crossovers(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame) -> list[CrossoverRow]:
+    """The rows of crossovers.csv: at least one for each pair of contenders in each plane.
+
+    Args:
+        manifest: the run's plan.
+        samples: a frame with the columns of `SampleRow`.
+        processes: a frame with the columns of `ProcessRow`.
+    """
+    cases = pd.DataFrame([item.columns for item in manifest.cases if not item.skipped])
+    found = planes(cases) if len(cases) else ()
+    if not found:
+        return []
+    by_case = _rounds_by_case(samples, processes)
+
+    def lookup(plane: Plane, contender: Contender, size: int) -> Rounds:
+        return by_case.get(case_key(plane, contender, size), {})
+
+    return [
+        row
+        for plane in found
+        for a, b in pairs(plane)
+        for row in _rows(manifest.run_id, plane, a, b, pair_points(plane, a, b, lookup))
+    ]
+
+
+def pair_points(plane: Plane, a: Contender, b: Contender, lookup: Lookup) -> list[Point]:
+    """Two contenders of a plane at each of its sizes."""
+    return points(*({size: lookup(plane, contender, size) for size in plane.sizes} for contender in (a, b)))
+
+
+CASE_BY = ("workload", "implementation", "backend", "threads", *SIZES, "dtype", "mode", "precision")
+"""Columns that tell a case from all others of its run."""
+
+
+def case_key(plane: Plane, contender: Contender, size: int) -> tuple[Any, ...]:
+    """The values of `CASE_BY` for a contender at a size of a plane."""
+    known = {**plane.fixed, **vars(contender), "workload": plane.workload, plane.axis: size}
+    return tuple(known[name] for name in CASE_BY)
+
+
+def _rounds_by_case(samples: pd.DataFrame, processes: pd.DataFrame) -> dict[tuple[Any, ...], dict[int, float]]:
+    """Whole-step medians of cases that are well in all their processes, without throttled rounds."""
+    key = list(CASE_KEY)
+    bad = processes[processes["status"] != Status.OK.value][key].drop_duplicates()
+    good = processes[~processes["round"].isin(throttled_rounds(processes))]
+    good = good[~good[key].apply(tuple, axis=1).isin(list(bad.itertuples(index=False, name=None)))]
+    if not len(good):
+        return {}
+    medians = whole_step_medians(samples[samples["process"].isin(good["process"])]).rename("seconds").reset_index()
+    medians = medians.merge(good[["process", "round"]], on="process")
+    found: dict[tuple[Any, ...], dict[int, float]] = {}
+    for row in medians.to_dict("records"):
+        found.setdefault(tuple(row[name] for name in CASE_BY), {})[int(row["round"])] = float(row["seconds"])
+    return found
+
+
+def _rows(run_id: str, plane: Plane, a: Contender, b: Contender, measured: Sequence[Point]) -> list[CrossoverRow]:
+    if not measured:
+        return []
+    common: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run_id,
+        "workload": plane.workload,
+        "axis": plane.axis,
+        **plane.fixed,
+        **{f"{side}_{name}": value for side, who in (("a", a), ("b", b)) for name, value in vars(who).items()},
+        "status": verdict(measured),
+        "smallest": measured[0].size,
+        "largest": measured[-1].size,
+        "sizes": len(measured),
+    }
+    found = changes(measured)
+    if not found:
+        return [CrossoverRow(**common, faster_below=measured[0].leader, faster_above=measured[-1].leader)]
+    return [
+        CrossoverRow(
+            **common,
+            crossing=number,
+            faster_below=change.below,
+            faster_above="b" if change.below == "a" else "a",
+            size=change.size.value,
+            size_low=change.size.low,
+            size_high=change.size.high,
+        )
+        for number, change in enumerate(found)
+    ]

@@ -1,0 +1,83 @@
+"""An axis of a sweep: what varies, and its values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.errors import UsageError, nearest
+from bench.model.problem import SIZES
+
+AXES = (*SIZES, "threads", "dtype")
+_MOST = 64
+_HOW = "write hidden=64:4096:x2, hidden=100:500:+100 or hidden=64,100,256"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One thing that varies."""
+
+    name: str
+    """One of `AXES`."""
+    values: tuple[int | str, ...]
+    """In order, each once; texts for `dtype` only."""
+
+
+def parse_axis(text: str, cpus: Callable[[], int]) -> Axis:
+    """An axis from `NAME=START:STOP:xFACTOR`, `NAME=START:STOP:+STEP` or `NAME=VALUE,VALUE,...`.
+
+    Args:
+        text: as on the command line; sizes from a range are rounded to whole numbers, STOP is among them if it is met.
+        cpus: how many threads `all` means.
+
+    Raises:
+        UsageError: it is none of these, or more than 64 values.
+    """
+    name, equals, given = text.partition("=")
+    name = name.strip().replace("-", "_")
+    if not equals:
+        raise UsageError(f"--axis {text!r} names no values: {_HOW}.")
+    if name not in AXES:
+        raise UsageError(f"--axis {name} is nothing that varies: {nearest(name, AXES)}")
+    values = _range(given) if ":" in given else _listed(name, given, cpus)
+    values = tuple(dict.fromkeys(values))
+    if not values:
+        raise UsageError(f"--axis {text!r} has no values that make sense: {_HOW}.")
+    if len(values) > _MOST:
+        raise UsageError(f"--axis {text!r} has {len(values)} values, and {_MOST} are the most: take larger steps.")
+    return Axis(name, values if name == "dtype" else tuple(sorted(values)))
+
+
+def _listed(name: str, given: str, cpus: Callable[[], int]) -> tuple[int | str, ...]:
+    parts = [part.strip() for part in given.split(",") if part.strip()]
+    if name == "dtype":
+        for part in parts:
+            if part not in ("float32", "float64"):
+                raise UsageError(f"--axis dtype has no {part!r}: give float32, float64 or both.")
+        return tuple(parts)
+    if name == "threads":
+        parts = [str(cpus()) if part == "all" else part for part in parts]
+    for part in parts:
+        if not re.fullmatch(r"[0-9]{1,9}", part) or int(part) < 1:
+            raise UsageError(f"--axis {name} has {part!r} among its values: give whole numbers of at least 1.")
+    return tuple(int(part) for part in parts)
+
+
+def _range(given: str) -> tuple[int | str, ...]:
+    """The values of a range; none if it is not one."""
+    match = re.fullmatch(r"\s*([0-9]{1,9}):([0-9]{1,9}):([x*+])([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*", given)
+    if match is None:
+        return ()
+    start, stop, step = int(match[1]), int(match[2]), float(match[4])
+    grows = step > 1 if match[3] in "x*" else step >= 1
+    if start < 1 or stop < start or not grows:
+        return ()
+    values: list[int | str] = []
+    value = float(start)
+    while round(value) <= stop:
+        values.append(round(value))
+        if len(values) > 10 * _MOST:
+            raise UsageError(f"--axis range {given!r} takes too small steps: {_HOW}.")
+        value = value * step if match[3] in "x*" else value + step
+    return tuple(values)

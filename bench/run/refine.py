@@ -1,0 +1,124 @@
+"""What a sweep measures once its grid is done: sizes around the crossovers, until each is known well enough.
+
+A crossover that is not yet known to the precision asked for gets, round after round, either a new size at its present
+estimate, if the measured sizes on both sides are further apart than the interval that is wanted, or else further rounds
+at the sizes that its interval comes from. Every size that is begun is brought to the rounds that an interval needs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+
+from bench.analysis.crossover import CASE_BY, Point, case_key, changes, pair_points, pairs
+from bench.analysis.scaling import Contender, Plane, planes
+from bench.model.workload import WORKLOADS
+from bench.run.plan import Planned
+from bench.run.precision import MIN_ROUNDS, Ledger
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A pair of contenders whose crossover is not known well enough."""
+
+    plane: Plane
+    contenders: tuple[Contender, Contender]
+    measured: Sequence[Point]
+    size: float
+    low: float
+    high: float
+    width: float
+    """Half the interval over the size; infinite where there is none yet."""
+
+
+class Refinement:
+    """Says after each round what is to be measured next for the sake of crossovers."""
+
+    def __init__(self, precision: float) -> None:
+        """`precision`: half a crossover's interval over its size that is good enough."""
+        self._precision = precision
+
+    def wanted(self, live: Sequence[Planned], ledger: Ledger) -> list[Planned]:
+        """What the next round should measure; some of it may be new to the run. Empty if all crossovers are known.
+
+        Args:
+            live: the cases that can be measured.
+            ledger: what has been measured.
+        """
+        begun = [item for item in live if item.added and len(ledger.rounds_of(item.case)) < MIN_ROUNDS]
+        if begun:
+            return begun
+        columns = [item.for_manifest().columns for item in live]
+        known = {tuple(row[name] for name in CASE_BY): item for row, item in zip(columns, live, strict=True)}
+        targets = self._targets(pd.DataFrame(columns), known, ledger) if columns else []
+        found = [target for target in targets if target.width < math.inf] or targets
+        found.sort(key=lambda target: target.width, reverse=True)
+        chosen = [item for target in found[: -(-len(found) // 2)] for item in self._around(target, known)]
+        return list({item.case: item for item in chosen}.values())
+
+    def _targets(self, frame: pd.DataFrame, known: dict[Any, Planned], ledger: Ledger) -> list[_Target]:
+        def lookup(plane: Plane, contender: Contender, size: int) -> Any:
+            item = known.get(case_key(plane, contender, size))
+            return {} if item is None else ledger.rounds_of(item.case)
+
+        return [
+            target
+            for plane in planes(frame)
+            for a, b in pairs(plane)
+            for target in self._of_pair(plane, (a, b), pair_points(plane, a, b, lookup))
+        ]
+
+    def _of_pair(
+        self, plane: Plane, contenders: tuple[Contender, Contender], measured: Sequence[Point]
+    ) -> list[_Target]:
+        found = changes(measured)
+        if not found:
+            return [
+                _Target(plane, contenders, measured, math.sqrt(one.size * other.size), one.size, other.size, math.inf)
+                for one, other in pairwise(measured)
+                if (one.ratio.value < 0) != (other.ratio.value < 0)
+            ]
+        targets = []
+        for change in found:
+            low, high, width = change.size.low, change.size.high, change.size.halfwidth
+            if low is not None and high is not None and width is not None and width > self._precision:
+                targets.append(_Target(plane, contenders, measured, change.size.value, low, high, width))
+        return targets
+
+    def _around(self, target: _Target, known: dict[Any, Planned]) -> list[Planned]:
+        """A new size, or the sizes that the interval comes from."""
+        sizes = [point.size for point in target.measured]
+        below = max((size for size in sizes if size <= target.size), default=sizes[0])
+        above = min((size for size in sizes if size >= target.size), default=sizes[-1])
+        new = round(target.size)
+        apart = math.log(above / below) > 2 * self._precision
+        clear = all(abs(math.log(new / size)) > self._precision / 2 for size in (below, above))
+        if apart and clear:
+            return self._at_new_size(target, new, below, known)
+        near = [size for size in sizes if min(target.low, below) <= size <= max(target.high, above)]
+        keys = [case_key(target.plane, contender, size) for size in near for contender in target.contenders]
+        return [known[key] for key in keys if key in known]
+
+    def _at_new_size(self, target: _Target, size: int, like: int, known: dict[Any, Planned]) -> list[Planned]:
+        """Both contenders at a size that the run does not have yet, with the baseline that their speedup is over."""
+        plane = target.plane
+        who = dict.fromkeys(target.contenders)
+        for line in plane.lines:
+            baseline = line.contender.implementation == WORKLOADS[plane.workload].baseline
+            if baseline and line.contender.threads in {each.threads for each in target.contenders}:
+                who[line.contender] = None
+        change: dict[str, Any] = {plane.axis: size}
+        models = [known[key] for each in who if (key := case_key(plane, each, like)) in known]
+        return [
+            replace(
+                item,
+                added=True,
+                case=replace(item.case, problem=replace(item.case.problem, **change)),
+            )
+            for item in models
+        ]

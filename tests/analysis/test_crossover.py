@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.analysis.crossover import Point, changes, crossovers, points, verdict
+from bench.analysis.stats import Estimate
+from bench.data.schema import Crossing, Status
+from bench.data.store import read_manifest, read_processes, read_samples
+from bench.model.problem import Problem
+
+
+def point(size: int, value: float, half: float | None = 0.05) -> Point:
+    return Point(size, Estimate(value) if half is None else Estimate(value, value - half, value + half))
+
+
+def test_the_crossover_of_straight_lines_is_exact() -> None:
+    """ln(T_a / T_b) = ln(size / 300): equal at 300, and the interval is where it is within 0.05."""
+    measured = [point(size, math.log(size / 300)) for size in (100, 200, 400, 800)]
+    (change,) = changes(measured)
+    assert change.below == "a"
+    assert change.size.value == pytest.approx(300, rel=1e-9)
+    assert (change.size.low, change.size.high) == pytest.approx((300 * math.exp(-0.05), 300 * math.exp(0.05)), rel=1e-9)
+
+
+def test_the_other_direction_is_the_mirror_image() -> None:
+    measured = [point(size, -math.log(size / 300)) for size in (100, 200, 400, 800)]
+    (change,) = changes(measured)
+    assert change.below == "b"
+    assert change.size.value == pytest.approx(300, rel=1e-9)
+    assert (change.size.low, change.size.high) == pytest.approx((300 * math.exp(-0.05), 300 * math.exp(0.05)), rel=1e-9)
+
+
+def test_undecided_sizes_lie_inside_the_interval() -> None:
+    measured = [point(100, -0.5), point(200, -0.02), point(400, 0.01), point(800, 0.5)]
+    (change,) = changes(measured)
+    assert change.size.low is not None
+    assert change.size.high is not None
+    assert 100 < change.size.low < 200 < change.size.value < 400 < change.size.high < 800
+
+
+def test_medians_that_cross_several_times_give_the_middle_one() -> None:
+    measured = [point(100, -0.5), point(200, 0.02), point(400, -0.02), point(800, 0.5)]
+    (change,) = changes(measured)
+    assert 200 < change.size.value < 400
+
+
+def test_two_crossovers_of_one_pair_are_both_found() -> None:
+    measured = [point(100, -0.5), point(200, 0.5), point(400, 0.4), point(800, -0.5)]
+    assert [(round(change.size.value), change.below) for change in changes(measured)] == [(141, "a"), (544, "b")]
+
+
+def test_sizes_without_an_interval_decide_nothing() -> None:
+    assert changes([point(100, -0.5, None), point(200, 0.5)]) == []
+    assert verdict([point(100, -0.5, None), point(200, 0.5)]) is Crossing.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((-0.5, -0.1, -0.2), Crossing.NEVER),
+        ((-0.5, -0.1, -0.01), Crossing.UNDECIDED),
+        ((0.01, 0.02, -0.01), Crossing.UNDECIDED),
+        ((-0.5, 0.01, 0.2), Crossing.FOUND),
+    ],
+)
+def test_the_verdict(values: tuple[float, ...], expected: Crossing) -> None:
+    assert verdict([point(100 * 2**index, value) for index, value in enumerate(values)]) is expected
+
+
+def test_points_pair_rounds_and_need_both_sides() -> None:
+    a = {10: {0: 2.0, 1: 4.0, 2: 8.0, 9: 1e9}, 20: {0: 1.0}, 30: {5: 1.0}}
+    b = {10: {0: 1.0, 1: 2.0, 2: 2.0, 8: 1e-9}, 30: {6: 1.0}, 40: {0: 1.0}}
+    (found,) = points(a, b)
+    assert found.size == 10
+    assert found.ratio.value == pytest.approx(math.log(2))
+
+
+def test_a_clock_that_stood_still_gives_no_ratio() -> None:
+    assert points({10: {0: 0.0}}, {10: {0: 1.0}}) == []
+
+
+def test_intervals_of_crossovers_cover_the_truth() -> None:
+    """Simulated: a power law between the contenders, processes that differ by 5 %, eight rounds, sizes x2."""
+    generator = np.random.default_rng(7)
+    inside = found = 0
+    for _ in range(400):
+        truth = math.exp(generator.uniform(math.log(150), math.log(700)))
+        slope = generator.uniform(0.2, 0.8)
+        a, b = (
+            {
+                size: {
+                    number: float((size / truth) ** power * np.exp(generator.normal(0, 0.05))) for number in range(8)
+                }
+                for size in (64, 128, 256, 512, 1024, 2048)
+            }
+            for power in (slope, 0.0)
+        )
+        for change in changes(points(a, b)):
+            found += 1
+            assert change.size.low is not None
+            assert change.size.high is not None
+            inside += change.size.low <= truth <= change.size.high
+    assert found > 380
+    assert inside / found >= 0.95
+
+
+@pytest.fixture
+def swept(build: ModuleType, tmp_path: Path) -> Any:
+    """Two contenders along `hidden` that are equal at 300, eight rounds."""
+    made = build.HandMade(tmp_path / "run")
+    for hidden in (100, 200, 400, 800):
+        for name, backend, seconds in (("numpy_manual", "numpy", hidden / 300), ("torch_nn", "torch-cpu", 1.0)):
+            case = made.plan(name, backend, problem=Problem(hidden=hidden))
+            for number in range(8):
+                made.process(case, number, step=[seconds * (1 + 0.001 * number)] * 3)
+    return made
+
+
+def rows_of(made: Any) -> Any:
+    folder = made.write()
+    return crossovers(read_manifest(folder), read_samples(folder), read_processes(folder))
+
+
+def test_a_run_gives_its_rows(swept: Any) -> None:
+    (row,) = rows_of(swept)
+    assert (row.workload, row.axis, row.hidden, row.batch) == ("mlp_sgd", "hidden", None, 64)
+    assert (row.a_implementation, row.b_implementation) == ("numpy_manual", "torch_nn")
+    assert (row.status, row.faster_below, row.faster_above) == (Crossing.FOUND, "a", "b")
+    assert row.size == pytest.approx(300, rel=1e-9)
+    assert (row.smallest, row.largest, row.sizes) == (100, 800, 4)
+
+
+def test_a_throttled_round_does_not_count(swept: Any, build: ModuleType) -> None:
+    case = build.make_case("torch_nn", "torch-cpu", problem=Problem(hidden=800))
+    swept.process(case, 99, step=[1e9], throttled="power cap")
+    assert rows_of(swept)[0].size == pytest.approx(300, rel=1e-9)
+
+
+def test_a_case_that_failed_is_no_point(swept: Any, build: ModuleType) -> None:
+    case = build.make_case("torch_nn", "torch-cpu", problem=Problem(hidden=800))
+    swept.process(case, 99, status=Status.FAILED, reason="out of memory")
+    (row,) = rows_of(swept)
+    assert (row.largest, row.sizes) == (400, 3)
+
+
+def test_a_run_of_one_size_has_no_rows(build: ModuleType, tmp_path: Path) -> None:
+    made = build.HandMade(tmp_path / "run")
+    made.process(made.plan(), step=[1.0])
+    assert rows_of(made) == []
+
+
+def test_only_backends_and_threads_are_compared(build: ModuleType, tmp_path: Path) -> None:
+    """Two programs of one backend are no pair; one program with one and with two threads is."""
+    made = build.HandMade(tmp_path / "run")
+    for hidden in (100, 200):
+        for name, backend, threads in (
+            ("torch_nn", "torch-cpu", 1),
+            ("torch_nn", "torch-cpu", 2),
+            ("torch_tensor", "torch-cpu", 1),
+            ("numpy_manual", "numpy", 1),
+        ):
+            made.process(made.plan(name, backend, threads=threads, problem=Problem(hidden=hidden)), step=[1.0])
+    found = {(row.a_implementation, row.a_threads, row.b_implementation, row.b_threads) for row in rows_of(made)}
+    assert found == {
+        ("torch_nn", 1, "torch_nn", 2),
+        ("torch_nn", 1, "numpy_manual", 1),
+        ("torch_tensor", 1, "numpy_manual", 1),
+    }

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from types import ModuleType
+
+import pandas as pd
+
+from bench.analysis.scaling import main_axis, planes
+from bench.model.case import Case
+from bench.model.problem import Problem
+
+
+def frame(build: ModuleType, cases: list[Case]) -> pd.DataFrame:
+    return pd.DataFrame([build.planned_case(case).columns for case in cases])
+
+
+def test_a_plane_holds_the_lines_that_differ_in_one_size_only(build: ModuleType) -> None:
+    cases = [
+        build.make_case(name, backend, threads=threads, problem=Problem(hidden=hidden))
+        for hidden in (400, 100, 200)
+        for name, backend in (("numpy_manual", "numpy"), ("torch_nn", "torch-cpu"))
+        for threads in (1, 2)
+    ]
+    (plane,) = planes(frame(build, cases))
+    assert (plane.workload, plane.axis, plane.sizes) == ("mlp_sgd", "hidden", (100, 200, 400))
+    assert plane.fixed["batch"] == 64
+    assert "hidden" not in plane.fixed
+    assert [(line.contender.implementation, line.contender.threads) for line in plane.lines] == [
+        ("numpy_manual", 1),
+        ("numpy_manual", 2),
+        ("torch_nn", 1),
+        ("torch_nn", 2),
+    ]
+    assert all(line.rows["hidden"].tolist() == [100, 200, 400] for line in plane.lines)
+
+
+def test_a_run_of_one_size_has_no_planes(build: ModuleType) -> None:
+    assert planes(frame(build, [build.make_case(), build.make_case("torch_nn", "torch-cpu")])) == ()
+
+
+def test_two_axes_give_planes_along_both(build: ModuleType) -> None:
+    cases = [build.make_case(problem=Problem(hidden=h, batch=b)) for h in (10, 20, 30) for b in (1, 2)]
+    found = planes(frame(build, cases))
+    assert [(plane.axis, plane.sizes) for plane in found] == [
+        ("batch", (1, 2)),
+        ("batch", (1, 2)),
+        ("batch", (1, 2)),
+        ("hidden", (10, 20, 30)),
+        ("hidden", (10, 20, 30)),
+    ]
+    assert main_axis(found) == "hidden"
+
+
+def test_workloads_and_formats_never_share_a_plane(build: ModuleType) -> None:
+    from bench.model.problem import Dtype
+
+    cases = [
+        build.make_case(name, workload=workload, problem=Problem(hidden=hidden, dtype=dtype))
+        for name, workload in (("numpy_manual", "mlp_sgd"), ("numpy_adam", "mlp_bias_adam"))
+        for dtype in Dtype
+        for hidden in (10, 20)
+    ]
+    found = planes(frame(build, cases))
+    assert [(plane.workload, plane.fixed["dtype"]) for plane in found] == [
+        ("mlp_sgd", "float32"),
+        ("mlp_sgd", "float64"),
+        ("mlp_bias_adam", "float32"),
+        ("mlp_bias_adam", "float64"),
+    ]
+
+
+def test_a_contender_with_one_size_has_no_line(build: ModuleType) -> None:
+    cases = [build.make_case(problem=Problem(hidden=h)) for h in (10, 20)]
+    cases.append(build.make_case("torch_nn", "torch-cpu", problem=Problem(hidden=10)))
+    (plane,) = planes(frame(build, cases))
+    assert [line.contender.implementation for line in plane.lines] == ["numpy_manual"]

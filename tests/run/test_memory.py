@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench.model.axis import Axis
+from bench.model.backends import BACKENDS
+from bench.model.problem import Dtype, Problem
+from bench.model.registry import discover
+from bench.model.workload import WORKLOADS
+from bench.run import memory
+from bench.run.memory import device_bytes, host_bytes, too_large
+from bench.run.plan import choose, plan_sweep
+
+GIB = 2**30
+
+
+@pytest.fixture
+def gib(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Sets the host's and a device's memory."""
+
+    def put(host: float, device: float | None = None) -> None:
+        monkeypatch.setattr(memory, "host_memory", lambda: round(host * GIB))
+        monkeypatch.setattr(memory, "_device_memory", lambda backend: None if device is None else round(device * GIB))
+
+    return put
+
+
+def test_bytes_of_a_case_are_those_of_its_arrays() -> None:
+    problem = Problem(batch=10, d_in=100, hidden=20, d_out=5)
+    weights = 100 * 20 + 20 * 5
+    assert host_bytes(WORKLOADS["mlp_sgd"], problem) == 8 * (10 * (100 + 4 * 20 + 4 * 5) + 24 * weights)
+    assert device_bytes(WORKLOADS["mlp_sgd"], problem) == 4 * (10 * (100 + 4 * 20 + 4 * 5) + 6 * weights)
+    biased = weights + 20 + 5
+    middle = 20 * 20 + 20
+    assert device_bytes(WORKLOADS["mlp_dynamic"], problem) == 4 * (
+        10 * (100 + 4 * 4 * 20 + 4 * 5) + 6 * (biased + middle)
+    )
+    double = Problem(batch=10, d_in=100, hidden=20, d_out=5, dtype=Dtype.FLOAT64)
+    assert device_bytes(WORKLOADS["mlp_sgd"], double) == 2 * device_bytes(WORKLOADS["mlp_sgd"], problem)
+
+
+def test_only_the_workload_with_a_square_layer_pays_for_it(gib: Any) -> None:
+    gib(4.0)
+    problem, numpy = Problem(hidden=8192), BACKENDS["numpy"]
+    assert too_large(WORKLOADS["mlp_sgd"], problem, numpy) == ""
+    reason = too_large(WORKLOADS["mlp_dynamic"], problem, numpy)
+    assert reason == (
+        "batch 64 on a 1000-8192-10 network needs about 14 GiB to be verified, and this machine has 4.0: "
+        "choose smaller sizes"
+    )
+
+
+def test_a_device_with_less_memory_than_the_host(gib: Any) -> None:
+    problem, cuda = Problem(batch=1 << 20, hidden=1000), BACKENDS["torch-cuda"]
+    gib(1000.0, 1000.0)
+    assert too_large(WORKLOADS["mlp_sgd"], problem, cuda) == ""
+    gib(1000.0, 8.0)
+    assert "on cuda, and the device has 8.0" in too_large(WORKLOADS["mlp_sgd"], problem, cuda)
+    gib(1000.0, None)  # a driver that does not tell
+    assert too_large(WORKLOADS["mlp_sgd"], problem, cuda) == ""
+
+
+def test_a_container_may_have_less_than_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = memory.host_memory()
+    monkeypatch.setattr(memory, "cgroup_memory", lambda: whole // 4)
+    assert memory.host_memory() == whole // 4
+    monkeypatch.setattr(memory, "cgroup_memory", lambda: None)
+    assert memory.host_memory() >= whole
+
+
+def test_a_sweep_keeps_what_is_too_large_as_a_row_with_the_reason(gib: Any) -> None:
+    gib(4.0)
+    chosen = choose(discover(), ["numpy_dynamic"])
+    items = plan_sweep(chosen, Problem(), [Axis("hidden", (64, 8192))], [1])
+    assert [(item.case.problem.hidden, bool(item.skipped)) for item in items] == [(64, False), (8192, True)]
+    assert "choose smaller sizes" in items[1].skipped
+    assert items[1].for_manifest().skipped == items[1].skipped
