@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: bench test perf survival lint format selfcheck experiments clean
+.PHONY: bench test baselines perf survival lint format selfcheck experiments clean
 .DELETE_ON_ERROR:
 
 bench: $(VENV)/installed
@@ -16,6 +16,10 @@ bench: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto
+
+# The pictures that figures are compared with; look at what git says has changed before you commit it.
+baselines: $(VENV)/installed-dev
+	$(BIN)/python -m pytest tests/output/figures/test_pictures.py --renew-baselines
 
 # Every implementation and phase under pytest-benchmark; git ignores the file that it leaves.
 perf: $(VENV)/installed-dev

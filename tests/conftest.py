@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew-baselines", action="store_true", help="Draw the pictures that figures are compared with.")
 
 
 @pytest.fixture
@@ -60,3 +65,22 @@ def build() -> ModuleType:
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def needs() -> Callable[[str, str], str]:
+    """The path of a program that Python packages do not bring. Where it is missing the test is skipped and says so.
+
+    It fails instead if `STEPBENCH_REQUIRE`, names with commas, has that feature: chromium, poppler or tex.
+    """
+
+    def find(feature: str, program: str) -> str:
+        path = shutil.which(program)
+        if path is not None:
+            return path
+        reason = f"{program} is not installed: it comes with {feature}"
+        if feature in os.environ.get("STEPBENCH_REQUIRE", "").split(","):
+            pytest.fail(f"{reason}, which STEPBENCH_REQUIRE names")
+        pytest.skip(reason)
+
+    return find

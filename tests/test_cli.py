@@ -474,19 +474,6 @@ def test_a_damaged_file_is_named_and_nothing_is_written(
     assert sorted(run.rglob("*")) == before
 
 
-def test_a_folder_that_is_no_run() -> None:
-    assert "nowhere is not the folder of a run" in one_error(bench("plot", "nowhere"), 2)
-
-
-def test_plot_draws_what_is_asked_for(good_run: Path, tmp_path: Path) -> None:
-    run = tmp_path / "copy"
-    shutil.copytree(good_run, run)
-    done = bench("plot", run, "--figure", "phases", "--format", "pdf")
-    assert done.stdout.splitlines() == [str(run / "figures" / "phases.pdf")]
-    assert "--format is 'gif'" in one_error(bench("plot", run, "--format", "gif"), 2)
-    assert "did you mean 'phases'" in one_error(bench("plot", run, "--figure", "phase"), 2)
-
-
 # --- stored runs against each other -------------------------------------------------------------------------------
 
 Make = Callable[..., Path]

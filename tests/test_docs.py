@@ -30,7 +30,12 @@ def test_the_commands_in_the_documents_exist(root: Path) -> None:
         text = document.read_text(encoding="utf-8")
         for command in re.findall(r"^\s*(?:\$ )?bench ([a-z]+)", text, flags=re.MULTILINE):
             assert command in cli.commands, f"{document.name}: bench {command}"
-        known = {option for each in cli.commands.values() for item in each.params for option in item.opts}
+        known = {
+            option
+            for each in cli.commands.values()
+            for item in each.params
+            for option in (*item.opts, *item.secondary_opts)
+        }
         for option in re.findall(r"`(--[a-z][a-z0-9-]+)", text):
             assert option in known | {"--constraint", "--extra-index-url", "--bench-gate"}, f"{document.name}: {option}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -58,6 +59,8 @@ class RunFiles:
     """With the columns of `SummaryRow`."""
     gpus: Mapping[str, str] = field(default_factory=dict)
     """The GPU's name, for each backend that computed on one."""
+    files: tuple[Path, ...] = ()
+    """What it was read from."""
 
     @property
     def machine(self) -> Machine:

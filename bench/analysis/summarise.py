@@ -5,6 +5,7 @@ Pure: the summary of a run can be made again at any time from its files.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from itertools import product
 from typing import Any
@@ -27,6 +28,7 @@ from bench.data.schema import (
     CaseColumns,
     Manifest,
     Method,
+    PlannedCase,
     Status,
     SummaryRow,
 )
@@ -56,7 +58,7 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
     outcomes = dict(iter(processes.groupby(list(CASE_KEY), sort=False))) if len(processes) else {}
     well = {key: times for key, times in by_case.items() if _status("", outcomes.get(key))[0] is Status.OK}
     rows: list[SummaryRow] = []
-    for planned in manifest.cases:
+    for planned in _in_order(manifest.cases):
         key = tuple(planned.columns[name] for name in CASE_KEY)
         identity: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "run_id": manifest.run_id, **planned.columns}
         outcome = outcomes.get(key)
@@ -74,6 +76,21 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
         peak = _peak_of(manifest, planned.columns)
         rows += _refused(_case_rows(common, times, baseline, outcome, peak), peak)
     return rows
+
+
+def _in_order(cases: Sequence[PlannedCase]) -> list[PlannedCase]:
+    """The cases as they were planned, those that joined a sweep later among them by their sizes."""
+    if not any(item.added for item in cases):
+        return list(cases)
+    who = ("implementation", "backend", "threads")
+    places = {tuple(item.columns[name] for name in who): place for place, item in reversed(list(enumerate(cases)))}
+    return sorted(
+        cases,
+        key=lambda item: (
+            *(item.columns[name] for name in SIZES),
+            places[tuple(item.columns[name] for name in who)],
+        ),
+    )
 
 
 def _peak_of(manifest: Manifest, columns: dict[str, str | int]) -> float | None:

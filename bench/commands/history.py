@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.errors import DataFormatError, StepbenchError, UsageError, nearest
+from bench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,46 +70,24 @@ def history(
         for item in found:
             console().print(history_table(item, phase))
     if figure is not None:
-        _draw(found, figure, phase)
+        words = ["bench", "history", folder.name if folder.is_absolute() else str(folder)]
+        for option, value in (("-i", ",".join(names)), ("--backend", backend), ("--phase", phase)):
+            words += [option, value] if value else []
+        _draw(found, figure, phase, runs, [*words, "--machine", machine, "--figure", figure.name])
 
 
 def _read(folder: Path) -> list[RunFiles]:
     """Every run below a folder; what cannot be read is named on standard error and passed over."""
+    from bench.output.runs import read_runs
+
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder: name the one that holds the runs, such as results.")
-    found: dict[tuple[str, str], RunFiles] = {}
-    for path in sorted(item for item in folder.iterdir() if item.is_dir() and not item.name.startswith(".")):
-        try:
-            run = _read_run(path)
-        except StepbenchError as error:
-            click.echo(f"Passed over: {error}", err=True)
-            continue
-        key = (run.manifest.run_id, run.manifest.created)
-        if key in found:
-            click.echo(f"Passed over: {path} is a copy of run {key[0]}, which is there already.", err=True)
-        else:
-            found[key] = run
+    found, passed_over = read_runs(folder)
+    for reason in passed_over:
+        click.echo(f"Passed over: {reason}", err=True)
     if not found:
         raise UsageError(f"{folder} holds no run that can be read: measure one with `bench run`, or name a folder.")
-    return list(found.values())
-
-
-def _read_run(folder: Path) -> RunFiles:
-    from bench.analysis.history import RunFiles, moment
-    from bench.data.store import read_manifest, read_samples, read_summary
-
-    manifest, summary = read_manifest(folder), read_summary(folder)
-    try:
-        moment(manifest.created)
-    except DataFormatError as error:
-        raise DataFormatError(f"{folder}: {error}") from error
-    on_gpu = summary[(summary["device"] != "cpu") & (summary["status"] == "ok")]["backend"].unique()
-    gpus = {name: manifest.modes.get(name, {}).get("gpu_name", "") for name in map(str, on_gpu)}
-    if not all(gpus.values()):  # only the large file of samples has it then
-        samples = read_samples(folder)
-        names = samples.groupby("backend")["device_name"].first()
-        gpus = {backend: name or str(names.get(backend, "")) for backend, name in gpus.items()}
-    return RunFiles(manifest, summary, gpus)
+    return found
 
 
 def _of_machine(runs: list[RunFiles], folder: Path, machine: str) -> list[RunFiles]:
@@ -141,15 +119,14 @@ def _check(names: Sequence[str], backend: str | None, runs: Sequence[RunFiles]) 
                 raise UsageError(f"{option} {name}: these runs have no such {column}; {nearest(name, known)}")
 
 
-def _draw(found: Sequence[History], path: Path, phase: str) -> None:
+def _draw(found: Sequence[History], path: Path, phase: str, runs: Sequence[RunFiles], words: Sequence[str]) -> None:
     from bench.data.store import write_atomically
-    from bench.output.history_figure import MOST_PANELS, render
+    from bench.output.figures.history import most_panels, render
 
-    write_atomically(path, render(found, path.suffix[1:], phase))
-    count = sum(len(item.series) for item in found)
-    if count > MOST_PANELS:
+    write_atomically(path, render(found, path.suffix[1:], phase, runs, words))
+    count, most = sum(len(item.series) for item in found), most_panels()
+    if count > most:
         click.echo(
-            f"The figure shows {MOST_PANELS} of {count} series, those with a change first: choose others with -i.",
-            err=True,
+            f"The figure shows {most} of {count} series, those with a change first: choose others with -i.", err=True
         )
     click.echo(f"wrote {path}", err=True)

@@ -83,7 +83,7 @@ def run_table(
             parts += [*(Text(line) for line in _depth_lines(alike)), Text()]
     if card:
         parts += [Text("Speedup card", style="bold"), card_table(card), Text()]
-    parts += [Text(note) for note in _notes(rows, manifest, folder)]
+    parts += [Text(note) for note in notes_of(rows, manifest, folder)]
     return Group(*parts)
 
 
@@ -147,7 +147,8 @@ def _phase_cell(rows: Sequence[SummaryRow], phase: str) -> str:
     return duration(row.median_seconds)
 
 
-def _notes(rows: Sequence[SummaryRow], manifest: Manifest, folder: str) -> list[str]:
+def notes_of(rows: Sequence[SummaryRow], manifest: Manifest, folder: str) -> list[str]:
+    """What failed, was skipped or disturbed, how sure the figures are, and how the run ended; a sentence each."""
     notes = []
     steps = [row for row in rows if is_headline(row)]
     for status in (Status.WRONG, Status.FAILED, Status.TIMEOUT):
@@ -183,11 +184,11 @@ def _notes(rows: Sequence[SummaryRow], manifest: Manifest, folder: str) -> list[
             notes.append(f"{name} has no speedups: its baseline was not measured; add --implementation {baseline}.")
     if any(row.method is Method.PROFILED for row in rows):
         notes.append("~ a fused step's share, from its framework's own profiler in an extra pass.")
-    notes += _device_notes(rows) + _disturbance_notes(steps) + _tax_notes(steps)
-    return [*notes, _ending(manifest, folder)]
+    notes += device_notes(rows) + disturbance_notes(steps) + tax_notes(steps)
+    return [*notes, ending(manifest, folder)]
 
 
-def _device_notes(rows: Sequence[SummaryRow]) -> list[str]:
+def device_notes(rows: Sequence[SummaryRow]) -> list[str]:
     """What the device's own clock and its condition have to say."""
     notes = []
     if any(row.clock == DEVICE for row in rows):
@@ -203,7 +204,7 @@ def _device_notes(rows: Sequence[SummaryRow]) -> list[str]:
 _MANY_FLAGGED = 0.5
 
 
-def _disturbance_notes(steps: Sequence[SummaryRow]) -> list[str]:
+def disturbance_notes(steps: Sequence[SummaryRow]) -> list[str]:
     """How many samples carry a flag, and how much it would change if they were left out."""
     flagged, samples = sum(row.flagged for row in steps), sum(row.samples for row in steps)
     notes = []
@@ -227,16 +228,16 @@ def _disturbance_notes(steps: Sequence[SummaryRow]) -> list[str]:
     return notes
 
 
-def _tax_notes(steps: Sequence[SummaryRow]) -> list[str]:
+def tax_notes(steps: Sequence[SummaryRow]) -> list[str]:
     """What it means where the phases' sum and the whole step disagree for certain."""
     notes = []
-    more = [row.implementation for row in steps if row.sync_tax_low is not None and row.sync_tax_low > 0]
+    more = dict.fromkeys(row.implementation for row in steps if (row.sync_tax_low or 0) > 0)
     if more:
         notes.append(
             f"Phases timed apart add up to more than the step for {', '.join(more)}: reading the clock and waiting "
             "between phases costs that much; the step is the number to quote."
         )
-    less = [row.implementation for row in steps if row.sync_tax_high is not None and row.sync_tax_high < 0]
+    less = dict.fromkeys(row.implementation for row in steps if (row.sync_tax_high or 0) < 0)
     if less:
         notes.append(
             f"Phases timed apart add up to less than the step for {', '.join(less)}: what lies between phases, or a "
@@ -245,7 +246,7 @@ def _tax_notes(steps: Sequence[SummaryRow]) -> list[str]:
     return notes
 
 
-def _ending(manifest: Manifest, folder: str) -> str:
+def ending(manifest: Manifest, folder: str) -> str:
     """What ended the run, and how to go on where that makes sense."""
     rounds = "1 round" if manifest.rounds_done == 1 else f"{manifest.rounds_done} rounds"
     spent = rounds if manifest.wall_seconds is None else f"{manifest.wall_seconds:.1f} s and {rounds}"

@@ -16,6 +16,11 @@ def duration(seconds: float | None, digits: int = 3) -> str:
     return f"{significant(seconds / scale, digits)} {unit}"
 
 
+def time_unit(longest: float) -> tuple[float, str]:
+    """The unit for an axis whose longest time is so many seconds: its size in seconds, and its name."""
+    return next((item for item in _UNITS if longest >= item[0]), _UNITS[-1])
+
+
 def significant(value: float, digits: int = 3) -> str:
     """A number with so many significant digits and no exponent."""
     if value == 0:
@@ -55,6 +60,11 @@ def share(value: float | None) -> str:
 def percent(value: float | None) -> str:
     """A signed percentage."""
     return "-" if value is None else f"{round(value * 100, 1) + 0.0:+.1f} %"
+
+
+def visible(text: str) -> str:
+    """A text with its control characters spelled out: neither does a terminal obey them, nor can XML hold them."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
 
 
 VARIANT = ("dtype", "batch", "d_in", "hidden", "d_out", "threads", "mode", "precision")

@@ -478,3 +478,16 @@ def test_an_impossible_time_by_the_devices_clock_is_refused_as_well(made: Any) -
     row = only(made.summary(peaks=[made.peak("torch-cuda")]))
     assert row.status is Status.WRONG
     assert "impossible: 1000 GFLOP/s" in row.reason
+
+
+def test_sizes_that_joined_a_sweep_later_stand_among_the_others(build: ModuleType, tmp_path: Path) -> None:
+    """In the order of sizes, and inside a size in that of the plan."""
+    made = build.HandMade(tmp_path / "run")
+    plan = [("numpy_manual", "numpy"), ("torch_nn", "torch-cpu")]
+    for hidden, names in ((10, plan), (40, plan), (20, plan[::-1])):
+        for name, backend in names:
+            made.process(made.plan(name, backend, problem=Problem(hidden=hidden)), step=[1.0])
+    for item in made.planned[-2:]:
+        item.added = True
+    found = [(row.hidden, row.implementation) for row in made.summary()]
+    assert found == [(hidden, name) for hidden in (10, 20, 40) for name, _ in plan]

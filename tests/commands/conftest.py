@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,6 +135,25 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]
     made.git("checkout", "-q", "--detach", "base")
     yield made
     made.check_clean()
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Run the command in this process, which has imported everything already: its status and what it printed."""
+    from bench.cli import main
+
+    # The command takes signals over: not in a process that goes on.
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out, err)
+
+    return run
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from bench.commands.history import history as command
 from bench.data.schema import SCHEMA_VERSION, Method, Status
 from bench.data.store import read_manifest, read_summary
 from bench.errors import UsageError
+from bench.output import provenance
+from bench.output.explanation import explain
 from bench.output.history import history_json, history_table
 
 if TYPE_CHECKING:
@@ -324,12 +326,12 @@ def drawn() -> Callable[..., Figure]:
     import matplotlib as mpl
 
     mpl.use("agg")
-    from bench.output.figures import _style
-    from bench.output.history_figure import draw
+    from bench.output.figures import Look
+    from bench.output.figures.history import draw_histories
 
     def make(found: tuple[History, ...], phase: str = "step") -> Figure:
-        with mpl.rc_context(_style.RC):
-            return draw(found, phase)
+        with mpl.rc_context(Look().rc()):
+            return draw_histories(found, phase, Look())
 
     return make
 
@@ -350,6 +352,31 @@ def test_the_figure_is_written_and_always_the_same(filled: Folder, tmp_path: Pat
     assert contents[0] == contents[1]
     assert contents[0].startswith(start)
     assert b"CreationDate" not in contents[0]
+    found = provenance.read(path)
+    assert (found.figure, found.run_id) == ("history", "run024")
+    assert found.command == (
+        f"bench history results -i numpy_manual --phase step --machine all --figure history.{kind}"
+    )
+    assert found.measured_by == "bench run"
+    files = [filled.path / f"run{run:03}" / name for run in range(1, 25) for name in ("manifest.json", "summary.csv")]
+    assert found.data_sha256 == provenance.digest(files)
+
+
+def test_the_figures_file_knows_whether_its_runs_are_as_they_were(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = {"cpu": "Here", "cpus_usable": 3, "memory_bytes": 4 * 2**30}
+    monkeypatch.setattr("bench.timing.environment.machine_facts", lambda: here)
+    folder.add({NUMPY: 1.0}, machine=here, created="2026-03-01T00:00:00+00:00")
+    newest = folder.add({NUMPY: 1.0}, machine=here, created="2026-03-02T00:00:00+00:00")
+    older = folder.add({NUMPY: 1.1}, machine=here)
+    folder.add({NUMPY: 2.0})  # elsewhere
+    for machine in ("current", "all"):
+        call(folder.path, "--machine", machine, "--figure", tmp_path / f"{machine}.svg")
+    assert explain(tmp_path / "current.svg", newest).freshness == "same"
+    assert explain(tmp_path / "all.svg", newest).freshness == "unknown"
+    (older / "summary.csv").write_text((older / "summary.csv").read_text().replace("1.1", "1.2"))
+    assert explain(tmp_path / "current.svg", newest).freshness == "changed"
 
 
 def test_the_figure_has_a_panel_a_case_and_a_line_a_change(filled: Folder, drawn: Callable[..., Figure]) -> None:
@@ -363,6 +390,7 @@ def test_the_figure_has_a_panel_a_case_and_a_line_a_change(filled: Folder, drawn
     found = texts(figure)
     assert any(re.fullmatch(r"\+\d\d % at 0000013", text) for text in found)
     assert any("a: torch 2.12.0 → 2.13.0" in text for text in found)
+    assert [text.get_text() for text in slower.texts].count("a") == 1
     (points,) = [line for line in slower.lines if line.get_marker() == "o"]
     medians = [point.seconds.value * 1e3 for point in filled.histories()[0].series[1].measured]
     assert list(points.get_ydata()) == pytest.approx(medians)
@@ -388,7 +416,7 @@ def test_several_machines_are_named_in_the_panels(folder: Folder, drawn: Callabl
         folder.add({NUMPY: 1.0}, machine={"cpu": cpu})
     found = texts(drawn(folder.histories()))
     assert "numpy; First Processor" in found
-    assert any(text.startswith("numpy; Second Processor") and "…" in text for text in found)
+    assert any(text.startswith("numpy; Second Processor with a name") for text in found)
 
 
 def test_a_gap_is_a_cross_and_a_phase_is_in_the_title(
@@ -396,7 +424,11 @@ def test_a_gap_is_a_cross_and_a_phase_is_in_the_title(
 ) -> None:
     for seconds in (1.0, None, 1.1):
         folder.add({NUMPY: seconds})
-    assert texts(drawn(folder.histories())).count("x") == 1
+    figure = drawn(folder.histories())
+    (axis,) = figure.axes
+    (crosses,) = [line for line in axis.lines if line.get_marker() == "x"]
+    assert list(crosses.get_xdata()) == [1]
+    assert "no time" in texts(figure)
     rows = [build.summary_row(phase="forward", method=Method.STAGED, median_seconds=1.0)]
     path = build.write_summary_run(folder.path / "phases", rows)
     found = histories([RunFiles(read_manifest(path), read_summary(path))], "forward")

@@ -16,6 +16,7 @@ from bench.output.text import (
     share,
     significant,
     variant_word,
+    visible,
 )
 
 repeatable = settings(derandomize=True, database=None, deadline=None, max_examples=300)
@@ -139,3 +140,17 @@ def test_a_part_of_a_whole_has_two_digits(value: float | None, text: str) -> Non
 )
 def test_what_tells_two_cases_apart_in_words(name: str, value: object, text: str) -> None:
     assert variant_word(name, value) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("größer als 1 µs, 速度", "größer als 1 µs, 速度"),
+        ("[bold]a[/] 'b' \\n", "[bold]a[/] 'b' \\n"),
+        ("\x1b[31m\x07\x7f", "\\x1b[31m\\x07\\x7f"),
+        ("a\nb\tc\r", "a\\nb\\tc\\r"),
+        ("\x9b\u202e\ufeff\ud800", "\\x9b\\u202e\\ufeff\\ud800"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_spelled_out(text: str, shown: str) -> None:
+    assert visible(text) == shown

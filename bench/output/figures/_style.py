@@ -1,62 +1,36 @@
-"""What all figures share: colours that survive colour-blindness and grey print, titles, footers, saving."""
+"""What figures that show cases share: which rows, in which panels, under which names."""
 
 from __future__ import annotations
 
-import io
-import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from bench.data.schema import CASE_KEY, HOST, STEP
+from bench.data.schema import CASE_KEY, HOST, SIZES, STEP
 from bench.model.workload import WORKLOADS
+from bench.output.figures._frame import PANEL_EM
+from bench.output.figures._look import Look, Width, clipped, text_inches
 from bench.output.text import VARIANT, common_words, variant_word
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from bench.output.figures._data import RunData
+    from bench.output.figures._frame import Frame
 
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-
-    from bench.output.figures import RunData
-
-RC: dict[str, Any] = {
-    "font.size": 9.0,
-    "axes.titlesize": 10.0,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "stepbench",
-    "pdf.fonttype": 42,
-    "hatch.linewidth": 0.6,
-}
-
-# Okabe and Ito's palette; the hatch tells backends apart where colour cannot.
-BACKENDS: dict[str, tuple[str, str]] = {
-    "numpy": ("#999999", ""),
-    "torch-cpu": ("#56B4E9", ""),
-    "torch-cuda": ("#D55E00", "...."),
-    "tf-graph": ("#E69F00", "////"),
-}
-OTHER_BACKEND = ("#009E73", "xxxx")
-# Three steps of lightness, so that the order dark, middle, light holds in grey too.
-PHASES = {"forward": "#0B3C6F", "backward": "#3E8FC4", "update": "#C5DEF0"}
-WIDTH_INCHES = 7.2
-_LONGEST_NAME = 30
-_BAR_INCHES = 0.27
-_PANEL_INCHES = 0.56
-_HEAD_INCHES = 0.85
-_FOOT_INCHES = 0.5
-
-
-def backend_style(backend: str) -> tuple[str, str]:
-    """Colour and hatch."""
-    return BACKENDS.get(backend, OTHER_BACKEND)
+BAR_EM = 2.15
+"""Room of one bar."""
+DENSEST = 0.62
+"""By how much bars may be closer to fit a slide; its lines of text stay apart."""
+PANEL_WIDTH_EM = 33.0
+"""Least width of a panel of bars: a name, the bar and its number."""
+TALLEST = 9.0
+"""Height of a page's text in inches: a sweep shows as many sizes as fit."""
+MOST_ON_SLIDE = 6
+_HEAD_EM = 12.0
+"""About what title, subtitle, keys and footer take."""
+_JOINED = "\u00a0"
+_NAME_SHARE = 0.36
+"""A name takes at most this part of a panel's width."""
 
 
 def headline(summary: pd.DataFrame) -> pd.DataFrame:
@@ -68,11 +42,13 @@ def headline(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def panels(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Rows by workload, in the fixed order of the workloads, and by what else differs inside the run."""
+    """Rows by workload, in the fixed order of the workloads, then by what else differs in the run, small to large."""
     differing = [name for name in VARIANT if rows[name].nunique() > 1]
+    numbers = [name for name in differing if name in (*SIZES, "threads")]
     found = []
     for name in WORKLOADS:
         inside = rows[rows["workload"] == name]
+        inside = inside.sort_values(numbers, kind="stable") if numbers else inside
         for variant, panel in _by(inside, differing):
             found.append((", ".join([name, *variant]), panel))
     return found
@@ -88,6 +64,43 @@ def _by(rows: pd.DataFrame, columns: list[str]) -> list[tuple[list[str], pd.Data
     return [([variant_word(name, value) for name, value in zip(columns, key, strict=True)], g) for key, g in groups]
 
 
+def shown(data: RunData, rows: pd.DataFrame, look: Look) -> tuple[list[tuple[str, pd.DataFrame]], str]:
+    """The panels that a figure of bars has room for, and a remark on the others; empty if all are shown.
+
+    Of a sweep the sizes that were asked for, not those that were added around crossovers; if these are still too many,
+    the first, the last and some between them of each workload.
+    """
+    every = panels(rows)
+    added = {tuple(item.columns[name] for name in CASE_KEY) for item in data.manifest.cases if item.added}
+    keys = rows[list(CASE_KEY)].itertuples(index=False, name=None)
+    asked = panels(rows[[key not in added for key in keys]]) or every
+    if any(rows[name].nunique() > 1 for name in SIZES):
+        kinds = [[item for item in asked if item[1]["workload"].iloc[0] == name] for name in WORKLOADS]
+        kinds = [found for found in kinds if found]
+        quota = max(2, _most_panels(look, max(len(panel) for _, panel in asked)) // len(kinds))
+        asked = [found[place] for found in kinds for place in _spread(len(found), quota)]
+    remark = "" if len(asked) == len(every) else f"{len(asked)} of {len(every)} panels, the others are in summary.csv"
+    return asked, remark
+
+
+def _most_panels(look: Look, bars: int) -> int:
+    """Panels of so many bars that fit below one another on a page, or in two columns on a slide."""
+    room = (TALLEST - look.em(_HEAD_EM)) / look.em(bars_em(bars) + PANEL_EM)
+    return MOST_ON_SLIDE if look.width is Width.SLIDE else int(room)
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """At most so many places out of `count`: the first, the last, and evenly between them."""
+    if count <= most:
+        return list(range(count))
+    return [round(place * (count - 1) / (most - 1)) for place in range(most)]
+
+
+def remarks(*words: str) -> str:
+    """A subtitle from its parts, those that are empty left out."""
+    return "; ".join(filter(None, words))
+
+
 def same_case(summary: pd.DataFrame, row: pd.Series[Any]) -> pd.Series[bool]:
     """Which rows are of the same case as `row`."""
     chosen = pd.Series(True, index=summary.index)
@@ -96,52 +109,39 @@ def same_case(summary: pd.DataFrame, row: pd.Series[Any]) -> pd.Series[bool]:
     return chosen
 
 
-def label(row: pd.Series[Any], several_backends: bool) -> str:
-    """How an axis calls a case."""
-    name = str(row["implementation"])
-    if len(name) > _LONGEST_NAME:
-        name = f"{name[: _LONGEST_NAME // 2]}…{name[-_LONGEST_NAME // 2 + 1 :]}"
-    return f"{name} ({row['backend']})" if several_backends else name
+def bars_em(count: int) -> float:
+    """Height of so many bars, the panel reaching from `bars_limits`."""
+    return (count + 0.2) * BAR_EM
 
 
-def new_figure(heights: list[int], title: str, data: RunData) -> tuple[Figure, list[Axes]]:
-    """A figure with one panel above the other.
+def bars_limits(counts: Sequence[int], panel: int, columns: int) -> tuple[float, float]:
+    """Limits of the axis along which bars at 0 .. count - 1 stand, so that they are equally thick in all panels.
 
     Args:
-        heights: bars in each panel.
-        title: the figure's title.
-        data: the run, for subtitle and footer.
+        counts: bars of each panel; its `bars_em` is its height.
+        panel: which of them.
+        columns: panels beside each other: they are as high as the one with most bars.
     """
-    inches = sum(heights) * _BAR_INCHES + len(heights) * _PANEL_INCHES + _HEAD_INCHES + _FOOT_INCHES
-    figure = Figure(figsize=(WIDTH_INCHES, inches), layout=ConstrainedLayoutEngine(w_pad=0.08))
-    figure.suptitle(f"{title}\n\n\n", x=0.01, ha="left", fontsize=12, fontweight="bold", linespacing=1.1)
-    ratios = [count + 0.2 for count in heights]  # of what the axis shows: bars are equally thick in all panels
-    axes = figure.subplots(len(heights), 1, height_ratios=ratios, squeeze=False)[:, 0].tolist()
-    figure.supxlabel(footer(data), x=0.01, ha="left", fontsize=6.5, color="#555555")
-    return figure, axes
+    row = panel // columns * columns
+    return counts[panel] - 0.6 - max(counts[row : row + columns]), counts[panel] - 0.4
 
 
-def subtitle(figure: Figure, text: str) -> None:
-    """One line under the title."""
-    below = 1 - 0.37 / figure.get_figheight()
-    figure.text(0.01, below, text, ha="left", va="center", fontsize=8.5, color="#333333")
+def columns_of(look: Look, panels: int) -> int:
+    """Panels beside each other: two where a slide would get too high, else one."""
+    return 2 if look.width is Width.SLIDE and panels > 2 else 1
 
 
-def legend(figure: Figure, handles: Sequence[Artist]) -> None:
-    """One row of keys under the subtitle."""
-    below = 1 - 0.46 / figure.get_figheight()
-    keys = figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(0.003, below),
-        ncols=len(handles),
-        frameon=False,
-        fontsize=8,
-        columnspacing=1.4,
-        handlelength=1.8,
-        borderpad=0.2,
-    )
-    keys.set_in_layout(False)
+def label(row: pd.Series[Any], several_backends: bool, frame: Frame) -> str:
+    """How an axis calls a case; a long name gives up letters of its middle, the backend never."""
+    look = frame.look
+    backend = f" ({row['backend']})" if several_backends else ""
+    room = frame.panel_inches * _NAME_SHARE - text_inches(backend, look.points)
+    return clipped(str(row["implementation"]), room, look.points) + backend
+
+
+def several_backends(rows: pd.DataFrame) -> bool:
+    """Whether some implementation ran on more than one backend, so that names alone are not enough."""
+    return bool(rows.groupby("implementation")["backend"].nunique().max() > 1)
 
 
 def problem_line(rows: pd.DataFrame) -> str:
@@ -154,22 +154,12 @@ def footer(data: RunData) -> str:
     manifest = data.manifest
     machine = manifest.machine
     versions = ", ".join(
-        f"{name} {manifest.packages[name]}" for name in ("numpy", "torch", "tensorflow") if name in manifest.packages
+        f"{name}{_JOINED}{manifest.packages[name]}"
+        for name in ("numpy", "torch", "tensorflow")
+        if name in manifest.packages
     )
-    line = (
-        f"{machine.get('cpu')}, {machine.get('cpus_usable')} CPUs; {machine.get('system')}; "
-        f"Python {machine.get('python')}, {versions}; stepbench {manifest.stepbench}, run {manifest.run_id}"
+    return (
+        f"{machine.get('cpu')}, {machine.get('cpus_usable')}{_JOINED}CPUs; {machine.get('system')}; "
+        f"Python{_JOINED}{machine.get('python')}, {versions}; stepbench{_JOINED}{manifest.stepbench}, "
+        f"run{_JOINED}{manifest.run_id}"
     )
-    return "\n".join(textwrap.wrap(line, 135))
-
-
-def rendered(figure: Figure, kind: str, run_id: str) -> bytes:
-    """The figure as a file's content; the same figure gives the same bytes."""
-    metadata = {
-        "png": {"Software": "stepbench", "Title": run_id},
-        "svg": {"Date": None, "Creator": "stepbench", "Title": run_id},
-        "pdf": {"CreationDate": None, "Creator": "stepbench", "Title": run_id},
-    }[kind]
-    content = io.BytesIO()
-    figure.savefig(content, format=kind, dpi=200, metadata=metadata)
-    return content.getvalue()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
-from bench.data.schema import Method, SummaryRow
+from bench.analysis.roofline import gemm_flops
+from bench.data.schema import SCHEMA_VERSION, SIZES, Crossing, CrossoverRow, Method, Status, SummaryRow
+from bench.data.store import RunStore
+from bench.model.problem import Problem
 from bench.model.workload import WORKLOADS
 
 if TYPE_CHECKING:
@@ -72,6 +77,122 @@ class Measured:
         return folder
 
 
+class Swept:
+    """Summary rows over sizes: a line takes a constant time plus a rate times the size; the baseline's comes first."""
+
+    def __init__(self, build: ModuleType, folder: Path) -> None:
+        self.build, self.folder = build, folder
+        self.axis, self.sizes = "batch", [16, 64, 256, 1024]
+        self.rows: list[SummaryRow] = []
+        self.crossovers: list[CrossoverRow] = []
+        self.manifest: dict[str, Any] = {"peaks": [build.make_peak()]}
+        self._baselines: dict[tuple[Any, ...], float] = {}
+
+    def line(
+        self,
+        implementation: str,
+        backend: str = "torch-cpu",
+        workload: str = "mlp_sgd",
+        *,
+        constant: float = 1e-4,
+        rate: float = 1e-6,
+        threads: int = 2,
+        interval: bool = True,
+        broken: dict[int, tuple[Status, str]] | None = None,
+        **problem: Any,
+    ) -> None:
+        """One contender at all sizes but those at which it is broken."""
+        for size in self.sizes:
+            sizes = Problem(**(problem | {self.axis: size}))
+            case = self.build.make_case(implementation, backend, workload, threads, sizes)
+            if broken and size in broken:
+                status, reason = broken[size]
+                values: dict[str, Any] = {"status": status, "reason": reason, "verified": False}
+                self.rows.append(self.build.summary_row(case, method=None, clock=None, **values))
+                continue
+            seconds = constant + rate * size
+            of, side = WORKLOADS[workload].baseline, (workload, threads, sizes)
+            if implementation == of:
+                self._baselines[side] = seconds
+            flops = gemm_flops(WORKLOADS[workload], sizes, "step") or 0.0
+            values = {"median_seconds": seconds, "gflops": flops / seconds / 1e9}
+            if interval:
+                values |= {"low_seconds": seconds * 0.9, "high_seconds": seconds * 1.15}
+            if side in self._baselines:
+                speedup = self._baselines[side] / seconds
+                values |= {"speedup": speedup, "baseline": of}
+                if interval:
+                    values |= {"speedup_low": speedup * 0.88, "speedup_high": speedup * 1.1}
+            self.rows.append(self.build.summary_row(case, **values))
+
+    def contenders(self, names: Iterable[str], workload: str = "mlp_sgd", **options: Any) -> None:
+        """A baseline, and these beside it: slow to start and fast to go on, so that each overtakes it once."""
+        self.line(WORKLOADS[workload].baseline, "numpy", workload, constant=5e-5, rate=2e-6, **options)
+        for index, name in enumerate(names):
+            constant, rate = 8e-5 + 3e-5 * index, 2e-6 / (2.2 + 0.4 * index)
+            self.line(name, "torch-cpu", workload, constant=constant, rate=rate, **options)
+            self.crossing(name, size=(constant - 5e-5) / (2e-6 - rate), workload=workload, **options)
+
+    def crossing(
+        self,
+        a: str,
+        b: str = "",
+        *,
+        size: float | None,
+        backends: tuple[str, str] = ("torch-cpu", "numpy"),
+        threads: int | tuple[int, int] = 2,
+        workload: str = "mlp_sgd",
+        status: Crossing = Crossing.FOUND,
+        interval: bool = True,
+        **row: Any,
+    ) -> None:
+        """`a` overtakes `b`, the baseline unless told otherwise."""
+        of_a, of_b = threads if isinstance(threads, tuple) else (threads, threads)
+        problem = {name: row.pop(name, getattr(Problem(), name)) for name in SIZES}
+        values: dict[str, Any] = {"faster_below": "b", "faster_above": "a", "size": size, "dtype": "float32"}
+        if interval and size is not None:
+            values |= {"size_low": size * 0.9, "size_high": size * 1.12}
+        self.crossovers.append(
+            CrossoverRow(
+                schema_version=SCHEMA_VERSION,
+                run_id=self.build.RUN_ID,
+                workload=workload,
+                axis=self.axis,
+                **(problem | {self.axis: None}),
+                mode="resident-warm",
+                precision="full",
+                a_implementation=a,
+                a_backend=backends[0],
+                a_threads=of_a,
+                b_implementation=b or WORKLOADS[workload].baseline,
+                b_backend=backends[1],
+                b_threads=of_b,
+                status=status,
+                smallest=min(self.sizes),
+                largest=max(self.sizes),
+                sizes=len(self.sizes),
+                **(values | row),
+            )
+        )
+
+    def write(self) -> Path:
+        """The run's folder."""
+        folder: Path = self.build.write_summary_run(self.folder, self.rows, **self.manifest)
+        RunStore(folder).write_crossovers(self.crossovers)
+        return folder
+
+
+@pytest.fixture(scope="session")
+def new_swept(build: ModuleType) -> Callable[[Path], Swept]:
+    return lambda folder: Swept(build, folder)
+
+
+@pytest.fixture
+def swept(new_swept: Callable[[Path], Swept], tmp_path: Path) -> Swept:
+    """A run over several sizes of the batch, empty to begin with."""
+    return new_swept(tmp_path / "run")
+
+
 @pytest.fixture(scope="session")
 def new_measured(build: ModuleType) -> Callable[[Path], Measured]:
     return lambda folder: Measured(build, folder)
@@ -82,21 +203,98 @@ def measured(new_measured: Callable[[Path], Measured], tmp_path: Path) -> Measur
     return new_measured(tmp_path / "run")
 
 
+class Sampled:
+    """A run with samples, summarised as a real one is; its times are random, but always the same."""
+
+    def __init__(self, build: ModuleType, folder: Path) -> None:
+        self.build, self.folder = build, folder
+        self.cases: list[tuple[tuple[str, str, str], dict[str, Any]]] = []
+        self.manifest: dict[str, Any] = {}
+
+    def add(self, implementation: str, backend: str = "torch-cpu", workload: str = "mlp_sgd", **options: Any) -> None:
+        """One case; for the options see `_measure`, the others are those of `build.make_case`."""
+        self.cases.append(((implementation, backend, workload), options))
+
+    def write(self) -> Path:
+        """The run's folder."""
+        from bench.analysis.summarise import summarise
+        from bench.data.store import RunStore, read_manifest, read_processes, read_samples
+
+        made = self.build.HandMade(self.folder)
+        own = {"seconds", "processes", "samples", "phases", "flags", "stretch", "row"}
+        cases = [
+            (made.plan(*names, **{key: options[key] for key in options.keys() - own}), options)
+            for names, options in self.cases
+        ]
+        random = np.random.default_rng(0)
+        for number in range(max(options.get("processes", 8) for _, options in cases)):
+            for case, options in cases:
+                if number < options.get("processes", 8):
+                    self._measure(made, case, number, random, **{key: options[key] for key in options.keys() & own})
+        folder: Path = made.write(**self.manifest)
+        rows = summarise(read_manifest(folder), read_samples(folder), read_processes(folder))
+        RunStore(folder).write_summary(rows)
+        return folder
+
+    def _measure(
+        self,
+        made: Any,
+        case: Any,
+        number: int,
+        random: Any,
+        seconds: float = 4e-4,
+        processes: int = 8,
+        samples: int = 10,
+        phases: bool = True,
+        stretch: float = 1.02,
+        flags: Mapping[tuple[int, int], str] | None = None,
+        row: Callable[[int], dict[str, Any]] = lambda number: {},
+    ) -> None:
+        """The process of one round: so many samples around so many seconds; flags by process and sample of a case."""
+        level = seconds * random.lognormal(0, 0.04)
+        times = level * np.exp(random.exponential(0.02, samples))
+        parts = {name: [level * part * stretch] * 2 for name, part in PARTS.items()} if phases else None
+        made.process(case, number, step=times.tolist(), phases=parts, iterations=3, **row(number))
+        for (process, sample), words in (flags or {}).items():
+            if process == number:
+                place = len(made.samples) - (6 if phases else 0) - samples + sample
+                made.samples[place] = dataclasses.replace(made.samples[place], flags=words)
+
+
+@pytest.fixture(scope="session")
+def new_sampled(build: ModuleType) -> Callable[[Path], Sampled]:
+    return lambda folder: Sampled(build, folder)
+
+
 @pytest.fixture
-def drawn() -> Callable[[str, Measured], Figure]:
-    """Draw one figure of a run, without saving it."""
+def sampled(new_sampled: Callable[[Path], Sampled], tmp_path: Path) -> Sampled:
+    return new_sampled(tmp_path / "sampled")
+
+
+@pytest.fixture
+def drawn() -> Callable[..., Figure]:
+    """Draw one figure of a run (a folder, or what writes one), without saving it; by default a page in light."""
     import matplotlib as mpl
 
     mpl.use("agg")
-    from bench.output.figures import RunData, _style
+    from bench.output.figures import Look, RunData
 
-    def draw(name: str, run: Measured) -> Figure:
-        data = RunData.read(run.write())
-        with mpl.rc_context(_style.RC):
-            figure: Figure = importlib.import_module(f"bench.output.figures.{name}").draw(data)
+    def draw(name: str, run: Any, look: Look | None = None) -> Figure:
+        look = look or Look()
+        data = RunData(run if isinstance(run, Path) else run.write())
+        with mpl.rc_context(look.rc()):
+            figure: Figure = importlib.import_module(f"bench.output.figures.{name}").draw(data, look)
         return figure
 
     return draw
+
+
+@pytest.fixture(params=[*itertools.product(("column", "page", "slide"), ("light",)), ("page", "dark")], ids="-".join)
+def look(request: pytest.FixtureRequest) -> Any:
+    """Each width, and dark once: it differs from light in colours only."""
+    from bench.output.figures import Look, Style, Width
+
+    return Look(Width(request.param[0]), Style(request.param[1]))
 
 
 @pytest.fixture
@@ -104,10 +302,10 @@ def layout_problems() -> Callable[[Figure], list[str]]:
     """What is wrong with where a figure's texts are: outside the figure, or on top of one another."""
     import matplotlib as mpl
 
-    from bench.output.figures import _style
+    from bench.output.figures import Look
 
     def check(figure: Figure) -> list[str]:
-        with mpl.rc_context(_style.RC):
+        with mpl.rc_context(Look().rc()):
             texts = dict(_texts(figure))
         width, height = figure.bbox.width, figure.bbox.height
         outside = [

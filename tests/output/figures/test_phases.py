@@ -9,12 +9,13 @@ from matplotlib.container import ErrorbarContainer
 
 from bench.data.schema import Method, Status
 from bench.data.store import read_summary
+from bench.output.figures import Look, Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Draw = Callable[[str, Any], "Figure"]
+Draw = Callable[..., "Figure"]
 ALL = ("forward", "backward", "update")
 
 
@@ -79,13 +80,14 @@ def test_the_whole_step_and_its_interval_are_those_of_the_file(measured: Any, dr
         assert ends == pytest.approx((rows.loc[name, "low_seconds"] * 1e6, rows.loc[name, "high_seconds"] * 1e6))
 
 
-def test_each_phase_has_its_own_colour_from_dark_to_light(measured: Any, drawn: Draw) -> None:
-    from bench.output.figures import _style
+@pytest.mark.parametrize("style", Style)
+def test_each_phase_has_its_own_colour_from_dark_to_light(measured: Any, drawn: Draw, style: Style) -> None:
+    from bench.output.figures._look import THEMES
 
     measured.contenders(["torch_tensor"])
-    figure = drawn("phases", measured)
+    figure = drawn("phases", measured, Look(style=style))
     colours = [to_hex(bar.get_facecolor()).upper() for bar in stacks(figure.axes[0])["torch_tensor"]]
-    assert colours == [_style.PHASES[phase] for phase in ALL]
+    assert colours == [THEMES[style].phases[phase] for phase in ALL]
     brightness = [sum(int(colour[at : at + 2], 16) for at in (1, 3, 5)) for colour in colours]
     assert brightness == sorted(brightness)
     assert [text.get_text() for text in figure.legends[0].get_texts()][:3] == list(ALL)
@@ -112,7 +114,7 @@ def test_profiled_shares_are_scaled_to_the_whole_step_and_hatched(measured: Any,
     assert [bar.get_width() for bar in bars["tf_static_graph"]] == pytest.approx([240.0, 400.0, 160.0])
     assert all(bar.get_hatch() for bar in bars["tf_static_graph"])
     assert not any(bar.get_hatch() for bar in bars["torch_tensor"])
-    assert "share by its profiler" in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "share by profiler" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def test_without_profiled_cases_the_legend_does_not_speak_of_them(measured: Any, drawn: Draw) -> None:

@@ -1,0 +1,39 @@
+"""`bench explain`: where a figure's file comes from, told by the file itself."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("figure", metavar="FIGURE", type=click.Path(path_type=Path))
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Folder of its run.  [default: the one around FIGURE, or of that name in results/]",
+)
+@click.option("--check", is_flag=True, help="Exit 1 unless the figure shows the files as they are.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
+def explain(figure: Path, run: Path | None, check: bool, as_json: bool) -> None:
+    """Say which run a figure shows, how to draw it again, and whether its data changed since.
+
+    FIGURE is a .png, .svg or .pdf file that `bench plot` drew; it may have been copied or renamed. Nothing in it is
+    executed.
+
+    \b
+      bench explain paper/speedup.pdf
+      bench explain paper/speedup.pdf --check || echo draw it again
+
+    With --check it exits 1 if the run's files changed since, or if that cannot be told because the run is not found.
+    """
+    from bench.output.explanation import Freshness, explanation_json, explanation_text
+    from bench.output.explanation import explain as explain_file
+
+    found = explain_file(figure, run)
+    click.echo(json.dumps(explanation_json(found), indent=2) if as_json else explanation_text(found))
+    sys.exit(1 if check and found.freshness is not Freshness.SAME else 0)

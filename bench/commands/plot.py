@@ -1,0 +1,66 @@
+"""`bench plot`: the figures of a stored run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.errors import UsageError
+
+
+class _WithFigures(click.Command):
+    """A command whose help ends with the figures there are."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Their names and titles."""
+        from bench.output.catalogue import figure_titles
+
+        with formatter.section("Figures"):
+            formatter.write_dl(list(figure_titles().items()))
+
+
+@click.command(cls=_WithFigures)
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--figure", multiple=True, metavar="NAME", help="Only this one of the figures below; repeat, or use commas."
+)
+@click.option("--format", "formats", default="png,svg", show_default=True, help="Any of png, svg, pdf, with commas.")
+@click.option(
+    "--width",
+    type=click.Choice(["column", "page", "slide"]),
+    default="page",
+    show_default=True,
+    help="A column of a paper (3.5 in), a page (7.2 in), or a slide of 16:9 (13.33 in); letters fit each.",
+)
+@click.option(
+    "--style",
+    type=click.Choice(["light", "dark"]),
+    default="light",
+    show_default=True,
+    help="Dark ink on light paper, or the other way round.",
+)
+def plot(folder: Path, figure: tuple[str, ...], formats: str, width: str, style: str) -> None:
+    """Draw the figures of a run from its files, into its figures/ folder.
+
+    Without --figure all that the run has something for. Drawing twice gives the same bytes; `bench explain` tells
+    from a figure's file which data it shows and how to draw it again.
+
+    \b
+      bench plot results/RUN                                 all, for a page
+      bench plot results/RUN --figure speedup,phases --format pdf --width column
+      bench plot results/RUN --width slide --style dark      NAME-slide-dark.png
+    """
+    from bench.output.figures import FORMATS, Look, Style, Width, draw
+
+    kinds = _parts(formats)
+    if not kinds or set(kinds) - set(FORMATS):
+        raise UsageError(f"--format is {formats!r}: give any of {', '.join(FORMATS)}, separated by commas.")
+    done = draw(folder, _parts(*figure), kinds, Look(Width(width), Style(style)), report=click.echo)
+    for name, reason in done.left_out.items():
+        click.echo(f"No {name}: {reason}", err=True)
+
+
+def _parts(*values: str) -> list[str]:
+    """What stands between the commas, each once."""
+    return list(dict.fromkeys(part.strip() for value in values for part in value.split(",") if part.strip()))

@@ -1,0 +1,38 @@
+"""`bench report`: a stored run as a page, as Markdown or as a part of a paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.output.report import FORMATS
+
+_STANDARD_OUTPUT = Path("-")
+
+
+@click.command()
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--to", "kind", type=click.Choice(list(FORMATS)), default="html", show_default=True, help="The format.")
+@click.option(
+    "--output",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write there; - for standard output.  [default: RUN/report.html, .md or .tex]",
+)
+def report(folder: Path, kind: str, output: Path | None) -> None:
+    """Write a report of a run from its files: result, figures with their numbers, machine, methods.
+
+    HTML is one file that needs no network and no scripts. Markdown and LaTeX name pictures in the run's figures/
+    folder, which are drawn there.
+    """
+    from bench.data.store import write_atomically
+    from bench.output.report import report as report_of
+
+    if output == _STANDARD_OUTPUT:
+        click.echo(report_of(folder, kind), nl=False)
+        return
+    path = output or folder / f"report.{FORMATS[kind]}"
+    write_atomically(path, report_of(folder, kind, path.parent))
+    click.echo(f"wrote {path}", err=True)

@@ -1,0 +1,71 @@
+"""`bench run`: measure implementations at one size of the problem."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.commands.planning import choice, is_given, measuring_seconds, refuse_beside_resume, show_run
+from bench.options import CHOOSING, SIZE, SIZING, Duration, Percent, with_options
+
+
+@click.command()
+@with_options(CHOOSING, SIZING)
+@click.option("--budget", type=Duration(), default="60s", show_default=True, help="Time for the whole command.")
+@click.option("--rounds", type=SIZE, help="So many rounds over all cases, if the budget allows.")
+@click.option(
+    "--precision",
+    type=Percent(),
+    default="2%",
+    show_default=True,
+    help="Stop when every speedup's interval is within ± this.",
+)
+@click.option(
+    "--resume",
+    "resumed",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Finish an interrupted or killed run; only --budget may be new.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: results/RUN-ID]")
+@click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures at the end.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as JSON, on standard output.")
+def run(
+    budget: float,
+    rounds: int | None,
+    precision: float,
+    resumed: Path | None,
+    out: Path | None,
+    figures: bool,
+    as_json: bool,
+    timeout: float,
+    seed: int,
+    **chosen: Any,
+) -> None:
+    """Measure implementations, each in fresh processes, and write CSVs and figures.
+
+    Every case is compared with a float64 oracle before it is timed; one that is wrong is not timed.
+
+    At the end the headline figures are drawn; `bench plot RUN` draws all of them, `bench report RUN` puts everything
+    into one HTML file.
+    """
+    from bench.output.progress import Progress
+    from bench.run.runner import Limits
+    from bench.run.session import resume
+    from bench.run.session import run as measure
+
+    seconds = measuring_seconds(budget, figures)
+    with Progress() as progress:
+        if resumed is not None:
+            refuse_beside_resume()
+            outcome = resume(resumed, progress, seconds if is_given("budget") else None)
+        else:
+            planned = choice(seed=seed, **chosen).plan()
+            limits = Limits(seconds, rounds, precision, timeout)
+            command = ["bench", *sys.argv[1:]]
+            outcome = measure(planned, limits, progress, seed=seed, command=command, out=out, load=chosen["load"])
+    show_run(outcome, figures, as_json)
+    sys.exit(outcome.exit_code)

@@ -1,0 +1,187 @@
+"""`bench sweep`: measure implementations over sizes, and find where one overtakes another."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.commands.planning import choice, is_given, measuring_seconds, refuse_beside_resume, show_run
+from bench.errors import UsageError
+from bench.options import CHOOSING, SIZE, SIZING, Duration, Percent, with_options
+
+if TYPE_CHECKING:
+    from bench.model.axis import Axis
+    from bench.run.plan import Planned
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Options that stand for themselves where the command line does not give them."""
+
+    axes: tuple[str, ...]
+    budget: float
+    workload: tuple[str, ...] = ()
+
+
+PRESETS = {
+    "small": Preset(("hidden=32:2048:x4",), 150.0, ("mlp_sgd",)),
+    "paper": Preset(("hidden=32:8192:x2", "threads=1,all"), 3600.0),
+}
+_SECONDS_A_PROCESS = 0.6
+"""What a process costs at the least, to say beforehand that a budget cannot be enough."""
+
+
+@click.command()
+@click.option(
+    "--axis",
+    "axes",
+    multiple=True,
+    metavar="NAME=VALUES",
+    help="What varies: hidden=64:4096:x2, batch=16,64,256, d_in, d_out, threads=1,all or dtype=float32,float64. "
+    "Repeat for all combinations.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    help="small: hidden=32:2048:x4 of mlp_sgd in 150 s; paper: hidden=32:8192:x2 of all workloads with one thread and "
+    "all, in an hour. What you give beside it counts instead.",
+)
+@with_options(CHOOSING, SIZING)
+@click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for the whole command.")
+@click.option("--rounds", type=SIZE, help="So many rounds over the grid and no refinement, if the budget allows.")
+@click.option(
+    "--precision",
+    type=Percent(),
+    default="5%",
+    show_default=True,
+    help="Stop when every speedup's interval is within ± this, crossovers being known.",
+)
+@click.option(
+    "--crossover-precision",
+    type=Percent(),
+    default="10%",
+    show_default=True,
+    help="Measure around a crossover until its interval is within ± this.",
+)
+@click.option("--refine/--no-refine", default=True, show_default=True, help="Measure sizes around crossovers.")
+@click.option(
+    "--resume",
+    "resumed",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Finish an interrupted or killed sweep; only --budget may be new.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: results/RUN-ID]")
+@click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures at the end.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as JSON, on standard output.")
+def sweep(
+    axes: tuple[str, ...],
+    preset: str | None,
+    budget: float,
+    rounds: int | None,
+    precision: float,
+    crossover_precision: float,
+    refine: bool,
+    resumed: Path | None,
+    out: Path | None,
+    figures: bool,
+    as_json: bool,
+    timeout: float,
+    seed: int,
+    **chosen: Any,
+) -> None:
+    """Measure implementations over sizes, and find the size at which one overtakes another.
+
+    \b
+      bench sweep --axis hidden=64:4096:x2                    all implementations at seven sizes
+      bench sweep --axis hidden=64:4096:x2 --axis threads=1,2 the same with one thread and with two
+      bench sweep --preset small                              a first look, in two and a half minutes
+
+    The engine is that of `bench run`: every size is a case, in rounds, each in fresh processes. Six rounds over the
+    grid come first; then further sizes are measured around each crossover (NumPy against torch, eager against graph,
+    one thread against two) until it is known to --crossover-precision; then time goes to the widest intervals.
+
+    A size that cannot fit in memory keeps its row, with that reason.
+    """
+    from bench.output.progress import Progress
+    from bench.run.runner import Limits
+    from bench.run.session import resume
+    from bench.run.session import run as measure
+
+    with Progress() as progress:
+        if resumed is not None:
+            refuse_beside_resume()
+            outcome = resume(resumed, progress, measuring_seconds(budget, figures) if is_given("budget") else None)
+        else:
+            found = _axes(axes, preset)
+            if preset is not None:
+                budget = budget if is_given("budget") else PRESETS[preset].budget
+                if not is_given("workload") and not is_given("implementation"):
+                    chosen["workload"] = PRESETS[preset].workload
+            planned = _planned(found, seed, chosen)
+            _warn_of_budget(planned, budget)
+            outcome = measure(
+                planned,
+                Limits(measuring_seconds(budget, figures), rounds, precision, timeout),
+                progress,
+                seed=seed,
+                command=["bench", *sys.argv[1:]],
+                out=out,
+                load=chosen["load"],
+                axes=found,
+                crossover_precision=crossover_precision if refine and rounds is None else None,
+            )
+    show_run(outcome, figures, as_json)
+    sys.exit(outcome.exit_code)
+
+
+def _axes(texts: tuple[str, ...], preset: str | None) -> tuple[Axis, ...]:
+    """The axes asked for, those of a preset among them unless given otherwise.
+
+    Raises:
+        UsageError: there is none, one is given twice, or as an option as well.
+    """
+    from bench.model.axis import parse_axis
+    from bench.timing.environment import usable_cpus
+
+    found: dict[str, Axis] = {}
+    for text in texts:
+        axis = parse_axis(text, usable_cpus)
+        if axis.name in found:
+            raise UsageError(f"--axis {axis.name} is given twice: put all its values into one.")
+        if is_given(axis.name):
+            option = "--" + axis.name.replace("_", "-")
+            raise UsageError(f"{option} and --axis {axis.name} exclude each other: leave out one of them.")
+        found[axis.name] = axis
+    for text in PRESETS[preset].axes if preset is not None else ():
+        axis = parse_axis(text, usable_cpus)
+        if axis.name not in found and not is_given(axis.name):
+            found[axis.name] = axis
+    if not found:
+        raise UsageError("Nothing varies: give --axis, as in --axis hidden=64:4096:x2, or --preset small.")
+    return tuple(found.values())
+
+
+def _planned(axes: tuple[Axis, ...], seed: int, chosen: dict[str, Any]) -> tuple[Planned, ...]:
+    for axis in axes:
+        if axis.name == "threads":
+            chosen["threads"] = tuple(int(count) for count in axis.values)
+    return choice(seed=seed, **chosen).plan_sweep(axes)
+
+
+def _warn_of_budget(planned: tuple[Planned, ...], budget: float) -> None:
+    """Say beforehand if not even six rounds can fit: then no interval can be given."""
+    from bench.run.precision import MIN_ROUNDS
+
+    live = sum(1 for item in planned if not item.skipped)
+    least = live * MIN_ROUNDS * _SECONDS_A_PROCESS
+    if least > budget:
+        click.echo(
+            f"Warning: {live} cases take at least {least / 60:.0f} min for the {MIN_ROUNDS} rounds that intervals "
+            f"need, and --budget is {budget / 60:.1f} min: raise it, or choose fewer values.",
+            err=True,
+        )

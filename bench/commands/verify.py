@@ -1,0 +1,32 @@
+"""`bench verify`: does every implementation compute the right thing?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from bench.commands.planning import choice
+from bench.options import CHOOSING, SIZING, with_options
+
+
+@click.command()
+@with_options(CHOOSING, SIZING)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
+def verify(as_json: bool, timeout: float, **chosen: Any) -> None:
+    """Compare loss, gradients and parameter changes with a float64 oracle; time nothing."""
+    from bench.output.progress import Progress
+    from bench.output.table import verify_json, verify_table
+    from bench.output.terminal import console
+    from bench.run.session import verify_all
+
+    planned = choice(**chosen).plan()
+    with Progress() as progress:
+        replies = verify_all(planned, progress, timeout)
+    if as_json:
+        click.echo(json.dumps(verify_json(replies), indent=2))
+    else:
+        console().print(verify_table(replies))
+    sys.exit(0 if all(reply.status == "ok" for _, reply in replies) else 4)

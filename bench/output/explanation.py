@@ -1,0 +1,142 @@
+"""What a figure's file says about itself, and whether the files it was drawn from are still the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from bench.data.store import FIGURES, MANIFEST, read_manifest
+from bench.errors import DataFormatError, UsageError
+from bench.output.catalogue import figure_titles
+from bench.output.provenance import Provenance, as_command, as_words, read
+from bench.output.text import visible
+
+
+class Freshness(StrEnum):
+    """How a figure stands to the files of its run."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is known of one figure."""
+
+    file: Path
+    notes: Provenance
+    title: str
+    """What the figure is called; empty if this stepbench has no such figure."""
+    run: Path | None
+    """The folder of its run; None if it was not found."""
+    freshness: Freshness
+    reason: str = ""
+    """Why it is unknown."""
+
+    @property
+    def command(self) -> str:
+        """Draws the figure again from here: as the file says, with the folder that the run was found in."""
+        words = as_words(self.notes.command) or []
+        if self.run is None or words[2:3] != [f"results/{self.notes.run_id}"]:
+            return self.notes.command
+        return as_command([*words[:2], str(self.run), *words[3:]])
+
+
+def explain(file: Path, run: Path | None = None) -> Explanation:
+    """Read a figure's notes back and hold its run's files against them.
+
+    Args:
+        file: the figure.
+        run: the folder of its run; if None it is looked for around the figure and in results/.
+
+    Raises:
+        DataFormatError: the file was not drawn by stepbench or is damaged; or `run` cannot be read.
+        UsageError: `run` is another run.
+    """
+    notes = read(file)
+    title = figure_titles().get(notes.figure, "")
+    found = _given(run, notes) if run is not None else _found(file, notes)
+    if found is None:
+        reason = "its run was not found: name its folder with --run."
+        return Explanation(file, notes, title, None, Freshness.UNKNOWN, reason)
+    if not title:
+        reason = f"this stepbench has no figure {notes.figure!r}: ask the stepbench that drew it."
+        return Explanation(file, notes, title, found, Freshness.UNKNOWN, reason)
+    if ("--machine", "all") in pairwise(as_words(notes.command) or []):
+        reason = "it shows runs of several machines: draw it again to see."
+        return Explanation(file, notes, title, found, Freshness.UNKNOWN, reason)
+    from bench.output.figures import RunData, data_sha256
+
+    try:
+        now = data_sha256(RunData(found), notes.figure)
+    except DataFormatError as error:
+        if run is not None:
+            raise
+        return Explanation(file, notes, title, found, Freshness.UNKNOWN, str(error))
+    same = now == notes.data_sha256
+    return Explanation(file, notes, title, found, Freshness.SAME if same else Freshness.CHANGED)
+
+
+def _given(run: Path, notes: Provenance) -> Path:
+    found = read_manifest(run).run_id
+    if found != notes.run_id:
+        raise UsageError(f"--run {run} is the run {found!r}, and the figure shows {notes.run_id!r}: name that one.")
+    return run
+
+
+def _found(file: Path, notes: Provenance) -> Path | None:
+    """The folder that holds the figures' folder that the figure lies in, or the one of that name in results/."""
+    around = file.resolve().parent
+    places = [file.parent.parent, around.parent] if around.name == FIGURES else []
+    if Path(notes.run_id).name == notes.run_id not in ("", ".."):  # it comes from the file and must not lead elsewhere
+        places.append(Path("results", notes.run_id))
+    return next((place for place in places if _is_run(place, notes.run_id)), None)
+
+
+def _is_run(folder: Path, run_id: str) -> bool:
+    try:
+        return (folder / MANIFEST).is_file() and read_manifest(folder).run_id == run_id
+    except (DataFormatError, OSError):
+        return False
+
+
+_WORDS = {
+    Freshness.SAME: "drawn from the files as they are",
+    Freshness.CHANGED: "the files changed since: draw it again",
+}
+
+
+def explanation_text(found: Explanation) -> str:
+    """Lines for a reader. A command stands on one line, to be copied; no terminal obeys anything in them."""
+    notes = found.notes
+    lines = {
+        "figure": f"{notes.figure}: {found.title}" if found.title else notes.figure,
+        "run": notes.run_id if found.run is None else f"{notes.run_id}, in {found.run}",
+        "drawn by": f"stepbench {notes.stepbench}",
+        "data": f"SHA-256 {notes.data_sha256}",
+        "now": _WORDS.get(found.freshness) or f"unknown whether the files changed: {found.reason}",
+        "draw again": found.command,
+        "measured by": notes.measured_by,
+    }
+    return "\n".join(f"{name:12} {visible(text)}" for name, text in lines.items())
+
+
+def explanation_json(found: Explanation) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "file": str(found.file),
+        "figure": found.notes.figure,
+        "title": found.title or None,
+        "run_id": found.notes.run_id,
+        "run": None if found.run is None else str(found.run),
+        "stepbench": found.notes.stepbench,
+        "data_sha256": found.notes.data_sha256,
+        "files": found.freshness.value,
+        "reason": found.reason or None,
+        "command": found.command,
+        "measured_by": found.notes.measured_by,
+    }

@@ -1,0 +1,189 @@
+"""What a figure's file says about itself: which run and data it shows, and the command that draws it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shlex
+import stat
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+from xml.parsers import expat
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench.errors import DataFormatError
+from bench.output.text import visible
+
+_SVG_SOURCE = "http://purl.org/dc/elements/1.1/ source"
+_LARGEST_BYTES = 64_000_000
+_LONGEST_NOTES = 100_000
+
+
+class Provenance(BaseModel):
+    """Where a figure comes from; the same data and command give the same file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stepbench: str
+    figure: str
+    run_id: str
+    data_sha256: str
+    """Of the files that it was drawn from; see `digest`."""
+    command: str
+    """Draws the figure again; the run is named by its id, so that a moved folder gives the same bytes."""
+    measured_by: str
+    """The command that measured the run."""
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """SHA-256 over the names and contents of files, in their order, and over which of them there are.
+
+    Raises:
+        DataFormatError: a file cannot be read.
+    """
+    found = hashlib.sha256()
+    for path in paths:
+        found.update(path.name.encode() + b"\0")
+        try:
+            if path.exists():
+                with path.open("rb") as file:
+                    found.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise DataFormatError(f"{path} cannot be read ({error.strerror}): look at its permissions.") from error
+    return found.hexdigest()
+
+
+def as_command(words: Iterable[str]) -> str:
+    """A command line as a shell takes it."""
+    return shlex.join(words)
+
+
+def as_words(command: str) -> list[str] | None:
+    """The words of a command line that `as_command` wrote; None if a shell could make more of it than words."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return None
+    return words if as_command(words) == command else None
+
+
+def metadata(provenance: Provenance, kind: str) -> dict[str, str | None]:
+    """The metadata that matplotlib puts into a png, svg or pdf file; `read` finds it there."""
+    title = visible(f"{provenance.figure} of run {provenance.run_id}")
+    text = json.dumps(provenance.model_dump())  # ASCII, which each format holds as it is
+    kinds: dict[str, dict[str, str | None]] = {
+        "png": {"Software": "stepbench", "Title": title, "Source": text},
+        "svg": {"Date": None, "Creator": "stepbench", "Title": title, "Source": text},
+        "pdf": {"CreationDate": None, "Creator": "stepbench", "Title": title, "Subject": text},
+    }
+    return kinds[kind]
+
+
+def read(path: Path) -> Provenance:
+    """What a figure's file says about itself. It is read to its end, and nothing in it is executed.
+
+    Raises:
+        DataFormatError: it cannot be read, is damaged, or was not drawn by stepbench.
+    """
+    text = _notes(path)
+    if text is None:
+        raise DataFormatError(f"{path} does not say where it comes from: only a file that `bench plot` drew does.")
+    unknown = f"{path} was drawn by another program or version, whose notes cannot be read: draw it anew."
+    try:
+        notes = Provenance.model_validate_json(text[:_LONGEST_NOTES])
+    except ValidationError as error:
+        raise DataFormatError(unknown) from error
+    # Somebody may copy the commands into a shell: they must be what they look like.
+    drawing = (as_words(notes.command) or [])[:2] in (["bench", "plot"], ["bench", "history"])
+    if not drawing or as_words(notes.measured_by) is None:
+        raise DataFormatError(unknown)
+    return notes
+
+
+def _notes(path: Path) -> str | None:
+    readers = {".png": _from_png, ".svg": _from_svg, ".pdf": _from_pdf}
+    kind = path.suffix.lower()
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise DataFormatError(f"{path} is not a file: give a .png, .svg or .pdf file that `bench plot` drew.")
+        if kind not in readers:
+            raise DataFormatError(f"{path} is no figure of stepbench: give a .png, .svg or .pdf file that it drew.")
+        if found.st_size > _LARGEST_BYTES:
+            raise DataFormatError(f"{path} is larger than any figure of stepbench: give a file that it drew.")
+        return readers[kind](path)
+    except FileNotFoundError as error:
+        raise DataFormatError(f"{path} does not exist: give a figure's file, such as one below results/.") from error
+    except OSError as error:
+        raise DataFormatError(f"{path} cannot be read ({error.strerror or error}): look at its permissions.") from error
+    except _Damaged as error:
+        message = f"{path} is damaged, or no {kind[1:].upper()} file: draw it anew with `bench plot`."
+        raise DataFormatError(message) from error
+
+
+class _Damaged(Exception):  # noqa: N818 - it never leaves this module
+    """A file is not what its name says."""
+
+
+def _from_png(path: Path) -> str | None:
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(path, formats=["PNG"]) as image:
+                found = image.info.get("Source")
+                image.verify()
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning, SyntaxError, ValueError) as error:
+            raise _Damaged from error
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise _Damaged from error
+    return found if isinstance(found, str) else None
+
+
+def _from_svg(path: Path) -> str | None:
+    """The first dc:source; a file that declares entities is refused before one of them can grow."""
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    within: list[str] = []
+    texts: list[str] = []
+
+    def refuse(*_: object) -> NoReturn:
+        raise _Damaged("it declares entities")
+
+    def start(tag: str, _: dict[str, str]) -> None:
+        within.append(tag)
+
+    def end(_: str) -> None:
+        within.pop()
+
+    def text(content: str) -> None:
+        if within and within[-1] == _SVG_SOURCE:
+            texts.append(content)
+
+    parser.EntityDeclHandler = refuse
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
+    try:
+        with path.open("rb") as file:
+            parser.ParseFile(file)
+    except (expat.ExpatError, ValueError, LookupError) as error:  # LookupError: it names an encoding that is none
+        raise _Damaged from error
+    return "".join(texts) or None
+
+
+def _from_pdf(path: Path) -> str | None:
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # the error says it
+    try:
+        found = PdfReader(path, strict=True).metadata
+    except (PyPdfError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise _Damaged from error
+    return None if found is None else found.subject

@@ -1,0 +1,54 @@
+"""Many runs at once: what the history of a machine is made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.analysis.history import RunFiles, moment
+from bench.data.store import MANIFEST, SAMPLES, SUMMARY, read_manifest, read_samples, read_summary
+from bench.errors import DataFormatError, StepbenchError
+
+
+def read_runs(folder: Path) -> tuple[list[RunFiles], list[str]]:
+    """Every run right below a folder, by the names of their folders, and a sentence for each that was passed over.
+
+    Only manifests and summaries are read; samples only where nothing else tells a GPU's name.
+
+    Raises:
+        DataFormatError: the folder itself cannot be read.
+    """
+    try:
+        paths = sorted(item for item in folder.iterdir() if item.is_dir() and not item.name.startswith("."))
+    except OSError as error:
+        raise DataFormatError(f"{folder} cannot be read ({error.strerror}): name a folder that holds runs.") from error
+    found: dict[tuple[str, str], RunFiles] = {}
+    passed_over = []
+    for path in paths:
+        try:
+            run = _read_run(path)
+        except StepbenchError as error:
+            passed_over.append(str(error))
+            continue
+        key = (run.manifest.run_id, run.manifest.created)
+        if key in found:
+            passed_over.append(f"{path} is a copy of run {key[0]}, which is there already.")
+        else:
+            found[key] = run
+    return list(found.values()), passed_over
+
+
+def _read_run(folder: Path) -> RunFiles:
+    manifest, summary = read_manifest(folder), read_summary(folder)
+    files = [folder / MANIFEST, folder / SUMMARY]
+    try:
+        moment(manifest.created)
+    except DataFormatError as error:
+        raise DataFormatError(f"{folder}: {error}") from error
+    on_gpu = summary[(summary["device"] != "cpu") & (summary["status"] == "ok")]["backend"].unique()
+    gpus = {name: manifest.modes.get(name, {}).get("gpu_name", "") for name in map(str, on_gpu)}
+    if not all(gpus.values()):  # only the large file of samples has it then
+        samples = read_samples(folder)
+        files.append(folder / SAMPLES)
+        names = samples.drop_duplicates("backend").set_index("backend")["device_name"]
+        gpus = {backend: name or str(names.get(backend, "")) for backend, name in gpus.items()}
+    return RunFiles(manifest, summary, gpus, tuple(files))

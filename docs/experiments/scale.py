@@ -1,0 +1,137 @@
+"""What a large run costs to summarise and to draw: seconds and peak memory for 10^4, 10^5 and 10^6 samples.
+
+    python docs/experiments/scale.py [--samples 1000000] [--keep FOLDER]
+
+Each size is made anew with random times, then summarised and drawn in a fresh process, as `bench plot` does it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+SIZES = (10_000, 100_000, 1_000_000)
+PHASES = ("step", "forward", "backward", "update")
+SAMPLES_A_PROCESS = 200
+HIDDEN = (64, 128, 256, 512, 1024)
+
+_DRAW = """
+import json, resource, sys, time
+from pathlib import Path
+began = time.perf_counter()
+from bench.data.store import RunStore, read_manifest
+from bench.run.records import write_summary
+folder = Path(sys.argv[1])
+write_summary(RunStore(folder), read_manifest(folder))
+summarised = time.perf_counter()
+from bench.output.figures import draw
+drawn = draw(folder)
+print(json.dumps({"summary": summarised - began, "figures": time.perf_counter() - summarised, "files": len(drawn.paths),
+    "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+"""
+
+
+def main() -> None:
+    """Make, draw and report each size."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, nargs="*", default=SIZES)
+    parser.add_argument("--keep", type=Path, help="Leave the runs in this folder.")
+    chosen = parser.parse_args()
+    _say("| samples | summary | figures | together | peak memory |\n| --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as scratch:
+        for count in chosen.samples:
+            folder = (chosen.keep or Path(scratch)) / f"run-{count}"
+            make_run(folder, count)
+            found = measure(folder)
+            together = found["summary"] + found["figures"]
+            _say(
+                f"| {count:,} | {found['summary']:.1f} s | {found['figures']:.1f} s ({found['files']} files) "
+                f"| {together:.1f} s | {found['bytes'] / 1e9:.2f} GB |"
+            )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Summarise and draw a run in a fresh process."""
+    command = [sys.executable, "-c", _DRAW, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own code
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def make_run(folder: Path, count: int) -> None:
+    """A run of `count` samples: five implementations at five sizes, processes of 200 samples."""
+    from bench.data.schema import CASE_KEY, Manifest, Peak, PlannedCase, ProcessRow, SampleRow, Status, case_columns
+    from bench.data.store import PROCESSES, SAMPLES, RunStore, to_csv
+    from bench.model.backends import BACKENDS
+    from bench.model.case import Case
+    from bench.model.problem import Problem
+
+    names = {"numpy_manual": "numpy", "tf_static_graph": "tf-graph"}
+    names |= dict.fromkeys(("torch_tensor", "torch_autograd", "torch_custom_function"), "torch-cpu")
+    cases = [
+        Case(name, "mlp_sgd", backend, BACKENDS[backend].framework, "cpu", Problem(hidden=hidden), 2)
+        for hidden in HIDDEN
+        for name, backend in names.items()
+    ]
+    columns = [case_columns(folder.name, case) for case in cases]
+    peak = {"device": "cpu", "dtype": "float32", "threads": 2, "precision": "full", "matmul_size": 1024}
+    manifest = Manifest(
+        run_id=folder.name,
+        created="2026-01-01T00:00:00+00:00",
+        stepbench="0",
+        command=["bench", "sweep"],
+        seed=0,
+        budget_seconds=60.0,
+        rounds=None,
+        machine={"cpu": "none"},
+        packages={},
+        peaks=[Peak(**peak, backend="numpy", gflops=1e5, gigabytes_per_second=10.0, copy_bytes=1 << 26)],
+        cases=[PlannedCase(columns={name: each[name] for name in CASE_KEY}) for each in columns],
+    )
+    RunStore.create(folder, manifest)
+    generator = np.random.default_rng(0)
+    order = np.arange(count)
+    process = order // SAMPLES_A_PROCESS
+    which = process % len(cases)
+    frame = pd.DataFrame(columns).iloc[which].reset_index(drop=True)
+    phase = order % SAMPLES_A_PROCESS % len(PHASES)
+    level = np.array([1.0, 0.4, 0.4, 0.2])[phase] * (1e-4 + 1e-6 * np.repeat(HIDDEN, len(names))[which])
+    iterations = 10
+    frame = frame.assign(
+        device_name="none",
+        phase=np.array(PHASES)[phase],
+        method=np.where(phase == 0, "whole", "staged"),
+        clock="host",
+        round=process // len(cases),
+        process=process,
+        sample=order % SAMPLES_A_PROCESS // len(PHASES),
+        iterations=iterations,
+        seconds=iterations * level * generator.lognormal(0, 0.1, count),
+        depth="",
+        flags=np.where(generator.random(count) < 0.1, "preempted", ""),
+    )
+    frame.to_csv(folder / SAMPLES, index=False)
+    rows = [
+        ProcessRow(
+            **columns[number % len(cases)], round=number // len(cases), process=number, status=Status.OK, verified=True
+        )
+        for number in range(int(process[-1]) + 1)
+    ]
+    (folder / PROCESSES).write_text(to_csv(ProcessRow, rows), encoding="utf-8")
+    assert list(pd.read_csv(folder / SAMPLES, nrows=1).columns) == list(SampleRow.__dataclass_fields__)  # noqa: S101
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""`bench plot`: which files it writes, what it prints, and what it says where there is nothing to draw."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from bench.data.store import RunStore
+from bench.output import figures
+from bench.output.provenance import read
+
+BENCH = Path(sys.executable).with_name("bench")
+
+
+@pytest.fixture
+def run(root: Path, tmp_path: Path) -> Path:
+    """The sample run without its figures, below a folder that holds nothing else."""
+    folder = tmp_path / "results" / "sample"
+    shutil.copytree(root / "results" / "sample", folder, ignore=shutil.ignore_patterns("figures"))
+    return folder
+
+
+@pytest.fixture
+def lonely(build: ModuleType, tmp_path: Path) -> Path:
+    """A run of a baseline and nothing beside it: there is no speedup."""
+    made = build.HandMade(tmp_path / "lonely")
+    case = made.plan("numpy_manual")
+    for number in range(6):
+        seconds = 1e-3 * (1 + number / 100)
+        made.process(case, number, step=[seconds] * 3, phases={"forward": [seconds / 2]})
+    RunStore(made.folder).write_summary(made.summary())
+    folder: Path = made.folder
+    return folder
+
+
+def drawn(folder: Path) -> dict[str, bytes]:
+    """Everything in a run's folder for figures, hidden files too."""
+    return {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
+
+
+def test_the_real_command_writes_what_is_asked_for_and_the_same_bytes_again(run: Path) -> None:
+    arguments = ["plot", "results/sample", "--figure", "speedup, phases,", "--figure", "phases"]
+    arguments += ["--format", "svg,png,svg", "--width", "column"]
+    outputs, contents = [], []
+    for seed in ("1", "2"):  # of Python's hashes: no set or dictionary may decide an order
+        done = subprocess.run(
+            [BENCH, *arguments],
+            cwd=run.parents[1],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        assert done.stderr == ""
+        outputs.append(done.stdout.splitlines())
+        contents.append(drawn(run))
+    names = [f"{name}-column.{kind}" for name in ("speedup", "phases") for kind in ("svg", "png")]
+    assert outputs == [[f"results/sample/figures/{name}" for name in names]] * 2
+    assert sorted(contents[0]) == sorted(names)
+    assert [name for name in names if contents[0][name] != contents[1][name]] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ([], "phases.svg"),
+        (["--width", "page", "--style", "light"], "phases.svg"),
+        (["--width", "slide"], "phases-slide.svg"),
+        (["--style", "dark"], "phases-dark.svg"),
+        (["--width", "slide", "--style", "dark"], "phases-slide-dark.svg"),
+    ],
+)
+def test_a_files_name_tells_its_look(run: Path, here: Any, options: list[str], name: str) -> None:
+    done = here("plot", run, "--figure", "phases", "--format", "svg", *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{run / 'figures' / name}\n"
+    assert list(drawn(run)) == [name]
+    assert " ".join(options) in read(run / "figures" / name).command
+
+
+def test_what_the_run_has_nothing_for_is_one_line_beside_the_rest(lonely: Path, here: Any) -> None:
+    done = here("plot", lonely, "--format", "svg")
+    assert done.returncode == 0
+    names = [Path(line).name for line in done.stdout.splitlines()]
+    assert names == sorted(drawn(lonely))
+    assert "phases.svg" in names
+    assert "speedup.svg" not in names
+    left_out = done.stderr.splitlines()
+    assert [line for line in left_out if line.startswith("No speedup: ")] == [
+        "No speedup: no case stands beside its workload's NumPy baseline, so there is no speedup to show."
+    ]
+    assert len(names) + len(left_out) == len(figures.names())
+    assert all(line.startswith("No ") and line.endswith(".") for line in left_out)
+
+
+def test_a_figure_asked_for_by_name_that_has_nothing_to_show_is_an_error(
+    lonely: Path, here: Any, error: Callable[..., str]
+) -> None:
+    done = here("plot", lonely, "--figure", "phases,speedup", "--format", "svg")
+    assert error(done) == (
+        "Error: --figure speedup: no case stands beside its workload's NumPy baseline, so there is no speedup to show."
+    )
+    assert Path(done.stdout.strip()).name == "phases.svg"  # what was drawn before it is kept
+    assert list(drawn(lonely)) == ["phases.svg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--figure", "phase"], "There is no figure 'phase': did you mean 'phases'?"),
+        (["--figure", "speedup,heat-map-of-nothing"], "There is no figure 'heat-map-of-nothing': "),
+        (["--format", "gif"], "--format is 'gif': give any of png, svg, pdf, separated by commas."),
+        (["--format", ","], "--format is ',': give any of png, svg, pdf, separated by commas."),
+        (["--width", "poster"], "'--width': 'poster' is not one of 'column', 'page', 'slide'."),
+        (["--style", "sepia"], "'--style': 'sepia' is not one of 'light', 'dark'."),
+    ],
+    ids=lambda value: value[1] if isinstance(value, list) else "",
+)
+def test_a_wrong_option_is_named_and_nothing_is_drawn(
+    run: Path, here: Any, error: Callable[..., str], arguments: list[str], message: str
+) -> None:
+    assert message in error(here("plot", run, *arguments))
+    assert not (run / "figures").exists()
+
+
+def test_ctrl_c_keeps_the_files_that_are_finished(run: Path) -> None:
+    command = [BENCH, "plot", run, "--format", "svg,png,pdf"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        first = Path(running.stdout.readline().strip())
+        running.send_signal(signal.SIGINT)
+        rest, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert errors.strip() == "Interrupted."
+    named = {first, *map(Path, rest.splitlines())}
+    assert len(named) < 3 * len(figures.names())
+    kept = set((run / "figures").iterdir())
+    assert named <= kept
+    assert {read(path).run_id for path in kept} == {"sample"}  # whole files only, and no temporary one
+
+
+def test_the_help_names_the_figures_and_imports_nothing_that_draws() -> None:
+    code = (
+        "import sys; from bench.cli import main\n"
+        "try: main(['plot', '--help'])\nexcept SystemExit as end: assert end.code == 0\n"
+        "print(sorted({'torch', 'tensorflow', 'pandas', 'matplotlib', 'numpy', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    text = " ".join(done.stdout.split())
+    for name in figures.names():
+        assert f" {name} {figures.title(name)} " in text
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path, here: Any, error: Callable[..., str]) -> None:
+    assert f"{tmp_path / 'nowhere'} is not the folder of a run" in error(here("plot", tmp_path / "nowhere"))

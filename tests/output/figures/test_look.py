@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.output.figures._look import MARKERS, THEMES, Look, Style, Theme, Width, clipped, text_inches, wrapped
+
+LOOKS = [Look(width, style) for width in Width for style in Style]
+words = st.text(st.characters(min_codepoint=32, max_codepoint=0x17F, exclude_categories=["Cc", "Cf"]), max_size=60)
+
+
+def colours(theme: Theme) -> dict[str, str]:
+    """Every colour by its role."""
+    found: dict[str, str] = {}
+    for item in fields(theme):
+        value: Any = getattr(theme, item.name)
+        if item.name == "series":
+            found |= {f"series {number}": colour for number, colour in enumerate(value)}
+        elif item.name == "phases":
+            found |= {f"phase {name}": colour for name, colour in value.items()}
+        elif item.name == "backends":
+            found |= {f"backend {name}": colour for name, (colour, _) in value.items()}
+        elif item.name == "other_backend":
+            found["other backend"] = value[0]
+        elif item.name != "colormap":
+            found[item.name] = value
+    return found
+
+
+def brightness(colour: str) -> float:
+    """Relative luminance; see the Web Content Accessibility Guidelines."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((brightness(one), brightness(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+# The themes
+
+
+@pytest.mark.parametrize("style", Style)
+def test_every_colour_is_of_six_digits(style: Style) -> None:
+    for role, colour in colours(THEMES[style]).items():
+        assert re.fullmatch(r"#[0-9A-F]{6}", colour), role
+
+
+def test_a_role_of_the_light_theme_can_be_exchanged_for_that_of_the_dark() -> None:
+    light, dark = colours(THEMES[Style.LIGHT]), colours(THEMES[Style.DARK])
+    assert light.keys() == dark.keys()
+    alone = ("paper", "ink", "soft", "faint", "edge", "alarm")
+    for role in alone:
+        assert [other for other in light if light[other] == light[role]] == [role]
+    for role, other in ((role, other) for role in light for other in light if light[role] == light[other]):
+        assert dark[role] == dark[other], f"{role} and {other} are equal on light paper only"
+
+
+@pytest.mark.parametrize("style", Style)
+def test_what_must_be_told_apart_differs(style: Style) -> None:
+    theme = THEMES[style]
+    assert len(set(theme.series)) == len(theme.series) >= 8
+    assert len({*theme.backends.values(), theme.other_backend}) == len(theme.backends) + 1
+    assert len(set(theme.phases.values())) == 3
+    assert len(set(MARKERS)) == len(MARKERS)
+    # A line has colour `number % len(series)` and marker `number % len(MARKERS)`: no pair comes twice among 20.
+    assert len({(number % len(theme.series), number % len(MARKERS)) for number in range(20)}) == 20
+
+
+@pytest.mark.parametrize("style", Style)
+def test_text_can_be_read_on_the_paper(style: Style) -> None:
+    theme = THEMES[style]
+    assert contrast(theme.ink, theme.paper) > 7
+    assert contrast(theme.soft, theme.paper) > 4.5
+    assert contrast(theme.alarm, theme.paper) > 4.5
+    pale = {theme.paper, theme.faint, theme.phases["update"]}
+    drawn_with = set(colours(theme).values()) - pale
+    assert min(contrast(colour, theme.paper) for colour in drawn_with) > 1.5
+
+
+def test_an_unknown_backend_has_a_look_of_its_own() -> None:
+    theme = THEMES[Style.LIGHT]
+    assert theme.backend("my-device") == theme.other_backend
+    assert theme.backend("numpy") == theme.backends["numpy"]
+
+
+# Widths
+
+
+def test_the_usual_look_has_no_stem_and_every_other_its_own() -> None:
+    assert Look().stem == ""
+    assert Look(Width.SLIDE, Style.DARK).stem == "-slide-dark"
+    assert len({look.stem for look in LOOKS}) == len(LOOKS)
+
+
+def test_a_column_a_page_and_a_slide_are_as_wide_as_they_are_called() -> None:
+    assert [Look(width).inches for width in Width] == [3.5, 7.2, 13.33]
+    assert [Look(width).narrow for width in Width] == [True, False, False]
+    assert all(look.points >= 7 for look in LOOKS)
+
+
+def test_letters_shrink_until_a_slide_holds_the_figure() -> None:
+    look = Look(Width.SLIDE)
+    assert look.fitted(30.0) == look  # 30 x 18 points are 7.5 inches
+    smaller = look.fitted(40.0)
+    assert smaller.em(40.0) == pytest.approx(7.5)
+    assert smaller.points < look.points
+    assert (smaller.width, smaller.style) == (look.width, look.style)
+    assert smaller.fitted(40.0) == smaller
+    assert look.fitted(1000.0).points == pytest.approx(11.0)
+    narrower = look.fitted(30.0, 66.0)
+    assert narrower.em(66.0) == pytest.approx(13.33)
+    assert look.fitted(30.0, 40.0) == look
+
+
+@pytest.mark.parametrize("width", [Width.COLUMN, Width.PAGE])
+def test_a_page_and_a_column_may_be_as_high_as_they_need(width: Width) -> None:
+    assert Look(width).fitted(1000.0, 1000.0) == Look(width)
+
+
+def test_the_settings_follow_the_size_of_letters() -> None:
+    one, half = Look(), replace(Look(), shrunk=0.5)
+    sizes = [name for name, value in one.rc().items() if isinstance(value, float)]
+    assert "font.size" in sizes
+    for name in sizes:
+        assert half.rc()[name] == pytest.approx(one.rc()[name] / 2), name
+
+
+# Texts
+
+
+def drawn_inches(text: str, points: float, bold: bool = False, dpi: int = 200) -> float:
+    """How wide a text really is in a png."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(Look().rc()):
+        figure = Figure(dpi=dpi)
+        canvas = FigureCanvasAgg(figure)
+        written = figure.text(0, 0, text, fontsize=points, fontweight="bold" if bold else "normal")
+        return float(written.get_window_extent(canvas.get_renderer()).width) / dpi
+
+
+@pytest.mark.parametrize("points", [5.04, 6.65, 8.55, 11.97, 23.94])
+@pytest.mark.parametrize("bold", [False, True])
+def test_a_text_is_as_wide_as_it_is_said_to_be(points: float, bold: bool) -> None:
+    text = "batch 64, 1000-100-10, float32, 2 CPU threads; 95 % interval over processes $x_1$ 512 µs …"
+    assert drawn_inches(text, points, bold) == pytest.approx(text_inches(text, points, bold), rel=0.01)
+
+
+@given(words, st.floats(0.3, 6.0))
+def test_what_is_clipped_fits_and_keeps_both_ends(text: str, inches: float) -> None:
+    found = clipped(text, inches, 9.0)
+    assert text_inches(found, 9.0) <= inches or len(found) <= 2
+    if found != text:
+        start, _, end = found.partition("…")
+        assert text.startswith(start)
+        assert text.endswith(end)
+        assert len(start) - 1 <= len(end) <= len(start) or len(found) <= 2
+
+
+def test_what_fits_is_not_clipped_and_what_does_not_loses_no_more_than_it_must() -> None:
+    text = "implementation_with_a_really_long_name07"
+    width = text_inches(text, 9.0)
+    assert clipped(text, width, 9.0) == text
+    found = clipped(text, width * 0.98, 9.0)
+    assert "…" in found
+    assert len(found) >= len(text) - 2
+
+
+@given(words, st.floats(0.5, 6.0))
+def test_lines_fit_and_hold_all_words_in_order(text: str, inches: float) -> None:
+    lines = wrapped(text, inches, 9.0)
+    assert all(text_inches(line, 9.0) <= inches or len(line) <= 2 for line in lines)
+    if "…" not in "".join(lines):
+        assert " ".join(lines).split() == text.split()
+
+
+def test_lines_are_as_full_as_they_can_be() -> None:
+    lines = wrapped("one two three four five six seven eight nine ten", 1.5, 9.0)
+    assert len(lines) > 1
+    for line, after in pairwise(lines):
+        assert text_inches(f"{line} {after.split(' ')[0]}", 9.0) > 1.5
+
+
+def test_a_line_that_is_asked_for_begins_anew_and_a_long_word_has_one_of_its_own() -> None:
+    assert wrapped("one\ntwo", 5.0, 9.0) == ["one", "two"]
+    first, second, third = wrapped("a implementation_with_a_really_long_name07 b", 1.5, 9.0)
+    assert (first, third) == ("a", "b")
+    assert "…" in second
+
+
+def test_a_number_and_its_per_cent_sign_stay_together() -> None:
+    inches = text_inches("the whiskers are a 95", 9.0)
+    assert wrapped("the whiskers are a 95 % interval", inches, 9.0) == ["the whiskers are a", "95 % interval"]
+
+
+def test_what_a_no_break_space_joins_stays_together_and_is_drawn_as_a_space() -> None:
+    inches = text_inches("torch 2.13.0, run 2026", 9.0)
+    assert wrapped("torch\u00a02.13.0, run\u00a020260102", inches, 9.0) == ["torch 2.13.0,", "run 20260102"]

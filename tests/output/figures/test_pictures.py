@@ -1,0 +1,199 @@
+"""Figures as pictures, each held against the PNG of its name in baseline/, such as `phases-column-dark.png`.
+
+`make baselines` draws them anew; look at them before you commit. To add one, make an empty file of its name first.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.data.schema import Method
+from bench.errors import NothingToShowError
+from bench.output import figures
+from bench.output.figures import Look, RunData, Style, Width
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Picture = NDArray[np.int16]
+
+BASELINES = Path(__file__).with_name("baseline")
+_DPI = 60
+_TILE, _MOST = 16, 2.5
+"""Nowhere may a tile of so many pixels' width differ by more than so many of 255 steps, root mean square. Another
+processor may round the edges of letters by a step or two; half a grid line that is one grey darker is seen.
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(
+    new_measured: Callable[[Path], Any],
+    new_sampled: Callable[[Path], Any],
+    new_swept: Callable[[Path], Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> list[RunData]:
+    """Runs made by hand; a figure is drawn of the first that has something for it."""
+    folder = tmp_path_factory.mktemp("pictures")
+    measured = new_measured(folder / "measured")
+    measured.contenders(["torch_autograd", "torch_custom_function", "torch_nn"], backends=["torch-cpu", "torch-cuda"])
+    measured.add("tf_static_graph", "tf-graph", speedup=0.5, seconds=8e-4, phases=Method.PROFILED)
+    measured.contenders(["torch_optim"], "mlp_bias_adam")
+    sampled = new_sampled(folder / "sampled")
+    for index, name in enumerate(("numpy_manual", "torch_autograd", "torch_tensor")):
+        backend = "torch-cpu" if index else "numpy"
+        sampled.add(name, backend, seconds=4e-4 + 3e-5 * index, stretch=0.98 + 0.04 * index)
+    swept = new_swept(folder / "swept")
+    swept.manifest = {"peaks": [swept.build.make_peak(gflops=700.0, gigabytes_per_second=60.0)]}
+    swept.contenders(["torch_autograd", "torch_nn"])
+    swept.line("numpy_adam", "numpy", "mlp_bias_adam", rate=3e-6, hidden=200)
+    swept.line("torch_optim", "torch-cpu", "mlp_bias_adam", rate=2e-6, hidden=200)
+    return [RunData(made.write()) for made in (measured, sampled, swept)]
+
+
+@pytest.fixture(autouse=True)
+def known_matplotlib(root: Path) -> None:
+    """Another version of matplotlib, of FreeType or of the fonts draws other pictures: nothing can be said there."""
+    import matplotlib as mpl
+    from matplotlib import font_manager, ft2font
+
+    (pinned,) = re.findall(r"^matplotlib==(.*)$", (root / "constraints.txt").read_text(), flags=re.MULTILINE)
+    if mpl.__version__ != pinned:
+        pytest.skip(f"the baselines are drawn by matplotlib {pinned}, and this is {mpl.__version__}")
+    if ft2font.__freetype_build_type__ != "local":
+        pytest.skip("the baselines are drawn with the FreeType that matplotlib brings, and this one has another")
+    if not Path(font_manager.findfont("DejaVu Sans")).is_relative_to(mpl.get_data_path()):
+        pytest.skip("the baselines are drawn with the fonts that matplotlib brings, and this one found others")
+
+
+@pytest.fixture
+def picture(runs: list[RunData], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Picture]:
+    """A figure with its look, such as `phases-column-dark`, as an array of height x width x 3."""
+    from bench.output.figures import _file
+
+    monkeypatch.setattr(_file, "_DPI", _DPI)
+
+    def draw(stem: str) -> Picture:
+        name, *words = stem.split("-")
+        look = Look()
+        for word in words:
+            look = replace(look, style=Style(word)) if word in set(Style) else replace(look, width=Width(word))
+        for run in runs:
+            try:
+                return pixels(figures.picture(run, name, "png", look))
+            except NothingToShowError:
+                continue
+        raise AssertionError(f"no run here has something for {name}: extend the fixture `runs`")
+
+    return draw
+
+
+def pixels(content: bytes | Path) -> Picture:
+    with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
+        return np.asarray(image.convert("RGB"), dtype=np.int16)
+
+
+def difference(found: Picture, expected: Picture) -> str:
+    """What a reader would see; empty if nothing."""
+    if found.shape != expected.shape:
+        return f"to {found.shape[1]} x {found.shape[0]} pixels from {expected.shape[1]} x {expected.shape[0]}"
+    squares = np.square(found - expected, dtype=np.float64).mean(axis=2)
+    height, width = (-(-side // _TILE) * _TILE for side in squares.shape)
+    padded = np.zeros((height, width))
+    padded[: squares.shape[0], : squares.shape[1]] = squares
+    tiles = np.sqrt(padded.reshape(height // _TILE, _TILE, width // _TILE, _TILE).mean(axis=(1, 3)))
+    if tiles.max() <= _MOST:
+        return ""
+    down, across = (int(place) * _TILE for place in np.unravel_index(tiles.argmax(), tiles.shape))
+    return f"by up to {tiles.max():.1f} steps, most around the pixel {across}, {down}"
+
+
+@pytest.mark.parametrize("stem", sorted(path.stem for path in BASELINES.glob("*.png")))
+def test_a_figure_looks_as_it_did(
+    picture: Callable[[str], Picture], stem: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    found, path = picture(stem), BASELINES / f"{stem}.png"
+    if request.config.getoption("--renew-baselines"):
+        if not path.stat().st_size or not np.array_equal(found, pixels(path)):
+            Image.fromarray(found.astype(np.uint8)).save(path, optimize=True)
+        return
+    expected = pixels(path)
+    seen = difference(found, expected)
+    if seen:
+        shown = [found, expected]
+        if found.shape == expected.shape:
+            shown.append(255 - np.abs(found - expected))
+        for name, image in zip(("found", "expected", "difference"), shown, strict=False):
+            Image.fromarray(image.astype(np.uint8)).save(tmp_path / f"{name}.png")
+        pytest.fail(f"{stem} has changed: {seen}. See {tmp_path}; if it is meant so, `make baselines`.")
+
+
+# --- the comparison itself ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def speedup(new_measured: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """A small picture of two bars, whose second one can be told apart."""
+    from bench.output.figures import _file
+
+    monkeypatch.setattr(_file, "_DPI", _DPI)
+    drawn = iter(range(10))
+
+    def draw(name: str = "torch_nn", value: float = 1.6, workload: str = "mlp_sgd", **row: Any) -> Picture:
+        made = new_measured(tmp_path / f"run{next(drawn)}")
+        made.contenders(["torch_tensor"], workload)
+        made.add(name, "torch-cpu", workload, speedup=value, **row)
+        return pixels(figures.picture(RunData(made.write()), "speedup", "png", Look()))
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"name": "torch_mm"},
+        {"value": 1.61},
+        {"value": 1.63},
+        {"interval": False},
+        {"speedup_high": 1.81},
+        {"workload": "mlp_bias_sgd"},
+        {"name": "torch_nn_and_longer"},
+    ],
+    ids=str,
+)
+def test_a_changed_label_bar_or_whisker_is_seen(speedup: Callable[..., Picture], changed: dict[str, Any]) -> None:
+    assert difference(speedup(), speedup()) == ""
+    assert difference(speedup(**changed), speedup())
+
+
+def test_a_changed_colour_or_line_is_seen(speedup: Callable[..., Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.output.figures import _look
+
+    usual = speedup()
+    others = {
+        "backends": dict(_look.LIGHT.backends) | {"torch-cpu": ("#66B4E9", "")},
+        "ink": "#333333",
+        "faint": "#BBBBBB",
+        "edge": "#888888",
+        "paper": "#FCFCFC",
+        "soft": "#656565",
+    }
+    for role, value in others.items():
+        monkeypatch.setitem(_look.THEMES, Style.LIGHT, replace(_look.LIGHT, **{role: value}))
+        assert difference(speedup(), usual), role
+
+
+def test_edges_that_are_rounded_otherwise_are_not_seen(speedup: Callable[..., Picture]) -> None:
+    usual = speedup()
+    noise = np.random.default_rng(0).integers(-3, 4, usual.shape)
+    edges = (np.abs(np.diff(usual, axis=1, prepend=usual[:, :1])) > 8).any(axis=2, keepdims=True)
+    assert 0.02 < edges.mean() < 0.3
+    assert difference(usual + noise.astype(np.int16) * edges, usual) == ""

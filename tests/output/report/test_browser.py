@@ -1,0 +1,195 @@
+"""The page in a real browser: without network or scripts, narrow and wide, light and dark, on paper and read aloud."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.data.schema import CASE_KEY
+from bench.output.figures._look import DARK, LIGHT
+from bench.output.report import report
+
+WIDTHS = (360, 1280)
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+ARGUMENTS += ["--no-first-run", "--no-default-browser-check", "--disable-sync", "--disable-features=OptimizationHints"]
+
+
+@pytest.fixture(scope="module")
+def browser(needs: Callable[[str, str], str]) -> Iterator[Any]:
+    """One browser for all tests here."""
+    path = needs("chromium", "chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+class Shown:
+    """A page with all that it asked for and complained of."""
+
+    def __init__(self, browser: Any, path: Path, width: int = 1280, **options: Any) -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, offline=True, **options)
+        self.page = self.context.new_page()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.url = path.as_uri()
+        self.page.goto(self.url)
+
+
+@pytest.fixture
+def show(browser: Any, sample_page: Path) -> Iterator[Callable[..., Shown]]:
+    """Open the sample's report, or another file."""
+    opened = []
+
+    def open_page(path: Path = sample_page, **options: Any) -> Shown:
+        opened.append(Shown(browser, path, **options))
+        return opened[-1]
+
+    yield open_page
+    for shown in opened:
+        shown.context.close()
+
+
+@pytest.fixture
+def small_page(hostile: Path, two_figures: None) -> Path:
+    """Two figures and names that do their worst."""
+    path = hostile / "report.html"
+    path.write_text(report(hostile, "html"), encoding="utf-8")
+    return path
+
+
+VALUES = """names => [...document.querySelectorAll("tr[data-implementation]")].flatMap(row => {
+    const key = Object.fromEntries(names.map(name => [name, row.getAttribute("data-" + name.replace("_", "-"))]));
+    return [...row.querySelectorAll("[data-source]")].map(cell => [key, cell.dataset.source, cell.dataset.value]);
+})"""
+
+
+def test_it_opens_without_a_network_and_its_tables_are_those_of_the_file(
+    show: Callable[..., Shown], sample: Path, in_file: Any
+) -> None:
+    shown = show()
+    found = shown.page.evaluate(VALUES, CASE_KEY)
+    assert len(found) > 500
+    for key, source, texts in found:
+        for text, expected in zip(texts.split(";"), in_file(sample, key, source), strict=True):
+            assert (text == "") if expected is None else type(expected)(text) == expected, (key, source)
+    assert [url for url in shown.requests if not url.startswith("data:")] == [shown.url]
+    assert shown.complaints == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_wider_than_the_screen(show: Callable[..., Shown], width: int) -> None:
+    page = show(width=width).page
+    for details in page.query_selector_all("details"):
+        details.evaluate("item => { item.open = true }")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll("main *")].filter(item => {
+            const box = item.getBoundingClientRect();
+            return box.right > innerWidth + 1 && !item.closest(".scroll, pre, svg, .unseen");
+        }).map(item => item.outerHTML.slice(0, 80))"""
+    )
+    assert outside == []
+    scrolling = page.evaluate(
+        """() => [...document.querySelectorAll(".scroll")].map(item =>
+            [item.scrollWidth > item.clientWidth, item.tabIndex])"""
+    )
+    assert all(tab == 0 for _, tab in scrolling)
+    assert any(wider for wider, _ in scrolling) == (width == WIDTHS[0])
+
+
+@pytest.mark.parametrize(("width", "kind"), [(360, "narrow"), (1280, "wide")])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_each_figure_is_shown_once_and_large_enough(
+    show: Callable[..., Shown], width: int, kind: str, scheme: str
+) -> None:
+    figures = show(width=width, color_scheme=scheme).page.evaluate(
+        """() => [...document.querySelectorAll("figure")].map(figure =>
+            [...figure.querySelectorAll(".drawing")].filter(item => item.offsetHeight).map(item =>
+                [item.className, item.querySelector("svg").getBoundingClientRect().width]))"""
+    )
+    assert len(figures) > 3
+    other = {"light": "in-dark", "dark": "in-light"}[scheme]
+    for visible in figures:
+        ((classes, room),) = visible
+        assert kind in classes.split()
+        assert other not in classes.split()
+        assert room > 0.85 * min(width, 960)
+
+
+def test_a_dark_page_has_dark_paper_light_ink_and_figures_that_follow(show: Callable[..., Shown]) -> None:
+    seen = {}
+    for scheme in ("light", "dark"):
+        seen[scheme] = show(color_scheme=scheme).page.evaluate(
+            """() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color,
+                getComputedStyle(document.querySelector("#f-speedup .wide svg text")).fill]"""
+        )
+    for scheme, theme in (("light", LIGHT), ("dark", DARK)):
+        assert seen[scheme] == [_rgb(theme.paper), _rgb(theme.ink), _rgb(theme.ink)]
+
+
+def _rgb(colour: str) -> str:
+    return f"rgb({', '.join(str(int(colour[place : place + 2], 16)) for place in (1, 3, 5))})"
+
+
+def test_it_prints_light_with_all_figures_and_all_numbers(
+    show: Callable[..., Shown], needs: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    page = show(color_scheme="dark").page
+    page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
+    done = subprocess.run(
+        [needs("poppler", "pdftotext"), "-layout", tmp_path / "page.pdf", "-"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for details in page.query_selector_all("details"):
+        caption = details.query_selector("caption").text_content().partition(":")[0]
+        assert caption in done.stdout
+    assert done.stdout.count("torch_custom_function") > page.locator("details").count()  # in figures and in tables
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    shown = page.evaluate(
+        """() => [...document.querySelectorAll(".drawing")].filter(item => item.offsetHeight)
+            .map(item => [item.className, item.querySelector("svg").getBoundingClientRect().height])"""
+    )
+    assert len(shown) == page.locator("figure").count()
+    assert all("wide" in classes and "in-dark" not in classes for classes, _ in shown)
+    assert max(height for _, height in shown) < 250 / 25.4 * 96  # a page of A4 has 265 mm inside its margins
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(show: Callable[..., Shown], small_page: Path, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe looks for barriers")
+    page = show(small_page, color_scheme=scheme).page
+    for details in page.query_selector_all("details"):
+        details.evaluate("item => { item.open = true }")
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_it_needs_no_scripts(show: Callable[..., Shown]) -> None:
+    page = show(java_script_enabled=False).page
+    first = page.locator("details").first
+    table = first.locator("table")
+    assert not table.is_visible()
+    first.locator("summary").click()
+    assert table.is_visible()
+    page.locator("nav a").last.click()
+    assert page.url.endswith("#again")
+
+
+def test_names_cannot_run(show: Callable[..., Shown], small_page: Path) -> None:
+    shown = show(small_page, width=360)
+    assert shown.page.locator("script").count() == 0
+    assert shown.complaints == []
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert "<script>alert(1)</script>" in shown.page.locator("main").inner_text()

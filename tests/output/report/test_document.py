@@ -1,0 +1,373 @@
+"""What a report says, before any format: numbers, sentences, warnings, reasons."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from bench.data.store import read_crossovers
+from bench.model.case import Mode
+from bench.model.problem import Problem
+from bench.output.report.model import Bullets, Commands, FigureBlock, Paragraph, Table, Terms, plain
+
+Document = Callable[..., Any]
+
+
+def tables(document: Any) -> dict[str, Table]:
+    blocks = [block for section in document.sections for block in section.blocks]
+    found = [block.table if isinstance(block, FigureBlock) else block for block in blocks]
+    return {table.name: table for table in found if isinstance(table, Table)}
+
+
+def section(document: Any, anchor: str) -> Any:
+    return next(item for item in document.sections if item.anchor == anchor)
+
+
+def texts(document: Any, anchor: str) -> str:
+    """All words of a section that stand in no table."""
+    found = []
+    for block in section(document, anchor).blocks:
+        if isinstance(block, Paragraph):
+            found.append(plain(block.words))
+        elif isinstance(block, Bullets):
+            found += map(plain, block.items)
+        elif isinstance(block, Terms):
+            found += [f"{name}: {plain(words)}" for name, words in block.items]
+        elif isinstance(block, Commands):
+            found += block.lines
+        elif isinstance(block, FigureBlock):
+            found += [block.alt, plain(block.caption), plain(block.reading)]
+    return "\n".join(found)
+
+
+def cells(table: Table) -> list[list[str]]:
+    return [[cell.text for cell in row.cells] for row in table.rows]
+
+
+def sourced(document: Any) -> Iterator[tuple[Any, Any]]:
+    """Cells that name the columns of summary.csv which they show, with their row."""
+    for table in tables(document).values():
+        for row in table.rows:
+            yield from ((row, cell) for cell in row.cells if cell.source and row.key)
+
+
+def test_every_number_of_a_case_is_that_of_the_file(sample: Path, document: Document, in_file: Any) -> None:
+    made = document(sample)
+    found = list(sourced(made))
+    assert len(found) > 200
+    for row, cell in found:
+        assert list(cell.raw) == in_file(sample, row.key, cell.source), (row.key, cell)
+
+
+def test_the_tables_hold_every_measured_case_of_every_workload(sample: Path, document: Document) -> None:
+    found = tables(document(sample))
+    names = [[row.cells[0].text for row in found[f"result-{name}"].rows] for name in ("mlp-sgd", "mlp-dynamic")]
+    assert names[0] == ["numpy_manual", "tf_static_graph", "torch_autograd", "torch_custom_function", "torch_tensor"]
+    assert names[1] == ["numpy_dynamic", "torch_dynamic"]
+    assert cells(found["depths-mlp-dynamic"])[0] == ["numpy_dynamic", "numpy", "444 µs", "592 µs", "695 µs", "799 µs"]
+    first = cells(found["result-mlp-sgd"])[1]
+    assert first[:6] == ["tf_static_graph", "tf-graph", "415 µs", "413 … 445 µs", "0.881x", "0.827 … 0.906"]
+    assert first[6:] == ["~45 %", "~48 %", "~7 %", "-", "61 %"]
+
+
+def test_variants_are_groups_of_their_own(run: Any, measure: Any, finished: Any, document: Document) -> None:
+    for hidden in (50, 100):
+        measure(run, run.plan(problem=Problem(hidden=hidden)), 1e-3)
+    table = tables(document(finished(run)))["result-mlp-sgd"]
+    assert [(group.title, len(group.rows)) for group in table.groups] == [("hidden 50", 1), ("hidden 100", 1)]
+
+
+def pair(run: Any, measure: Any, ratio: float, rounds: int = 7, spread: float = 0.01) -> None:
+    measure(run, run.plan(), 1e-3, rounds=rounds)
+    measure(run, run.plan("torch_tensor", "torch-cpu"), 1e-3 / ratio, rounds=rounds, spread=spread)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "spread", "said"),
+    [
+        (2.0, 0.01, "torch_tensor on torch-cpu is 2.00x as fast as NumPy (95 % interval"),
+        (
+            0.5,
+            0.01,
+            "No implementation is faster than NumPy here: the closest, torch_tensor on torch-cpu, reaches 0.500x",
+        ),
+        (1.0, 0.30, "No implementation is shown to be faster than NumPy: the largest speedup, of torch_tensor"),
+    ],
+)
+def test_the_answer(
+    run: Any, measure: Any, finished: Any, document: Document, ratio: float, spread: float, said: str
+) -> None:
+    pair(run, measure, ratio, spread=spread)
+    made = document(finished(run))
+    assert plain(made.answer).startswith(said)
+    assert plain(made.answer).endswith("in mlp_sgd.")
+
+
+def test_a_sure_speedup_comes_before_a_larger_doubtful_one(
+    run: Any, measure: Any, finished: Any, document: Document
+) -> None:
+    pair(run, measure, 1.5)
+    measure(run, run.plan("torch_nn", "torch-cpu"), 0.65e-3, spread=0.95)
+    words = plain(document(finished(run)).answer)
+    assert words.startswith("torch_tensor on torch-cpu is 1.50x")
+    assert words.endswith("the largest speedup that is sure, in mlp_sgd.")
+
+
+def test_an_answer_without_interval_is_a_hint_and_warned_of(
+    run: Any, measure: Any, finished: Any, document: Document
+) -> None:
+    pair(run, measure, 3.0, rounds=3)
+    made = document(finished(run, ended_by="rounds", rounds=3))
+    assert "too few processes for an interval: take it as a hint" in plain(made.answer)
+    assert [plain(words) for words in made.warnings] == [
+        "Some cases have no interval: it needs 6 processes, and the least measured case had 3. A number without one is "
+        "no more than a hint."
+    ]
+
+
+def test_an_answer_without_a_baseline_names_the_fastest_step(
+    run: Any, measure: Any, finished: Any, document: Document
+) -> None:
+    measure(run, run.plan("torch_tensor", "torch-cpu"), 1e-3)
+    measure(run, run.plan("torch_autograd", "torch-cpu"), 2e-3)
+    made = document(finished(run), ())
+    assert "the fastest step is that of torch_tensor on torch-cpu with 1.00 ms" in plain(made.answer)
+    assert "their baseline numpy_manual was not measured" in texts(made, "result")
+    assert "Nor does it hold a speedup between two backends" in texts(made, "published")
+
+
+def test_a_budget_that_ended_the_run_is_warned_of_with_numbers(
+    run: Any, measure: Any, finished: Any, document: Document
+) -> None:
+    pair(run, measure, 2.0, spread=0.2)
+    (words,) = document(finished(run, ended_by="budget")).warnings
+    assert plain(words).startswith("The time budget ended the run before every speedup was known to the precision")
+    assert "± 2.0 %: 1 of 1 are not, and the least sure is known to ± " in plain(words)
+
+
+def test_a_budget_that_was_enough_is_no_warning(run: Any, measure: Any, finished: Any, document: Document) -> None:
+    pair(run, measure, 2.0, spread=0.0)
+    assert document(finished(run, ended_by="budget", target_precision=0.1)).warnings == ()
+
+
+def test_a_run_that_was_cut_off_is_warned_of(run: Any, measure: Any, finished: Any, document: Document) -> None:
+    pair(run, measure, 2.0)
+    (words,) = document(finished(run, ended_by="interrupted")).warnings
+    assert plain(words).startswith("The run did not come to its end. Interrupted after")
+    assert "bench run --resume results/" in plain(words)
+
+
+def test_flags_are_counted_and_most_of_them_is_a_warning(
+    build: ModuleType, run: Any, measure: Any, finished: Any, document: Document
+) -> None:
+    pair(run, measure, 2.0, spread=0.0)
+    run.samples = [
+        dataclasses.replace(row, flags="preempted pressure" if row.phase == "step" else "stolen") for row in run.samples
+    ]
+    made = document(finished(run, ended_by="precision"))
+    assert "Most samples were disturbed (70 of 70)" in plain(made.warnings[0])
+    rows = {row.cells[0].text: row.cells[1].raw for row in tables(made)["flags"].rows}
+    assert rows == {"preempted": (70,), "pressure": (70,), "stolen": (126,)}
+
+
+def test_throttled_rounds_and_unsettled_warm_ups_are_told(
+    run: Any, measure: Any, finished: Any, document: Document
+) -> None:
+    pair(run, measure, 2.0)
+    measure(run, run.plan("torch_nn", "torch-cpu"), 1e-3, throttled="thermal", warmup_settled=False, rounds=2)
+    made = document(finished(run))
+    assert "A device was throttled (thermal) in rounds 0, 1." in texts(made, "machine")
+    assert "The warm-up became steady in 0 of 2 processes." in texts(made, "machine")
+
+
+def test_what_was_not_measured_stands_by_reason(run: Any, measure: Any, finished: Any, document: Document) -> None:
+    pair(run, measure, 2.0)
+    for name in ("torch_nn", "torch_module"):
+        run.plan(name, "torch-cuda", "mlp_bias_sgd", skipped="no CUDA device")
+    run.process(
+        run.plan("torch_optim", "torch-cpu", "mlp_bias_adam"), status="wrong", reason="off by 1", verified=False
+    )
+    made = document(finished(run))
+    assert cells(tables(made)["unmeasured"]) == [
+        ["wrong", "off by 1", "torch_optim on torch-cpu"],
+        ["skipped", "no CUDA device", "torch_nn on torch-cuda, torch_module on torch-cuda"],
+    ]
+
+
+def sweep(run: Any, measure: Any) -> None:
+    """NumPy is overtaken at about hidden 100 by one and never by another; a third cannot be told from it."""
+    for hidden in (25, 50, 100, 200, 400):
+        problem = Problem(hidden=hidden)
+        measure(run, run.plan(problem=problem), 1e-5 * hidden)
+        measure(run, run.plan("torch_tensor", "torch-cpu", problem=problem), 0.49e-3 + 0.5e-5 * hidden)
+        measure(run, run.plan("tf_static_graph", "tf-graph", problem=problem), 2e-3 + 2e-5 * hidden)
+        run.plan("torch_tensor", "torch-cuda", problem=problem, skipped="no CUDA device")
+
+
+def test_crossovers_are_told_in_words_and_as_a_table(run: Any, measure: Any, finished: Any, document: Document) -> None:
+    sweep(run, measure)
+    folder = finished(run, axes={"hidden": [25, 50, 100, 200, 400]})
+    made = document(folder)
+    words = texts(made, "result")
+    assert "mlp_sgd: torch_tensor on torch-cpu, 2 CPU threads overtakes numpy_manual on numpy, 2 CPU threads" in words
+    rows = tables(made)["crossovers"].rows
+    frame = read_crossovers(folder)
+    assert [row.cells[4].raw[0] for row in rows] == [None if size != size else size for size in frame["size"]]
+    told = [row.cells[-1].text for row in rows]
+    assert told == [
+        "numpy_manual is faster below, torch_tensor above",
+        "numpy_manual is faster at every size",
+        "torch_tensor is faster at every size",
+    ]
+    assert [cell.text for cell in rows[1].cells[4:6]] == ["-", "-"]
+
+
+def test_crossovers_that_are_undecided_say_so(run: Any, measure: Any, finished: Any, document: Document) -> None:
+    for hidden in (50, 100):
+        measure(run, run.plan(problem=Problem(hidden=hidden)), 1e-3)
+        measure(run, run.plan("torch_tensor", "torch-cpu", problem=Problem(hidden=hidden)), 1e-3, spread=0.4)
+    made = document(finished(run))
+    assert "No two contenders are known to change places" in texts(made, "result")
+    (row,) = tables(made)["crossovers"].rows
+    assert row.cells[-1].text == "undecided: the intervals are too wide to tell"
+
+
+def gpu(build: ModuleType, run: Any, measure: Any) -> None:
+    for threads in (1, 2):
+        measure(run, run.plan(threads=threads), 1e-3)
+        measure(run, run.plan("torch_tensor", "torch-cpu", threads=threads), 1.6e-3)
+        measure(run, run.plan("torch_tensor", "torch-cuda", threads=threads), 2e-4)
+        measure(run, run.plan("torch_tensor", "torch-cuda", threads=threads, mode=Mode.TRANSFERRED_WARM), 4e-4)
+
+
+def test_a_gpu_stands_beside_the_published_numbers_with_both_fractions(
+    build: ModuleType, run: Any, measure: Any, finished: Any, document: Document
+) -> None:
+    gpu(build, run, measure)
+    run.samples = [dataclasses.replace(row, device_name=f"Imaginary {row.device}") for row in run.samples]
+    kinds = (("numpy", 100.0), ("torch-cuda", 1000.0))
+    peaks = [build.make_peak(name, gflops=most, threads=threads) for name, most in kinds for threads in (1, 2)]
+    made = document(finished(run, peaks=peaks))
+    assert "Nothing in this run was measured on a GPU" not in texts(made, "published")
+    rows = cells(tables(made)["beside"])
+    assert rows[0][1:] == ["64.0 … 77.4x", "not recorded", "not recorded", "not recorded"]
+    assert rows[2][0].endswith("torch_tensor on torch-cuda over numpy_manual")
+    assert rows[2][1] == "5.00x"
+    assert rows[2][3:] == ["13 %", "26 %"]
+    assert rows[3][0].endswith("torch_tensor on torch-cuda over itself on torch-cpu")
+    assert (rows[3][1], rows[3][4]) == ("8.00x", "16 %")
+    assert (
+        dict(made.facts)["Machine"] == "Imaginary Processor 3000 @ 2.80GHz, 2 CPUs, 7.45 GiB, Imaginary cuda, Linux 6.1"
+    )
+    card = tables(made)["card"]
+    assert [column.name for column in card.columns[3:]] == ["1 CPU thread", "2 CPU threads"]
+    assert cells(card)[0][:3] == ["torch_tensor on torch-cuda", "numpy_manual on numpy", "resident-warm"]
+
+
+def test_without_a_gpu_that_is_said_plainly(sample: Path, document: Document) -> None:
+    made = document(sample)
+    assert "Nothing in this run was measured on a GPU" in texts(made, "published")
+    rows = cells(tables(made)["beside"])
+    assert len(rows) == 2 + 4
+    assert rows[2] == [
+        "here, mlp_sgd: tf_static_graph on tf-graph over numpy_manual",
+        "0.881x",
+        "0.827 … 0.906",
+        "61 %",
+        "69 %",
+    ]
+    ratios = [row[3] for row in cells(tables(made)["published"])]
+    assert ratios == ["66.1x", "69.6x", "64.0x", "75.6x"]
+
+
+def test_methods_say_what_the_manifest_says(sample: Path, document: Document) -> None:
+    words = texts(document(sample), "methods")
+    for fact in (
+        "AMD EPYC, 2 CPUs, 23.5 GiB, Linux 6.18.44-fc-v657",
+        "Python 3.11.7, numpy 2.4.6, torch 2.13.0+cpu, tensorflow 2.21.0, stepbench 0.1.0",
+        "65fcbe4d434f530526fd82247db5cb81a09eb025",
+        "c090232cc20eac6ba813605892127fce95eda2feefc4c2ebbebce50019c0ca33",
+        "openblas 0.3.31.188.0",
+        "batch 64, 1000-100-10, float32, 1 CPU thread",
+        "seed 0",
+        "27 rounds",
+        "224 processes took 6139 samples",
+        "at most 1e-4 in float32",
+        "Hettmansperger and Sheather",
+        "bench run --threads 1 --out sample",
+        "The frequency governor is not known",
+    ):
+        assert fact in words, fact
+
+
+def test_methods_invent_nothing(run: Any, measure: Any, finished: Any, document: Document) -> None:
+    pair(run, measure, 2.0)
+    words = texts(document(finished(run, machine={"cpu": None, "python": None}, packages={})), "methods")
+    assert "Hardware. unknown." in words
+    assert "Python of unknown version, no framework of known version" in words
+    assert "git revision is not known" in words
+    assert "BLAS of NumPy is not known" in words
+    assert "None" not in words
+
+
+def test_methods_tell_of_changes_that_no_revision_holds(
+    run: Any, measure: Any, finished: Any, document: Document
+) -> None:
+    pair(run, measure, 2.0)
+    made = document(finished(run, git_revision="abc-dirty", rounds=8, ended_by="rounds"))
+    words = texts(made, "methods")
+    assert "Git revision abc with changes that are in no revision." in words
+    assert "The number of rounds was fixed beforehand: 8." in words
+
+
+def test_a_figure_has_words_for_who_does_not_see_it(sample: Path, document: Document) -> None:
+    made = document(sample)
+    first = next(block for block in section(made, "figures").blocks if isinstance(block, FigureBlock))
+    assert first.alt == (
+        "Speedup of one training step over NumPy: 8 cases; smallest speedup 0.551x: torch_module on torch-cpu in "
+        "mlp_bias_sgd; largest speedup 0.881x: tf_static_graph on tf-graph in mlp_sgd."
+    )
+    assert "right is faster" in plain(first.reading)
+    assert "heatmap: it has one size only: measure several with bench sweep." in texts(made, "figures")
+
+
+def test_every_figure_says_how_to_read_it() -> None:
+    from bench.output import figures
+    from bench.output.report.tables import SHOWN
+
+    for name in figures.names():
+        about = figures.about(name)
+        assert about.reading.endswith("."), name
+        assert about.shows, name
+        assert set(about.shows) <= set(SHOWN), name
+
+
+def test_the_history_has_a_row_a_run(
+    build: ModuleType, tmp_path: Path, measure: Any, finished: Any, document: Document
+) -> None:
+    for number, seconds in enumerate((1e-3, 2e-3, 3e-3)):
+        run = build.HandMade(tmp_path / f"run{number}")
+        measure(run, run.plan(), seconds)
+        finished(run, run_id=f"run{number}", created=f"2026-01-0{number + 1}T00:00:00+00:00")
+    table = tables(document(tmp_path / "run2", ("history",)))["figure-history"]
+    assert [row[:4] for row in cells(table)] == [
+        ["run0", "2026-01-01 00:00", "no revision", "1.00 ms"],
+        ["run1", "2026-01-02 00:00", "no revision", "2.00 ms"],
+        ["run2", "2026-01-03 00:00", "no revision", "3.00 ms"],
+    ]
+    assert table.groups[0].title == "numpy_manual on numpy, mlp_sgd"
+
+
+def test_names_of_tables_and_anchors_are_unique(sample: Path, document: Document) -> None:
+    made = document(sample, ("speedup", "phases", "ecdf", "samples"))
+    names = [table.name for table in tables(made).values()]
+    anchors = [item.anchor for item in made.sections]
+    blocks = [block for item in made.sections for block in item.blocks]
+    assert len(names) == sum(isinstance(block, Table | FigureBlock) for block in blocks)
+    assert len(set(names)) == len(names) > 10
+    assert len(set(anchors)) == len(anchors) == 7

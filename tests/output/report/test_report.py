@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bench.errors import DataFormatError, NothingToShowError
+from bench.output import report as package
+from bench.output.report import report
+
+
+def test_a_wheel_takes_every_template_with_it(root: Path) -> None:
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = settings["tool"]["setuptools"]["package-data"]["bench.output.report"]
+    folder = Path(package.__file__).parent
+    taken = {path for pattern in patterns for path in folder.glob(pattern)}
+    others = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert others == taken
+    assert len(taken) == 4
+
+
+def test_headline_figures_come_first_and_what_cannot_be_drawn_says_why(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def picture(data: object, name: str, kind: str, look: object) -> bytes:
+        if name == "ecdf":
+            raise NothingToShowError("its samples are missing: measure anew.")
+        return b""
+
+    monkeypatch.setattr("bench.output.figures.headlines", lambda: ("phases",))
+    monkeypatch.setattr("bench.output.figures.picture", picture)
+    monkeypatch.setattr("bench.output.figures.names", lambda: ("ecdf", "phases", "roofline"))
+    text = report(sample, "markdown")
+    assert text.index("(figures/phases.png)") < text.index("(figures/roofline.png)")
+    assert "- `ecdf`: its samples are missing: measure anew." in text
+    assert "ecdf.png" not in text
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataFormatError, match="is not the folder of a run"):
+        report(tmp_path, "html")

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.output import figures
+from bench.output.catalogue import figure_names, figure_titles
+
+
+def test_what_the_files_say_is_what_the_modules_say() -> None:
+    titles = figure_titles()
+    assert tuple(titles) == figures.names()
+    assert titles == {name: figures.title(name) for name in figures.names()}
+    assert all(titles.values())
+
+
+def test_a_module_that_begins_with_an_underscore_is_no_figure(tmp_path: Path) -> None:
+    for name in ("zebra.py", "_shared.py", "ant.py", "notes.txt"):
+        (tmp_path / name).write_text("")
+    assert figure_names([tmp_path]) == ("ant", "zebra")

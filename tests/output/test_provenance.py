@@ -1,0 +1,366 @@
+"""What a figure's file says about itself: written into the real formats, read back, refused where it is not ours."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import pytest
+
+from bench.errors import DataFormatError
+from bench.output.figures import FORMATS, Look
+from bench.output.figures._file import rendered
+from bench.output.provenance import Provenance, as_command, as_words, digest, read
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+kinds = pytest.mark.parametrize("kind", FORMATS)
+KEYS = {"png": "Source", "svg": "Source", "pdf": "Subject"}
+"""Where each format holds the notes."""
+AWKWARD = [
+    "plain",
+    'it\'s "quoted"',
+    "größer als 1 µs, 速度, 🎲",
+    "(unbalanced ((",
+    "back\\slash \\( \\n at the end\\",
+    "two\nlines\r\nand a\ttab",
+    "<b> & </dc:source> ]]> <!-- -->",
+    "\x1b[31mred\x1b[0m \x00\x07\x7f\x85\u202e\ufffe",
+    "%(name)s {brace} $(rm -rf ~) `id` ; | & > file",
+    "  spaces   around  ",
+    "",
+]
+
+
+def notes(**changes: str) -> Provenance:
+    values = {
+        "stepbench": "0.1.0",
+        "figure": "speedup",
+        "run_id": "20260102-030405-6",
+        "data_sha256": "0" * 64,
+        "command": "bench plot results/20260102-030405-6 --figure speedup",
+        "measured_by": "bench run",
+    }
+    return Provenance(**(values | changes))
+
+
+def blank() -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(1, 1))
+
+
+def made(path: Path, provenance: Provenance) -> Path:
+    path.write_bytes(rendered(blank, path.suffix[1:], Look(), provenance))
+    return path
+
+
+@kinds
+@pytest.mark.parametrize("text", AWKWARD, ids=range(len(AWKWARD)))
+def test_whatever_a_run_is_called_comes_back_from_each_format(tmp_path: Path, kind: str, text: str) -> None:
+    written = notes(
+        run_id=text,
+        stepbench=text,
+        figure=text,
+        data_sha256=text,
+        command=as_command(["bench", "plot", f"results/{text}"]),
+        measured_by=as_command(["bench", "run", "--out", text]),
+    )
+    path = made(tmp_path / f"figure.{kind}", written)
+    assert read(path) == written
+
+
+def test_an_svg_can_be_parsed_whatever_stands_in_it(tmp_path: Path) -> None:
+    def figure() -> Figure:
+        made = blank()
+        made.text(0, 0, "name\x1b[31m\x00\ufffe]]>")
+        return made
+
+    content = rendered(figure, "svg", Look(), notes(run_id=AWKWARD[7]))
+    root = ElementTree.fromstring(content)  # noqa: S314 - it is our own
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == ["name\ufffd[31m\ufffd\ufffd]]>"]
+
+
+@pytest.mark.parametrize("words", [["bench", "plot", text] for text in AWKWARD if "\x00" not in text], ids=range(10))
+def test_a_command_means_its_words_to_a_shell(words: list[str]) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"printf '%s\\0' {as_command(words)}"], capture_output=True, check=True, timeout=10
+    )
+    assert done.stdout.decode().split("\0")[:-1] == words
+    assert as_words(as_command(words)) == words
+
+
+@pytest.mark.parametrize(
+    "command", ["bench plot a; rm -rf b", "bench plot $(id)", "bench plot `id`", "bench plot 'a", "bench  plot", "a\nb"]
+)
+def test_what_a_shell_could_make_more_of_is_no_command_of_ours(command: str) -> None:
+    assert as_words(command) is None
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_the_title_names_figure_and_run_for_other_programs(tmp_path: Path, kind: str) -> None:
+    content = made(tmp_path / f"figure.{kind}", notes(run_id="sample \x1b \x00")).read_bytes()
+    assert rb"speedup of run sample \x1b \x00" in content.replace(rb"\\", b"\\")
+
+
+# --- the digest ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / name for name in ("a.csv", "b.csv", "c.csv")]
+    for path in paths:
+        path.write_bytes(f"the content of {path.name}".encode() * 5)
+    return paths
+
+
+def test_a_digest_is_the_same_for_the_same_files_wherever_they_lie(three: list[Path], tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for path in three:
+        (moved / path.name).write_bytes(path.read_bytes())
+    assert digest(three) == digest(moved / path.name for path in three)
+    assert len(digest(three)) == 64
+
+
+def test_a_digest_changes_with_any_byte_of_any_file(three: list[Path]) -> None:
+    found = {digest(three)}
+    for path in three:
+        content = path.read_bytes()
+        for place in (0, len(content) // 2, len(content) - 1):
+            changed = bytearray(content)
+            changed[place] ^= 1
+            path.write_bytes(changed)
+            found.add(digest(three))
+        path.write_bytes(content + b"\n")
+        found.add(digest(three))
+        path.write_bytes(content[:-1])
+        found.add(digest(three))
+        path.write_bytes(content)
+    assert len(found) == 1 + 3 * 5
+    assert digest(three) in found
+
+
+def test_a_digest_tells_which_file_holds_what(three: list[Path]) -> None:
+    a, b, c = three
+    before = digest(three)
+    a_content, b_content = a.read_bytes(), b.read_bytes()
+    a.write_bytes(b_content)
+    b.write_bytes(a_content)
+    assert digest(three) != before
+    a.write_bytes(a_content + b_content)  # one file's end is not another one's beginning
+    b.write_bytes(b"")
+    joined = digest(three)
+    a.write_bytes(a_content)
+    b.write_bytes(b_content)
+    assert joined != before
+    assert digest([b, a, c]) != before
+
+
+def test_a_file_that_is_missing_an_empty_one_and_one_that_is_not_asked_for_differ(three: list[Path]) -> None:
+    three[1].write_bytes(b"")
+    empty = digest(three)
+    three[1].unlink()
+    missing = digest(three)
+    assert len({empty, missing, digest([three[0], three[2]])}) == 3
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    with pytest.raises(DataFormatError, match=r"results cannot be read .*permissions"):
+        digest([tmp_path / "results"])
+
+
+# --- files that are not ours, or not whole ------------------------------------------------------------------------
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(DataFormatError) as caught:
+        read(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    return message.removeprefix(f"{path} ")
+
+
+@kinds
+def test_a_picture_of_another_program_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"figure.{kind}"
+    blank().savefig(path)
+    assert refused(path).startswith("does not say where it comes from")
+    foreign: dict[str, dict[str, str]] = {
+        "png": {"Source": "a camera"},
+        "svg": {"Source": "{}"},
+        "pdf": {"Subject": "[]"},
+    }
+    blank().savefig(path, metadata=foreign[kind])
+    assert refused(path).startswith("was drawn by another program or version")
+
+
+@kinds
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"command": "rm -rf results"},
+        {"command": "bench plot x; rm -rf results"},
+        {"command": "bench plot $(id)"},
+        {"command": ""},
+        {"measured_by": "bench run && id"},
+        {"run_id": None},
+        {"more": "than we know"},
+        {"figure": "x" * 200_000},
+    ],
+    ids=str,
+)
+def test_notes_that_stepbench_would_not_write_are_refused(tmp_path: Path, kind: str, forged: dict[str, object]) -> None:
+    path = tmp_path / f"figure.{kind}"
+    blank().savefig(path, metadata={KEYS[kind]: json.dumps(notes().model_dump() | forged)})
+    assert refused(path).startswith("was drawn by another program or version")
+
+
+@kinds
+def test_a_file_that_is_cut_off_is_refused_wherever_that_was(tmp_path: Path, kind: str) -> None:
+    path = made(tmp_path / f"figure.{kind}", notes())
+    content = path.read_bytes()
+    for part in (0.0, 0.1, 0.5, 0.9, 0.99):
+        path.write_bytes(content[: int(len(content) * part)])
+        assert refused(path).startswith("is damaged"), part
+    if kind != "svg":  # where lines may be missing
+        middle = len(content) // 2
+        path.write_bytes(content[: middle - 50] + content[middle + 50 :])
+        assert refused(path).startswith("is damaged")
+    path.write_bytes(content)
+    assert read(path) == notes()
+
+
+@kinds
+def test_a_name_that_does_not_tell_the_format_is_refused(tmp_path: Path, kind: str) -> None:
+    content = made(tmp_path / f"figure.{kind}", notes()).read_bytes()
+    for other in FORMATS:
+        path = tmp_path / f"renamed.{other}"
+        path.write_bytes(content)
+        if other != kind:
+            assert refused(path).startswith(f"is damaged, or no {other.upper()} file")
+    capitals = tmp_path / f"FIGURE.{kind.upper()}"
+    capitals.write_bytes(content)
+    assert read(capitals) == notes()
+    path = tmp_path / "figure.txt"
+    path.write_bytes(content)
+    assert "give a .png, .svg or .pdf file" in refused(path)
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(10_000_000_000)
+
+
+def _dangling(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+@kinds
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "does not exist"),
+        (_dangling, "does not exist"),
+        (_folder, "is not a file"),
+        (_pipe, "is not a file"),
+        (_huge, "is larger than any figure"),
+        (Path.touch, "is damaged"),
+    ],
+    ids=["missing", "dangling link", "folder", "pipe", "huge", "empty"],
+)
+def test_what_is_no_picture_at_all_is_named(
+    tmp_path: Path, kind: str, make: Callable[[Path], None], message: str
+) -> None:
+    path = tmp_path / f"figure.{kind}"
+    make(path)
+    assert refused(path).startswith(message)
+
+
+def test_an_svg_that_declares_entities_is_refused_before_they_grow(tmp_path: Path) -> None:
+    path = made(tmp_path / "figure.svg", notes())
+    laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 40))
+    whole = path.read_text(encoding="utf-8")
+    start, end = whole.index("<!DOCTYPE"), whole.index("<svg")
+    path.write_text(f'{whole[:start]}<!DOCTYPE svg [<!ENTITY l0 "ha">{laughs}]>{whole[end:]}', encoding="utf-8")
+    assert refused(path).startswith("is damaged")
+    path.write_text(f'{whole[:start]}<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>{whole[end:]}', "utf-8")
+    assert refused(path).startswith("is damaged")
+
+
+def test_a_png_that_would_not_fit_into_memory_is_refused(tmp_path: Path) -> None:
+    import struct
+    import zlib
+
+    path = made(tmp_path / "figure.png", notes())
+    content = bytearray(path.read_bytes())
+    for side in (12_000, 100_000):  # the first is a warning to Pillow, the second an error
+        content[16:24] = struct.pack(">II", side, side)
+        content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+        path.write_bytes(content)
+        assert refused(path).startswith("is damaged")
+
+
+def test_a_pdf_that_leads_in_circles_or_deep_down_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for info in (b"<< /Subject 5 0 R >>", b"<< /Subject " + b"[" * 100_000 + b"]" * 100_000 + b" >>"):
+        content = io.BytesIO(b"%PDF-1.4\n")
+        content.seek(0, io.SEEK_END)
+        places = {}
+        for number, value in (
+            (1, b"<< /Type /Catalog /Pages 2 0 R >>"),
+            (2, b"<< /Type /Pages /Kids [] /Count 0 >>"),
+            (3, info),
+            (5, b"5 0 R"),
+        ):
+            places[number] = content.tell()
+            content.write(b"%d 0 obj\n%s\nendobj\n" % (number, value))
+        start = content.tell()
+        content.write(b"xref\n0 1\n0000000000 65535 f \n")
+        for number, place in places.items():
+            content.write(b"%d 1\n%010d 00000 n \n" % (number, place))
+        content.write(b"trailer\n<< /Size 6 /Root 1 0 R /Info 3 0 R >>\nstartxref\n%d\n%%%%EOF\n" % start)
+        path = tmp_path / "figure.pdf"
+        path.write_bytes(content.getvalue())
+        assert refused(path).startswith(("is damaged", "does not say"))
+    assert caplog.messages == []  # they would stand on standard error
+
+
+def test_damage_anywhere_costs_one_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Bytes changed at random, from a fixed seed: what can still be read is unchanged or refused, never a traceback."""
+    import random
+
+    chance = random.Random(7)  # noqa: S311 - for tests
+    outcomes = set()
+    for kind in FORMATS:
+        path = made(tmp_path / f"figure.{kind}", notes())
+        content = path.read_bytes()
+        for _ in range(300):
+            changed = bytearray(content)
+            for _ in range(chance.choice((1, 5, 50))):
+                changed[chance.randrange(len(changed))] = chance.randrange(256)
+            path.write_bytes(changed)
+            try:
+                read(path)
+                outcomes.add("read")
+            except DataFormatError as error:
+                outcomes.add(str(error).removeprefix(f"{path} ")[:10])
+    assert outcomes >= {"read", "is damaged"}
+    assert caplog.messages == []  # they would stand on standard error
