@@ -49,16 +49,20 @@ def draw(data: RunData, look: Look) -> Figure:
         denser=_style.DENSEST,
         keys=_keys(profiled, look),
     )
-    scale, unit = time_unit(float(rows["median_seconds"].max()))
     several = _style.several_backends(rows)
     counts = [len(panel) for _, panel in panels]
     for number, (axis, (name, panel)) in enumerate(zip(frame.axes, panels, strict=True)):
+        longest = _longest(panel if apart else rows, data.summary)
+        scale, unit = time_unit(longest)
         _panel(axis, data.summary, panel, several, scale, frame)
         panel_title(axis, name, frame)
         axis.set_ylim(*_style.bars_limits(counts, number, frame.columns))
-        axis.set_xlim(0, _longest(panel if apart else rows, data.summary) / scale * 1.04)
+        axis.set_xlim(0, longest / scale * 1.04)
+        axis.locator_params(axis="x", nbins=(4 if apart else 5) if frame.narrow else 8)
+        if apart:
+            axis.xaxis.set_major_formatter(f"{{x:g}} {unit}")
     for axis in frame.axes[-frame.columns :]:
-        axis.set_xlabel(f"time of one step ({unit})")
+        axis.set_xlabel("time of one step" if apart else f"time of one step ({unit})")
     return frame.figure
 
 
@@ -83,7 +87,6 @@ def _panel(axis: Axes, summary: pd.DataFrame, panel: pd.DataFrame, several: bool
         whisker(axis, position, whole, row["low_seconds"] / scale, row["high_seconds"] / scale, look)
         beside(axis, position, duration(float(row["median_seconds"])), look)
     axis.grid(axis="x")
-    axis.locator_params(axis="x", nbins=5 if frame.narrow else 8)
     axis.set_yticks(positions, [_style.label(row, several, frame) for _, row in panel.iterrows()])
 
 

@@ -118,12 +118,12 @@ def test_pictures_are_drawn_and_named_from_the_reports_folder(
 ) -> None:
     (sample / "figures" / "speedup.png").unlink(missing_ok=True)
     inside = rendered(report(sample, "markdown"))
-    assert [source for source, _ in inside.pictures] == ["figures/phases.png", "figures/speedup.png"]
-    assert "8 cases; smallest speedup 0.551x: torch_module on torch-cpu" in inside.pictures[1][1]
+    assert [source for source, _ in inside.pictures] == ["figures/speedup.png", "figures/phases.png"]
+    assert "8 cases; smallest speedup 0.551x: torch_module on torch-cpu" in inside.pictures[0][1]
     assert (sample / "figures" / "speedup.png").read_bytes() == b"picture of speedup"
     elsewhere = tmp_path / "a b%"
     outside = rendered(report(sample, "markdown", elsewhere))
-    assert (elsewhere / unquote(outside.pictures[0][0])).resolve() == (sample / "figures" / "phases.png").resolve()
+    assert (elsewhere / unquote(outside.pictures[0][0])).resolve() == (sample / "figures" / "speedup.png").resolve()
 
 
 def test_names_cannot_break_out(
