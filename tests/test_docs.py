@@ -41,31 +41,49 @@ def test_the_commands_in_the_documents_exist(root: Path) -> None:
 
 
 def test_the_sample_run_can_be_read_and_belongs_to_this_version(root: Path) -> None:
-    from bench.data.store import read_manifest, read_processes, read_samples, read_summary
+    from bench.data.store import read_crossovers, read_manifest, read_processes, read_samples, read_summary
 
     folder = root / "results" / "sample"
     manifest = read_manifest(folder)
     assert manifest.run_id == "sample"
+    assert list(manifest.axes) == ["hidden"]
     assert len(read_samples(folder)) > 100
     assert set(read_processes(folder)["status"]) == {"ok"}
     assert set(read_summary(folder)["status"]) == {"ok", "skipped"}
+    assert "found" in set(read_crossovers(folder)["status"])
 
 
 def test_the_readmes_table_is_that_of_the_sample_run(root: Path) -> None:
     """A number that is shown was measured: the table in the README is made from the committed files."""
+    from bench.analysis.crossover import crossovers
     from bench.analysis.summarise import summarise
-    from bench.data.store import read_manifest, read_processes, read_samples
-    from bench.output.table import run_table
+    from bench.data.store import read_crossovers, read_manifest, read_processes, read_samples
+    from bench.output.sweep import sweep_table
     from bench.output.terminal import console
 
     folder = root / "results" / "sample"
-    manifest = read_manifest(folder)
-    rows = summarise(manifest, read_samples(folder), read_processes(folder))
+    manifest, samples, processes = read_manifest(folder), read_samples(folder), read_processes(folder)
+    rows = summarise(manifest, samples, processes)
+    assert [(row.status, row.size) for row in crossovers(manifest, samples, processes)] == [
+        (row["status"], None if row["size"] != row["size"] else row["size"])
+        for row in read_crossovers(folder).to_dict("records")
+    ]
     screen = console()
     with screen.capture() as captured:
-        screen.print(run_table(rows, manifest, 140))
+        screen.print(sweep_table(rows, manifest, read_crossovers(folder), 140))
     table = [line.rstrip() for line in captured.get().splitlines()]
     readme = (root / "README.md").read_text(encoding="utf-8")
     start = table.index(next(line for line in table if line.startswith("mlp_sgd:")))
-    for line in table[start : start + 7]:
+    crossing = [line for line in table if " overtakes " in line]
+    assert crossing
+    for line in [*table[start : start + 7], *crossing]:
         assert line in readme
+
+
+def test_the_figures_of_the_sample_run_show_its_files(root: Path) -> None:
+    """The pictures in the README are drawn from what is committed beside them."""
+    from bench.output.explanation import Freshness, explain
+
+    found = sorted((root / "results" / "sample" / "figures").iterdir())
+    assert len(found) >= 18
+    assert {explain(path, None).freshness for path in found} == {Freshness.SAME}

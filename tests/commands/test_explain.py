@@ -27,7 +27,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with results/sample, of which one figure is drawn in all formats."""
     top = tmp_path_factory.mktemp("explain")
     folder = top / "results" / "sample"
-    shutil.copytree(ROOT / "results" / "sample", folder, ignore=shutil.ignore_patterns("figures"))
+    shutil.copytree(ROOT / "tests" / "data" / "sample", folder, ignore=shutil.ignore_patterns("figures"))
     look = figures.Look(figures.Width.COLUMN, figures.Style.DARK)
     figures.draw(folder, ["speedup"], figures.FORMATS, look)
     return top

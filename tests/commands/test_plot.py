@@ -25,7 +25,7 @@ BENCH = Path(sys.executable).with_name("bench")
 def run(root: Path, tmp_path: Path) -> Path:
     """The sample run without its figures, below a folder that holds nothing else."""
     folder = tmp_path / "results" / "sample"
-    shutil.copytree(root / "results" / "sample", folder, ignore=shutil.ignore_patterns("figures"))
+    shutil.copytree(root / "tests" / "data" / "sample", folder, ignore=shutil.ignore_patterns("figures"))
     return folder
 
 

@@ -21,7 +21,7 @@ BENCH = Path(sys.executable).with_name("bench")
 def folder(root: Path, tmp_path: Path) -> Path:
     """The sample run without its figures, below a folder that holds nothing else."""
     made = tmp_path / "results" / "sample"
-    shutil.copytree(root / "results" / "sample", made, ignore=shutil.ignore_patterns("figures"))
+    shutil.copytree(root / "tests" / "data" / "sample", made, ignore=shutil.ignore_patterns("figures"))
     return made
 
 

@@ -38,7 +38,7 @@ Finish = Callable[..., Path]
 
 @pytest.fixture
 def sample(root: Path) -> Path:
-    return root / "results" / "sample"
+    return root / "tests" / "data" / "sample"
 
 
 @pytest.fixture

@@ -233,7 +233,7 @@ def test_several_names_may_be_given_with_commas(filled: Folder) -> None:
 
 def test_the_committed_sample_can_be_read(root: Path) -> None:
     result = on_all(root / "results", "--json", "--phase", "forward")
-    assert "torch_nn" in [item["implementation"] for item in json.loads(result.stdout)[0]["series"]]
+    assert "torch_tensor" in [item["implementation"] for item in json.loads(result.stdout)[0]["series"]]
     assert result.stderr == ""
 
 

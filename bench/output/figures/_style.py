@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -64,11 +64,24 @@ def _by(rows: pd.DataFrame, columns: list[str]) -> list[tuple[list[str], pd.Data
     return [([variant_word(name, value) for name, value in zip(columns, key, strict=True)], g) for key, g in groups]
 
 
-def shown(data: RunData, rows: pd.DataFrame, look: Look) -> tuple[list[tuple[str, pd.DataFrame]], str]:
-    """The panels that a figure of bars has room for, and a remark on the others; empty if all are shown.
+def bars_em(count: int) -> float:
+    """Height of so many bars, the panel reaching from `bars_limits`."""
+    return (count + 0.2) * BAR_EM
+
+
+def shown(
+    data: RunData, rows: pd.DataFrame, look: Look, panel_em: Callable[[int], float] = bars_em
+) -> tuple[list[tuple[str, pd.DataFrame]], str]:
+    """The panels that a figure has room for, and a remark on the others; empty if all are shown.
 
     Of a sweep the sizes that were asked for, not those that were added around crossovers; if these are still too many,
     the first, the last and some between them of each workload.
+
+    Args:
+        data: the run.
+        rows: headline rows.
+        look: width.
+        panel_em: height of what the axes of a panel of so many cases enclose, in ems.
     """
     every = panels(rows)
     added = {tuple(item.columns[name] for name in CASE_KEY) for item in data.manifest.cases if item.added}
@@ -77,15 +90,15 @@ def shown(data: RunData, rows: pd.DataFrame, look: Look) -> tuple[list[tuple[str
     if any(rows[name].nunique() > 1 for name in SIZES):
         kinds = [[item for item in asked if item[1]["workload"].iloc[0] == name] for name in WORKLOADS]
         kinds = [found for found in kinds if found]
-        quota = max(2, _most_panels(look, max(len(panel) for _, panel in asked)) // len(kinds))
+        quota = max(2, _most_panels(look, panel_em(max(len(panel) for _, panel in asked))) // len(kinds))
         asked = [found[place] for found in kinds for place in _spread(len(found), quota)]
     remark = "" if len(asked) == len(every) else f"{len(asked)} of {len(every)} panels, the others are in summary.csv"
     return asked, remark
 
 
-def _most_panels(look: Look, bars: int) -> int:
-    """Panels of so many bars that fit below one another on a page, or in two columns on a slide."""
-    room = (TALLEST - look.em(_HEAD_EM)) / look.em(bars_em(bars) + PANEL_EM)
+def _most_panels(look: Look, panel_em: float) -> int:
+    """Panels of such a height that fit below one another on a page, or in two columns on a slide."""
+    room = (TALLEST - look.em(_HEAD_EM)) / look.em(panel_em + PANEL_EM)
     return MOST_ON_SLIDE if look.width is Width.SLIDE else int(room)
 
 
@@ -107,11 +120,6 @@ def same_case(summary: pd.DataFrame, row: pd.Series[Any]) -> pd.Series[bool]:
     for name in CASE_KEY:
         chosen &= summary[name] == row[name]
     return chosen
-
-
-def bars_em(count: int) -> float:
-    """Height of so many bars, the panel reaching from `bars_limits`."""
-    return (count + 0.2) * BAR_EM
 
 
 def bars_limits(counts: Sequence[int], panel: int, columns: int) -> tuple[float, float]:

@@ -68,8 +68,11 @@ def draw(data: RunData, look: Look) -> Figure:
     rows = rows[(rows["median_seconds"] > 0) & rows.index.isin(steps[steps["seconds"] > 0]["case"])]
     if not len(rows):
         raise NothingToShowError("samples.csv holds no whole step of its cases: restore the file or measure anew.")
-    every = _style.panels(rows)
-    panels = [(name, _cases(panel, steps, rows)) for name, panel in every[: MOST_PANELS[look.width]]]
+    chosen, others = _style.shown(data, rows, look, _panel_em)
+    if len(chosen) > MOST_PANELS[look.width]:
+        chosen = chosen[: MOST_PANELS[look.width]]
+        others = f"the first {len(chosen)} of {len(_style.panels(rows))} panels"
+    panels = [(name, _cases(panel, steps, rows)) for name, panel in chosen]
     limits = [_limits(cases) for _, cases in panels]
     beyond = sum(
         int((case.sorted > high).sum()) for (_, cases), (_, high) in zip(panels, limits, strict=True) for case in cases
@@ -77,9 +80,9 @@ def draw(data: RunData, look: Look) -> Figure:
     frame = new_frame(
         look,
         TITLE,
-        _subtitle(rows, len(panels), len(every), beyond),
+        _subtitle(rows, beyond, others),
         _style.footer(data),
-        [_TOP * _CURVES_EM + (len(cases) + 0.5) * _ROW_EM for _, cases in panels],
+        [_panel_em(len(cases)) for _, cases in panels],
         columns=_style.columns_of(look, len(panels)),
         width_em=_style.PANEL_WIDTH_EM,
         denser=_DENSEST,
@@ -95,6 +98,11 @@ def draw(data: RunData, look: Look) -> Figure:
     for axis in frame.axes[-frame.columns :]:
         axis.set_xlabel("time of one step (log scale)")
     return frame.figure
+
+
+def _panel_em(cases: int) -> float:
+    """Height of the curves and the rows below them."""
+    return _TOP * _CURVES_EM + (cases + 0.5) * _ROW_EM
 
 
 def _cases(panel: pd.DataFrame, steps: pd.DataFrame, rows: pd.DataFrame) -> list[_Case]:
@@ -120,7 +128,7 @@ def _limits(cases: list[_Case]) -> tuple[float, float]:
     return padded(low, max(float(times[times <= near * _FAR].max()) for times in shown))
 
 
-def _subtitle(rows: pd.DataFrame, shown: int, panels: int, beyond: int) -> str:
+def _subtitle(rows: pd.DataFrame, beyond: int, others: str) -> str:
     samples, flagged, processes = (int(rows[name].sum()) for name in ("samples", "flagged", "processes"))
     return _style.remarks(
         _style.problem_line(rows),
@@ -128,7 +136,7 @@ def _subtitle(rows: pd.DataFrame, shown: int, panels: int, beyond: int) -> str:
         "curves: share of samples that took at most so long",
         "rows: ticks are medians of processes, marks their median as in the table",
         f"{beyond:,} sample{'s lie' if beyond > 1 else ' lies'} beyond the right edge" if beyond else "",
-        f"the first {shown} of {panels} panels" if shown < panels else "",
+        others,
     )
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from bench.data.store import read_samples, read_summary
 from bench.errors import NothingToShowError
-from bench.model.problem import Problem
 from bench.output.figures import Look, Width
 from bench.output.figures.ecdf import MOST_PANELS, MOST_POINTS
 
@@ -198,11 +197,11 @@ def test_a_case_looks_alike_in_all_panels_of_its_workload(sampled: Any, drawn: D
 @pytest.mark.parametrize("width", Width)
 def test_of_many_panels_the_first_are_shown_and_said(sampled: Any, drawn: Draw, width: Width) -> None:
     most = MOST_PANELS[width]
-    for batch in range(1, most + 3):
-        sampled.add("numpy_manual", "numpy", processes=1, samples=2, phases=False, problem=Problem(batch=batch))
+    for count in range(1, most + 3):
+        sampled.add("numpy_manual", "numpy", processes=1, samples=2, phases=False, threads=count)
     figure = drawn("ecdf", sampled, Look(width))
     titles = [axis.get_title(loc="left") for axis in figure.axes]
-    assert titles == [f"mlp_sgd, batch {batch}" for batch in range(1, most + 1)]
+    assert titles == [f"mlp_sgd, {count} CPU thread{'s' if count > 1 else ''}" for count in range(1, most + 1)]
     assert f"the first {most} of {most + 2} panels" in joined(figure)
 
 

@@ -162,3 +162,37 @@ def test_no_text_meets_another_where_a_panels_title_says_more_than_fits(
     for hidden, threads in ((100, 1), (20_000, 16)):
         swept.contenders([LONG[0]], "mlp_bias_adam", hidden=hidden, threads=threads)
     assert layout_problems(drawn(name, swept, look)) == []
+
+
+SIZES = (8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+@pytest.fixture
+def many_sizes(swept: Any) -> Any:
+    """Nine contenders at eight sizes, the smallest of which joined the sweep to find a crossover."""
+    from bench.model.problem import Problem
+
+    swept.axis, swept.sizes = "hidden", [*SIZES[1:], SIZES[0]]
+    swept.contenders([f"torch_{number}" for number in range(9)])
+    planned = []
+    for size in swept.sizes:
+        for name in ("numpy_manual", *(f"torch_{number}" for number in range(9))):
+            backend = "numpy" if name == "numpy_manual" else "torch-cpu"
+            case = swept.build.make_case(name, backend, problem=Problem(hidden=size))
+            planned.append(swept.build.planned_case(case).model_copy(update={"added": size == SIZES[0]}))
+    swept.manifest["cases"] = planned
+    return swept
+
+
+@pytest.mark.parametrize("name", ["speedup", "phases"])
+@pytest.mark.parametrize("width", Width)
+def test_a_sweep_shows_as_many_of_its_sizes_as_fit(many_sizes: Any, drawn: Draw, width: Width, name: str) -> None:
+    """The first, the last and some between, small to large; never one that was added around a crossover."""
+    figure = drawn(name, many_sizes, Look(width))
+    titles = [axis.get_title(loc="left") for axis in figure.axes if axis.get_title(loc="left")]
+    shown = [int(match[1]) for title in titles if (match := re.search(r"hidden (\d+)", title))]
+    assert shown == sorted(shown)
+    assert (shown[0], shown[-1]) == (16, 1024)
+    assert len(shown) == len(titles) < len(SIZES) - 1
+    assert f"{len(shown)} of {len(SIZES)} panels" in joined(figure)
+    assert figure.get_figheight() <= 9.4

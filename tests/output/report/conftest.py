@@ -95,7 +95,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The committed sample run, in a folder of its own that may be written to."""
     root = Path(__file__).resolve().parents[3]
     folder = tmp_path_factory.mktemp("runs") / "sample"
-    shutil.copytree(root / "results" / "sample", folder)
+    shutil.copytree(root / "tests" / "data" / "sample", folder)
     return folder
 
 
