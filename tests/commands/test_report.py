@@ -31,7 +31,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     drawing = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><path d="M 0 0"/></svg>'
     monkeypatch.setattr("bench.output.figures.names", lambda: ("phases", "speedup"))
     monkeypatch.setattr("bench.output.figures.picture", lambda data, name, kind, look: drawing)
-    monkeypatch.setattr("bench.output.report.html.picture", lambda data, name, kind, look: drawing)
 
 
 def call(*arguments: object) -> Result:

@@ -26,10 +26,10 @@ def bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A grid of two sizes and two formats, and a size that no memory holds."""
+    """A grid of two sizes and two formats, and a size that no memory holds; one round, so there are no intervals."""
     out = tmp_path_factory.mktemp("sweep") / "run"
     axes = ("--axis", "hidden=8,16,99999999", "--axis", "dtype=float32,float64")
-    done = bench(*axes, "-i", "numpy_manual,torch_tensor", *SMALL, "--rounds", "6", "--budget", "120s", "--out", out)
+    done = bench(*axes, "-i", "numpy_manual,torch_tensor", *SMALL, "--rounds", "1", "--budget", "120s", "--out", out)
     assert done.returncode == 0, done.stderr
     return out, done
 
@@ -44,7 +44,7 @@ def test_every_combination_is_a_case(swept: Any) -> None:
         for dtype in ("float32", "float64")
     )
     assert set(steps[steps["hidden"] < 100]["status"]) == {"ok"}
-    assert steps[steps["hidden"] < 100]["speedup_low"].notna().all()
+    assert steps[steps["hidden"] < 100]["speedup"].notna().all()
 
 
 def test_what_is_too_large_is_a_row_with_the_reason_and_was_never_started(swept: Any) -> None:

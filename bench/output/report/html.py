@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.output.figures import Look, RunData, Style, Width, picture
+from bench.output import figures
+from bench.output.figures import Look, RunData, Style, Width
 from bench.output.figures._look import DARK, LIGHT
 from bench.output.report.model import Cell, Document, FigureBlock, Raw
 from bench.output.report.svg import foreign_colours, inline, variables
@@ -38,10 +39,10 @@ def drawings(data: RunData, name: str) -> list[Drawing]:
     """
     found = []
     for word, width in _WIDTHS.items():
-        light = picture(data, name, "svg", Look(width))
+        light = figures.picture(data, name, "svg", Look(width))
         if foreign_colours(light):
             found.append(Drawing(f"{word} in-light", light, exchange=False))
-            dark = picture(data, name, "svg", Look(width, Style.DARK))
+            dark = figures.picture(data, name, "svg", Look(width, Style.DARK))
             found.append(Drawing(f"{word} in-dark", dark, exchange=False))
         else:
             found.append(Drawing(word, light, exchange=True))
