@@ -15,7 +15,7 @@ bench: $(VENV)/installed
 	$(BIN)/bench run $(BENCH_ARGS)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadscope
 
 # The pictures that figures are compared with; look at what git says has changed before you commit it.
 baselines: $(VENV)/installed-dev

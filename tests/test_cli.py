@@ -305,9 +305,13 @@ def cases_of(*arguments: str | Path, out: Path) -> list[tuple[str, int, str, str
 
 
 def test_threads_and_modes_on_the_command_line_give_a_case_for_each(tmp_path: Path) -> None:
-    options = ["-i", "numpy_manual", "--threads", "2,1,2", "--modes", "all"]
+    options = ["-i", "numpy_manual", "--threads", "2,1,2"]
     assert cases_of(*options, out=tmp_path / "r") == [
-        ("numpy_manual", threads, mode, "full") for threads in (2, 1) for mode in ("resident-warm", "resident-cold")
+        ("numpy_manual", threads, "resident-warm", "full") for threads in (2, 1)
+    ]
+    options = ["-i", "numpy_manual", "--threads", "1", "--modes", "all"]
+    assert cases_of(*options, out=tmp_path / "modes") == [
+        ("numpy_manual", 1, mode, "full") for mode in ("resident-warm", "resident-cold")
     ]
     peaks = read_manifest(tmp_path / "r").peaks
     assert [(peak.backend, peak.threads) for peak in peaks] == [("numpy", 2), ("numpy", 1)]

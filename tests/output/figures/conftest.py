@@ -289,7 +289,18 @@ def drawn() -> Callable[..., Figure]:
     return draw
 
 
-@pytest.fixture(params=[*itertools.product(("column", "page", "slide"), ("light",)), ("page", "dark")], ids="-".join)
+SLOW_LOOKS = (("slide", "light"), ("page", "dark"))
+"""Drawn in `make survival` only: a column is tighter than a slide, and dark differs from light in colours only."""
+
+
+@pytest.fixture(
+    params=[
+        ("column", "light"),
+        ("page", "light"),
+        *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW_LOOKS),
+    ],
+    ids="-".join,
+)
 def look(request: pytest.FixtureRequest) -> Any:
     """Each width, and dark once: it differs from light in colours only."""
     from bench.output.figures import Look, Style, Width
