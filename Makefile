@@ -15,7 +15,7 @@ bench: $(VENV)/installed
 	$(BIN)/bench run $(BENCH_ARGS)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadscope
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # The pictures that figures are compared with; look at what git says has changed before you commit it.
 baselines: $(VENV)/installed-dev

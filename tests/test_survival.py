@@ -181,7 +181,8 @@ def test_a_full_disk_loses_nothing_that_was_finished_and_the_run_can_be_resumed(
     assert done.returncode == 0, done.stderr
     after = read_samples(out)
     assert len(read_processes(out)) == 6
-    assert after.iloc[: len(whole)].equals(whole)
+    # Text by text: a flag that only later samples carry is a category more.
+    assert after.iloc[: len(whole)].astype("str").equals(whole.astype("str"))
 
 
 def test_a_resumed_run_is_like_one_that_was_never_interrupted(tmp_path: Path) -> None:
