@@ -1,5 +1,6 @@
 """stepbench: a benchmark harness for one training step. These are the names an implementation needs."""
 
+import bench.backends  # noqa: F401 - importing them registers the backends that come with the harness
 from bench.model.data import Data
 from bench.model.device import Availability, Backend, Device, Settings, Stream
 from bench.model.problem import Dtype, Problem

@@ -1,7 +1,7 @@
 """Program 5: the network as a TensorFlow graph that is built once and then executed again and again."""
 
 from bench import BACKWARD, FORWARD, UPDATE, Stage, State, Step, implementation
-from bench.model.tf_trace import traced_operations
+from bench.backends.tf_trace import traced_operations
 
 
 @implementation("tf_static_graph", framework="tensorflow", workload="mlp_sgd", fused=True)

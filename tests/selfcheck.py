@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from bench import BACKWARD, FORWARD, UPDATE, Device, Problem, Stage, State, Step
-from bench.analysis.stats import median_estimate
 from bench.data.schema import Method
 from bench.model.backends import BACKENDS
 from bench.model.data import make_data
 from bench.model.device import Settings
 from bench.model.registry import discover
+from bench.stats.estimates import median_estimate
 from bench.timing.clock import Now, host_now, resolution
 from bench.timing.measure import measure
 from bench.timing.passes import Rig, time_whole

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ORDER = ["errors", "model", "data", "analysis", "oracle", "timing", "run", "output", "options", "commands", "cli"]
-ORDER += ["pytest_plugin"]
+ORDER = ["errors", "model", "backends", "machine", "data", "stats", "oracle", "timing", "analysis", "run", "output"]
+ORDER += ["options", "commands", "cli", "pytest_plugin"]
 """Every file imports only from its own folder or from those before it in this list."""
 FRAMEWORKS = {"torch", "tensorflow"}
 
@@ -68,7 +68,7 @@ def test_only_one_file_synchronises_and_only_one_knows_cuda(root: Path) -> None:
         }
 
     assert holding(r"(?<!cuda\.)\bsynchronize\(\)") == {"timing/passes.py"}
-    assert holding(r"\btorch\.cuda\b") == {"model/torch_backend.py"}
+    assert holding(r"\btorch\.cuda\b") == {"backends/torch.py"}
 
 
 def test_the_public_names_are_what_an_implementation_needs() -> None:
@@ -89,8 +89,8 @@ def test_every_constraint_is_exact_and_covers_what_is_asked_for(root: Path) -> N
 
 
 def test_the_device_model_recommends_the_pinned_versions(root: Path) -> None:
-    from bench.model.tensorflow_backend import TENSORFLOW_PIN
-    from bench.model.torch_backend import TORCH_PIN
+    from bench.backends.tensorflow import TENSORFLOW_PIN
+    from bench.backends.torch import TORCH_PIN
 
     lines = (root / "constraints.txt").read_text().splitlines()
     assert TORCH_PIN in lines

@@ -59,7 +59,7 @@ import random
 from bench import Problem
 from bench.errors import ChildError
 from bench.run import pairs
-from bench.run.zygotes import Zygotes
+from bench.run.pool import Zygotes
 from bench.timing.protocol import Batched
 
 NANOSECONDS = {"forward": 200_000, "backward": 300_000, "update": 100_000, "step": 600_000}

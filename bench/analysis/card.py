@@ -14,10 +14,10 @@ import pandas as pd
 
 from bench.analysis.baseline import is_fair
 from bench.analysis.invalid import throttled_rounds
-from bench.analysis.stats import Estimate, ratio_estimate
 from bench.analysis.whole import whole_step_medians
 from bench.data.schema import CASE_KEY, Status
 from bench.model.workload import WORKLOADS
+from bench.stats.estimates import Estimate, ratio_estimate
 
 
 @dataclass(frozen=True)

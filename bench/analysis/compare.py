@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.analysis.stats import Estimate, median_estimate, unpaired_ratio_estimate
 from bench.analysis.stored import CaseKey, CaseTimes, StoredRun, trouble, untried
 from bench.data.schema import CASE_KEY, STEP, Manifest, Status
+from bench.stats.estimates import Estimate, median_estimate, unpaired_ratio_estimate
 
 IDENTITY = ("cpu", "cpus_usable", "memory_bytes", "python")
 """What must agree for two machines to count as the same."""

@@ -22,9 +22,9 @@ import pandas as pd
 
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.scaling import Contender, Plane, planes
-from bench.analysis.stats import Estimate, median_estimate
 from bench.analysis.whole import whole_step_medians
 from bench.data.schema import CASE_KEY, SCHEMA_VERSION, SIZES, Crossing, CrossoverRow, Manifest, Status
+from bench.stats.estimates import Estimate, median_estimate
 
 Rounds = Mapping[int, float]
 """Seconds of a whole step by round: one process each."""

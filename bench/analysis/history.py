@@ -14,11 +14,11 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.changepoint import change_points
 from bench.analysis.compare import NEVER_IN_A_STEP
-from bench.analysis.stats import Estimate
 from bench.data.schema import CASE_KEY, HOST, STEP, Manifest, Method, Status
 from bench.errors import DataFormatError
+from bench.stats.changepoint import change_points
+from bench.stats.estimates import Estimate
 
 _FRAMEWORKS = ("numpy", "torch", "tensorflow")
 

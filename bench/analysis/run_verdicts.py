@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from bench.analysis.decision import PhaseChange, changed_phases
-from bench.analysis.paired import Floats, step_down_families
 from bench.analysis.rule import (
     ColumnVerdict,
     Criteria,
@@ -28,9 +27,10 @@ from bench.analysis.rule import (
     worst,
 )
 from bench.analysis.stored import PHASES, CaseKey, CaseTimes, trouble, untried
-from bench.analysis.unpaired import detectable_shift, processes_needed, shift, shift_bounds, slower_p
 from bench.data.schema import CASE_KEY, STEP
 from bench.errors import NothingRanError
+from bench.stats.paired import Floats, step_down_families
+from bench.stats.unpaired import detectable_shift, processes_needed, shift, shift_bounds, slower_p
 
 Groups = tuple[Floats, Floats]
 """The logarithms of A's and of B's times, one a process."""

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.invalid import throttled_rounds
-from bench.analysis.paired import Floats
 from bench.analysis.summarise import summarise
 from bench.data.schema import CASE_KEY, HOST, STEP, Manifest, Method, Status
 from bench.model.step import ALL_PHASES
+from bench.stats.paired import Floats
 
 CaseKey = tuple[Any, ...]
 """The values of `CASE_KEY`."""

@@ -16,7 +16,6 @@ import pandas as pd
 from bench.analysis.baseline import is_fair
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.roofline import gemm_flops
-from bench.analysis.stats import Estimate, median_estimate, ratio_estimate
 from bench.data.schema import (
     CASE_KEY,
     DEVICE,
@@ -35,6 +34,7 @@ from bench.data.schema import (
 from bench.model.problem import Dtype, Problem
 from bench.model.step import ALL_PHASES
 from bench.model.workload import WORKLOADS, Workload
+from bench.stats.estimates import Estimate, median_estimate, ratio_estimate
 
 CaseKey = tuple[Any, ...]
 PEAK_ALLOWANCE = 1.25

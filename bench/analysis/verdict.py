@@ -16,15 +16,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bench.analysis.paired import (
-    FLIPS,
-    Floats,
-    hodges_lehmann,
-    pairs_needed,
-    sign_flip_test,
-    signed_rank_bounds,
-    step_down_families,
-)
 from bench.analysis.rule import (
     ColumnVerdict,
     Criteria,
@@ -37,8 +28,17 @@ from bench.analysis.rule import (
     family_verdict,
     worst,
 )
-from bench.analysis.stats import detectable_slowdown
 from bench.errors import UsageError
+from bench.stats.estimates import detectable_slowdown
+from bench.stats.paired import (
+    FLIPS,
+    Floats,
+    hodges_lehmann,
+    pairs_needed,
+    sign_flip_test,
+    signed_rank_bounds,
+    step_down_families,
+)
 
 __all__ = [
     "Column",

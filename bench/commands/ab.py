@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from bench.commands.judging import CRITERIA, PROBLEM, decide, finish, revisions
 from bench.errors import UsageError
 from bench.options import with_options
+from bench.options.judging import CRITERIA, PROBLEM, decide, finish, revisions
 
 
 @click.command()

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from bench.commands.judging import CRITERIA, PROBLEM, decide, finish, revisions
 from bench.options import with_options
+from bench.options.judging import CRITERIA, PROBLEM, decide, finish, revisions
 
 
 @click.command()

@@ -94,7 +94,7 @@ def _of_machine(runs: list[RunFiles], folder: Path, machine: str) -> list[RunFil
     if machine == "all":
         return runs
     from bench.analysis.history import machine_of
-    from bench.timing.environment import machine_facts
+    from bench.machine.environment import machine_facts
 
     here = machine_of(machine_facts())
     found = [run for run in runs if run.machine == here]

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from bench.commands.planning import choice, is_given, measuring_seconds, refuse_beside_resume, show_run
 from bench.options import CHOOSING, SIZE, SIZING, Duration, Percent, with_options
+from bench.options.planning import choice, is_given, measuring_seconds, refuse_beside_resume, show_run
 
 
 @click.command()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.planning import choice, is_given, measuring_seconds, refuse_beside_resume, show_run
 from bench.errors import UsageError
 from bench.options import CHOOSING, SIZE, SIZING, Duration, Percent, with_options
+from bench.options.planning import choice, is_given, measuring_seconds, refuse_beside_resume, show_run
 
 if TYPE_CHECKING:
     from bench.model.axis import Axis
@@ -145,8 +145,8 @@ def _axes(texts: tuple[str, ...], preset: str | None) -> tuple[Axis, ...]:
     Raises:
         UsageError: there is none, one is given twice, or as an option as well.
     """
+    from bench.machine.environment import usable_cpus
     from bench.model.axis import parse_axis
-    from bench.timing.environment import usable_cpus
 
     found: dict[str, Axis] = {}
     for text in texts:
@@ -175,7 +175,7 @@ def _planned(axes: tuple[Axis, ...], seed: int, chosen: dict[str, Any]) -> tuple
 
 def _warn_of_budget(planned: tuple[Planned, ...], budget: float) -> None:
     """Say beforehand if not even six rounds can fit: then no interval can be given."""
-    from bench.run.precision import MIN_ROUNDS
+    from bench.run.ledger import MIN_ROUNDS
 
     live = sum(1 for item in planned if not item.skipped)
     least = live * MIN_ROUNDS * _SECONDS_A_PROCESS

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from bench.commands.planning import choice
 from bench.options import CHOOSING, SIZING, with_options
+from bench.options.planning import choice
 
 
 @click.command()

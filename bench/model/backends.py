@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from bench.errors import LoadError
 from bench.model.device import Backend
-from bench.model.numpy_backend import NumpyBackend
-from bench.model.tensorflow_backend import TensorflowGraphBackend
-from bench.model.torch_backend import CudaBackend, TorchBackend
 
-BACKENDS: dict[str, Backend] = {
-    item.name: item for item in (NumpyBackend(), TorchBackend(), CudaBackend(), TensorflowGraphBackend())
-}
+BACKENDS: dict[str, Backend] = {}
 
 
 def backends_of(framework: str) -> tuple[Backend, ...]:

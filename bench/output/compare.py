@@ -13,9 +13,7 @@ from rich.text import Text
 
 from bench.analysis.compare import Comparison
 from bench.analysis.run_verdicts import CaseVerdict, RunsJudged
-from bench.analysis.stats import Estimate
 from bench.analysis.stored import CaseKey
-from bench.analysis.unpaired import can_show, processes_needed
 from bench.analysis.verdict import Criteria, Verdict
 from bench.data.schema import CASE_KEY, Manifest
 from bench.output.terminal import plain_table
@@ -24,6 +22,8 @@ from bench.output.verdicts import STYLES, calibration_note, slowdown, step_evide
 from bench.run.ab import Decided
 from bench.run.calibration import Calibration
 from bench.run.contest import Comparison as Contested
+from bench.stats.estimates import Estimate
+from bench.stats.unpaired import can_show, processes_needed
 
 LESS_SURE = (
     "Two runs at two times are less sure than `bench ab`: how the machine drifted from one to the other is in no "

@@ -11,11 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.changepoint import ALPHA, fewest_values
 from bench.analysis.history import Change, History, Point, Series
 from bench.data.schema import STEP
 from bench.output.terminal import plain_table
 from bench.output.text import duration, duration_interval, significant
+from bench.stats.changepoint import ALPHA, fewest_values
 
 MOST_SHOWN = 3
 """With more series than this their single runs are left to --json and to a choice with -i."""

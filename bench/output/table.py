@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.card import CardCell
-from bench.analysis.stats import MIN_PROCESSES
 from bench.data.schema import DEVICE, STEP, Manifest, Method, Status, SummaryRow, is_headline
 from bench.model.step import ALL_PHASES
 from bench.model.workload import WORKLOADS
@@ -30,6 +29,7 @@ from bench.output.text import (
     variant_word,
 )
 from bench.run.plan import Planned
+from bench.stats.estimates import MIN_PROCESSES
 from bench.timing.protocol import Reply
 
 _WIDE, _MIDDLE = 118, 94

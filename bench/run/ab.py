@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from bench.analysis.decision import PhaseChange, after_first_stage, after_second_stage, changed_phases
-from bench.analysis.paired import pair_value, pairs_needed
 from bench.analysis.verdict import Column, ColumnVerdict, Criteria, Family, FamilyVerdict, Statistic, Verdict, judge
 from bench.data.schema import STEP, PairRow, case_columns
 from bench.data.store import append_pairs
@@ -26,6 +25,7 @@ from bench.run.asking import Truths
 from bench.run.matching import Match
 from bench.run.pairs import A, B, Pair, PairCase, Pairing
 from bench.run.runner import Watcher
+from bench.stats.paired import pair_value, pairs_needed
 
 PHASES = (STEP, *map(str, ALL_PHASES))
 

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from bench.analysis.decision import changed_phases
-from bench.analysis.rates import binomial_interval
 from bench.analysis.verdict import Criteria, FamilyVerdict, Verdict, judge
 from bench.errors import ChildError, NothingRanError
 from bench.model.problem import Problem
@@ -29,8 +28,9 @@ from bench.run.calibration import Calibration, Rate, fingerprint, save
 from bench.run.contest import pinned_cpu
 from bench.run.pairs import A, Arm, B, Pair, PairCase, Pairing
 from bench.run.plan import Planned, choose, plan_cases
+from bench.run.pool import Zygotes
 from bench.run.runner import Watcher
-from bench.run.zygotes import Zygotes
+from bench.stats.rates import binomial_interval
 
 CALIBRATED = "torch_autograd"
 PAIRS = 20

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.analysis.compare import IDENTITY, identity
 from bench.data.store import write_atomically
-from bench.timing.environment import machine_facts, package_versions
+from bench.machine.environment import machine_facts, package_versions
 
 HOME = "STEPBENCH_HOME"
 _LIBRARIES = ("numpy", "torch", "tensorflow")

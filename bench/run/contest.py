@@ -16,17 +16,17 @@ from typing import Any
 from bench import __version__
 from bench.analysis.verdict import Criteria, Verdict, worst
 from bench.data.store import create_pairs, write_atomically
+from bench.machine.environment import machine_facts, package_versions
 from bench.model.device import Backend
 from bench.model.problem import Problem
 from bench.run.ab import Contest, Decided, Volume
 from bench.run.asking import Truths
 from bench.run.matching import Match
 from bench.run.pairs import A, B, Pairing
+from bench.run.pool import Zygotes
 from bench.run.runner import Watcher
 from bench.run.session import RESULTS
 from bench.run.sides import Side
-from bench.run.zygotes import Zygotes
-from bench.timing.environment import machine_facts, package_versions
 
 VERDICTS = "verdicts.json"
 RENEW_PAIRS = 4

@@ -7,17 +7,17 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.analysis.stats import detectable_slowdown
+from bench.backends.nvidia import NvidiaGpu, absent_reason
 from bench.data.schema import Status
+from bench.machine.conditions import Finding, gpu_findings, machine_findings, steal_finding, steal_share
+from bench.machine.environment import machine_facts, package_versions
 from bench.model.backends import BACKENDS
-from bench.model.nvidia import NvidiaGpu, absent_reason
 from bench.run.asking import Asks, Truths, ask_case
 from bench.run.plan import Planned
 from bench.run.records import whole_step_seconds
 from bench.run.runner import Watcher
+from bench.stats.estimates import detectable_slowdown
 from bench.timing.clock import Now, host_now, resolution
-from bench.timing.conditions import Finding, gpu_findings, machine_findings, steal_finding, steal_share
-from bench.timing.environment import machine_facts, package_versions
 from bench.timing.policy import Policy
 
 AA_POLICY = Policy(process_seconds=0.12)

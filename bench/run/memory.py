@@ -7,10 +7,10 @@ from math import prod
 
 import psutil
 
+from bench.machine.environment import cgroup_memory
 from bench.model.device import Backend
 from bench.model.problem import Problem
 from bench.model.workload import Workload
-from bench.timing.environment import cgroup_memory
 
 _TRUTH_COPIES = 24
 """Float64 copies of weights and gradients that the oracle holds while it works out the truth of four steps."""

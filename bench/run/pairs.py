@@ -19,8 +19,8 @@ from bench.data.schema import STEP, Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.case import Case
 from bench.model.device import Backend
+from bench.run.interpreter import Conversation
 from bench.run.plan import Planned
-from bench.run.zygote import Conversation
 from bench.timing.protocol import Batch, Batched, Request, Task
 
 A, B = "A", "B"

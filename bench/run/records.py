@@ -9,9 +9,9 @@ from bench.analysis.crossover import crossovers
 from bench.analysis.summarise import summarise
 from bench.data.schema import HOST, STEP, Manifest, Method, ProcessRow, SampleRow, SummaryRow, case_columns
 from bench.data.store import RunStore, read_processes, read_samples
+from bench.machine.environment import cpu_name
 from bench.model.case import Case
 from bench.model.condition import THROTTLED
-from bench.timing.environment import cpu_name
 from bench.timing.protocol import Reply
 
 _cpu_name = cache(cpu_name)

@@ -18,8 +18,8 @@ import pandas as pd
 from bench.analysis.crossover import CASE_BY, Point, case_key, changes, pair_points, pairs
 from bench.analysis.scaling import Contender, Plane, planes
 from bench.model.workload import WORKLOADS
+from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned
-from bench.run.precision import MIN_ROUNDS, Ledger
 
 
 @dataclass(frozen=True)

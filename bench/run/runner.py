@@ -12,8 +12,8 @@ from bench.data.store import RunStore
 from bench.model.case import Case
 from bench.model.device import Backend
 from bench.run.asking import Asks, Truths, ask_case, ask_device
+from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned, round_order
-from bench.run.precision import MIN_ROUNDS, Ledger
 from bench.run.records import rows_of, whole_step_seconds, write_summary
 from bench.run.refine import Refinement
 from bench.timing.policy import Policy

@@ -16,6 +16,14 @@ from bench.data.repair import repair
 from bench.data.schema import Manifest, Status, SummaryRow
 from bench.data.store import RunStore, read_manifest
 from bench.errors import NothingRanError, UsageError
+from bench.machine.conditions import machine_findings
+from bench.machine.environment import (
+    constraints_sha256,
+    git_revision,
+    machine_facts,
+    package_versions,
+    thread_variables,
+)
 from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
 from bench.model.problem import Problem
@@ -23,19 +31,11 @@ from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case
 from bench.run.doctor import Report, examine
 from bench.run.plan import Planned, check_devices, choose, plan_cases
+from bench.run.pool import Zygotes
 from bench.run.prove import Proof, prove
 from bench.run.refine import Refinement
 from bench.run.resume import check_same, done_so_far, planned_of, source_hashes
 from bench.run.runner import Done, Limits, Runner, Watcher
-from bench.run.zygotes import Zygotes
-from bench.timing.conditions import machine_findings
-from bench.timing.environment import (
-    constraints_sha256,
-    git_revision,
-    machine_facts,
-    package_versions,
-    thread_variables,
-)
 from bench.timing.protocol import Reply
 
 RESULTS = Path("results")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bench.errors import LoadError, UsageError
 from bench.model.registry import Registry, discover, load_each
+from bench.run.interpreter import Interpreter
 from bench.run.revisions import checked_out, commit_of, repository
-from bench.run.zygote import Interpreter
 
 IMPLEMENTATIONS = "implementations"
 _MARK = re.compile(rb"^\s*@(\w+\.)*(implementation|backend)\b", re.MULTILINE)

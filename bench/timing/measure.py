@@ -22,9 +22,9 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from bench.data.schema import FIRST_STEP, STEP, Method
+from bench.machine.disturbance import LAUNCH_BOUND, UNSETTLED, Observe, unobserved
 from bench.model.step import ALL_PHASES, Phase, Step
 from bench.timing.device_clock import DeviceClock
-from bench.timing.disturbance import LAUNCH_BOUND, UNSETTLED, Observe, unobserved
 from bench.timing.passes import Rig, Taken, time_staged, time_whole
 from bench.timing.policy import Policy, Sample
 

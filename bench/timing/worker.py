@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.data.schema import Status
 from bench.errors import StepbenchError, StepError
+from bench.machine.disturbance import KernelCounters, Observe, together, watching
 from bench.model.backends import BACKENDS
 from bench.model.data import Data, make_data
 from bench.model.device import Backend, Device, Settings
@@ -22,7 +23,6 @@ from bench.model.step import Step
 from bench.oracle.truth import load_truth
 from bench.oracle.verify import Verification, verify
 from bench.timing.clock import host_now, resolution
-from bench.timing.disturbance import KernelCounters, Observe, together, watching
 from bench.timing.energy import energy_of_step
 from bench.timing.measure import Measurement, first_step, measure
 from bench.timing.modes import build_in_mode

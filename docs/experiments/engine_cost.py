@@ -30,9 +30,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.analysis.stats import median_estimate
 from bench.data.store import read_manifest
 from bench.run.resume import done_so_far
+from bench.stats.estimates import median_estimate
 
 AIM = 0.02
 STEP = """

@@ -36,7 +36,6 @@ from pathlib import Path
 import numpy as np
 
 from bench.analysis.decision import changed_phases
-from bench.analysis.rates import binomial_interval
 from bench.analysis.verdict import Criteria, Verdict, judge
 from bench.model.problem import Problem
 from bench.model.registry import discover
@@ -47,7 +46,8 @@ from bench.run.calibrate import arms_of, name_of
 from bench.run.contest import pinned_cpu
 from bench.run.pairs import A, B, PairCase, Pairing
 from bench.run.plan import choose, plan_cases
-from bench.run.zygotes import Zygotes
+from bench.run.pool import Zygotes
+from bench.stats.rates import binomial_interval
 
 PAIRS = 20
 SHARES = (0.0, 0.02, 0.05, 0.10)

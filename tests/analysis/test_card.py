@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from bench.analysis.card import CardCell, speedup_card
-from bench.analysis.stats import ratio_estimate
 from bench.data.schema import Status
 from bench.model.case import Mode
 from bench.model.device import Precision
+from bench.stats.estimates import ratio_estimate
 
 
 @pytest.fixture

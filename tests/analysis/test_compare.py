@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from bench.analysis.compare import also_different, compare, differences, incomparable
-from bench.analysis.stats import unpaired_ratio_estimate
 from bench.analysis.stored import CaseKey, CaseTimes, StoredRun, case_times
 from bench.data.schema import CASE_KEY, Method, Status
 from bench.data.store import read_manifest, read_processes, read_samples
 from bench.model.problem import Dtype, Problem
+from bench.stats.estimates import unpaired_ratio_estimate
 
 
 @pytest.fixture

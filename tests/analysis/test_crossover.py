@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bench.analysis.crossover import Point, changes, crossovers, points, verdict
-from bench.analysis.stats import Estimate
 from bench.data.schema import Crossing, Status
 from bench.data.store import read_manifest, read_processes, read_samples
 from bench.model.problem import Problem
+from bench.stats.estimates import Estimate
 
 
 def point(size: int, value: float, half: float | None = 0.05) -> Point:

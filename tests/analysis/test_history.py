@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from bench.analysis.history import History, Machine, RunFiles, Series, histories, machine_of, moment
-from bench.analysis.stats import unpaired_ratio_estimate
 from bench.data.schema import Method, Status
 from bench.data.store import read_manifest, read_summary
 from bench.errors import DataFormatError
 from bench.model.problem import Problem
+from bench.stats.estimates import unpaired_ratio_estimate
 
 Make = Callable[..., RunFiles]
 GIB = 2**30

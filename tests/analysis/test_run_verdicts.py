@@ -13,12 +13,12 @@ from scipy import stats
 
 from bench.analysis.run_verdicts import CaseVerdict, RunsJudged, judge_runs
 from bench.analysis.stored import PHASES, CaseKey, CaseTimes, StoredRun, case_times
-from bench.analysis.unpaired import detectable_shift, shift, shift_bounds, slower_p
 from bench.analysis.verdict import Criteria, Statistic, Verdict
 from bench.data.schema import CASE_KEY, Method, Status
 from bench.data.store import read_manifest, read_processes, read_samples
 from bench.errors import NothingRanError
 from bench.model.step import Phase
+from bench.stats.unpaired import detectable_shift, shift, shift_bounds, slower_p
 
 REGRESSION, INVALID, INCONCLUSIVE, PASS = Verdict.REGRESSION, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.PASS
 MINIMUM, MEDIAN = Statistic.MINIMUM, Statistic.MEDIAN

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from bench.analysis.roofline import gemm_flops
-from bench.analysis.stats import median_estimate, ratio_estimate
 from bench.analysis.summarise import PEAK_ALLOWANCE, _refused
 from bench.data.schema import CASE_KEY, Method, Status, SummaryRow, case_columns
 from bench.model.case import Mode
 from bench.model.device import Precision
 from bench.model.problem import Problem
 from bench.model.workload import WORKLOADS
+from bench.stats.estimates import median_estimate, ratio_estimate
 
 UNKNOWN = [
     "median_seconds",

@@ -11,9 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-from bench.analysis import stats
 from bench.analysis.decision import FirstStage, after_first_stage, after_second_stage, changed_phases
-from bench.analysis.paired import hodges_lehmann, sign_flip_test, signed_rank_bounds
 from bench.analysis.verdict import (
     Column,
     Criteria,
@@ -26,6 +24,8 @@ from bench.analysis.verdict import (
     worst,
 )
 from bench.errors import UsageError
+from bench.stats import estimates as stats
+from bench.stats.paired import hodges_lehmann, sign_flip_test, signed_rank_bounds
 
 Floats = NDArray[np.float64]
 

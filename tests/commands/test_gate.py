@@ -11,7 +11,7 @@ import pytest
 from junitparser import Failure, JUnitXml
 
 from bench.analysis.verdict import Criteria, FamilyVerdict, Verdict
-from bench.commands.judging import finish
+from bench.options.judging import finish
 from bench.run.ab import Decided
 from bench.run.contest import Comparison
 

@@ -25,9 +25,9 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from bench import Device, Problem, Settings, Step
+from bench.backends.torch import TorchBackend
 from bench.model.data import make_data
 from bench.model.registry import Implementation, discover
-from bench.model.torch_backend import TorchBackend
 
 KIND = "fakegpu"
 

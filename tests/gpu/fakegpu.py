@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import Device, Settings, Stream, backend
+from bench.backends.torch import TorchBackend
 from bench.model.condition import Condition
-from bench.model.torch_backend import TorchBackend
 
 KIND = "fakegpu"
 LAUNCH, MARK, WAIT = 5_000, 1_000, 10_000

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from bench import Stage
+from bench.backends.torch import CudaStream
 from bench.model.registry import Build, Registry
-from bench.model.torch_backend import CudaStream
 from bench.timing import measure as measuring
 from bench.timing.passes import Rig, Taken
 from bench.timing.proof import prove_device, prove_step

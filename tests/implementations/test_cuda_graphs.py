@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from bench import Device, Dtype, Problem, Step
+from bench.backends.torch import CudaBackend
 from bench.model.backends import BACKENDS
 from bench.model.data import Data, make_data
 from bench.model.device import Availability
 from bench.model.registry import Implementation, Registry, discover
-from bench.model.torch_backend import CudaBackend
 from bench.oracle.truth import STEPS, make_truth
 from bench.oracle.verify import verify
 

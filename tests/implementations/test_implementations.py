@@ -146,4 +146,4 @@ def test_its_framework_is_imported_inside_build(name: str, root: Path) -> None:
     top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     modules = {node.module for node in top if isinstance(node, ast.ImportFrom)}
     assert all(isinstance(node, ast.ImportFrom) for node in top)
-    assert modules <= {"bench", "bench.model.tf_trace", "itertools"}
+    assert modules <= {"bench", "bench.backends.tf_trace", "itertools"}

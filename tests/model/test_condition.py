@@ -46,7 +46,7 @@ def test_a_condition_survives_a_file() -> None:
 
 def test_it_imports_nothing_heavy() -> None:
     code = (
-        "import sys; import bench.model.condition, bench.model.nvidia;"
+        "import sys; import bench.model.condition, bench.backends.nvidia;"
         "print(*({'torch', 'tensorflow', 'numpy', 'pydantic', 'pynvml'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

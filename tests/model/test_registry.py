@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.backends.numpy import NumpyBackend
 from bench.errors import LoadError, UsageError
 from bench.model.backends import BACKENDS
-from bench.model.numpy_backend import NumpyBackend
 from bench.model.registry import Registry, backend, discover, implementation
 
 Write = Callable[[str, str], Path]

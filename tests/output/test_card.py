@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from bench.analysis.card import CardCell
-from bench.analysis.stats import Estimate
 from bench.output.card import card_table
+from bench.stats.estimates import Estimate
 
 BASE, ITSELF = "numpy_manual on numpy", "torch_tensor on torch-cpu"
 

@@ -6,10 +6,10 @@ import math
 
 from rich.console import Console
 
+from bench.machine.conditions import Finding
 from bench.output.doctor import doctor_json, doctor_table, proof_json, proof_table
 from bench.run.doctor import BackendState, NoiseFloor, Report
 from bench.run.prove import Proof
-from bench.timing.conditions import Finding
 from bench.timing.proof import Check
 
 REPORT = Report(

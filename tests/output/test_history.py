@@ -239,7 +239,7 @@ def test_the_committed_sample_can_be_read(root: Path) -> None:
 
 def test_only_this_machines_runs_are_shown_unless_asked(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     here = {"cpu": "Here", "cpus_usable": 3, "memory_bytes": 4 * 2**30}
-    monkeypatch.setattr("bench.timing.environment.machine_facts", lambda: here)
+    monkeypatch.setattr("bench.machine.environment.machine_facts", lambda: here)
     folder.add({NUMPY: 1.0})
     result = call(folder.path, fails=UsageError)
     assert re.search(
@@ -366,7 +366,7 @@ def test_the_figures_file_knows_whether_its_runs_are_as_they_were(
     folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = {"cpu": "Here", "cpus_usable": 3, "memory_bytes": 4 * 2**30}
-    monkeypatch.setattr("bench.timing.environment.machine_facts", lambda: here)
+    monkeypatch.setattr("bench.machine.environment.machine_facts", lambda: here)
     folder.add({NUMPY: 1.0}, machine=here, created="2026-03-01T00:00:00+00:00")
     newest = folder.add({NUMPY: 1.0}, machine=here, created="2026-03-02T00:00:00+00:00")
     older = folder.add({NUMPY: 1.1}, machine=here)

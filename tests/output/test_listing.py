@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.backends.numpy import NumpyBackend
+from bench.backends.torch import CudaBackend, TorchBackend
 from bench.model.backends import BACKENDS
 from bench.model.device import Availability
-from bench.model.numpy_backend import NumpyBackend
 from bench.model.registry import Registry
-from bench.model.torch_backend import CudaBackend, TorchBackend
 from bench.output.listing import list_json, list_table
 
 SOURCE = '''

@@ -12,7 +12,6 @@ import pytest
 from rich.console import Console, RenderableType
 
 from bench.analysis.card import CardCell
-from bench.analysis.stats import Estimate
 from bench.data.schema import STEP, Method, Status, SummaryRow
 from bench.model.case import Mode
 from bench.model.device import Precision
@@ -22,6 +21,7 @@ from bench.oracle.verify import Verification
 from bench.output.table import run_table, summary_json, verify_json, verify_table
 from bench.output.text import duration, duration_interval, factor, factor_interval
 from bench.run.plan import Planned
+from bench.stats.estimates import Estimate
 from bench.timing.protocol import Reply
 
 WIDTHS = (140, 120, 100, 80)

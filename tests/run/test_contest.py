@@ -17,10 +17,10 @@ from bench.model.registry import Registry
 from bench.run import contest
 from bench.run.ab import Decided, Volume
 from bench.run.contest import Comparison, as_json, compare_sides, new_id, pinned_cpu
+from bench.run.interpreter import Interpreter
 from bench.run.matching import Match
 from bench.run.pairs import A, B, PairCase
 from bench.run.sides import Side
-from bench.run.zygote import Interpreter
 
 Compare = Callable[..., Comparison]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.stats import detectable_slowdown
 from bench.data.schema import Status
 from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run import doctor
 from bench.run.doctor import backend_states, clock_cost, examine
 from bench.run.plan import choose, plan_cases
+from bench.stats.estimates import detectable_slowdown
 from bench.timing.protocol import Reply, Request
 
 PLANNED = plan_cases(choose(discover(), ["numpy_manual"]), Problem(batch=8, d_in=6, hidden=5, d_out=3), [1])

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.backends.torch import CudaBackend
 from bench.errors import NothingRanError, UsageError
 from bench.model.device import Availability
 from bench.model.problem import Problem
 from bench.model.registry import load_each
-from bench.model.torch_backend import CudaBackend
 from bench.run.matching import Match, match
 from bench.run.sides import Side
 

@@ -16,8 +16,8 @@ from bench.model.axis import Axis
 from bench.model.case import Case
 from bench.model.problem import Problem
 from bench.model.registry import discover
+from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned, choose, plan_sweep
-from bench.run.precision import MIN_ROUNDS, Ledger
 from bench.run.refine import Refinement
 from bench.run.resume import done_so_far, planned_of
 from bench.run.runner import Limits, Runner

@@ -11,12 +11,12 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from bench.errors import NothingToShowError
+from bench.machine.disturbance import LAUNCH_BOUND, PREEMPTED, PRESSURE, STOLEN, UNSETTLED
 from bench.model.condition import FOREIGN, THROTTLED
 from bench.output.figures import _small, _style
 from bench.output.figures._frame import Frame, new_frame
 from bench.output.figures._times import padded, put_time_axis
 from bench.output.text import VARIANT, variant_word
-from bench.timing.disturbance import LAUNCH_BOUND, PREEMPTED, PRESSURE, STOLEN, UNSETTLED
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench import __version__
-from bench.analysis.stats import MIN_PROCESSES
 from bench.data.schema import Manifest
 from bench.model.device import Precision
 from bench.model.problem import Dtype
@@ -17,6 +16,7 @@ from bench.output.report.machine import one_line
 from bench.output.report.model import Code, Commands, Paragraph, Section, Words, joined, prose
 from bench.output.report.rows import Summary
 from bench.output.text import common_words, duration
+from bench.stats.estimates import MIN_PROCESSES
 
 if TYPE_CHECKING:
     from bench.output.figures import RunData

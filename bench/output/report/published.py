@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.analysis.card import CardCell
-from bench.analysis.stats import Estimate
 from bench.data.schema import SummaryRow
 from bench.output.report.model import Block, Cell, Column, Link, Paragraph, Section, Words, joined, prose
 from bench.output.report.result import best, name_of, place_of, speedup_words
 from bench.output.report.rows import Summary
 from bench.output.report.tables import text_table
 from bench.output.text import factor, factor_interval, share
+from bench.stats.estimates import Estimate
 
 # jcjohnson/cnn-benchmarks on GitHub, README: milliseconds of forward and backward for a batch of 16 images.
 _NETS = (

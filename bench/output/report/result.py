@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.analysis.card import CardCell
-from bench.analysis.stats import MIN_PROCESSES, Estimate
 from bench.data.schema import Manifest, Method, SummaryRow
 from bench.model.case import Mode
 from bench.model.workload import WORKLOADS
@@ -30,6 +29,7 @@ from bench.output.report.rows import Summary, key_of
 from bench.output.report.tables import case_table, text_table
 from bench.output.table import device_notes, ending, tax_notes
 from bench.output.text import common_words, duration, factor, factor_interval, variant_word
+from bench.stats.estimates import MIN_PROCESSES, Estimate
 
 if TYPE_CHECKING:
     import pandas as pd

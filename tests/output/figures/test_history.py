@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench.analysis.history import Change, Difference, History, Machine, Point, Series
-from bench.analysis.stats import Estimate
 from bench.data.schema import CASE_KEY
 from bench.errors import NothingToShowError
 from bench.output.figures import Look
+from bench.stats.estimates import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

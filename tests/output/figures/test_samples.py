@@ -10,12 +10,12 @@ import pytest
 
 from bench.data.store import read_samples, read_summary
 from bench.errors import NothingToShowError
+from bench.machine import disturbance
 from bench.model import condition
 from bench.model.case import Mode
 from bench.model.problem import Problem
 from bench.output.figures import Look, Width
 from bench.output.figures.samples import BARS, MEANING, MOST_DOTS, MOST_FLAGGED
-from bench.timing import disturbance
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,9 @@
+"""The backends that come with the harness, one file a framework; importing this package registers them."""
+
+from bench.backends.numpy import NumpyBackend
+from bench.backends.tensorflow import TensorflowGraphBackend
+from bench.backends.torch import CudaBackend, TorchBackend
+from bench.model.backends import add_backend
+
+for _backend in (NumpyBackend(), TorchBackend(), CudaBackend(), TensorflowGraphBackend()):
+    add_backend(_backend, "")

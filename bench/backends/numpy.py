@@ -1,0 +1,71 @@
+"""NumPy as a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from bench.backends.host import flusher
+from bench.model.device import Availability, Backend, Device, Settings, missing, nothing
+
+if TYPE_CHECKING:
+    from bench.model.data import Array
+
+
+class NumpyBackend(Backend):
+    """NumPy with whatever BLAS it was built with."""
+
+    name, framework, device = "numpy", "numpy", "cpu"
+
+    @override
+    def availability(self) -> Availability:
+        return missing("numpy", "numpy") or Availability(True)
+
+    @override
+    def preload(self) -> None:
+        import numpy  # noqa: F401
+        import threadpoolctl  # noqa: F401
+
+    @override
+    def open(self, settings: Settings) -> Device:
+        import numpy as np
+        from threadpoolctl import threadpool_info, threadpool_limits
+
+        threadpool_limits(limits=settings.threads)
+        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        facts = {"blas": ", ".join(f"{pool['internal_api']} {pool['version']}" for pool in pools)}
+        return Device(
+            kind="cpu",
+            name="",
+            threads=settings.threads,
+            handle=None,
+            put=np.array,
+            synchronize=nothing,
+            facts=facts,
+            flush=flusher(),
+            matmul=_matmul,
+            copy=_copy,
+        )
+
+    @override
+    def threads_in_use(self) -> int | None:
+        from threadpoolctl import threadpool_info
+
+        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        return max((int(pool["num_threads"]) for pool in pools), default=1)
+
+
+def _matmul(a: Array, b: Array) -> Callable[[], object]:
+    import numpy as np
+
+    out = np.empty_like(a)
+    return lambda: np.matmul(a, b, out=out)
+
+
+def _copy(array: Array) -> Callable[[], object]:
+    import numpy as np
+
+    out = np.empty_like(array)
+    return lambda: np.copyto(out, array)

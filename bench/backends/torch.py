@@ -1,0 +1,232 @@
+"""torch as a backend: on the CPU, on CUDA, and as the base of any other device that torch knows."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from bench.backends.host import flusher
+from bench.backends.nvidia import NvidiaGpu, absent_reason
+from bench.model.device import Availability, Backend, Device, Precision, Settings, Stream, missing, nothing
+
+if TYPE_CHECKING:
+    from bench.model.data import Array
+
+TORCH_PIN = "torch==2.13.0"
+
+
+class TorchBackend(Backend):
+    """torch on the device of one kind. A subclass for another kind overrides what its hardware does differently."""
+
+    framework = "torch"
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+        self.name = f"torch-{device}"
+        self.host_memory = device == "cpu"
+
+    @override
+    def availability(self) -> Availability:
+        return missing("torch", TORCH_PIN) or Availability(True)
+
+    @override
+    def preload(self) -> None:
+        import torch
+        import torch._dynamo  # an optimiser's first step would import it, for over a second  # noqa: F401
+
+    @override
+    def open(self, settings: Settings) -> Device:
+        import torch
+
+        tf32 = settings.precision is Precision.TF32
+        torch.set_num_threads(settings.threads)
+        torch.set_num_interop_threads(settings.threads)
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = tf32
+        handle = torch.device(self.device)
+        facts = {
+            "torch_threads": str(torch.get_num_threads()),
+            "torch_interop_threads": str(torch.get_num_interop_threads()),
+            "torch_matmul_precision": torch.get_float32_matmul_precision(),
+            "cudnn_tf32": str(torch.backends.cudnn.allow_tf32),
+        }
+
+        def put(array: Array) -> Any:
+            return torch.tensor(array).to(handle)
+
+        def matmul(a: Array, b: Array) -> Callable[[], object]:
+            left, right = put(a), put(b)
+            out = torch.empty_like(left)
+            return lambda: torch.mm(left, right, out=out)
+
+        def copy(array: Array) -> Callable[[], object]:
+            source = put(array)
+            target = torch.empty_like(source)
+            return lambda: target.copy_(source)
+
+        instruments = self.instruments(handle)
+        return Device(
+            kind=self.device,
+            name=self.hardware_name(),
+            threads=settings.threads,
+            handle=handle,
+            put=put,
+            synchronize=self.wait,
+            facts=facts | instruments.pop("facts", {}),
+            matmul=matmul,
+            copy=copy,
+            **instruments,
+        )
+
+    def hardware_name(self) -> str:
+        """The hardware's own name; empty for the CPU."""
+        return ""
+
+    def wait(self) -> None:
+        """Return when the device has finished all its work."""
+        nothing()
+
+    def instruments(self, handle: Any) -> dict[str, Any]:
+        """What `Device` holds for the harness: `stream`, `upload`, `flush`, `condition`, further `facts`, if any."""
+        return {"flush": flusher()}
+
+    @override
+    def threads_in_use(self) -> int | None:
+        import torch
+
+        return torch.get_num_threads()
+
+
+class CudaBackend(TorchBackend):
+    """torch on an NVIDIA GPU."""
+
+    def __init__(self) -> None:
+        super().__init__("cuda")
+        self._cache: Any = None
+
+    @override
+    def availability(self) -> Availability:
+        if (not_installed := missing("torch", TORCH_PIN)) is not None:
+            return not_installed
+        if (reason := absent_reason()) is not None:
+            return Availability(False, reason)
+        version, cuda = _torch_build()
+        if cuda is None:
+            return Availability(False, f"torch {version} is a CPU build: install a CUDA build of {TORCH_PIN}")
+        return Availability(True)
+
+    @override
+    def hardware_name(self) -> str:
+        import torch
+
+        return torch.cuda.get_device_name()
+
+    @override
+    def wait(self) -> None:
+        import torch
+
+        torch.cuda.synchronize()
+
+    @override
+    def instruments(self, handle: Any) -> dict[str, Any]:
+        import torch
+
+        properties = torch.cuda.get_device_properties(handle)
+        gpu = NvidiaGpu.open(str(properties.uuid))
+        self._cache = None
+
+        def flush() -> None:
+            if self._cache is None:  # only a case with cold caches has it, and it counts for none
+                self._cache = torch.zeros(2 * properties.L2_cache_size, dtype=torch.uint8, device=handle)
+            self._cache.zero_()
+
+        def upload(target: Any, array: Array) -> Callable[[], None]:
+            source = torch.tensor(array).pin_memory()  # only pinned memory is copied without the host waiting
+
+            def again() -> None:
+                target.copy_(source, non_blocking=True)
+
+            return again
+
+        return {
+            "stream": CudaStream(),
+            "upload": upload,
+            "flush": flush,
+            "condition": None if gpu is None else gpu.read,
+            "facts": {} if gpu is None else gpu.facts(),
+        }
+
+    @override
+    def memory_bytes(self) -> int | None:
+        gpu = NvidiaGpu.open()
+        if gpu is None:
+            return None
+        try:
+            return gpu.memory_bytes()
+        finally:
+            gpu.close()
+
+    @override
+    def peak_bytes(self) -> int | None:
+        import torch
+
+        ours = 0 if self._cache is None else self._cache.numel()
+        return int(torch.cuda.max_memory_allocated()) - ours
+
+
+class CudaStream(Stream):
+    """The current CUDA stream, timed by CUDA events: their resolution is about half a microsecond."""
+
+    @override
+    def record(self) -> Any:
+        import torch
+
+        event: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
+
+    @override
+    def reached(self, mark: Any) -> bool:
+        return bool(mark.query())
+
+    @override
+    def nanoseconds(self, start: Any, end: Any) -> float:
+        return float(start.elapsed_time(end)) * 1e6
+
+    @override
+    def hold(self, units: int) -> None:
+        import torch
+
+        torch.cuda._sleep(units)  # type: ignore[no-untyped-call]  # cycles of the device's clock
+
+    @override
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        import torch
+
+        before = torch.cuda.get_sync_debug_mode()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            yield
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+
+
+def _torch_build() -> tuple[str, str | None]:
+    """Version and CUDA version of the installed torch, read from its source and not by importing it."""
+    spec = importlib.util.find_spec("torch")
+    values: dict[str, Any] = {}
+    if spec is not None and spec.origin is not None:
+        tree = ast.parse((Path(spec.origin).parent / "version.py").read_text(encoding="utf-8"))
+        for node in tree.body:
+            target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+            if isinstance(target, ast.Name) and isinstance(getattr(node, "value", None), ast.Constant):
+                values[target.id] = node.value.value  # type: ignore[attr-defined]
+    return str(values.get("__version__", importlib.metadata.version("torch"))), values.get("cuda")

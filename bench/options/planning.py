@@ -1,0 +1,150 @@
+"""What `run`, `sweep` and `verify` share: from options to cases, and from a finished run to the screen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.model.axis import Axis
+    from bench.model.case import Mode
+    from bench.model.device import Precision
+    from bench.model.problem import Problem
+    from bench.model.registry import Implementation
+    from bench.run.plan import Planned
+    from bench.run.session import Outcome
+
+FIGURE_SECONDS = 7.0
+"""Kept back from the budget for the summary and the figures."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the options ask for: the arguments of `plan_cases` and `plan_sweep`."""
+
+    implementations: tuple[Implementation, ...]
+    problem: Problem
+    threads: tuple[int, ...]
+    devices: tuple[str, ...]
+    modes: tuple[Mode, ...]
+    precision: Precision
+
+    def plan(self) -> tuple[Planned, ...]:
+        """The cases of one problem."""
+        from bench.run.plan import plan_cases
+
+        return plan_cases(self.implementations, self.problem, self.threads, self.devices, self.modes, self.precision)
+
+    def plan_sweep(self, axes: Sequence[Axis]) -> tuple[Planned, ...]:
+        """The cases of all combinations of the axes' values."""
+        from bench.run.plan import plan_sweep
+
+        return plan_sweep(
+            self.implementations, self.problem, axes, self.threads, self.devices, self.modes, self.precision
+        )
+
+
+def choice(
+    *,
+    implementation: tuple[str, ...],
+    workload: tuple[str, ...],
+    device: str,
+    load: tuple[Path, ...],
+    dtype: str,
+    threads: tuple[int, ...],
+    modes: tuple[str, ...],
+    tf32: bool,
+    **sizes: int,
+) -> Choice:
+    """What the options of `CHOOSING` and `SIZING` mean; warns of more threads than there are CPUs."""
+    from bench.model.case import Mode
+    from bench.model.device import Precision
+    from bench.model.problem import Dtype, Problem
+    from bench.model.registry import discover
+    from bench.run.plan import check_devices, choose
+
+    names = [name for value in implementation for name in value.split(",") if name]
+    workloads = [name for value in workload for name in value.split(",") if name]
+    devices = () if device == "all" else (device,)
+    registry = discover(load)  # first: a loaded file may bring a device of its own
+    check_devices(devices)
+    warn_of_threads(threads)
+    return Choice(
+        choose(registry, names, workloads),
+        Problem(dtype=Dtype(dtype), **sizes),
+        threads,
+        devices,
+        tuple(Mode(name) for name in modes),
+        Precision.TF32 if tf32 else Precision.FULL,
+    )
+
+
+def warn_of_threads(threads: Sequence[int]) -> None:
+    """Say so if there are more threads than CPUs."""
+    from bench.machine.environment import usable_cpus
+
+    if (most := max(threads)) > (cpus := usable_cpus()):
+        click.echo(f"Warning: --threads {most}, but {cpus} CPUs may be used: they will wait for each other.", err=True)
+
+
+def measuring_seconds(budget: float, figures: bool) -> float:
+    """What of a command's budget is for measuring."""
+    return budget - min(FIGURE_SECONDS if figures else 1.0, budget / 5)
+
+
+def is_given(name: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def refuse_beside_resume(*allowed: str) -> None:
+    """Raises UsageError if an option stands beside --resume that a resumed run takes from its files."""
+    parameters = click.get_current_context().command.params
+    others = ("resumed", "budget", "figures", "as_json", *allowed)
+    given = [item.opts[0] for item in parameters if item.name and item.name not in others and is_given(item.name)]
+    if given:
+        raise UsageError(f"--resume takes everything but --budget from the run: leave out {', '.join(given)}.")
+
+
+def show_run(outcome: Outcome, figures: bool, as_json: bool) -> None:
+    """The table on standard output, the paths of what was written on standard error."""
+    from bench.analysis.card import speedup_card
+    from bench.data.store import (
+        CROSSOVERS,
+        MANIFEST,
+        PROCESSES,
+        SAMPLES,
+        SUMMARY,
+        read_crossovers,
+        read_processes,
+        read_samples,
+    )
+    from bench.output.sweep import sweep_table
+    from bench.output.table import run_table, summary_json
+    from bench.output.terminal import console
+
+    out, folder = console(), outcome.folder
+    if as_json:
+        click.echo(json.dumps(summary_json(outcome.rows), indent=2))
+    elif outcome.manifest.axes:
+        out.print(sweep_table(outcome.rows, outcome.manifest, read_crossovers(folder), out.width, str(folder)))
+    else:
+        card = speedup_card(read_samples(folder), read_processes(folder))
+        out.print(run_table(outcome.rows, outcome.manifest, out.width, str(folder), card))
+    written = [folder / name for name in (SAMPLES, PROCESSES, SUMMARY, CROSSOVERS, MANIFEST)]
+    written = [path for path in written if path.exists()]
+    if figures and any(row.status == "ok" for row in outcome.rows):
+        from bench.output.figures import draw_headlines
+
+        written += draw_headlines(folder)
+    for path in written:
+        click.echo(f"wrote {path}", err=True)

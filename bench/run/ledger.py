@@ -1,0 +1,101 @@
+"""How sure a run is of each case so far, and so where its remaining time goes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from bench.model.case import Case
+from bench.run.plan import Planned
+from bench.stats.estimates import MIN_PROCESSES, Estimate, median_estimate, ratio_estimate
+
+MIN_ROUNDS = MIN_PROCESSES
+"""Rounds over all cases before time is given out by need: an interval needs so many processes."""
+
+
+class Ledger:
+    """Whole-step medians by case and round.
+
+    What a case is judged by is the interval of its speedup, which pairs it with its baseline in the same rounds; a
+    baseline, or a case without one in the run, is judged by its own time only where nothing else is.
+    """
+
+    def __init__(self, planned: Sequence[Planned]) -> None:
+        self._seconds: dict[Case, dict[int, float]] = {}
+        self._names: dict[Case, str] = {}
+        self._baselines: dict[Case, Case | None] = {}
+        self._judged: list[Case] = []
+        self._out: set[Case] = set()
+        self.add(planned)
+
+    def add(self, planned: Sequence[Planned]) -> None:
+        """Cases that join the run; those that are skipped do not."""
+        for item in planned:
+            if not item.skipped:
+                self._seconds.setdefault(item.case, {})
+                self._names[item.case] = item.implementation.workload.baseline
+        self._look_up()
+
+    def _look_up(self) -> None:
+        """Who is judged, and over which baseline."""
+        cases = [case for case in self._seconds if case not in self._out]
+        self._baselines = {case: _baseline_of(case, self._names[case], cases) for case in self._seconds}
+        contenders = [case for case in cases if self._baselines[case] is not None]
+        paired = {*contenders, *(self._baselines[case] for case in contenders)}
+        self._judged = [*contenders, *(case for case in cases if case not in paired)]
+
+    def rounds_of(self, case: Case) -> Mapping[int, float]:
+        """Medians of a case by round; empty if it is new to the run."""
+        return self._seconds.get(case, {})
+
+    def record(self, case: Case, number: int, seconds: float) -> None:
+        """A process of a case has found this median in round `number`."""
+        self._seconds[case][number] = seconds
+
+    def forget(self, number: int) -> None:
+        """Round `number` is invalid for all cases."""
+        for seconds in self._seconds.values():
+            seconds.pop(number, None)
+
+    def drop(self, case: Case) -> None:
+        """A case is out of the run; those that it is the baseline of are judged by their own time."""
+        self._out.add(case)
+        self._look_up()
+
+    def estimate(self, case: Case) -> Estimate | None:
+        """Of the speedup if there is a baseline, else of the time; None before the first round."""
+        mine, baseline = self._seconds[case], self._baselines[case]
+        if baseline is None:
+            return median_estimate(list(mine.values())) if mine else None
+        common = sorted(mine.keys() & self._seconds[baseline].keys())
+        if not common:
+            return None
+        return ratio_estimate([self._seconds[baseline][r] for r in common], [mine[r] for r in common])
+
+    def width(self, case: Case) -> float:
+        """Half the interval over the estimate; infinite while there is no interval."""
+        estimate = self.estimate(case)
+        halfwidth = None if estimate is None else estimate.halfwidth
+        return math.inf if halfwidth is None else halfwidth
+
+    def widest(self) -> tuple[Case, float] | None:
+        """The case that the run is least sure of, and how unsure; None if nothing is judged."""
+        widths = [(case, self.width(case)) for case in self._judged]
+        return max(widths, key=lambda item: item[1], default=None)
+
+    def needing(self, precision: float) -> list[Case]:
+        """The wider half of the cases that miss the precision, each with its baseline; empty if all meet it."""
+        missing = sorted((case for case in self._judged if self.width(case) > precision), key=self.width, reverse=True)
+        chosen = missing[: -(-len(missing) // 2)]
+        baselines = [self._baselines[case] for case in chosen]
+        return list(dict.fromkeys([*chosen, *(case for case in baselines if case is not None)]))
+
+
+def _baseline_of(case: Case, name: str, cases: Sequence[Case]) -> Case | None:
+    """The case that this one's speedup is over; None for a baseline itself and where the run holds none."""
+    if case.implementation == name:
+        return None
+    for other in cases:
+        if other.implementation == name and case.has_baseline(other):
+            return other
+    return None

@@ -1,0 +1,1 @@
+"""Estimates, tests and change points: pure functions on arrays."""

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from bench.backends.numpy import NumpyBackend
+from bench.backends.torch import TorchBackend
+from bench.errors import LoadError
+from bench.model.backends import BACKENDS, add_backend, backends_of
+
+
+class Other(NumpyBackend):
+    name, device = "numpy-other", "other"
+
+
+def test_the_backends_and_their_frameworks() -> None:
+    assert list(BACKENDS) == ["numpy", "torch-cpu", "torch-cuda", "tf-graph"]
+    assert [backend.name for backend in backends_of("torch")] == ["torch-cpu", "torch-cuda"]
+    assert backends_of("no such framework") == ()
+    assert {backend.origin for backend in BACKENDS.values()} == {""}
+
+
+def test_only_the_gpu_has_a_memory_of_its_own() -> None:
+    assert [backend.name for backend in BACKENDS.values() if not backend.host_memory] == ["torch-cuda"]
+
+
+def test_asking_for_availability_imports_no_framework() -> None:
+    code = (
+        "import sys; from bench.model.backends import BACKENDS;"
+        "[backend.availability() for backend in BACKENDS.values()];"
+        "print(*({'torch', 'tensorflow', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.usefixtures("own_backends")
+def test_a_backend_is_added_once_and_again_by_the_same_file() -> None:
+    for _ in range(2):
+        added = Other()
+        add_backend(added, "file:/mine.py")
+        assert BACKENDS["numpy-other"] is added
+        assert added.origin == "file:/mine.py"
+    assert [backend.name for backend in backends_of("numpy")] == ["numpy", "numpy-other"]
+
+
+@pytest.mark.usefixtures("own_backends")
+def test_a_name_that_is_taken_says_by_whom() -> None:
+    with pytest.raises(LoadError, match=r"/mine\.py registers the backend 'torch-cpu', which stepbench itself has"):
+        add_backend(TorchBackend(), "file:/mine.py")
+    add_backend(Other(), "file:/mine.py")
+    with pytest.raises(LoadError, match=r"/yours\.py registers the backend 'numpy-other', which /mine\.py has"):
+        add_backend(Other(), "file:/yours.py")
+    assert BACKENDS["numpy-other"].origin == "file:/mine.py"
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch-cpu", "tf-graph"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_framework_really_computes_with_the_threads_asked_for(name: str, threads: int) -> None:
+    """In a fresh process each, as in a run: pools are made once and keep their size."""
+    code = (
+        "from bench import Problem, Settings; from bench.model.data import make_data\n"
+        "from bench.model.backends import BACKENDS; from bench.model.registry import discover\n"
+        f"backend = BACKENDS[{name!r}]; device = backend.open(Settings({threads}))\n"
+        "item = next(i for i in discover() if i.framework == backend.framework and i.workload.name == 'mlp_sgd')\n"
+        "step = item.build(Problem(), make_data(Problem(), item.workload), device)\n"
+        "step(); step(); print('USES', backend.threads_in_use())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("USES")[-1].strip() == str(threads)

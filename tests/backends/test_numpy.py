@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench import Device, Settings
+from bench.backends.numpy import NumpyBackend
+from bench.model.device import Availability
+
+
+@pytest.fixture(scope="module")
+def device() -> Device:
+    return NumpyBackend().open(Settings(1))
+
+
+def test_it_is_present_and_opened_with_the_threads_asked_for(device: Device) -> None:
+    backend = NumpyBackend()
+    assert backend.availability() == Availability(True)
+    assert (device.threads, device.kind, device.name) == (1, "cpu", "")
+    assert backend.threads_in_use() == 1
+    assert device.facts["blas"]
+
+
+def test_put_copies(device: Device) -> None:
+    source = np.ones(3)
+    copy = device.put(source)
+    copy[0] = 5
+    assert source[0] == 1
+
+
+def test_it_works_in_step_with_the_host(device: Device) -> None:
+    assert (device.stream, device.upload, device.condition) == (None, None, None)
+    assert NumpyBackend().peak_bytes() is None
+    device.synchronize()
+
+
+def test_its_matrix_product_really_computes_each_time(device: Device) -> None:
+    assert device.matmul is not None
+    a, b = np.arange(9.0).reshape(3, 3), np.arange(9.0).reshape(3, 3) - 4
+    run = device.matmul(a, b)
+    out = run()
+    assert np.array_equal(out, a @ b)
+    a[0, 0] = 100
+    assert np.array_equal(run(), a @ b)
+    assert run() is out, "into a third matrix, which is made once"
+
+
+def test_its_copy_really_copies_each_time(device: Device) -> None:
+    assert device.copy is not None
+    source = np.arange(5.0)
+    run = device.copy(source)
+    cells = [cell.cell_contents for cell in run.__closure__ or ()]  # type: ignore[attr-defined]
+    (out,) = (cell for cell in cells if isinstance(cell, np.ndarray) and cell is not source)
+    for value in (1.0, 2.0):
+        source[2] = value
+        run()
+        assert np.array_equal(out, source)
+        assert out is not source
+
+
+def test_caches_can_be_flushed(device: Device) -> None:
+    assert device.flush is not None
+    device.flush()

@@ -1,0 +1,95 @@
+"""TensorFlow's backend, in fresh processes: what steers it is read from the environment once."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from bench.backends.tensorflow import TensorflowGraphBackend
+from bench.model.device import Availability
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="tensorflow is not installed")
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    """All that one process has to tell: importing TensorFlow takes seconds."""
+    code = """
+import json, os
+os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+import numpy as np
+from bench import Settings
+from bench.model.device import Precision
+from bench.backends.tensorflow import TensorflowGraphBackend
+
+found = {}
+backend = TensorflowGraphBackend()
+backend.preload()
+found["hidden by preload"] = os.environ.get("CUDA_VISIBLE_DEVICES")
+device = backend.open(Settings(2))
+found["hidden"] = os.environ["CUDA_VISIBLE_DEVICES"]
+import tensorflow as tf
+found["gpus"] = len(tf.config.list_physical_devices("GPU"))
+found["facts"] = dict(device.facts)
+tf32 = tf.config.experimental.tensor_float_32_execution_enabled
+found["tf32"] = [tf32(), (backend.open(Settings(2, Precision.TF32)), tf32())[1]]
+found["parts"] = [device.kind, device.name, device.stream, device.upload, device.condition, backend.peak_bytes()]
+
+a, b = (np.random.default_rng(seed).uniform(-1, 1, (16, 16)).astype("float32") for seed in (1, 2))
+def variables(run):
+    session = next(c.cell_contents for c in run.__closure__ if isinstance(c.cell_contents, tf.compat.v1.Session))
+    with session.graph.as_default():
+        return session, tf.compat.v1.global_variables()
+def last(run, spoil):
+    session, all_of_them = variables(run)
+    before = session.run(all_of_them[-1])
+    with session.graph.as_default():
+        if spoil:
+            session.run(all_of_them[-1].assign(tf.zeros_like(all_of_them[-1])))
+    run()
+    return before, session.run(all_of_them[-1])
+for name, run, right in (("matmul", device.matmul(a, b), a @ b), ("copy", device.copy(a), a)):
+    before, first = last(run, False)
+    _, again = last(run, True)
+    found[name] = [bool((before == 0).all()), bool(np.allclose(first, right, atol=1e-5)),
+                   bool(np.allclose(again, right, atol=1e-5))]
+found["threads"] = backend.threads_in_use()
+device.flush()
+print("FOUND", json.dumps(found))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.rpartition("FOUND")[2])  # type: ignore[no-any-return]
+
+
+def test_a_missing_framework_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    reason = "tensorflow is not installed: pip install tensorflow==2.21.0"
+    assert TensorflowGraphBackend().availability() == Availability(False, reason)
+
+
+def test_it_hides_gpus_from_itself_when_it_is_opened(report: dict[str, Any]) -> None:
+    assert report["hidden by preload"] is None, "a zygote's other children may want them"
+    assert report["hidden"] == "-1"
+    assert report["gpus"] == 0
+
+
+def test_threads_and_precision_are_pinned_and_told(report: dict[str, Any]) -> None:
+    assert report["facts"] == {"tf_intra_op_threads": "2", "tf_inter_op_threads": "2", "tf_tf32": "False"}
+    assert report["tf32"] == [False, True]
+    assert report["threads"] == 2
+
+
+def test_it_works_in_step_with_the_host(report: dict[str, Any]) -> None:
+    assert report["parts"] == ["cpu", "", None, None, None, None]
+
+
+@pytest.mark.parametrize("name", ["matmul", "copy"])
+def test_its_probes_really_compute_each_time(report: dict[str, Any], name: str) -> None:
+    """The target is 0 before; right after the first run; and right again once it has been spoiled."""
+    assert report[name] == [True, True, True]

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench.machine import environment
+
+
+def test_the_machine_is_described_with_unknowns_as_none() -> None:
+    facts = environment.machine_facts()
+    assert facts["cpus_usable"] >= 1
+    assert facts["memory_bytes"] > 1e8
+    assert facts["cpu"]
+    assert all(value != 0 or name == "load_1min" for name, value in facts.items() if value is not None)
+
+
+def test_a_containers_quota_limits_the_usable_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment.os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    for text, expected in (("max 100000", 16), ("250000 100000", 2), ("50000 100000", 1), (None, 16)):
+        monkeypatch.setattr(environment, "_content", {"/sys/fs/cgroup/cpu.max": text}.get)
+        assert environment.usable_cpus() == expected
+
+
+def test_the_tightest_quota_on_the_way_up_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "/proc/self/cgroup": "1:cpu:/old\n0::/user.slice/job.scope\n",
+        "/sys/fs/cgroup/user.slice/job.scope/cpu.max": "max 100000",
+        "/sys/fs/cgroup/user.slice/cpu.max": "150000 100000",
+        "/sys/fs/cgroup/cpu.max": "400000 100000",
+    }
+    monkeypatch.setattr(environment, "_content", files.get)
+    assert environment.cgroup_quota() == 1.5
+
+
+def test_versions_of_what_is_not_installed_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "PACKAGES", ("numpy", "no-such-package"))
+    assert set(environment.package_versions()) == {"numpy"}
+
+
+def test_the_git_revision_says_when_files_differ(tmp_path: Path) -> None:
+    assert environment.git_revision(tmp_path) is None
+
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        done = subprocess.run(["git", *identity, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    git("init")
+    (tmp_path / "a").write_text("1")
+    git("add", "a")
+    git("commit", "-m", "one")
+    assert environment.git_revision(tmp_path) == git("rev-parse", "HEAD")
+    (tmp_path / "a").write_text("2")
+    assert environment.git_revision(tmp_path) == git("rev-parse", "HEAD") + "-dirty"

@@ -1,0 +1,294 @@
+"""Real processes: what they survive and what they leave behind. Nothing here asserts on how long anything takes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.data.schema import Status
+from bench.errors import ChildError, ChildTimeout
+from bench.model.backends import BACKENDS
+from bench.model.data import make_data
+from bench.model.problem import Problem
+from bench.model.registry import BUILT_IN, Registry
+from bench.model.workload import WORKLOADS
+from bench.oracle.truth import make_truth, save_truth
+from bench.run import interpreter as zygote
+from bench.run.pool import Conversation, Interpreter, ZygoteGone, Zygotes
+from bench.timing.policy import Policy
+from bench.timing.protocol import Batch, Reply, Request, Task
+
+SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+QUICK = Policy(sample_seconds=1e-4, process_seconds=1e-3, warmup_min_seconds=1e-4, warmup_max_seconds=1e-2)
+SOURCE = (BUILT_IN / "numpy_manual.py").read_text(encoding="utf-8")
+PROBLEM = Problem(batch=20, d_in=16, hidden=12, d_out=8)
+Ask = Callable[..., Reply]
+
+
+@pytest.fixture(params=["fork", "spawn"])
+def zygotes(request: pytest.FixtureRequest) -> Iterator[Zygotes]:
+    with Zygotes(Interpreter(fork=request.param == "fork")) as running:
+        yield running
+
+
+@pytest.fixture
+def ask(zygotes: Zygotes, tmp_path: Path) -> Ask:
+    workload = WORKLOADS["mlp_sgd"]
+    save_truth(make_truth(workload, make_data(PROBLEM, workload), PROBLEM.dtype), tmp_path / "truth.npz")
+
+    def do(body: str = "", timeout: float = 60.0) -> Reply:
+        path = tmp_path / "mine.py"
+        path.write_text(
+            SOURCE.replace("    def forward():\n", f"    import os, sys, time\n{body}\n    def forward():\n")
+        )
+        truth = str(tmp_path / "truth.npz")
+        request = Request(f"file:{path}", "numpy_manual", "numpy", PROBLEM, 1, truth, policy=QUICK)
+        return zygotes.ask(BACKENDS["numpy"], request, timeout)
+
+    return do
+
+
+def test_each_request_has_a_process_of_its_own(ask: Ask, tmp_path: Path) -> None:
+    body = f"    open({str(tmp_path / 'pids')!r}, 'a').write(f'{{os.getpid()}}\\n')"
+    assert [ask(body).status for _ in range(3)] == [Status.OK] * 3
+    pids = (tmp_path / "pids").read_text().split()
+    assert len(set(pids)) == 3
+    assert str(os.getpid()) not in pids
+
+
+def test_a_child_that_dies_by_a_signal_says_which(ask: Ask) -> None:
+    with pytest.raises(ChildError, match="its process died by SIGSEGV"):
+        ask("    os.kill(os.getpid(), 11)")
+    with pytest.raises(ChildError, match="died by SIGKILL, perhaps for want of memory"):
+        ask("    os.kill(os.getpid(), 9)")
+    assert ask().status is Status.OK
+
+
+def test_a_child_that_leaves_without_a_word_is_quoted(ask: Ask) -> None:
+    with pytest.raises(ChildError, match="exited with status 3 and no answer; it said: last words"):
+        ask("    print('first'); print('last words', file=sys.stderr, flush=True); os._exit(3)")
+
+
+def test_a_child_that_hangs_is_killed_with_what_it_started(ask: Ask, tmp_path: Path) -> None:
+    body = (
+        "    import subprocess\n"
+        "    helper = subprocess.Popen(['sleep', '1000'])\n"
+        f"    open({str(tmp_path / 'pid')!r}, 'w').write(str(helper.pid))\n"
+        "    time.sleep(1000)"
+    )
+    with pytest.raises(ChildTimeout):
+        ask(body, timeout=3.0)
+    pid = int((tmp_path / "pid").read_text())
+    for _ in range(2000):  # the kernel takes a moment to end what was killed
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            break
+        time.sleep(0.01)
+    else:
+        raise AssertionError("what the child started is still running")
+    assert ask().status is Status.OK
+
+
+def test_what_an_implementation_prints_does_not_get_into_the_protocol(ask: Ask) -> None:
+    assert ask('    print(\'{"status": "failed"}\', flush=True)').status is Status.OK
+
+
+def test_a_zygote_that_is_killed_is_started_again_and_the_request_repeated(tmp_path: Path) -> None:
+    workload = WORKLOADS["mlp_sgd"]
+    save_truth(make_truth(workload, make_data(PROBLEM, workload), PROBLEM.dtype), tmp_path / "truth.npz")
+    origin = f"file:{BUILT_IN / 'numpy_manual.py'}"
+    request = Request(origin, "numpy_manual", "numpy", PROBLEM, 1, str(tmp_path / "truth.npz"), policy=QUICK)
+    with Zygotes(Interpreter(fork=True)) as running:
+        running.start([BACKENDS["numpy"]])
+        for _ in range(3):
+            (process,) = (p for p in psutil.Process().children() if "bench.timing.zygote" in p.cmdline())
+            process.send_signal(signal.SIGKILL)
+            assert running.ask(BACKENDS["numpy"], request, 60.0).status is Status.OK
+
+
+def test_nothing_is_left_running(ask: Ask, zygotes: Zygotes) -> None:
+    ask()
+    zygotes.close()
+    assert [
+        p for p in psutil.Process().children(recursive=True) if "bench.timing.zygote" in " ".join(p.cmdline())
+    ] == []
+
+
+def test_an_interpreter_that_cannot_start_is_an_error_with_its_own_words(tmp_path: Path) -> None:
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "__init__.py").write_text("raise RuntimeError('this is another bench')")
+    broken = replace(Interpreter(fork=True), path=(str(tmp_path),))
+    with Zygotes(broken) as running:
+        running.start([BACKENDS["numpy"]])
+        request = Request("file:x.py", "x", "numpy", SMALL, 1, "t")
+        with pytest.raises(ZygoteGone, match="did not start: RuntimeError: this is another bench"):
+            running.ask(BACKENDS["numpy"], request, 60.0)
+
+
+FAKE = """
+import numpy as np
+from bench import Availability, Backend, Device, backend
+
+@backend
+class FakeCpu(Backend):
+    name, framework, device = "numpy-fakecpu", "numpy", "fakecpu"
+    def availability(self):
+        return Availability(True)
+    def preload(self):
+        open(PRELOADED, "a").write("x")
+    def open(self, settings):
+        return Device(kind="fakecpu", name="Imaginary 1", threads=settings.threads, handle=None, put=np.array,
+                      synchronize=lambda: None)
+    def threads_in_use(self):
+        return 7
+"""
+
+
+@pytest.mark.usefixtures("own_backends")
+@pytest.mark.parametrize("builtin_first", [True, False])
+def test_a_backend_from_a_file_is_loaded_by_the_interpreter_and_its_children(
+    zygotes: Zygotes, tmp_path: Path, builtin_first: bool
+) -> None:
+    """One interpreter a framework serves both backends, whichever was asked for first."""
+    workload = WORKLOADS["mlp_sgd"]
+    save_truth(make_truth(workload, make_data(PROBLEM, workload), PROBLEM.dtype), tmp_path / "truth.npz")
+    path = tmp_path / "fake.py"
+    path.write_text(FAKE.replace("PRELOADED", repr(str(tmp_path / "preloaded"))))
+    Registry().load(f"file:{path}")
+    request = Request(
+        f"file:{BUILT_IN / 'numpy_manual.py'}", "numpy_manual", "numpy", PROBLEM, 1, str(tmp_path / "truth.npz")
+    )
+    fake = replace(request, backend="numpy-fakecpu", backend_origin=f"file:{path}")
+    order = [request, fake] if builtin_first else [fake, request]
+    replies = {each.backend: zygotes.ask(BACKENDS[each.backend], each, 60.0) for each in order}
+    assert {name: reply.status for name, reply in replies.items()} == dict.fromkeys(replies, Status.OK)
+    assert (replies["numpy-fakecpu"].device_name, replies["numpy-fakecpu"].threads) == ("Imaginary 1", 7)
+    assert (replies["numpy"].device_name, replies["numpy"].threads) == ("", 1)
+    assert (tmp_path / "preloaded").exists() or builtin_first
+
+
+@pytest.mark.usefixtures("own_backends")
+def test_a_backend_whose_file_breaks_later_says_so_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "fake.py"
+    path.write_text(FAKE.replace("PRELOADED", repr(str(tmp_path / "preloaded"))))
+    Registry().load(f"file:{path}")
+    path.write_text("raise OSError('gone')")
+    request = Request("", "", "numpy-fakecpu", PROBLEM, 1, "", backend_origin=f"file:{path}", task=Task.PEAKS)
+    with Zygotes(Interpreter(fork=True)) as running, pytest.raises(ZygoteGone, match=r"did not start: .*gone"):
+        running.ask(BACKENDS["numpy-fakecpu"], request, 60.0)
+
+
+# --- processes that stay alive ------------------------------------------------------------------------------------
+
+Open = Callable[..., Conversation]
+
+
+@pytest.fixture
+def open_(zygotes: Zygotes, tmp_path: Path) -> Open:
+    """Start a conversation; `body` runs at the end of each backward phase."""
+    workload = WORKLOADS["mlp_sgd"]
+    save_truth(make_truth(workload, make_data(PROBLEM, workload), PROBLEM.dtype), tmp_path / "truth.npz")
+
+    def do(body: str = "pass", timeout: float = 60.0) -> Conversation:
+        path = tmp_path / f"step{len(list(tmp_path.iterdir()))}.py"
+        line = "        grad_w1 = x.T @ grad_h\n"
+        path.write_text(SOURCE.replace(line, f"{line}        import os, sys, time\n        {body}\n"))
+        truth = str(tmp_path / "truth.npz")
+        request = Request(f"file:{path}", "numpy_manual", "numpy", PROBLEM, 1, truth, task=Task.PAIR)
+        return zygotes.open(BACKENDS["numpy"], request, timeout)
+
+    return do
+
+
+def measuring() -> list[psutil.Process]:
+    """The processes that run now, the dead that wait to be collected left out."""
+    found = psutil.Process().children(recursive=True)
+    return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_two_processes_stay_alive_and_answer_in_any_order(open_: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = open_(), open_()
+    assert (first.reply.status, second.reply.status) == (Status.OK, Status.OK)
+    for talk in (first, second, second, first):
+        found = talk.batch(Batch(2), 60.0)
+        assert set(found.minimum) == {"step", "forward", "backward", "update"}
+    alive = len(measuring())
+    first.close()
+    with monkeypatch.context() as patch:
+        killed: list[int] = []
+        patch.setattr(zygote, "_kill_group", lambda pid, **options: killed.append(pid))
+        first.close()
+        assert killed == []  # its number may be a stranger's by now
+    assert len(measuring()) == alive - 1
+    assert second.batch(Batch(2), 60.0).minimum["step"] > 0
+    second.close()
+    assert open_().reply.status is Status.OK
+
+
+def test_one_that_dies_in_a_batch_says_how_and_the_next_is_served(open_: Open, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    talk = open_(f"if os.path.exists({str(flag)!r}): os.kill(os.getpid(), 11)")
+    flag.touch()
+    with pytest.raises(ChildError, match="its process died by SIGSEGV"):
+        talk.batch(Batch(2), 60.0)
+    talk.close()
+    assert open_().reply.status is Status.OK
+
+
+def test_one_that_raises_in_a_batch_is_quoted(open_: Open, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    talk = open_(f"if os.path.exists({str(flag)!r}): raise RuntimeError('no luck')")
+    flag.touch()
+    with pytest.raises(ChildError, match="exited with status 1 and no answer; it said: RuntimeError: no luck"):
+        talk.batch(Batch(2), 60.0)
+
+
+def test_one_that_dies_before_it_answers_says_how(open_: Open) -> None:
+    with pytest.raises(ChildError, match="its process died by SIGKILL"):
+        open_("os.kill(os.getpid(), 9)")
+
+
+def test_one_that_hangs_is_ended(open_: Open, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    talk = open_(f"if os.path.exists({str(flag)!r}): time.sleep(1000)")
+    flag.touch()
+    alive = len(measuring())
+    with pytest.raises(ChildTimeout):
+        talk.batch(Batch(2), 1.0)
+    assert len(measuring()) == alive - 1
+
+
+def batch_after_batch(talk: Conversation) -> None:
+    """Until it raises: the kernel takes a moment to end a child with its zygote."""
+    while True:
+        talk.batch(Batch(2), 60.0)
+
+
+def test_when_the_zygote_dies_under_a_conversation_that_is_said(tmp_path: Path) -> None:
+    workload = WORKLOADS["mlp_sgd"]
+    save_truth(make_truth(workload, make_data(PROBLEM, workload), PROBLEM.dtype), tmp_path / "truth.npz")
+    truth, origin = str(tmp_path / "truth.npz"), f"file:{BUILT_IN / 'numpy_manual.py'}"
+    request = Request(origin, "numpy_manual", "numpy", PROBLEM, 1, truth, task=Task.PAIR)
+    with Zygotes(Interpreter(fork=True)) as running:
+        talk = running.open(BACKENDS["numpy"], request, 60.0)
+        (process,) = (p for p in psutil.Process().children() if "bench.timing.zygote" in p.cmdline())
+        process.kill()
+        with pytest.raises(ZygoteGone, match="the measuring interpreter died"):
+            batch_after_batch(talk)
+        assert running.open(BACKENDS["numpy"], request, 60.0).reply.status is Status.OK
+
+
+def test_renewed_interpreters_are_others(tmp_path: Path) -> None:
+    with Zygotes(Interpreter(fork=True)) as running:
+        running.start([BACKENDS["numpy"]])
+        before = {process.pid for process in measuring()}
+        running.renew([BACKENDS["numpy"]])
+        after = {process.pid for process in measuring()}
+        assert len(before) == len(after) == 1
+        assert before != after

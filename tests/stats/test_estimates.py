@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from bench.stats.estimates import (
+    MIN_PROCESSES,
+    Estimate,
+    detectable_slowdown,
+    mann_whitney_cdf,
+    median_estimate,
+    ratio_estimate,
+    student_t_quantile,
+    unpaired_ratio_estimate,
+)
+
+Floats = NDArray[np.float64]
+
+repeatable = settings(derandomize=True, database=None, deadline=None, max_examples=80)
+times = st.floats(1e-7, 1e2, allow_nan=False)
+
+
+@pytest.mark.parametrize("n", range(1, MIN_PROCESSES))
+def test_fewer_than_six_processes_give_a_median_without_ends(n: int) -> None:
+    assert median_estimate(np.arange(n) + 1.0) == Estimate((n + 1) / 2, None, None)
+
+
+def test_the_ends_of_six_lie_between_the_outer_two_on_either_side() -> None:
+    # Coverage of [x1, x6] is 1 - 2/64, of [x2, x5] 1 - 14/64; a tenth of the way from the first to the second is 0.95.
+    inward = 5 * 0.1 / (1 + 4 * 0.1)
+    found = median_estimate([6.0, 1.0, 4.0, 2.0, 5.0, 30.0])
+    assert found.value == 4.5
+    assert found.low == pytest.approx(1 + inward)
+    assert found.high == pytest.approx(30 - 24 * inward)
+
+
+@pytest.mark.parametrize("n", [6, 7, 8, 11, 20, 41])
+def test_the_interval_of_evenly_spaced_values_is_symmetric(n: int) -> None:
+    found = median_estimate(np.arange(n, dtype=float))
+    assert found.low is not None
+    assert found.high is not None
+    assert found.value - found.low == pytest.approx(found.high - found.value)
+    assert 0 <= found.low < found.value < found.high <= n - 1
+
+
+@pytest.mark.parametrize("n", [8, 13, 40])
+def test_the_interval_lies_between_the_two_exact_ones_around_95_percent(n: int) -> None:
+    values = np.sort(np.random.default_rng(n).normal(size=n))
+    found = median_estimate(values)
+    depth = int(stats.binom.ppf(0.025, n, 0.5))  # [x(depth), x(n+1-depth)] covers at least 95 %, one further in less
+    assert stats.binom.cdf(depth - 1, n, 0.5) <= 0.025 < stats.binom.cdf(depth, n, 0.5)
+    assert values[depth - 1] <= found.low < values[depth]
+    assert values[n - depth - 1] < found.high <= values[n - depth]
+
+
+def test_a_wider_confidence_gives_a_wider_interval() -> None:
+    values = np.random.default_rng(0).normal(size=30)
+    narrow, wide = median_estimate(values, 0.8), median_estimate(values, 0.99)
+    assert wide.low < narrow.low < narrow.high < wide.high
+    assert wide.value == narrow.value
+
+
+def _normal(rng: np.random.Generator, n: int) -> Floats:
+    return rng.normal(5.0, 1.0, n)
+
+
+def _lognormal(rng: np.random.Generator, n: int) -> Floats:
+    return rng.lognormal(math.log(5.0), 1.0, n)
+
+
+def _hierarchical(rng: np.random.Generator, n: int) -> Floats:
+    """Medians of eleven samples in each of n processes that differ among themselves."""
+    return np.median(rng.normal(5.0, 1.0, (n, 1)) + rng.normal(0.0, 0.5, (n, 11)), axis=1)
+
+
+@pytest.mark.parametrize("n", [8, 12, 20, 40])
+@pytest.mark.parametrize("draw", [_normal, _lognormal, _hierarchical])
+def test_the_interval_covers_the_true_median_as_often_as_it_says(
+    draw: Callable[[np.random.Generator, int], Floats], n: int
+) -> None:
+    rng = np.random.default_rng([n, 7])
+    found = [median_estimate(draw(rng, n)) for _ in range(2000)]
+    covered = np.mean([each.low <= 5.0 <= each.high for each in found])
+    assert 0.92 <= covered <= 0.98
+
+
+def test_taking_samples_for_processes_would_cover_far_too_rarely() -> None:
+    rng = np.random.default_rng(5)
+    hits = 0
+    for _ in range(300):
+        samples = rng.normal(5.0, 1.0, (8, 1)) + rng.normal(0.0, 0.5, (8, 11))
+        pooled = median_estimate(samples.ravel())
+        hits += pooled.low <= 5.0 <= pooled.high
+    assert hits / 300 < 0.8
+
+
+@repeatable
+@given(st.lists(times, min_size=1, max_size=40))
+def test_the_median_lies_in_its_interval(values: list[float]) -> None:
+    found = median_estimate(values)
+    assert found.value == pytest.approx(float(np.median(values)))
+    assert (found.low is None) == (found.high is None) == (len(values) < MIN_PROCESSES)
+    if found.low is not None:
+        slack = 1e-12 * found.value
+        assert min(values) - slack <= found.low <= found.value + slack
+        assert found.value - slack <= found.high <= max(values) + slack
+
+
+@repeatable
+@given(st.lists(times, min_size=6, max_size=40), st.integers(-20, 20))
+def test_another_unit_scales_median_and_interval(values: list[float], exponent: int) -> None:
+    factor = 2.0**exponent  # scaling by a power of two is exact
+    one, other = median_estimate(values), median_estimate(np.array(values) * factor)
+    assert (other.value, other.low, other.high) == (one.value * factor, one.low * factor, one.high * factor)
+
+
+@repeatable
+@given(st.lists(times, min_size=6, max_size=30), st.randoms(use_true_random=False))
+def test_the_order_of_processes_does_not_matter(values: list[float], random: object) -> None:
+    shuffled = list(values)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert median_estimate(shuffled) == median_estimate(values)
+
+
+def test_halfwidth_is_relative_and_unknown_without_an_interval() -> None:
+    assert Estimate(10.0, 9.0, 12.0).halfwidth == pytest.approx(0.15)
+    assert Estimate(-10.0, -12.0, -9.0).halfwidth == pytest.approx(0.15)
+    assert Estimate(10.0).halfwidth is None
+    assert Estimate(0.0, -1.0, 1.0).halfwidth is None
+
+
+def test_a_drift_common_to_both_sides_of_each_round_cancels() -> None:
+    rng = np.random.default_rng(3)
+    base = rng.lognormal(0.0, 0.1, 12)
+    mine = base * 0.5 * rng.lognormal(0.0, 0.01, 12)
+    drift = 2.0 ** np.arange(12)
+    still, drifting = ratio_estimate(base, mine), ratio_estimate(base * drift, mine * drift)
+    assert drifting.value == pytest.approx(still.value, rel=1e-12)
+    assert drifting.low == pytest.approx(still.low, rel=1e-12)
+    assert drifting.high == pytest.approx(still.high, rel=1e-12)
+
+
+def test_a_constant_ratio_is_found_exactly_whatever_the_times() -> None:
+    base = np.random.default_rng(4).lognormal(0.0, 2.0, 9)
+    found = ratio_estimate(base, base / 4)
+    assert (found.value, found.low, found.high) == pytest.approx((4.0, 4.0, 4.0), rel=1e-12)
+
+
+def test_a_paired_ratio_is_the_median_of_ratios_and_not_the_ratio_of_medians() -> None:
+    found = ratio_estimate([1.0, 2.0, 30.0], [1.0, 1.0, 10.0])
+    assert found.value == pytest.approx(2.0)
+    assert found.low is None
+
+
+@repeatable
+@given(st.lists(st.tuples(times, times), min_size=1, max_size=25))
+def test_swapping_the_sides_of_a_paired_ratio_inverts_it(pairs: list[tuple[float, float]]) -> None:
+    a, b = zip(*pairs, strict=True)
+    one, other = ratio_estimate(a, b), ratio_estimate(b, a)
+    assert one.value * other.value == pytest.approx(1.0, rel=1e-9)
+    if one.low is not None:
+        assert one.low * other.high == pytest.approx(1.0, rel=1e-9)
+        assert one.low <= one.value * (1 + 1e-9)
+        assert one.value <= one.high * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 5), (3, 4), (6, 6), (8, 7), (5, 20), (12, 30)])
+def test_mann_whitney_agrees_with_scipys_exact_distribution(n: int, m: int) -> None:
+    cumulative = mann_whitney_cdf(n, m)
+    assert cumulative.shape == (n * m + 1,)
+    rng = np.random.default_rng([n, m])
+    for _ in range(25):
+        ranks = rng.permutation(n + m).astype(float)
+        test = stats.mannwhitneyu(ranks[:n], ranks[n:], alternative="less", method="exact")
+        assert cumulative[int(test.statistic)] == pytest.approx(test.pvalue, abs=1e-12)
+
+
+@pytest.mark.parametrize(("n", "m"), [(4, 9), (60, 60)])
+def test_mann_whitney_is_symmetric_and_ends_at_one(n: int, m: int) -> None:
+    cumulative = mann_whitney_cdf(n, m)
+    assert cumulative[-1] == pytest.approx(1.0, abs=1e-12)
+    assert cumulative == pytest.approx(mann_whitney_cdf(m, n), abs=1e-12)
+    assert (cumulative[:-1] + cumulative[-2::-1]) == pytest.approx(1.0, abs=1e-12)
+    assert (np.diff(cumulative) >= 0).all()
+
+
+def _rank_sum_cdf(n: int, m: int) -> Floats:
+    """The same distribution by another road: how many sets of n ranks have each sum, rank after rank."""
+    ways = np.zeros((n + 1, n * m + 1))  # by ranks taken and by what their sum is over the smallest possible
+    ways[0, 0] = 1.0
+    for rank in range(n + m):
+        for taken in range(min(rank + 1, n), 0, -1):
+            above = rank - (taken - 1)  # places that this rank is over the smallest it could be as the taken-th
+            if above <= n * m:
+                ways[taken, above:] += ways[taken - 1, : n * m + 1 - above]
+    return np.cumsum(ways[n]) / ways[n].sum()
+
+
+@pytest.mark.parametrize(("n", "m"), [(5, 7), (12, 60)])
+def test_mann_whitney_agrees_with_counting_rank_sums(n: int, m: int) -> None:
+    assert mann_whitney_cdf(n, m) == pytest.approx(_rank_sum_cdf(n, m), abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "m"), [(61, 61), (61, 12), (4, 70), (100, 10)])
+def test_large_groups_keep_their_coverage_under_the_approximation(n: int, m: int) -> None:
+    exact, found = _rank_sum_cdf(n, m), mann_whitney_cdf(n, m)
+    k = int(np.searchsorted(2.0 * found, 0.05, side="right"))
+    assert 0.95 <= 1 - 2 * exact[k - 1] <= 0.956
+    assert np.abs(found - exact).max() < 0.01
+
+
+@pytest.mark.parametrize(("n", "m"), [(4, 4), (6, 9), (10, 8)])
+def test_an_unpaired_ratio_inverts_the_mann_whitney_test(n: int, m: int) -> None:
+    rng = np.random.default_rng([n, m, 1])
+    a, b = rng.lognormal(0.3, 0.2, n), rng.lognormal(0.0, 0.2, m)
+    found = unpaired_ratio_estimate(a, b)
+    shifts = sorted(math.log(x / y) for x in a for y in b)
+    assert found.value == pytest.approx(math.exp(float(np.median(shifts))))
+
+    def p_value(log_ratio: float) -> float:
+        return float(stats.mannwhitneyu(np.log(a) - log_ratio, np.log(b), method="exact").pvalue)
+
+    low, high, little = math.log(found.low), math.log(found.high), 1e-9
+    assert p_value(low - little) <= 0.05 < p_value(low + little)
+    assert p_value(high + little) <= 0.05 < p_value(high - little)
+
+
+@pytest.mark.parametrize(("n", "m", "has_ends"), [(4, 4, True), (3, 5, True), (3, 4, False), (1, 30, False)])
+def test_an_unpaired_interval_needs_enough_processes_on_both_sides(n: int, m: int, has_ends: bool) -> None:
+    found = unpaired_ratio_estimate(np.arange(n) + 1.0, np.arange(m) + 1.5)
+    assert (found.low is not None) == has_ends
+    assert (found.high is not None) == has_ends
+
+
+@pytest.mark.parametrize(("n", "m"), [(6, 6), (8, 12), (20, 20)])
+@pytest.mark.parametrize("draw", [_lognormal, _hierarchical])
+def test_an_unpaired_interval_covers_at_least_as_often_as_it_says(
+    draw: Callable[[np.random.Generator, int], Floats], n: int, m: int
+) -> None:
+    rng = np.random.default_rng([n, m, 2])
+    found = [unpaired_ratio_estimate(1.25 * np.abs(draw(rng, n)), np.abs(draw(rng, m))) for _ in range(1500)]
+    covered = np.mean([each.low <= 1.25 <= each.high for each in found])
+    assert covered >= 0.94
+
+
+@repeatable
+@given(st.lists(times, min_size=1, max_size=12), st.lists(times, min_size=1, max_size=12))
+def test_swapping_the_sides_of_an_unpaired_ratio_inverts_it(a: list[float], b: list[float]) -> None:
+    one, other = unpaired_ratio_estimate(a, b), unpaired_ratio_estimate(b, a)
+    assert one.value * other.value == pytest.approx(1.0, rel=1e-9)
+    assert (one.low is None) == (other.high is None)
+    if one.low is not None:
+        assert one.low * other.high == pytest.approx(1.0, rel=1e-9)
+        assert one.low <= one.value * (1 + 1e-9)
+        assert one.value <= one.high * (1 + 1e-9)
+
+
+def test_equal_groups_have_a_ratio_of_one() -> None:
+    values = [1.0, 1.1, 0.9, 1.05, 1.2, 0.95]
+    found = unpaired_ratio_estimate(values, values)
+    assert found.value == pytest.approx(1.0)
+    assert found.low < 1.0 < found.high
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 5, 9, 19, 200])
+@pytest.mark.parametrize("probability", [0.2, 0.5, 0.8, 0.95, 0.99, 0.9995])
+def test_quantiles_of_t_are_scipys(probability: float, freedom: int) -> None:
+    expected = stats.t.ppf(probability, freedom)
+    assert student_t_quantile(probability, freedom) == pytest.approx(expected, rel=1e-7, abs=1e-9)
+
+
+def test_the_detectable_slowdown_is_found_with_the_power_it_promises() -> None:
+    """Simulated pairs, slower by just that much, against a one-sided t test at the same level."""
+    rng = np.random.default_rng(1)
+    pairs, spread, found, trials = 12, 0.05, 0, 4000
+    noise = rng.normal(0, spread, (trials, pairs))
+    unit = np.array([-1.0, 1.0] * (pairs // 2))
+    planted = np.log1p(detectable_slowdown(unit / unit.std(ddof=1) * spread))
+    values = noise + planted
+    t = values.mean(axis=1) / (values.std(axis=1, ddof=1) / np.sqrt(pairs))
+    found = float((t > stats.t.ppf(0.99, pairs - 1)).mean())
+    assert 0.75 < found < 0.87
