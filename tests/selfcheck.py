@@ -23,7 +23,6 @@ from functools import cache
 from bench import BACKWARD, FORWARD, UPDATE, Device, Problem, Stage, State, Step
 from bench.data.schema import Method
 from bench.model.backends import BACKENDS
-from bench.model.data import make_data
 from bench.model.device import Settings
 from bench.model.registry import discover
 from bench.stats.estimates import median_estimate
@@ -151,7 +150,7 @@ def check_added(name: str) -> float:
     """Print the ratio of harness to hand-written loop; its distance from 1."""
     item = discover()[name]
     problem = Problem()
-    step = item.build(problem, make_data(problem, item.workload), cpu_device(item.framework))
+    step = item.build(problem, item.workload.data(problem), cpu_device(item.framework))
     for _ in range(50):
         step()
     logs = []

@@ -8,7 +8,20 @@ from pathlib import Path
 
 import pytest
 
-ORDER = ["errors", "model", "backends", "machine", "data", "stats", "oracle", "timing", "analysis", "run", "output"]
+ORDER = [
+    "errors",
+    "model",
+    "workloads",
+    "backends",
+    "machine",
+    "data",
+    "stats",
+    "oracle",
+    "timing",
+    "analysis",
+    "run",
+    "output",
+]
 ORDER += ["options", "commands", "cli", "pytest_plugin"]
 """Every file imports only from its own folder or from those before it in this list."""
 FRAMEWORKS = {"torch", "tensorflow"}

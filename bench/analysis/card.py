@@ -1,22 +1,20 @@
-"""The speedup card: one contender against the same opponents, mode by mode and thread by thread.
+"""The speedup card: one contender against the same opponents, condition by condition.
 
-A speedup means little without what it was measured against. Beside the workload's NumPy baseline stands, for a device
-other than the CPU, the very same implementation on the CPU.
+A speedup means little without what it was measured against. Beside the workload's baseline stands, for a device other
+than the CPU, the very same implementation on the CPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from bench.analysis.baseline import is_fair
-from bench.analysis.invalid import throttled_rounds
-from bench.analysis.whole import whole_step_medians
-from bench.data.schema import CASE_KEY, Status
-from bench.model.workload import WORKLOADS
+from bench.analysis.summarise import rounds_of_cases
+from bench.data.manifest import Manifest
+from bench.data.schema import SummaryRow
+from bench.model.case import Case, differing
 from bench.stats.estimates import Estimate, ratio_estimate
 
 
@@ -24,66 +22,48 @@ from bench.stats.estimates import Estimate, ratio_estimate
 class CardCell:
     """One speedup with what it is of and over."""
 
-    workload: str
-    implementation: str
-    backend: str
-    over: str
-    """The opponent, as `implementation on backend`."""
-    mode: str
-    threads: int
+    case: Case
+    over: Case
     speedup: Estimate
 
 
-def speedup_card(samples: pd.DataFrame, processes: pd.DataFrame) -> list[CardCell]:
-    """All cells of a run, empty if it holds neither a device beside the CPU nor several modes or threads.
+def speedup_card(
+    manifest: Manifest, rows: Sequence[SummaryRow], samples: pd.DataFrame, processes: pd.DataFrame
+) -> list[CardCell]:
+    """List all cells of a run; none if it holds neither a device beside the CPU nor several modes or threads.
 
     Args:
+        manifest: the run's.
+        rows: its summary: only cases that are well in it count.
         samples: a frame with the columns of `SampleRow`.
         processes: a frame with the columns of `ProcessRow`.
     """
-    good = processes[processes["status"] == Status.OK.value]
-    good = good[~good["round"].isin(throttled_rounds(processes))]
-    if not len(good):
+    rounds = rounds_of_cases(rows, samples, processes)
+    accelerated = any(case.device != "cpu" for case in rounds)
+    if not accelerated and not {"mode", "threads"} & set(differing(rounds)):
         return []
-    accelerated = (good["device"] != "cpu").any()
-    if not accelerated and good["mode"].nunique() == good["threads"].nunique() == 1:
-        return []
-    medians = whole_step_medians(samples[samples["process"].isin(good["process"])]).rename("seconds").reset_index()
-    medians = medians.merge(good[["process", "round"]], on="process")
-    by_case = dict(iter(medians.groupby(list(CASE_KEY), sort=False)))
-    cases = [(dict(zip(CASE_KEY, key, strict=True)), frame) for key, frame in by_case.items()]
     return [
-        cell
-        for columns, frame in cases
-        if not accelerated or columns["device"] != "cpu"
-        for other, opponent in cases
-        if _is_opponent(columns, other) and (cell := _cell(columns, frame, other, opponent)) is not None
+        CardCell(case, other, speedup)
+        for case, mine in rounds.items()
+        if not accelerated or case.device != "cpu"
+        for other, theirs in rounds.items()
+        if _is_opponent(case, other, manifest.workloads[case.workload].baseline)
+        and (speedup := _speedup(mine, theirs)) is not None
     ]
 
 
-def _is_opponent(mine: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether `other` is the baseline, or the same implementation on the CPU, under the same conditions."""
-    if not is_fair(mine, other):
+def _is_opponent(case: Case, other: Case, baseline: str) -> bool:
+    """Say whether `other` is the baseline, or the same implementation on the CPU, under the same conditions."""
+    if not case.may_be_held_against(other):
         return False
-    itself = mine["implementation"] == other["implementation"]
-    if other["implementation"] == WORKLOADS[str(mine["workload"])].baseline:
-        return bool(not itself or mine["device"] != "cpu")
-    return bool(itself and mine["device"] != "cpu")
+    itself = case.implementation == other.implementation
+    elsewhere = case.device != "cpu"
+    return (not itself or elsewhere) if other.implementation == baseline else (itself and elsewhere)
 
 
-def _cell(mine: dict[str, Any], frame: pd.DataFrame, other: dict[str, Any], opponent: pd.DataFrame) -> CardCell | None:
-    """The speedup over the rounds that both ran in; None if there is none."""
-    pairs: Sequence[Any] = [rows.groupby("round")["seconds"].median() for rows in (opponent, frame)]
-    joined = pd.concat(pairs, axis=1, join="inner")
-    joined = joined[(joined > 0).all(axis=1)]
-    if not len(joined):
+def _speedup(mine: Mapping[int, float], theirs: Mapping[int, float]) -> Estimate | None:
+    """Estimate it over the rounds that both ran in; None if there is none."""
+    shared = sorted(number for number in mine.keys() & theirs.keys() if mine[number] > 0 < theirs[number])
+    if not shared:
         return None
-    return CardCell(
-        workload=str(mine["workload"]),
-        implementation=str(mine["implementation"]),
-        backend=str(mine["backend"]),
-        over=f"{other['implementation']} on {other['backend']}",
-        mode=str(mine["mode"]),
-        threads=int(mine["threads"]),
-        speedup=ratio_estimate(joined.iloc[:, 0], joined.iloc[:, 1]),
-    )
+    return ratio_estimate([theirs[number] for number in shared], [mine[number] for number in shared])

@@ -4,36 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from bench.analysis.stored import CaseKey, CaseTimes, StoredRun, trouble, untried
-from bench.data.schema import CASE_KEY, STEP, Manifest, Status
+from bench.analysis.stored import CaseTimes, trouble, untried
+from bench.data.manifest import Manifest
+from bench.data.run import StoredRun
+from bench.data.schema import STEP, Status
+from bench.machine.identity import identity
+from bench.model.case import Case
 from bench.stats.estimates import Estimate, median_estimate, unpaired_ratio_estimate
 
-IDENTITY = ("cpu", "cpus_usable", "memory_bytes", "python")
-"""What must agree for two machines to count as the same."""
 NEVER_IN_A_STEP = ("pandas", "matplotlib", "pytest-benchmark")
 """Packages of which no step uses anything: another version of them explains no other time."""
 
 
 def differences(a: Manifest, b: Manifest) -> list[str]:
     """What differs between two runs' machines and packages, by name: a ratio may be due to any of it."""
-    found = [
-        f"{name}: {one} / {other}"
-        for name in IDENTITY
-        if (one := identity(a.machine, name)) != (other := identity(b.machine, name))
-    ]
+    here, there = identity(a.machine), identity(b.machine)
+    found = [f"{name}: {here[name]} / {there[name]}" for name in here if here[name] != there[name]]
     if a.stepbench != b.stepbench:
         found.append(f"stepbench: {a.stepbench} / {b.stepbench}")
     return found + _told("absent", a.packages, b.packages)
-
-
-def identity(facts: Mapping[str, Any], name: str) -> str | int | float | None:
-    """A fact about the machine; memory to the GiB, since a kernel keeps a little for itself and not always as much."""
-    value: str | int | float | None = facts.get(name)
-    return round(value / 2**30) if name == "memory_bytes" and isinstance(value, int | float) else value
 
 
 def _told(absent: str, a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
@@ -55,10 +47,10 @@ def incomparable(a: StoredRun, b: StoredRun) -> list[str]:
 def _devices(run: StoredRun) -> dict[str, str]:
     """Hardware and driver of each backend that computes elsewhere than on the CPU, as far as they are known."""
     found = {}
-    names = run.samples[run.samples["device"] != "cpu"].groupby("backend", observed=True)["device_name"].first()
+    names = run.processes[run.processes["device"] != "cpu"].groupby("backend")["device_name"].first()
     for backend, name in names.items():
         found[f"device of {backend}"] = str(name)
-        if driver := run.manifest.modes.get(str(backend), {}).get("gpu_driver"):
+        if driver := run.manifest.facts.get(str(backend), {}).get("gpu_driver"):
             found[f"driver of {backend}"] = driver
     return found
 
@@ -71,10 +63,10 @@ def also_different(a: Manifest, b: Manifest) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SideBySide:
     """One case in both runs. `ratio` is B / A, so over 1 is slower; None where one side has no times."""
 
-    columns: dict[str, Any]
+    case: Case
     seconds_a: Estimate | None
     seconds_b: Estimate | None
     ratio: Estimate | None
@@ -83,25 +75,25 @@ class Comparison:
 
 
 def compare(
-    a: Mapping[CaseKey, CaseTimes], b: Mapping[CaseKey, CaseTimes], keys: Iterable[CaseKey] | None = None
-) -> list[Comparison]:
+    a: Mapping[Case, CaseTimes], b: Mapping[Case, CaseTimes], cases: Iterable[Case] | None = None
+) -> list[SideBySide]:
     """The medians of whole steps of each case, without a verdict; cases that neither run measured are left out.
 
     Args:
         a: the run to compare with, from `case_times`.
         b: the other run.
-        keys: only these; all of both runs if None.
+        cases: only these; all of both runs if None.
     """
     rows = []
-    for key in all_cases(a, b) if keys is None else keys:
-        one, other = _step_medians(a.get(key)), _step_medians(b.get(key))
-        reason = trouble(a.get(key), b.get(key))
+    for case in all_cases(a, b) if cases is None else cases:
+        one, other = _step_medians(a.get(case)), _step_medians(b.get(case))
+        reason = trouble(a.get(case), b.get(case))
         if not reason and not (one and other):
             reason = f"run {'B' if one else 'A'} has no step times"
-        if one or other or not untried(a.get(key), b.get(key)):
+        if one or other or not untried(a.get(case), b.get(case)):
             seconds_a, seconds_b = (median_estimate(side) if side else None for side in (one, other))
             ratio = None if reason else unpaired_ratio_estimate(other, one)
-            rows.append(Comparison(dict(zip(CASE_KEY, key, strict=True)), seconds_a, seconds_b, ratio, reason))
+            rows.append(SideBySide(case, seconds_a, seconds_b, ratio, reason))
     return rows
 
 
@@ -113,6 +105,6 @@ def _step_medians(case: CaseTimes | None) -> list[float]:
     return medians if all(median > 0 for median in medians) else []
 
 
-def all_cases(a: Iterable[CaseKey], b: Iterable[CaseKey]) -> list[CaseKey]:
+def all_cases(a: Iterable[Case], b: Iterable[Case]) -> list[Case]:
     """The cases of both runs, each once, those of A first."""
     return list(dict.fromkeys([*a, *b]))

@@ -20,16 +20,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.analysis.invalid import throttled_rounds
-from bench.analysis.scaling import Contender, Plane, planes
-from bench.analysis.whole import whole_step_medians
-from bench.data.schema import CASE_KEY, SCHEMA_VERSION, SIZES, Crossing, CrossoverRow, Manifest, Status
+from bench.analysis.scaling import Plane, planes
+from bench.analysis.summarise import rounds_of_cases
+from bench.data.manifest import Manifest
+from bench.data.schema import Crossing, CrossoverRow, SummaryRow
+from bench.model.case import Case, Contender
 from bench.stats.estimates import Estimate, median_estimate
 
 Rounds = Mapping[int, float]
 """Seconds of a whole step by round: one process each."""
-Lookup = Callable[[Plane, Contender, int], Rounds]
-"""The rounds of a contender at a size of a plane; empty if it was not measured there."""
+Lookup = Callable[[Case], Rounds]
+"""The rounds of a case; empty if it was not measured."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,12 @@ class Change:
 
 
 def pairs(plane: Plane) -> list[tuple[Contender, Contender]]:
-    """Who is compared with whom: other backends with as many threads, and the same program with other threads."""
+    """Pair those to be compared: other backends with as many threads, and the same program with other threads."""
     contenders = [line.contender for line in plane.lines]
     return [
         (a, b)
         for a, b in combinations(contenders, 2)
-        if (a.backend != b.backend and a.threads == b.threads)
-        or ((a.implementation, a.backend) == (b.implementation, b.backend) and a.threads != b.threads)
+        if (a["backend"] != b["backend"] if a["threads"] == b["threads"] else a.program == b.program)
     ]
 
 
@@ -73,7 +73,7 @@ def points(a: Mapping[int, Rounds], b: Mapping[int, Rounds]) -> list[Point]:
 
     Args:
         a: by size; the seconds of each round.
-        b: likewise.
+        b: the same of the other.
     """
     found = []
     for size in sorted(a.keys() & b.keys()):
@@ -131,11 +131,14 @@ def verdict(measured: Sequence[Point]) -> Crossing:
     return Crossing.NEVER if leaders in ({"a"}, {"b"}) else Crossing.UNDECIDED
 
 
-def crossovers(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame) -> list[CrossoverRow]:
-    """The rows of crossovers.csv: at least one for each pair of contenders in each plane.
+def crossovers(
+    manifest: Manifest, rows: Sequence[SummaryRow], samples: pd.DataFrame, processes: pd.DataFrame
+) -> list[CrossoverRow]:
+    """Make the rows of crossovers.csv: at least one for each pair of contenders in each plane.
 
     Args:
         manifest: the run's plan.
+        rows: its summary: only cases that are well in it count.
         samples: a frame with the columns of `SampleRow`.
         processes: a frame with the columns of `ProcessRow`.
     """
@@ -143,60 +146,29 @@ def crossovers(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFram
     found = planes(cases) if len(cases) else ()
     if not found:
         return []
-    by_case = _rounds_by_case(samples, processes)
-
-    def lookup(plane: Plane, contender: Contender, size: int) -> Rounds:
-        return by_case.get(case_key(plane, contender, size), {})
-
+    rounds = rounds_of_cases(rows, samples, processes)
     return [
         row
         for plane in found
         for a, b in pairs(plane)
-        for row in _rows(manifest.run_id, plane, a, b, pair_points(plane, a, b, lookup))
+        for row in _rows(manifest.run_id, plane, a, b, pair_points(plane, a, b, lambda case: rounds.get(case, {})))
     ]
 
 
 def pair_points(plane: Plane, a: Contender, b: Contender, lookup: Lookup) -> list[Point]:
-    """Two contenders of a plane at each of its sizes."""
-    return points(*({size: lookup(plane, contender, size) for size in plane.sizes} for contender in (a, b)))
-
-
-CASE_BY = ("workload", "implementation", "backend", "threads", *SIZES, "dtype", "mode", "precision")
-"""Columns that tell a case from all others of its run."""
-
-
-def case_key(plane: Plane, contender: Contender, size: int) -> tuple[Any, ...]:
-    """The values of `CASE_BY` for a contender at a size of a plane."""
-    known = {**plane.fixed, **vars(contender), "workload": plane.workload, plane.axis: size}
-    return tuple(known[name] for name in CASE_BY)
-
-
-def _rounds_by_case(samples: pd.DataFrame, processes: pd.DataFrame) -> dict[tuple[Any, ...], dict[int, float]]:
-    """Whole-step medians of cases that are well in all their processes, without throttled rounds."""
-    key = list(CASE_KEY)
-    bad = processes[processes["status"] != Status.OK.value][key].drop_duplicates()
-    good = processes[~processes["round"].isin(throttled_rounds(processes))]
-    good = good[~good[key].apply(tuple, axis=1).isin(list(bad.itertuples(index=False, name=None)))]
-    if not len(good):
-        return {}
-    medians = whole_step_medians(samples[samples["process"].isin(good["process"])]).rename("seconds").reset_index()
-    medians = medians.merge(good[["process", "round"]], on="process")
-    found: dict[tuple[Any, ...], dict[int, float]] = {}
-    for row in medians.to_dict("records"):
-        found.setdefault(tuple(row[name] for name in CASE_BY), {})[int(row["round"])] = float(row["seconds"])
-    return found
+    """Hold two contenders of a plane against each other at each of its sizes."""
+    return points(*({size: lookup(plane.case(contender, size)) for size in plane.sizes} for contender in (a, b)))
 
 
 def _rows(run_id: str, plane: Plane, a: Contender, b: Contender, measured: Sequence[Point]) -> list[CrossoverRow]:
     if not measured:
         return []
     common: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
         "run_id": run_id,
-        "workload": plane.workload,
         "axis": plane.axis,
-        **plane.fixed,
-        **{f"{side}_{name}": value for side, who in (("a", a), ("b", b)) for name, value in vars(who).items()},
+        "common": plane.common,
+        "a": a,
+        "b": b,
         "status": verdict(measured),
         "smallest": measured[0].size,
         "largest": measured[-1].size,

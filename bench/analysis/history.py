@@ -15,39 +15,21 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.compare import NEVER_IN_A_STEP
-from bench.data.schema import CASE_KEY, HOST, STEP, Manifest, Method, Status
+from bench.analysis.whole import is_whole
+from bench.data.manifest import Manifest
+from bench.data.run import case_of
+from bench.data.schema import (
+    STEP,
+    Method,
+    Status,
+)
 from bench.errors import DataFormatError
+from bench.machine.identity import Machine, machine_of
+from bench.model.case import Case
 from bench.stats.changepoint import change_points
 from bench.stats.estimates import Estimate
 
 _FRAMEWORKS = ("numpy", "torch", "tensorflow")
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What must be the same for two runs to stand in one series; a GPU is told apart by its cases only."""
-
-    cpu: str | None
-    cpus_usable: int | None
-    memory_gib: int | None
-
-    def __str__(self) -> str:
-        """In words."""
-        cpus = "? CPUs" if self.cpus_usable is None else f"{self.cpus_usable} CPU{'s' if self.cpus_usable != 1 else ''}"
-        return f"{self.cpu or 'unknown processor'}, {cpus}, {'?' if self.memory_gib is None else self.memory_gib} GiB"
-
-
-def machine_of(facts: Mapping[str, str | int | float | None]) -> Machine:
-    """The machine that a manifest's `machine`, or the facts about this one, describe.
-
-    Memory counts to the GiB: a kernel keeps a little for itself and not always as much.
-    """
-    cpus, memory = facts.get("cpus_usable"), facts.get("memory_bytes")
-    return Machine(
-        None if facts.get("cpu") is None else str(facts["cpu"]),
-        int(cpus) if isinstance(cpus, int | float) else None,
-        round(memory / 2**30) if isinstance(memory, int | float) else None,
-    )
 
 
 @dataclass(frozen=True)
@@ -131,8 +113,7 @@ class Change:
 class Series:
     """One case on one machine, in the order of its runs."""
 
-    columns: dict[str, Any]
-    """The `CASE_KEY` columns."""
+    case: Case
     clock: str
     gpu: str | None
     points: tuple[Point, ...]
@@ -178,17 +159,17 @@ def histories(
 def _series(
     runs: Sequence[RunFiles], phase: str, implementations: Sequence[str], backend: str | None
 ) -> tuple[Series, ...]:
-    points: dict[tuple[Any, ...], list[Point]] = {}
-    gaps: dict[tuple[Any, ...], list[Point]] = {}
-    last: dict[tuple[Any, ...], dict[str, str]] = {}
+    points: dict[tuple[Case, str, str | None], list[Point]] = {}
+    gaps: dict[Case, list[Point]] = {}
+    last: dict[tuple[Case, str, str | None], dict[str, str]] = {}
     for place, run in enumerate(runs):
         for row in _rows(run.summary, phase, implementations, backend).to_dict("records"):
-            case = tuple(row[name] for name in CASE_KEY)
+            case = case_of({str(name): value for name, value in row.items()})
             reason = _gap(row)
             if reason:
                 gaps.setdefault(case, []).append(_point(place, run.manifest, None, reason))
                 continue
-            key = (*case, row["clock"], run.gpus.get(row["backend"]))
+            key = (case, str(row["clock"]), run.gpus.get(case.backend))
             now = _conditions(run.manifest, row)
             changed = _differences(last.get(key, now), now)
             last[key] = now
@@ -197,19 +178,16 @@ def _series(
             points.setdefault(key, []).append(_point(place, run.manifest, seconds, "", changed))
     found = []
     for key, measured in points.items():
-        columns = dict(zip(CASE_KEY, key, strict=False))
-        every = sorted([*measured, *gaps.get(key[: len(CASE_KEY)], [])], key=lambda point: point.run)
-        found.append(Series(columns, str(key[-2]), key[-1], tuple(every), _changes(measured)))
+        case, clock, gpu = key
+        every = sorted([*measured, *gaps.get(case, [])], key=lambda point: point.run)
+        found.append(Series(case, clock, gpu, tuple(every), _changes(measured)))
     return tuple(found)
 
 
 def _rows(summary: pd.DataFrame, phase: str, implementations: Sequence[str], backend: str | None) -> pd.DataFrame:
     """The rows with a time of the phase, and those of cases that have none."""
-    wanted = (summary["phase"] == phase) & summary["depth"].isna()
-    if phase == STEP:
-        wanted &= (summary["method"] == Method.WHOLE.value) & (summary["clock"] == HOST)
-    else:
-        wanted &= summary["method"] == Method.STAGED.value
+    staged = (summary["phase"] == phase) & (summary["method"] == Method.STAGED.value) & summary["variant"].isna()
+    wanted = is_whole(summary) if phase == STEP else staged
     wanted |= summary["status"] != Status.OK.value
     if implementations:
         wanted &= summary["implementation"].isin(implementations)
@@ -244,7 +222,7 @@ def _conditions(manifest: Manifest, row: Mapping[Any, Any]) -> dict[str, str]:
     found = {name: version for name, version in manifest.packages.items() if name not in foreign}
     found |= {"stepbench": manifest.stepbench}
     found |= {name: str(manifest.machine[name]) for name in ("python", "system") if manifest.machine.get(name)}
-    found |= manifest.environment | manifest.modes.get(row["backend"], {})
+    found |= manifest.environment | manifest.facts.get(row["backend"], {})
     if own in manifest.sources:
         found[f"source of {own}"] = manifest.sources[own][:7]
     return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -26,9 +25,10 @@ from bench.analysis.rule import (
     family_verdict,
     worst,
 )
-from bench.analysis.stored import PHASES, CaseKey, CaseTimes, trouble, untried
-from bench.data.schema import CASE_KEY, STEP
+from bench.analysis.stored import PHASES, CaseTimes, trouble, untried
+from bench.data.schema import STEP
 from bench.errors import NothingRanError
+from bench.model.case import Case
 from bench.stats.paired import Floats, step_down_families
 from bench.stats.unpaired import detectable_shift, processes_needed, shift, shift_bounds, slower_p
 
@@ -40,8 +40,7 @@ Groups = tuple[Floats, Floats]
 class CaseVerdict:
     """The verdict of one case and what it rests on."""
 
-    columns: dict[str, Any]
-    """The `CASE_KEY` columns."""
+    case: Case
     verdict: FamilyVerdict
     processes: tuple[int, int]
     """Those of A and of B that timed a whole step."""
@@ -69,8 +68,8 @@ class RunsJudged:
 
 
 def without_times(
-    a: Mapping[CaseKey, CaseTimes], b: Mapping[CaseKey, CaseTimes], names: Mapping[CaseKey, str]
-) -> dict[CaseKey, str]:
+    a: Mapping[Case, CaseTimes], b: Mapping[Case, CaseTimes], names: Mapping[Case, str]
+) -> dict[Case, str]:
     """The cases that no run measured or tried to, with the reason: nobody can say anything about them.
 
     Raises:
@@ -86,9 +85,9 @@ def without_times(
 
 
 def judge_runs(
-    a: Mapping[CaseKey, CaseTimes],
-    b: Mapping[CaseKey, CaseTimes],
-    names: Mapping[CaseKey, str],
+    a: Mapping[Case, CaseTimes],
+    b: Mapping[Case, CaseTimes],
+    names: Mapping[Case, str],
     criteria: Criteria | None = None,
 ) -> RunsJudged:
     """A verdict for each case: is it slower in run B?
@@ -164,7 +163,7 @@ def _evidence(statistic: Statistic, pair: Groups, p: tuple[float, float], criter
 
 
 def _case_verdict(
-    key: CaseKey,
+    key: Case,
     name: str,
     columns: Mapping[str, str | dict[Statistic, Groups]],
     found: Iterator[Evidence],
@@ -188,5 +187,4 @@ def _case_verdict(
         verdicts.append(column_verdict(phase, evidence, criteria, no_bound, "processes"))
     verdict = family_verdict(name, verdicts)
     changed = changed_phases(verdict, seconds[0])
-    case = dict(zip(CASE_KEY, key, strict=True))
-    return CaseVerdict(case, verdict, processes, seconds[0].get(STEP), seconds[1].get(STEP), changed)
+    return CaseVerdict(key, verdict, processes, seconds[0].get(STEP), seconds[1].get(STEP), changed)

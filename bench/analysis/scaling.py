@@ -8,24 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from bench.data.schema import SIZES
-from bench.model.workload import WORKLOADS
+from bench.model.case import CASE_COLUMNS, SIZE_COLUMNS, Case, Contender
 
-_ELSE = ("dtype", "mode", "precision")
-_CONTENDER = ("implementation", "backend", "threads")
-
-
-@dataclass(frozen=True)
-class Contender:
-    """Who computes: the same along a line."""
-
-    implementation: str
-    backend: str
-    threads: int
-
-    def __str__(self) -> str:
-        """In words."""
-        return f"{self.implementation} on {self.backend}, {self.threads} thread{'' if self.threads == 1 else 's'}"
+_KINDS = {column.name: int if issubclass(column.kind, int) else str for column in CASE_COLUMNS if column.contender}
+_CONTENDER = list(_KINDS)
+_COMMON = [column.name for column in CASE_COLUMNS if not column.contender]
+"""What contenders of one panel share, but for the size that varies."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +31,9 @@ class Plane:
 
     workload: str
     axis: str
-    """The size that varies, one of `SIZES`."""
-    fixed: dict[str, Any]
-    """The other sizes, dtype, mode and precision."""
+    """Column of the size that varies."""
+    common: dict[str, Any]
+    """Columns that all cases share, the workload among them."""
     lines: tuple[Line, ...]
 
     @property
@@ -53,30 +41,35 @@ class Plane:
         """All values of the axis, in order."""
         return tuple(sorted({int(size) for line in self.lines for size in line.rows[self.axis]}))
 
+    def case(self, contender: Contender, size: int) -> Case:
+        """Make the case of a contender at a size."""
+        return Case.from_columns({**self.common, **dict(contender.columns), self.axis: size})
+
 
 def planes(rows: pd.DataFrame) -> tuple[Plane, ...]:
-    """The planes of a run, by workload in their fixed order and then by axis; none if no size varies.
+    """Find the planes of a run, by workload in the order of the rows and then by axis; none if no size varies.
 
     Args:
-        rows: one a case, with the `CASE_KEY` columns: headline rows of a summary, or the cases of a plan.
+        rows: one a case, with the columns of cases: headline rows of a summary, or the cases of a plan.
     """
-    found = []
-    for workload in WORKLOADS:
-        inside = rows[rows["workload"] == workload]
-        for axis in SIZES:
-            if inside[axis].nunique() > 1:
-                found += _along(inside, workload, axis)
-    return tuple(found)
+    return tuple(
+        plane
+        for workload in rows["workload"].unique()
+        for axis in SIZE_COLUMNS
+        for plane in _along(rows[rows["workload"] == workload], str(workload), axis)
+    )
 
 
 def _along(rows: pd.DataFrame, workload: str, axis: str) -> list[Plane]:
-    names = [*(name for name in SIZES if name != axis), *_ELSE]
+    if rows[axis].nunique() < 2:
+        return []
+    names = [name for name in _COMMON if name != axis]
     found = []
     groups: Any = rows.groupby(names, sort=False)
     for values, group in groups:
         lines = tuple(
-            Line(Contender(str(key[0]), str(key[1]), int(key[2])), line.sort_values(axis))
-            for key, line in group.groupby(list(_CONTENDER), sort=False)
+            Line(_contender(key), line.sort_values(axis))
+            for key, line in group.groupby(_CONTENDER, sort=False)
             if line[axis].nunique() > 1
         )
         if lines:
@@ -84,8 +77,12 @@ def _along(rows: pd.DataFrame, workload: str, axis: str) -> list[Plane]:
     return found
 
 
+def _contender(key: Iterable[Any]) -> Contender:
+    return Contender(tuple((name, _KINDS[name](value)) for name, value in zip(_CONTENDER, key, strict=True)))
+
+
 def main_axis(found: Iterable[Plane]) -> str:
-    """The axis that a figure shows where several vary: the one with most sizes, the first of equals."""
+    """Choose the axis that a figure shows where several vary: the one with most sizes, the first of equals."""
     counts: dict[str, int] = {}
     for plane in found:
         counts[plane.axis] = max(counts.get(plane.axis, 0), len(plane.sizes))

@@ -1,4 +1,4 @@
-"""A stored run, and the times of its cases, process by process."""
+"""The times of a stored run's cases, process by process."""
 
 from __future__ import annotations
 
@@ -6,26 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.summarise import summarise
-from bench.data.schema import CASE_KEY, HOST, STEP, Manifest, Method, Status
+from bench.analysis.whole import is_whole
+from bench.data.run import StoredRun, cases_by_process
+from bench.data.schema import HOST, STEP, Method, Status
+from bench.model.case import Case
 from bench.model.step import ALL_PHASES
 from bench.stats.paired import Floats
 
-CaseKey = tuple[Any, ...]
-"""The values of `CASE_KEY`."""
 PHASES = (STEP, *map(str, ALL_PHASES))
-
-
-@dataclass(frozen=True)
-class StoredRun:
-    """A run as `bench.data.store` reads it."""
-
-    manifest: Manifest
-    samples: pd.DataFrame
-    processes: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -39,29 +29,27 @@ class CaseTimes:
     """Of `step` and the phases timed apart: seconds an iteration in the order of measuring, one array a process."""
 
 
-def case_times(run: StoredRun) -> dict[CaseKey, CaseTimes]:
-    """Every case of a run's plan, by the host's clock; throttled rounds are left out.
+def case_times(run: StoredRun) -> dict[Case, CaseTimes]:
+    """Collect the times of every case of a run's plan by the host's clock; throttled rounds are left out.
 
     A case has the status that the summary gives it, so one that failed in any process has failed.
     """
     valid = ~run.processes["round"].isin(throttled_rounds(run.processes))
     good = run.processes[valid & (run.processes["status"] == Status.OK.value)]
-    keys = {int(row["process"]): tuple(row[name] for name in CASE_KEY) for row in good.to_dict("records")}
-    samples = run.samples
-    whole = (samples["phase"] == STEP) & (samples["method"] == Method.WHOLE.value)
+    cases, samples = cases_by_process(good), run.samples
     staged = samples["phase"].isin(PHASES[1:]) & (samples["method"] == Method.STAGED.value)
-    host = (samples["clock"] == HOST) & samples["depth"].isna() & samples["process"].isin(good["process"])
-    chosen = samples[host & (whole | staged)].sort_values("sample", kind="stable")
+    host = (samples["clock"] == HOST) & samples["variant"].isna() & samples["process"].isin(good["process"])
+    chosen = samples[is_whole(samples) & samples["process"].isin(good["process"]) | host & staged]
+    chosen = chosen.sort_values("turn", kind="stable")
     each = chosen["seconds"] / chosen["iterations"].astype(float)
     grouped: Any = each.groupby([chosen["process"], chosen["phase"]], observed=True)
-    columns: dict[CaseKey, dict[str, list[Floats]]] = {}
+    columns: dict[Case, dict[str, list[Floats]]] = {}
     for (process, phase), times in grouped:
-        columns.setdefault(keys[int(process)], {}).setdefault(phase, []).append(times.to_numpy(dtype=float))
-    found: dict[CaseKey, CaseTimes] = {}
+        columns.setdefault(cases[int(process)], {}).setdefault(phase, []).append(times.to_numpy(dtype=float))
+    found: dict[Case, CaseTimes] = {}
     for row in summarise(run.manifest, samples, run.processes):  # all rows of a case tell the same status
-        key = tuple(getattr(row, name) for name in CASE_KEY)
-        own = {name: tuple(times) for name, times in columns.get(key, {}).items()}
-        found.setdefault(key, CaseTimes(row.status, row.reason, own))
+        own = {name: tuple(times) for name, times in columns.get(row.case, {}).items()}
+        found.setdefault(row.case, CaseTimes(row.status, row.reason, own))
     return found
 
 

@@ -1,142 +1,158 @@
-"""From samples and processes to summary rows: one row a case, phase, method and depth.
+"""From samples and processes to summary rows: one row a case, phase, method and variant.
 
 Pure: the summary of a run can be made again at any time from its files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.analysis.baseline import is_fair
 from bench.analysis.invalid import throttled_rounds
-from bench.analysis.roofline import gemm_flops
-from bench.data.schema import (
-    CASE_KEY,
-    DEVICE,
-    FIRST_STEP,
-    HOST,
-    SCHEMA_VERSION,
-    SIZES,
-    STEP,
-    CaseColumns,
-    Manifest,
-    Method,
-    PlannedCase,
-    Status,
-    SummaryRow,
-)
-from bench.model.problem import Dtype, Problem
+from bench.analysis.roofline import ceilings
+from bench.analysis.whole import is_whole, whole_steps_by_round
+from bench.data.manifest import Manifest, PlannedCase
+from bench.data.run import cases_by_process
+from bench.data.schema import DEVICE, FIRST_STEP, HOST, STEP, Method, Status, SummaryRow, is_headline
+from bench.model.case import Case
 from bench.model.step import ALL_PHASES
-from bench.model.workload import WORKLOADS, Workload
+from bench.model.workload import WORKLOADS
 from bench.stats.estimates import Estimate, median_estimate, ratio_estimate
 
-CaseKey = tuple[Any, ...]
 PEAK_ALLOWANCE = 1.25
 """A rate may exceed the measured peak by so much: a few products on a disturbed machine do not show all it can do.
 Work that was not done or not waited for shows as a multiple of the peak."""
-_ROW_KEY = ("phase", "method", "clock", "depth")
+_ROW_KEY = ["phase", "method", "clock", "variant"]
+_MIXED = -1
+"""Stands for a row over the workload's own mix of variants where an unknown value could not be grouped by."""
+_PHASES = [str(phase) for phase in ALL_PHASES]
+_ORDER = [STEP, FIRST_STEP, *_PHASES]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a run found out about one case."""
+
+    case: Case
+    status: Status
+    reason: str
+    outcome: pd.DataFrame
+    """Its processes."""
+    times: pd.DataFrame
+    """Its times; see `_per_process`. None of rounds that do not count."""
+    peak: float | None
+    """The most that its device was measured to do, in GFLOP/s."""
+
+    @property
+    def whole(self) -> pd.DataFrame:
+        """Times of whole steps, one row a process."""
+        return self.times[self.times["whole"]]
+
+    @property
+    def verified(self) -> bool:
+        """Agreement of all its processes with the oracle."""
+        return len(self.outcome) > 0 and bool(self.outcome["verified"].all())
 
 
 def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame) -> list[SummaryRow]:
-    """The summary of a run.
+    """Summarise a run.
 
     Args:
         manifest: the run's plan: every planned case gets at least one row.
         samples: a frame with the columns of `SampleRow`.
         processes: a frame with the columns of `ProcessRow`; samples of processes without a row are left out.
     """
-    finished = samples[samples["process"].isin(processes["process"])]
     invalid = throttled_rounds(processes)
-    per_process = _per_process(finished[~finished["round"].isin(invalid)])
-    by_case = dict(iter(per_process.groupby(list(CASE_KEY), sort=False))) if len(per_process) else {}
-    outcomes = dict(iter(processes.groupby(list(CASE_KEY), sort=False))) if len(processes) else {}
-    well = {key: times for key, times in by_case.items() if _status("", outcomes.get(key))[0] is Status.OK}
-    rows: list[SummaryRow] = []
+    cases = cases_by_process(processes)
+    counting = processes[~processes["round"].isin(invalid)]
+    times = _per_process(samples[samples["process"].isin(counting["process"])], counting)
+    by_case = dict(iter(times.groupby(times["process"].map(cases), sort=False))) if len(times) else {}
+    outcomes = dict(iter(processes.groupby(processes["process"].map(cases), sort=False))) if len(processes) else {}
+    found = []
     for planned in _in_order(manifest.cases):
-        key = tuple(planned.columns[name] for name in CASE_KEY)
-        identity: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "run_id": manifest.run_id, **planned.columns}
-        outcome = outcomes.get(key)
-        status, reason = _status(planned.skipped, outcome)
-        verified = outcome is not None and bool(outcome["verified"].all())
-        times = by_case.get(key)
-        if status is Status.OK and times is None:
-            status, reason = Status.FAILED, "its processes gave no samples"
-        common = {**identity, "status": status, "reason": reason, "verified": verified}
-        if status is not Status.OK or times is None or outcome is None:
-            rows.append(SummaryRow(**common, phase=STEP, processes=0 if outcome is None else len(outcome)))
+        case = Case.from_columns(planned.columns)
+        here = by_case.get(case, times.iloc[:0])
+        found.append(_judged(manifest, planned, case, outcomes.get(case, processes.iloc[:0]), here))
+    well = {item.case: item for item in found if item.status is Status.OK}
+    rows: list[SummaryRow] = []
+    for item in found:
+        common: dict[str, Any] = {
+            "run_id": manifest.run_id,
+            "case": item.case,
+            "status": item.status,
+            "reason": item.reason,
+            "verified": item.verified,
+        }
+        if item.status is not Status.OK:
+            rows.append(SummaryRow(**common, phase=STEP, processes=len(item.outcome)))
             continue
-        baseline = _baseline_times(planned.columns, well)
-        common["invalid_rounds"] = len(invalid & set(outcome["round"]))
-        peak = _peak_of(manifest, planned.columns)
-        rows += _refused(_case_rows(common, times, baseline, outcome, peak), peak)
+        common["invalid_rounds"] = len(invalid & set(item.outcome["round"]))
+        rows += _case_rows(common, item, _baseline_of(item.case, manifest, well))
     return rows
+
+
+def rounds_of_cases(
+    rows: Sequence[SummaryRow], samples: pd.DataFrame, processes: pd.DataFrame
+) -> dict[Case, dict[int, float]]:
+    """Give the whole step of each case in each round, in seconds, of the cases that are well in the summary.
+
+    Throttled rounds are left out.
+
+    Args:
+        rows: the summary.
+        samples: a frame with the columns of `SampleRow`.
+        processes: a frame with the columns of `ProcessRow`.
+    """
+    counting = processes[~processes["round"].isin(throttled_rounds(processes))]
+    cases = cases_by_process(counting)
+    found: dict[Case, dict[int, float]] = {row.case: {} for row in rows if is_headline(row) and row.status is Status.OK}
+    for process, (number, seconds) in whole_steps_by_round(samples, counting).items():
+        if cases[process] in found:
+            found[cases[process]][number] = seconds
+    return {case: rounds for case, rounds in found.items() if rounds}
 
 
 def _in_order(cases: Sequence[PlannedCase]) -> list[PlannedCase]:
-    """The cases as they were planned, those that joined a sweep later among them by their sizes."""
+    """Sort the cases as they were planned, those that joined a sweep later among them by their sizes."""
     if not any(item.added for item in cases):
         return list(cases)
-    who = ("implementation", "backend", "threads")
-    places = {tuple(item.columns[name] for name in who): place for place, item in reversed(list(enumerate(cases)))}
-    return sorted(
-        cases,
-        key=lambda item: (
-            *(item.columns[name] for name in SIZES),
-            places[tuple(item.columns[name] for name in who)],
-        ),
+    made = [Case.from_columns(item.columns) for item in cases]
+    places = {case.contender: place for place, case in reversed(list(enumerate(made)))}
+    order = sorted(range(len(cases)), key=lambda index: (*made[index].sizes, places[made[index].contender]))
+    return [cases[index] for index in order]
+
+
+def _judged(manifest: Manifest, planned: PlannedCase, case: Case, outcome: pd.DataFrame, times: pd.DataFrame) -> _Found:
+    """Say what became of a case. One that failed in any process has failed; one that was impossibly fast is wrong."""
+    status, reason = _status(planned.skipped, outcome)
+    best = ceilings(manifest.peaks, case)
+    peak = None if best is None else best.products.gflops
+    found = _Found(case, status, reason, outcome, times, peak)
+    if status is not Status.OK:
+        return found
+    if not len(found.times):
+        return replace(found, status=Status.FAILED, reason="its processes gave no samples")
+    rate = None
+    if len(found.whole):
+        rate = _gflops(case, STEP, None, float(found.whole["median"].median()))
+    if rate is None or peak is None or rate <= PEAK_ALLOWANCE * peak:
+        return found
+    reason = (
+        f"impossible: {rate:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
+        "part of the step was not done or not waited for"
     )
+    return replace(found, status=Status.WRONG, reason=reason)
 
 
-def _peak_of(manifest: Manifest, columns: dict[str, str | int]) -> float | None:
-    """The device's peak in GFLOP/s: the best that any backend reached on it with the same threads and format."""
-    same = ("device", "dtype", "threads", "precision")
-    found = [peak.gflops for peak in manifest.peaks if all(getattr(peak, name) == columns[name] for name in same)]
-    return max(found, default=None)
-
-
-def _refused(rows: list[SummaryRow], peak: float | None) -> list[SummaryRow]:
-    """The rows of a case, or a single one that refuses it if it went faster than the device can."""
-    for row in rows:
-        if row.phase == STEP and row.gflops is not None and peak is not None and row.gflops > PEAK_ALLOWANCE * peak:
-            reason = (
-                f"impossible: {row.gflops:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
-                "part of the step was not done or not waited for"
-            )
-            identity = {item.name: getattr(row, item.name) for item in fields(CaseColumns)}
-            return [SummaryRow(**identity, phase=STEP, status=Status.WRONG, reason=reason, verified=row.verified)]
-    return rows
-
-
-def _per_process(samples: pd.DataFrame) -> pd.DataFrame:
-    """One row a process, phase, method, clock and depth: median and minimum of seconds an iteration."""
-    flagged = samples["flags"] != ""
-    frame = samples[["process", *_ROW_KEY]].assign(
-        flagged=flagged,
-        each=samples["seconds"] / samples["iterations"].astype(float),
-        depth=samples["depth"].astype("Int64").fillna(-1),
-    )
-    keys = ["process", *_ROW_KEY]
-    grouped = frame.groupby(keys, sort=False, observed=True)
-    result = grouped["each"].agg(["median", "min", "count"])
-    result["flagged"] = grouped["flagged"].sum()
-    result["clean"] = frame[~flagged].groupby(keys, sort=False, observed=True)["each"].median()
-    # A process measures one case: its columns are looked up once, not grouped by a million times.
-    cases = samples.drop_duplicates("process")[[*CASE_KEY, "round", "process"]]
-    found = result.reset_index().merge(cases, on="process", how="left")
-    texts = found.select_dtypes("category").columns
-    return found.astype(dict.fromkeys(texts, object))
-
-
-def _status(skipped: str, outcome: pd.DataFrame | None) -> tuple[Status, str]:
+def _status(skipped: str, outcome: pd.DataFrame) -> tuple[Status, str]:
     if skipped:
         return Status.SKIPPED, skipped
-    if outcome is None or not len(outcome):
+    if not len(outcome):
         return Status.SKIPPED, "the run ended before its turn came: finish it with --resume, or raise --budget"
     bad = outcome[outcome["status"] != Status.OK.value]
     if len(bad):
@@ -144,47 +160,59 @@ def _status(skipped: str, outcome: pd.DataFrame | None) -> tuple[Status, str]:
     return Status.OK, ""
 
 
-def _whole_steps(times: pd.DataFrame) -> pd.DataFrame:
-    """The headline: whole steps by the host clock, over the workload's own mix of depths."""
-    chosen = (times["phase"] == STEP) & (times["method"] == Method.WHOLE.value) & (times["depth"] == -1)
-    return times[chosen & (times["clock"] == HOST)]
+def _gflops(case: Case, phase: str, variant: int | None, seconds: float) -> float | None:
+    """Work out the rate of matrix products; None if nobody knows how many there are, or if no time passed."""
+    workload = WORKLOADS.get(case.workload)
+    flops = None if workload is None else workload.flops(case.problem, phase, variant)
+    return flops / seconds / 1e9 if flops is not None and seconds > 0 else None
 
 
-def _baseline_times(columns: dict[str, str | int], well: dict[CaseKey, pd.DataFrame]) -> pd.DataFrame | None:
-    """Whole steps of the case that this one's speedup is stated over; None if the run holds none that is well."""
-    wanted = WORKLOADS[str(columns["workload"])].baseline
-    for key, times in well.items():
-        other = dict(zip(CASE_KEY, key, strict=True))
-        if other["implementation"] == wanted and is_fair(columns, other):
-            return _whole_steps(times)
-    return None
+def _per_process(samples: pd.DataFrame, processes: pd.DataFrame) -> pd.DataFrame:
+    """Reduce samples to one row a process, phase, method, clock and variant: seconds an iteration, and their round."""
+    flagged = samples["flags"] != ""
+    frame = samples[["process", *_ROW_KEY]].assign(
+        flagged=flagged,
+        each=samples["seconds"] / samples["iterations"].astype(float),
+        whole=is_whole(samples),
+        variant=samples["variant"].astype("Int64").fillna(_MIXED),
+    )
+    keys = ["process", *_ROW_KEY]
+    grouped = frame.groupby(keys, sort=False, observed=True)
+    result = grouped["each"].agg(["median", "min", "count"])
+    result["flagged"] = grouped["flagged"].sum()
+    result["whole"] = grouped["whole"].first()
+    result["clean"] = frame[~flagged].groupby(keys, sort=False, observed=True)["each"].median()
+    found = result.reset_index().merge(processes[["process", "round"]], on="process", how="left")
+    texts = found.select_dtypes("category").columns
+    return found.astype(dict.fromkeys(texts, object))
 
 
-def _case_rows(
-    common: dict[str, Any],
-    times: pd.DataFrame,
-    baseline: pd.DataFrame | None,
-    outcome: pd.DataFrame,
-    device_peak: float | None,
-) -> list[SummaryRow]:
-    workload, problem = _workload_and_problem(common)
-    shares, tax = _shares(times), _sync_tax(times)
-    peak = _known(outcome["peak_bytes"].max())
-    energy = _known(outcome["energy_joules"].median())
-    unsettled = int((outcome["warmup_settled"] == False).sum())  # noqa: E712 - unknown is neither
-    rows = []
-    order = {STEP: 0, FIRST_STEP: 1, **{str(phase): 2 + index for index, phase in enumerate(ALL_PHASES)}}
-    groups: Any = times.groupby(list(_ROW_KEY), sort=False)
+def _baseline_of(case: Case, manifest: Manifest, well: Mapping[Case, _Found]) -> _Found | None:
+    """Find what a case's speedup is over; None if the run holds none that is well."""
+    wanted = manifest.workloads[case.workload].baseline
+    fair = (item for other, item in well.items() if other.implementation == wanted and case.may_be_held_against(other))
+    return next(fair, None)
+
+
+def _case_rows(common: dict[str, Any], item: _Found, baseline: _Found | None) -> list[SummaryRow]:
+    shares, tax = _shares(item.times), _sync_tax(item)
+    peak_bytes = _known(item.outcome["peak_bytes"].max())
+    shared: dict[str, Any] = {
+        "energy_joules": _known(item.outcome["energy_joules"].median()),
+        "peak_bytes": None if peak_bytes is None else int(peak_bytes),
+        "unsettled": int((item.outcome["warmup_settled"] == False).sum()),  # noqa: E712 - unknown is neither
+    }
+    groups: Any = item.times.groupby(_ROW_KEY, sort=False)
     keyed: list[tuple[tuple[Any, ...], pd.DataFrame]] = [(tuple(key), group) for key, group in groups]
-    keyed.sort(key=lambda item: (item[0][2] != HOST, item[0][3], order[item[0][0]], item[0][1]))
-    for (phase, method, clock, depth), group in keyed:
-        estimate = median_estimate(group["median"])
-        flops = gemm_flops(workload, problem, phase, None if depth < 0 else float(depth))
+    keyed.sort(key=lambda pair: (pair[0][2] != HOST, pair[0][3], _ORDER.index(pair[0][0]), pair[0][1]))
+    rows = []
+    for (phase, method, clock, number), group in keyed:
+        estimate, variant = median_estimate(group["median"]), None if number == _MIXED else int(number)
         row: dict[str, Any] = {
             "phase": phase,
             "method": Method(method),
             "clock": clock,
-            "depth": None if depth < 0 else int(depth),
+            "variant": variant,
             "processes": len(group),
             "samples": int(group["count"].sum()),
             "median_seconds": estimate.value,
@@ -193,28 +221,20 @@ def _case_rows(
             "minimum_seconds": float(group["min"].median()),
             "flagged": int(group["flagged"].sum()),
             "clean_median_seconds": _known(group["clean"].median()),
-            "unsettled": unsettled,
             "share": shares.get((phase, method, clock)),
-            "energy_joules": energy,
-            "peak_bytes": None if peak is None else int(peak),
         }
-        if flops is not None and estimate.value > 0 and phase != FIRST_STEP and method != Method.PROFILED.value:
-            row["gflops"] = flops / estimate.value / 1e9
-            row["peak_fraction"] = None if not device_peak else row["gflops"] / device_peak
-        if phase == STEP and depth < 0 and clock == HOST:
+        if phase != FIRST_STEP and method != Method.PROFILED.value:
+            row["gflops"] = rate = _gflops(item.case, phase, variant, estimate.value)
+            row["peak_fraction"] = None if rate is None or not item.peak else rate / item.peak
+        if phase == STEP and variant is None and clock == HOST:
             row |= _ends("sync_tax", tax, "sync_tax")
-            row |= _speedup(workload, group, baseline)
-        rows.append(SummaryRow(**common, **row))
+            row |= _speedup(item, baseline)
+        rows.append(SummaryRow(**common, **shared, **row))
     return rows
 
 
 def _known(value: Any) -> float | None:
     return None if pd.isna(value) else float(value)
-
-
-def _workload_and_problem(common: dict[str, Any]) -> tuple[Workload, Problem]:
-    sizes = {name: int(common[name]) for name in SIZES}
-    return WORKLOADS[common["workload"]], Problem(dtype=Dtype(common["dtype"]), **sizes)
 
 
 def _ends(value: str, estimate: Estimate | None, stem: str) -> dict[str, float | None]:
@@ -223,31 +243,28 @@ def _ends(value: str, estimate: Estimate | None, stem: str) -> dict[str, float |
     return {value: estimate.value, f"{stem}_low": estimate.low, f"{stem}_high": estimate.high}
 
 
-def _by_round(times: pd.DataFrame) -> pd.Series[float]:
-    return times.groupby("round")["median"].median()
-
-
-def _speedup(workload: Workload, times: pd.DataFrame, baseline: pd.DataFrame | None) -> dict[str, Any]:
+def _speedup(item: _Found, baseline: _Found | None) -> dict[str, Any]:
+    """Estimate it over the rounds that both ran in; a clock that stood still gives no ratio."""
     if baseline is None:
         return {}
-    pairs = pd.concat([_by_round(baseline), _by_round(times)], axis=1, join="inner")
-    pairs = pairs[(pairs > 0).all(axis=1)]  # a clock that stood still gives no ratio
+    by_round = [each.whole.groupby("round")["median"].median() for each in (baseline, item)]
+    pairs = pd.concat(by_round, axis=1, join="inner")
+    pairs = pairs[(pairs > 0).all(axis=1)]
     if not len(pairs):
         return {}
     estimate = ratio_estimate(pairs.iloc[:, 0], pairs.iloc[:, 1])
-    return {"baseline": workload.baseline, **_ends("speedup", estimate, "speedup")}
+    return {"baseline": baseline.case.implementation, **_ends("speedup", estimate, "speedup")}
 
 
 def _phase_medians(times: pd.DataFrame, method: Method, clock: str = HOST) -> pd.DataFrame:
-    """Per process, one column a phase; empty if a phase is missing."""
+    """Put the phases of each process side by side; no rows if a phase is missing."""
     of_kind = (times["method"] == method.value) & (times["clock"] == clock)
-    chosen = times[of_kind & times["phase"].isin([str(phase) for phase in ALL_PHASES])]
-    table = chosen.pivot_table(index="process", columns="phase", values="median")
-    return table.dropna() if table.shape[1] == len(ALL_PHASES) else table.iloc[:0]
+    table = times[of_kind & times["phase"].isin(_PHASES)].pivot_table(index="process", columns="phase", values="median")
+    return table.dropna() if table.shape[1] == len(_PHASES) else table.iloc[:0]
 
 
 def _shares(times: pd.DataFrame) -> dict[tuple[str, str, str], float]:
-    """Each phase's part of the phases' sum, as a median over processes."""
+    """Work out each phase's part of the phases' sum, as a median over processes."""
     shares: dict[tuple[str, str, str], float] = {}
     for method, clock in product(Method, (HOST, DEVICE)):
         table = _phase_medians(times, method, clock)
@@ -259,11 +276,10 @@ def _shares(times: pd.DataFrame) -> dict[tuple[str, str, str], float]:
     return shares
 
 
-def _sync_tax(times: pd.DataFrame) -> Estimate | None:
-    """Sum of the phases timed apart over the whole step of the same process, minus 1."""
-    phases = _phase_medians(times, Method.STAGED).sum(axis=1).rename("phases")
-    whole = _whole_steps(times).set_index("process")["median"]
-    pairs = pd.concat([phases, whole], axis=1, join="inner")
+def _sync_tax(item: _Found) -> Estimate | None:
+    """Relate the sum of the phases timed apart to the whole step of the same process, minus 1."""
+    phases = _phase_medians(item.times, Method.STAGED).sum(axis=1).rename("phases")
+    pairs = pd.concat([phases, item.whole.set_index("process")["median"]], axis=1, join="inner")
     pairs = pairs[(pairs > 0).all(axis=1)]
     if not len(pairs):
         return None

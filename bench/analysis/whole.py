@@ -4,34 +4,44 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bench.data.schema import CASE_KEY, HOST, STEP, Method
+from bench.data.schema import HOST, STEP, Method
 
 
-def whole_steps(samples: pd.DataFrame) -> pd.DataFrame:
-    """The samples of whole steps by the host's clock, over each workload's own mix of depths.
+def is_whole(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Mark the rows that are whole steps by the host's clock, over each workload's own mix of variants.
 
     Args:
-        samples: a frame with the columns of `SampleRow`.
+        rows: a frame with the columns `phase`, `method`, `clock` and `variant`.
     """
-    return samples[
-        (samples["phase"] == STEP)
-        & (samples["method"] == Method.WHOLE.value)
-        & (samples["clock"] == HOST)
-        & samples["depth"].isna()
-    ]
+    return (
+        (rows["phase"] == STEP)
+        & (rows["method"] == Method.WHOLE.value)
+        & (rows["clock"] == HOST)
+        & rows["variant"].isna()
+    )
 
 
 def whole_step_medians(samples: pd.DataFrame) -> pd.Series[float]:
-    """Seconds an iteration, the median of each process's `whole_steps`.
+    """Reduce each process to the median of its whole steps, in seconds an iteration.
 
     Args:
         samples: a frame with the columns of `SampleRow`.
 
     Returns:
-        One value a process, indexed by the case's columns and then the process.
+        One value a process, indexed by process.
     """
-    chosen = whole_steps(samples)
+    chosen = samples[is_whole(samples)]
     each = chosen["seconds"] / chosen["iterations"].astype(float)
-    medians = each.groupby(chosen["process"], sort=False).median()
-    cases = chosen.drop_duplicates("process").set_index("process")[list(CASE_KEY)].loc[medians.index]
-    return medians.set_axis(pd.MultiIndex.from_frame(cases.astype(object).reset_index()[[*CASE_KEY, "process"]]))
+    return each.groupby(chosen["process"], sort=False).median()
+
+
+def whole_steps_by_round(samples: pd.DataFrame, processes: pd.DataFrame) -> dict[int, tuple[int, float]]:
+    """Give the round and the median of a whole step of each process that has one.
+
+    Args:
+        samples: a frame with the columns of `SampleRow`.
+        processes: a frame with the columns of `ProcessRow`: only these count.
+    """
+    medians = whole_step_medians(samples[samples["process"].isin(processes["process"])])
+    rounds = dict(zip(processes["process"].astype(int), processes["round"].astype(int), strict=True))
+    return {int(process): (rounds[int(process)], float(value)) for process, value in medians.items()}  # type: ignore[call-overload]

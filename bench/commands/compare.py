@@ -15,7 +15,8 @@ from bench.options import Percent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bench.analysis.stored import CaseKey, StoredRun
+    from bench.data.run import StoredRun
+    from bench.model.case import Case
 
 _JUDGING = ("alpha", "margin", "tolerance", "allow_inconclusive", "junit")
 
@@ -59,12 +60,13 @@ def compare(
     from bench.analysis.compare import all_cases, incomparable
     from bench.analysis.rule import Criteria
     from bench.analysis.stored import case_times
+    from bench.data.run import StoredRun
     from bench.output.compare import case_names
 
     if across:
         _refuse_judging()
     criteria = Criteria(alpha, margin, tolerance)
-    runs = (_read(run_a), _read(run_b))
+    runs = (StoredRun(run_a), StoredRun(run_b))
     odd = incomparable(*runs)
     if odd and not across:
         raise UsageError(
@@ -89,30 +91,20 @@ def _refuse_judging() -> None:
             raise UsageError(f"--across gives no verdict, so it has no use for {item.opts[0]}: leave out one of them.")
 
 
-def _read(folder: Path) -> StoredRun:
-    from bench.analysis.stored import StoredRun
-    from bench.data.store import read_manifest, read_processes, read_samples
-
-    return StoredRun(read_manifest(folder), read_samples(folder), read_processes(folder))
-
-
-def _chosen(keys: Sequence[CaseKey], wanted: tuple[str, ...]) -> list[CaseKey]:
-    """The cases of the implementations that were named, or all of them."""
-    from bench.data.schema import CASE_KEY
-
-    place = CASE_KEY.index("implementation")
-    known = {str(key[place]) for key in keys}
+def _chosen(cases: Sequence[Case], wanted: tuple[str, ...]) -> list[Case]:
+    """Choose the cases of the implementations that were named, or all of them."""
+    known = {case.implementation for case in cases}
     names = [name for value in wanted for name in value.split(",") if name]
     for name in names:
         if name not in known:
             raise UsageError(f"-i {name}: neither run has such an implementation; {nearest(name, known)}")
-    return [key for key in keys if not names or key[place] in names]
+    return [case for case in cases if not names or case.implementation in names]
 
 
 def _describe(
     runs: tuple[StoredRun, StoredRun],
     times: tuple[Any, Any],
-    names: Mapping[CaseKey, str],
+    names: Mapping[Case, str],
     odd: Sequence[str],
     as_json: bool,
 ) -> None:
@@ -122,7 +114,7 @@ def _describe(
     from bench.output.compare import compare_json, compare_table
     from bench.output.terminal import console
 
-    left_out = {names[key]: reason for key, reason in without_times(*times, names).items()}
+    left_out = {names[case]: reason for case, reason in without_times(*times, names).items()}
     rows = compare_runs(*times, names)
     differing = [*odd, *also_different(runs[0].manifest, runs[1].manifest)]
     if as_json:
@@ -141,7 +133,7 @@ def _judge(
     folders: tuple[Path, Path],
     runs: tuple[StoredRun, StoredRun],
     times: tuple[Any, Any],
-    names: Mapping[CaseKey, str],
+    names: Mapping[Case, str],
     criteria: Any,
     *,
     allow_inconclusive: bool,

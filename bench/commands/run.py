@@ -17,7 +17,7 @@ from bench.options.planning import choice, is_given, measuring_seconds, refuse_b
 @click.option("--budget", type=Duration(), default="60s", show_default=True, help="Time for the whole command.")
 @click.option("--rounds", type=SIZE, help="So many rounds over all cases, if the budget allows.")
 @click.option(
-    "--precision",
+    "--within",
     type=Percent(),
     default="2%",
     show_default=True,
@@ -36,7 +36,7 @@ from bench.options.planning import choice, is_given, measuring_seconds, refuse_b
 def run(
     budget: float,
     rounds: int | None,
-    precision: float,
+    within: float,
     resumed: Path | None,
     out: Path | None,
     figures: bool,
@@ -64,7 +64,7 @@ def run(
             outcome = resume(resumed, progress, seconds if is_given("budget") else None)
         else:
             planned = choice(seed=seed, **chosen).plan()
-            limits = Limits(seconds, rounds, precision, timeout)
+            limits = Limits(seconds, rounds, within, timeout)
             command = ["bench", *sys.argv[1:]]
             outcome = measure(planned, limits, progress, seed=seed, command=command, out=out, load=chosen["load"])
     show_run(outcome, figures, as_json)

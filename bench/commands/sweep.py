@@ -54,14 +54,14 @@ _SECONDS_A_PROCESS = 0.6
 @click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for the whole command.")
 @click.option("--rounds", type=SIZE, help="So many rounds over the grid and no refinement, if the budget allows.")
 @click.option(
-    "--precision",
+    "--within",
     type=Percent(),
     default="5%",
     show_default=True,
     help="Stop when every speedup's interval is within ± this, crossovers being known.",
 )
 @click.option(
-    "--crossover-precision",
+    "--crossover-within",
     type=Percent(),
     default="10%",
     show_default=True,
@@ -83,8 +83,8 @@ def sweep(
     preset: str | None,
     budget: float,
     rounds: int | None,
-    precision: float,
-    crossover_precision: float,
+    within: float,
+    crossover_within: float,
     refine: bool,
     resumed: Path | None,
     out: Path | None,
@@ -103,7 +103,7 @@ def sweep(
 
     The engine is that of `bench run`: every size is a case, in rounds, each in fresh processes. Six rounds over the
     grid come first; then further sizes are measured around each crossover (NumPy against torch, eager against graph,
-    one thread against two) until it is known to --crossover-precision; then time goes to the widest intervals.
+    one thread against two) until it is known to --crossover-within; then time goes to the widest intervals.
 
     A size that cannot fit in memory keeps its row, with that reason.
     """
@@ -126,14 +126,14 @@ def sweep(
             _warn_of_budget(planned, budget)
             outcome = measure(
                 planned,
-                Limits(measuring_seconds(budget, figures), rounds, precision, timeout),
+                Limits(measuring_seconds(budget, figures), rounds, within, timeout),
                 progress,
                 seed=seed,
                 command=["bench", *sys.argv[1:]],
                 out=out,
                 load=chosen["load"],
                 axes=found,
-                crossover_precision=crossover_precision if refine and rounds is None else None,
+                crossover_within=crossover_within if refine and rounds is None else None,
             )
     show_run(outcome, figures, as_json)
     sys.exit(outcome.exit_code)

@@ -6,21 +6,17 @@ A row is a frozen dataclass; its fields are the columns, in order, and their met
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from functools import reduce
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict
-
-from bench.model.case import Case, Mode
-from bench.model.device import Precision
-from bench.model.problem import SIZES as SIZES  # a case's columns of that name
-from bench.model.problem import Dtype
+from bench.model.case import CASE_COLUMNS, Case, Contender
+from bench.model.columns import CaseColumn, Role
 from bench.model.step import ALL_PHASES
-from bench.model.workload import WORKLOADS
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 STEP = "step"
 FIRST_STEP = "first_step"
@@ -70,82 +66,68 @@ class Column:
     optional: bool
     unit: str
     doc: str
+    path: tuple[str, ...]
+    """Where a row holds the value: names of attributes."""
     values: tuple[str, ...] = ()
     """The only values that it may have; any if empty."""
 
+    def value_in(self, row: object) -> Any:
+        """Look up the value that a row has."""
+        return reduce(_inside, self.path, row)
+
+
+def _inside(owner: Any, name: str) -> Any:
+    if isinstance(owner, Mapping):
+        return owner.get(name)
+    return owner[name] if isinstance(owner, Contender) else getattr(owner, name)
+
 
 def columns_of(row: type) -> tuple[Column, ...]:
-    """The columns of a row class, in the order in which they are written."""
+    """List the columns of a row class in the order in which they are written.
+
+    A `Case` in it stands for all columns of a case, a `Contender` for those that tell contenders apart, named after
+    its field, and a mapping for all others.
+    """
     hints = get_type_hints(row)
-    found = []
+    found: list[Column] = []
     for item in fields(row):
-        hint = hints[item.name]
-        members = [member for member in getattr(hint, "__args__", (hint,)) if member is not type(None)]
-        optional = len(members) < len(getattr(hint, "__args__", (hint,)))
-        kind = next(base for base in (bool, int, float, str) if issubclass(members[0], base))
-        values = tuple(map(str, members[0])) if issubclass(members[0], StrEnum) else item.metadata["values"]
-        found.append(Column(item.name, kind, optional, item.metadata["unit"], item.metadata["doc"], values))
+        hint, name = hints[item.name], item.name
+        if hint is Case:
+            found += [_of_case(column, (name, *column.path)) for column in CASE_COLUMNS]
+        elif hint is Contender:
+            own = [_of_case(column, (name, column.name)) for column in CASE_COLUMNS if column.contender]
+            found += [replace(column, name=f"{name}_{column.name}") for column in own]
+        elif "doc" not in item.metadata:
+            rest = [column for column in CASE_COLUMNS if not column.contender]
+            found += [_of_case(column, (name, column.name), column.role is Role.SIZE) for column in rest]
+        else:
+            found.append(_plain(name, hint, **item.metadata))
     return tuple(found)
 
 
-@dataclass(frozen=True, kw_only=True)
-class CaseColumns:
-    """What identifies a case; every file begins with these columns."""
-
-    schema_version: int = _column("Version of these columns.")
-    run_id: str = _column("The run; also the name of its folder.")
-    implementation: str = _column("Registered name of the implementation.")
-    workload: str = _column(
-        "Which mathematics it computes; speedups are stated inside one workload only.", values=WORKLOADS
-    )
-    backend: str = _column("Framework plus device, for example `torch-cpu`.")
-    framework: str = _column("`numpy`, `torch` or `tensorflow`.")
-    device: str = _column("`cpu`, `cuda`, or the kind that a loaded file has added.")
-    dtype: str = _column("Number format of data, weights and arithmetic.", values=tuple(Dtype))
-    batch: int = _column("Rows of the input batch, N.")
-    d_in: int = _column("Features of one input.")
-    hidden: int = _column("Units of the hidden layer, H.")
-    d_out: int = _column("Features of one output.")
-    threads: int = _column("CPU threads that the framework was told to use.")
-    mode: str = _column(
-        "`resident` or `transferred`: where the batch is when a step begins; `cold`: caches are flushed before it.",
-        values=tuple(Mode),
-    )
-    precision: str = _column(
-        "`full`, or `tf32` where factors of float32 products may be rounded to TensorFloat-32.", values=tuple(Precision)
-    )
+def _of_case(column: CaseColumn, path: tuple[str, ...], optional: bool = False) -> Column:
+    kind = int if issubclass(column.kind, int) else str
+    return Column(column.name, kind, optional, "", column.doc, path, column.values)
 
 
-def case_columns(run_id: str, case: Case) -> dict[str, Any]:
-    """The values of `CaseColumns` for one case."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "run_id": run_id,
-        "implementation": case.implementation,
-        "workload": case.workload,
-        "backend": case.backend,
-        "framework": case.framework,
-        "device": case.device,
-        "dtype": case.problem.dtype.value,
-        "batch": case.problem.batch,
-        "d_in": case.problem.d_in,
-        "hidden": case.problem.hidden,
-        "d_out": case.problem.d_out,
-        "threads": case.threads,
-        "mode": case.mode.value,
-        "precision": case.precision.value,
-    }
+def _plain(name: str, hint: Any, doc: str, unit: str, values: tuple[str, ...]) -> Column:
+    members = [member for member in getattr(hint, "__args__", (hint,)) if member is not type(None)]
+    optional = len(members) < len(getattr(hint, "__args__", (hint,)))
+    kind = next(base for base in (bool, int, float, str) if issubclass(members[0], base))
+    known = tuple(map(str, members[0])) if issubclass(members[0], StrEnum) else values
+    return Column(name, kind, optional, unit, doc, (name,), known)
 
 
-CASE_KEY = tuple(item.name for item in fields(CaseColumns) if item.name not in ("schema_version", "run_id"))
+CASE_KEY = tuple(column.name for column in CASE_COLUMNS)
 """The columns that tell two cases of one run apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleRow(CaseColumns):
-    """One row a sample: one recorded time over one or more iterations."""
+class SampleRow:
+    """One row a sample: one recorded time over one or more iterations. Its case stands in processes.csv."""
 
-    device_name: str = _column("The hardware's name.")
+    process: int = _column("Measuring process that took it; see processes.csv.")
+    turn: int = _column("Order within process, phase and method, from 0.")
     phase: str = _column(
         "`step`, `forward`, `backward`, `update`, or `first_step`: the first call in a fresh process.", values=_PHASES
     )
@@ -154,23 +136,25 @@ class SampleRow(CaseColumns):
         "`profiled`: the framework's own profiler."
     )
     clock: str = _column("`host` or `device`: whose clock was read.", values=(HOST, DEVICE))
-    round: int = _column("Which round, from 0; the first six go over all cases.")
-    process: int = _column("Which measuring process of the run, from 0.")
-    sample: int = _column("Order within process, phase and method, from 0.")
     iterations: int = _column("Iterations that the sample covers.")
     seconds: float = _column("Time of the whole sample; divide by `iterations` for one step.", "s")
-    depth: int | None = _column(
-        "For single steps of `mlp_dynamic`: how often the middle layer was applied.", default=None
+    variant: int | None = _column(
+        "Of single steps of a workload whose amount of work varies: which amount, such as the depth of `mlp_dynamic`.",
+        default=None,
     )
     flags: str = _column("What disturbed the sample, separated by spaces; empty if nothing did.", default="")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProcessRow(CaseColumns):
+class ProcessRow:
     """One row a measuring process, also one that failed. Written last: a process without a row did not finish."""
 
-    round: int = _column("Which round, from 0; the first six go over all cases.")
-    process: int = _column("Which measuring process of the run, from 0.")
+    schema_version: int = _column("Version of these columns.", default=SCHEMA_VERSION)
+    run_id: str = _column("Run that it belongs to; also the name of its folder.")
+    case: Case
+    device_name: str = _column("The hardware's name.", default="")
+    round: int = _column("Round, from 0; the first six go over all cases.")
+    process: int = _column("Measuring process of the run, from 0.")
     status: Status = _column("`ok`, `failed`, `wrong` or `timeout`.")
     reason: str = _column("Why it is not `ok`.", default="")
     verified: bool = _column("Whether this very process agreed with the float64 oracle before it was timed.")
@@ -206,15 +190,17 @@ class ProcessRow(CaseColumns):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SummaryRow(CaseColumns):
-    """One row a case, phase, method and depth; a case that could not run keeps one row with the reason."""
+class SummaryRow:
+    """One row a case, phase, method and variant; a case that could not run keeps one row with the reason."""
+
+    schema_version: int = _column("Version of these columns.", default=SCHEMA_VERSION)
+    run_id: str = _column("Run that it belongs to; also the name of its folder.")
+    case: Case
 
     phase: str = _column("`step`, `forward`, `backward`, `update` or `first_step`.", values=_PHASES)
     method: Method | None = _column("How the times were obtained; see samples.csv.", default=None)
     clock: str | None = _column("`host` or `device`.", values=(HOST, DEVICE), default=None)
-    depth: int | None = _column(
-        "For single steps of `mlp_dynamic`: how often the middle layer was applied.", default=None
-    )
+    variant: int | None = _column("Amount of work of single steps; see samples.csv.", default=None)
     status: Status = _column("`ok`, `skipped`, `failed`, `wrong` or `timeout`.")
     reason: str = _column("Why the status is not `ok`.", default="")
     verified: bool = _column("Whether every process of the case agreed with the oracle before it was timed.")
@@ -262,25 +248,18 @@ class SummaryRow(CaseColumns):
 
 @dataclass(frozen=True, kw_only=True)
 class CrossoverRow:
-    """One row a pair of contenders and size: where one overtakes the other along a swept axis, or that none does."""
+    """One row a pair of contenders and size: where one overtakes the other along a swept axis, or that none does.
 
-    schema_version: int = _column("Version of these columns.")
-    run_id: str = _column("The run; also the name of its folder.")
-    workload: str = _column("The workload that both compute.", values=WORKLOADS)
-    axis: str = _column("The size that varies; its own column is empty.", values=SIZES)
-    dtype: str = _column("Number format of both.", values=tuple(Dtype))
-    batch: int | None = _column("Rows of the input batch; empty if this is the axis.", default=None)
-    d_in: int | None = _column("Features of one input; likewise.", default=None)
-    hidden: int | None = _column("Units of the hidden layer; likewise.", default=None)
-    d_out: int | None = _column("Features of one output; likewise.", default=None)
-    mode: str = _column("Mode of both; see samples.csv.", values=tuple(Mode))
-    precision: str = _column("Precision of both.", values=tuple(Precision))
-    a_implementation: str = _column("One contender.")
-    a_backend: str = _column("Its backend.")
-    a_threads: int = _column("Its CPU threads.")
-    b_implementation: str = _column("The other contender.")
-    b_backend: str = _column("Its backend.")
-    b_threads: int = _column("Its CPU threads.")
+    Columns that both cases share come first, then those of each contender.
+    """
+
+    schema_version: int = _column("Version of these columns.", default=SCHEMA_VERSION)
+    run_id: str = _column("Run that it belongs to; also the name of its folder.")
+    axis: str = _column("Column of the size that varies; that column is empty.")
+    common: Mapping[str, str | int]
+    """Values of the columns that both cases share; the axis is not among them."""
+    a: Contender
+    b: Contender
     status: Crossing = _column(
         "`found`: one overtakes the other; `never`: one is faster at every size measured; `undecided`: intervals are "
         "too wide to tell."
@@ -289,7 +268,9 @@ class CrossoverRow:
     faster_below: str = _column(
         "`a` or `b`: who is faster below the size; empty if unknown.", values=("a", "b"), default=""
     )
-    faster_above: str = _column("`a` or `b`: who is faster above it; likewise.", values=("a", "b"), default="")
+    faster_above: str = _column(
+        "`a` or `b`: who is faster above the size; empty if unknown.", values=("a", "b"), default=""
+    )
     size: float | None = _column("Value of `axis` at which both take equally long.", default=None)
     size_low: float | None = _column("Lower end of the 95 % interval of `size`.", default=None)
     size_high: float | None = _column("Upper end of the 95 % interval of `size`.", default=None)
@@ -299,9 +280,12 @@ class CrossoverRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairRow(CaseColumns):
+class PairRow:
     """One row a batch and phase of a comparison: what one side of one pair took in one round."""
 
+    schema_version: int = _column("Version of these columns.", default=SCHEMA_VERSION)
+    run_id: str = _column("Comparison that it belongs to; also the name of its folder.")
+    case: Case
     stage: int = _column("1, or 2 for the fresh pairs that decide where the first were not clear.")
     pair: int = _column("Which pair of the case and stage, from 0.")
     round: int = _column("Which round of the pair, from 0.")
@@ -314,83 +298,4 @@ class PairRow(CaseColumns):
 
 def is_headline(row: SummaryRow) -> bool:
     """Whether a row is its case's whole step by the host's clock, or says why there is none."""
-    return row.phase == STEP and row.depth is None and row.clock in (None, HOST)
-
-
-class Peak(BaseModel):
-    """What one backend reached at most with given threads, number format and precision."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    backend: str
-    device: str
-    dtype: str
-    threads: int
-    precision: str
-    gflops: float
-    """Square matrix product, 10^9 floating-point operations per second: the best of several."""
-    matmul_size: int
-    gigabytes_per_second: float
-    """Bytes read plus bytes written by a copy inside the device's memory, 10^9 a second: the best of several."""
-    copy_bytes: int
-
-
-class PlannedCase(BaseModel):
-    """A case of the run's plan, and why it will not run if it will not."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    columns: dict[str, str | int]
-    """The `CASE_KEY` columns."""
-    skipped: str = ""
-    """Why the case cannot run here; empty for a case that is measured."""
-    added: bool = False
-    """Whether it joined the run later: a size around a crossover."""
-
-
-class Manifest(BaseModel):
-    """What a run was made of: everything that is not a number of samples.csv."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    schema_version: int = SCHEMA_VERSION
-    run_id: str
-    created: str
-    """Start, UTC, ISO 8601."""
-    stepbench: str
-    command: list[str]
-    seed: int
-    budget_seconds: float
-    """Time to measure in; the command keeps some of its own budget back for summary and figures."""
-    rounds: int | None
-    """Rounds asked for; None if budget and precision decide."""
-    target_precision: float = 0.02
-    """Half an interval over its speedup that was good enough to stop."""
-    timeout_seconds: float = 30.0
-    process_seconds: float | None = None
-    """How long each process sampled; worked out from the budget when the run began."""
-    environment: dict[str, str] = {}
-    """Variables that steer the threads of numerical libraries, as far as they were set."""
-    load: list[str] = []
-    """Files of implementations that were named on the command line."""
-    sources: dict[str, str] = {}
-    """SHA-256 of each implementation's file."""
-    rounds_done: int = 0
-    ended_by: str = "unfinished"
-    """`precision`, `budget`, `rounds`, `failures` if no case was left, `interrupted`, or `unfinished` while the run
-    goes on or if it was killed."""
-    wall_seconds: float | None = None
-    machine: dict[str, str | int | float | None]
-    packages: dict[str, str]
-    modes: dict[str, dict[str, str]] = {}
-    """Of each backend: what was pinned and what is in use, as the measuring process reported it."""
-    peaks: list[Peak] = []
-    """Measured before the first round."""
-    git_revision: str | None = None
-    constraints_sha256: str | None = None
-    disturbances: list[str] = []
-    axes: dict[str, list[int | str]] = {}
-    """Of a sweep: each axis and its values, as asked for; refinement adds others in between."""
-    crossover_precision: float | None = None
-    """Of a sweep: half a crossover's interval over its size that is good enough; None: crossovers are not refined."""
-    cases: list[PlannedCase]
+    return row.phase == STEP and row.variant is None and row.clock in (None, HOST)

@@ -12,18 +12,17 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
+from bench.data import older
+from bench.data.manifest import Manifest
 from bench.data.schema import (
     SCHEMA_VERSION,
-    CaseColumns,
     Column,
     CrossoverRow,
-    Manifest,
     PairRow,
     ProcessRow,
     SampleRow,
@@ -44,7 +43,7 @@ PAIRS = "pairs.csv"
 FIGURES = "figures"
 
 
-Row = TypeVar("Row", bound="CaseColumns | CrossoverRow")
+Row = TypeVar("Row", bound="SampleRow | ProcessRow | SummaryRow | CrossoverRow | PairRow")
 
 
 def _cell(value: Any) -> str:
@@ -64,12 +63,12 @@ def _encoded(text: str) -> bytes:
 
 def to_csv(row_type: type[Row], rows: Iterable[Row], header: bool = True) -> str:
     """Rows as CSV text."""
-    names = [item.name for item in fields(row_type)]
+    columns = columns_of(row_type)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if header:
-        writer.writerow(names)
-    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
+        writer.writerow([column.name for column in columns])
+    writer.writerows([_cell(column.value_in(row)) for column in columns] for row in rows)
     return text.getvalue()
 
 
@@ -179,6 +178,8 @@ def read_manifest(folder: Path) -> Manifest:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(raw, dict):
             raise DataFormatError(f"{path} is not the manifest of a run: it holds no object.")
+        if raw.get("schema_version") == older.VERSION:
+            raw = older.manifest(raw)
         if raw.get("schema_version") != SCHEMA_VERSION:
             raise DataFormatError(_version_message(path, raw.get("schema_version")))
         return Manifest.model_validate(raw)
@@ -200,31 +201,47 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _version_message(path: Path, found: object) -> str:
     return (
-        f"{path} has schema version {found}, and this stepbench reads version {SCHEMA_VERSION}: "
+        f"{path} has schema version {found}, and this stepbench reads versions {older.VERSION} and {SCHEMA_VERSION}: "
         "read it with the stepbench that wrote it."
     )
 
 
 def read_samples(folder: Path) -> pd.DataFrame:
-    """samples.csv of a run; see `SampleRow` for its columns. Raises DataFormatError.
+    """Read samples.csv of a run; see `SampleRow` for its columns.
 
     Texts are categories, so that a million rows take a tenth of a gigabyte: group by them with `observed=True`.
+
+    Raises:
+        DataFormatError: the file is missing or damaged.
     """
-    return _read_csv(folder / SAMPLES, SampleRow, text="category")
+    return _read(folder / SAMPLES, SampleRow, text="category")
 
 
 def read_processes(folder: Path) -> pd.DataFrame:
-    """processes.csv of a run; see `ProcessRow` for its columns. Raises DataFormatError."""
-    return _read_csv(folder / PROCESSES, ProcessRow)
+    """Read processes.csv of a run; see `ProcessRow` for its columns.
+
+    Raises:
+        DataFormatError: the file is missing or damaged.
+    """
+    found = _read(folder / PROCESSES, ProcessRow)
+    if _is_older(folder / PROCESSES) and (folder / SAMPLES).exists():  # there a device's name stood beside each sample
+        samples = _read_csv(folder / SAMPLES, older.columns(SAMPLES), older.VERSION, "category")
+        names = samples.drop_duplicates("process").set_index("process")["device_name"].astype(object)
+        found["device_name"] = found["process"].map(names).fillna("").astype(str)
+    return found
 
 
 def read_summary(folder: Path) -> pd.DataFrame:
-    """summary.csv of a run; see `SummaryRow` for its columns. Raises DataFormatError."""
-    return _read_csv(folder / SUMMARY, SummaryRow)
+    """Read summary.csv of a run; see `SummaryRow` for its columns.
+
+    Raises:
+        DataFormatError: the file is missing or damaged.
+    """
+    return _read(folder / SUMMARY, SummaryRow)
 
 
 def read_crossovers(folder: Path) -> pd.DataFrame:
-    """crossovers.csv of a run; see `CrossoverRow` for its columns; no rows if there is no such file.
+    """Read crossovers.csv of a run; see `CrossoverRow` for its columns; no rows if there is no such file.
 
     Raises:
         DataFormatError: the file is damaged.
@@ -233,7 +250,7 @@ def read_crossovers(folder: Path) -> pd.DataFrame:
 
     if not (folder / CROSSOVERS).exists():
         return pd.DataFrame(columns=[column.name for column in columns_of(CrossoverRow)])
-    return _read_csv(folder / CROSSOVERS, CrossoverRow)
+    return _read(folder / CROSSOVERS, CrossoverRow)
 
 
 def create_pairs(folder: Path) -> None:
@@ -251,20 +268,35 @@ def append_pairs(folder: Path, rows: Sequence[PairRow]) -> None:
     _append(folder / PAIRS, to_csv(PairRow, rows, header=False))
 
 
-def read_pairs(folder: Path) -> pd.DataFrame:
-    """pairs.csv of a comparison; see `PairRow` for its columns. Raises DataFormatError."""
-    return _read_csv(folder / PAIRS, PairRow)
-
-
 _PANDAS_TYPES = {int: "Int64", float: "float64", bool: "boolean"}
 
 
-def _read_csv(path: Path, row_type: type[CaseColumns | CrossoverRow], text: str = "str") -> pd.DataFrame:
+def is_older(folder: Path) -> bool:
+    """Say whether a run was written in the version before; it can be read and not be continued."""
+    return _is_older(folder / PROCESSES)
+
+
+def _is_older(path: Path) -> bool:
+    """Say whether the header of a file is that of the version before."""
+    try:
+        with path.open("rb") as file:
+            header = file.readline().decode("utf-8", errors="replace").rstrip("\r\n")
+    except OSError:
+        return False
+    return header.split(",") == [column.name for column in older.columns(path.name)]
+
+
+def _read(path: Path, row_type: type, text: str = "str") -> pd.DataFrame:
+    columns = columns_of(row_type)
+    if _is_older(path):
+        return older.frame(_read_csv(path, older.columns(path.name), older.VERSION, text), columns)
+    return _read_csv(path, columns, SCHEMA_VERSION, text)
+
+
+def _read_csv(path: Path, columns: tuple[Column, ...], version: int, text: str) -> pd.DataFrame:
     import pandas as pd
 
-    columns = columns_of(row_type)
     _check_shape(path, columns)
-    texts = [column.name for column in columns if column.kind is str]
     options: dict[str, Any] = {
         "keep_default_na": False,
         "na_values": {column.name: [""] for column in columns if column.kind is not str},
@@ -275,10 +307,6 @@ def _read_csv(path: Path, row_type: type[CaseColumns | CrossoverRow], text: str 
         frame: pd.DataFrame = pd.read_csv(
             path, dtype={column.name: _PANDAS_TYPES.get(column.kind, text) for column in columns}, **options
         )
-        # pandas takes categories for numbers if all of them could be: an implementation may be called 1e5.
-        for name in texts if text == "category" else ():
-            if pd.api.types.is_numeric_dtype(frame[name].cat.categories):
-                frame[name] = pd.read_csv(path, usecols=[name], dtype="str", **options)[name].astype("category")
     except (ValueError, TypeError, OverflowError, pd.errors.ParserError) as error:
         detail = " ".join(str(error).split())
         raise DataFormatError(f"{path} is damaged: {detail}; restore the file or choose another run.") from error
@@ -286,7 +314,7 @@ def _read_csv(path: Path, row_type: type[CaseColumns | CrossoverRow], text: str 
         if not column.optional and column.kind is not str and frame[column.name].isna().any():
             line = int(frame[column.name].isna().to_numpy().argmax()) + 2
             raise DataFormatError(f"{path} is damaged: line {line} has no {column.name}.")
-    versions = set(frame["schema_version"].unique()) - {SCHEMA_VERSION}
+    versions = set(frame["schema_version"].unique()) - {version} if "schema_version" in frame else set()
     if versions:
         raise DataFormatError(_version_message(path, versions.pop()))
     for column in columns:
@@ -312,7 +340,7 @@ def _check_shape(path: Path, columns: tuple[Column, ...]) -> None:
     expected = [column.name for column in columns]
     found = header.decode("utf-8", errors="replace").rstrip("\r\n").split(",")
     if found != expected:
-        if found[0] == "schema_version":
+        if found[0] == expected[0] or found[0] == "schema_version":
             odd = sorted(set(found) ^ set(expected)) or ["their order"]
             raise DataFormatError(f"{path} is of another version: its columns differ in {', '.join(odd)}.")
         raise DataFormatError(f"{path} is not a {path.name} of stepbench: its first line does not name the columns.")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.errors import UsageError, nearest
+from bench.model.columns import SIZE_PREFIX
 from bench.model.problem import SIZES
 
 AXES = (*SIZES, "threads", "dtype")
@@ -22,6 +23,11 @@ class Axis:
     """One of `AXES`."""
     values: tuple[int | str, ...]
     """In order, each once; texts for `dtype` only."""
+
+    @property
+    def column(self) -> str:
+        """The column of a case that holds it."""
+        return f"{SIZE_PREFIX}{self.name}" if self.name in SIZES else self.name
 
 
 def parse_axis(text: str, cpus: Callable[[], int]) -> Axis:

@@ -1,10 +1,16 @@
-"""A case: one implementation on one backend and problem, with threads, a mode and a precision."""
+"""A case: one implementation on one backend and problem, with threads, a mode and a precision.
+
+Its columns are declared here and in `Problem`, each once; see `bench.model.columns`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
+from bench.model.columns import Role, condition, declared, nested, who
 from bench.model.device import Precision
 from bench.model.problem import Problem
 
@@ -37,26 +43,109 @@ class Mode(StrEnum):
 class Case:
     """What is measured."""
 
-    implementation: str
-    workload: str
-    backend: str
-    framework: str
-    device: str
-    problem: Problem
-    threads: int
-    mode: Mode = Mode.RESIDENT_WARM
-    precision: Precision = Precision.FULL
+    implementation: str = who("Registered name of the implementation.")
+    workload: str = who("Which mathematics it computes; speedups are stated inside one workload only.", contender=False)
+    backend: str = who("Framework plus device, for example `torch-cpu`.")
+    framework: str = who("`numpy`, `torch` or `tensorflow`, or one that a loaded file has added.")
+    device: str = who("`cpu`, `cuda`, or the kind that a loaded file has added.")
+    problem: Problem = nested()
+    threads: int = condition("CPU threads that the framework was told to use.", contender=True)
+    mode: Mode = condition(
+        "`resident` or `transferred`: where the batch is when a step begins; `cold`: caches are flushed before it.",
+        usual=Mode.RESIDENT_WARM,
+    )
+    precision: Precision = condition(
+        "`full`, or `tf32` where factors of float32 products may be rounded to TensorFloat-32.", usual=Precision.FULL
+    )
+    devices: int = condition("Devices that the step is spread over.", usual=1)
 
     @property
     def label(self) -> str:
-        """How messages call it."""
+        """What messages call it."""
         return f"{self.implementation} on {self.backend}"
 
-    def has_baseline(self, other: Case) -> bool:
-        """Whether a speedup over `other` is fair: the same mathematics, sizes, threads and precision.
+    @property
+    def columns(self) -> dict[str, str | int]:
+        """The values of `CASE_COLUMNS` by name: what tells two cases of one run apart."""
+        return {column.name: column.value_in(self) for column in CASE_COLUMNS}
 
-        A baseline computes on the CPU: its batch need not be transferred, but its caches are as warm or cold.
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The values of the columns of sizes, in order."""
+        return tuple(int(self.columns[name]) for name in SIZE_COLUMNS)
+
+    @property
+    def conditions(self) -> dict[str, str | int]:
+        """The values of `VARIANT` by name: sizes and conditions."""
+        return {column.name: column.value_in(self) for column in VARIANT}
+
+    @property
+    def contender(self) -> Contender:
+        """Who computes, apart from the workload, the sizes and the other conditions."""
+        return Contender(tuple((column.name, column.value_in(self)) for column in CASE_COLUMNS if column.contender))
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Any], seed: int = 0) -> Case:
+        """Make a case from the values of its columns, such as a row of a file.
+
+        Raises:
+            KeyError: a column is missing.
+            ValueError: a value is not one that its column can have.
         """
-        theirs = (other.workload, other.problem, other.threads, other.precision, other.mode)
-        mine = (self.workload, self.problem, self.threads, self.precision, self.mode.on_host)
-        return other.device == "cpu" and theirs == mine
+        values: dict[str, Any] = {"problem": {"seed": seed}}
+        for column in CASE_COLUMNS:
+            *inside, name = column.path
+            target = values[inside[0]] if inside else values
+            target[name] = column.kind(columns[column.name])
+        return cls(**{**values, "problem": Problem(**values["problem"])})
+
+    def may_be_held_against(self, other: Case) -> bool:
+        """Say whether a speedup over `other` is fair: the same mathematics, sizes and conditions.
+
+        What it is over computes on the CPU: its batch need not be transferred, but its caches are as warm or cold.
+        """
+        mine = replace(self, mode=self.mode.on_host)
+        return other.device == "cpu" and other.workload == self.workload and mine.conditions == other.conditions
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Who computes: what stays the same along a line of sizes."""
+
+    columns: tuple[tuple[str, str | int], ...]
+    """Names and values."""
+
+    def __getitem__(self, name: str) -> str | int:
+        """Look up the value of a column."""
+        return dict(self.columns)[name]
+
+    @property
+    def program(self) -> tuple[tuple[str, str | int], ...]:
+        """The same without the number of threads."""
+        return tuple(item for item in self.columns if item[0] != "threads")
+
+    def __str__(self) -> str:
+        """Give it in words."""
+        threads = self["threads"]
+        return f"{self['implementation']} on {self['backend']}, {threads} thread{'' if threads == 1 else 's'}"
+
+
+CASE_COLUMNS = declared(Case)
+"""Every column of a case, in the order in which files hold them."""
+VARIANT = tuple(column for column in CASE_COLUMNS if column.role is not Role.WHO)
+"""Sizes and conditions: what a heading says of cases that a table compares."""
+SIZE_COLUMNS = tuple(column.name for column in CASE_COLUMNS if column.role is Role.SIZE)
+"""The names of the columns of sizes."""
+
+
+def differing(cases: Iterable[Case]) -> list[str]:
+    """Name the columns of `VARIANT` that these cases do not share, in their order."""
+    rows = [case.conditions for case in set(cases)]
+    return [column.name for column in VARIANT if len({row[column.name] for row in rows}) > 1]
+
+
+def shared(cases: Iterable[Case]) -> dict[str, str | int]:
+    """Give the columns of `VARIANT` that these cases share, with their values; none if there is no case."""
+    found = list(set(cases))
+    different = differing(found)
+    return {name: value for case in found[:1] for name, value in case.conditions.items() if name not in different}

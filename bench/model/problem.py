@@ -6,9 +6,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from bench.errors import UsageError
-
-SIZES = ("batch", "d_in", "hidden", "d_out")
-"""The fields of a problem that are sizes."""
+from bench.model.columns import Role, condition, size
 
 
 class Dtype(StrEnum):
@@ -36,16 +34,11 @@ class Problem:
         UsageError: a size is not a positive whole number.
     """
 
-    batch: int = 64
-    """Rows of the input batch, N."""
-    d_in: int = 1000
-    """Features of one input."""
-    hidden: int = 100
-    """Units of the hidden layer, H."""
-    d_out: int = 10
-    """Features of one output."""
-    dtype: Dtype = Dtype.FLOAT32
-    """The number format of data, weights and arithmetic."""
+    batch: int = size("Rows of the input batch, N.", 64)
+    d_in: int = size("Features of one input.", 1000)
+    hidden: int = size("Units of the hidden layer, H.", 100)
+    d_out: int = size("Features of one output.", 10)
+    dtype: Dtype = condition("Number format of data, weights and arithmetic.", default=Dtype.FLOAT32)
     seed: int = 0
     """Seed of the batch, of the initial weights and of the sequence of depths."""
     steps: int = 500
@@ -61,3 +54,7 @@ class Problem:
                 raise UsageError(f"{option} is {value!r}: give a whole number of at least 1.")
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}: give a whole number of at least 0.")
+
+
+SIZES = tuple(field.name for field in fields(Problem) if field.metadata.get("role") is Role.SIZE)
+"""The names of a problem's sizes."""

@@ -2,105 +2,97 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from bench.errors import UsageError, nearest
 from bench.model.problem import Problem
 
-ADAM_BETA1 = 0.9
-ADAM_BETA2 = 0.999
-ADAM_EPSILON = 1e-8
-
-
-class Optimizer(StrEnum):
-    """The rule that turns gradients into new parameters."""
-
-    SGD = "sgd"
-    ADAM = "adam"
+if TYPE_CHECKING:
+    from bench.model.data import Data
+    from bench.model.step import State
 
 
 @dataclass(frozen=True)
-class Workload:
-    """One network and one optimiser; the loss is always the sum of squared errors."""
+class Memory:
+    """What a case takes, in bytes."""
+
+    host: int
+    """Memory of the host that verifying it takes."""
+    device: int
+    """Memory that a step takes on a device with memory of its own."""
+
+
+@dataclass(frozen=True)
+class Workload(ABC):
+    """The mathematics of one training step: its data, its exact answer and what it costs.
+
+    What the harness cannot know about a workload is None: then no rate and no roofline is shown, and nothing is called
+    impossible.
+    """
 
     name: str
     title: str
     """A few words for figures and tables."""
     baseline: str
     """The implementation that speedups of this workload are stated over."""
-    bias: bool
-    optimizer: Optimizer
-    base_learning_rate: float
-    """The tutorial's learning rate, right at the tutorial's size."""
-    stable_units: int
-    """Largest product of the sizes that scale the curvature at which the base learning rate still converges."""
-    momentum: float = 0.0
-    max_depth: int = 0
-    """How often the middle layer is reused at most; 0 means that there is no middle layer."""
+
+    @property
+    def variants(self) -> tuple[int, ...]:
+        """The amounts of work between which steps vary; empty if every step does the same."""
+        return ()
 
     @property
     def cycle(self) -> int:
         """Steps after which the amount of work repeats: a sample covers a multiple of this."""
-        return self.max_depth + 1
+        return max(1, len(self.variants))
 
-    def learning_rate(self, problem: Problem) -> float:
-        """The base rate at the tutorial's size, lowered for larger problems so that training stays finite.
+    @abstractmethod
+    def data(self, problem: Problem) -> Data:
+        """Draw the batch and the initial parameters from the problem's seed."""
 
-        The loss is a sum, so its curvature grows with batch x hidden (and with d_in where the weights are standard
-        normal): at a fixed rate a larger problem overflows within a few steps and would time arithmetic on NaN.
-        Adam's step does not depend on the gradient's scale and keeps its rate.
+    @abstractmethod
+    def reference(self, data: Data, steps: int, margin: float = 0.0) -> tuple[State, ...]:
+        """Train in float64 and give the state after each of the first steps.
+
+        Args:
+            data: from `data`.
+            steps: how many.
+            margin: how far from their edge decisions that rounding could turn are moved; see `bench.oracle.truth`.
         """
-        if self.optimizer is Optimizer.ADAM:
-            return self.base_learning_rate
-        units = problem.batch * problem.hidden * (1 if self.bias else problem.d_in)
-        return self.base_learning_rate * min(1.0, self.stable_units / units)
 
-    def parameter_shapes(self, problem: Problem) -> dict[str, tuple[int, ...]]:
-        """Canonical names and shapes; a layer computes `x @ w + b`, so a weight is (inputs, outputs)."""
-        p = problem
-        shapes: dict[str, tuple[int, ...]] = {"w1": (p.d_in, p.hidden)}
-        if self.bias:
-            shapes["b1"] = (p.hidden,)
-        if self.max_depth:
-            shapes["wm"] = (p.hidden, p.hidden)
-            shapes["bm"] = (p.hidden,)
-        shapes["w2"] = (p.hidden, p.d_out)
-        if self.bias:
-            shapes["b2"] = (p.d_out,)
-        return shapes
+    def flops(self, problem: Problem, phase: str, variant: float | None = None) -> float | None:
+        """Count the floating-point operations of the matrix products of a phase; None if the count is not known."""
+        return None
 
-    def matmuls(self, depth: int = 0) -> int:
-        """Matrix products in one step: two forward, three backward (the input needs no gradient), three a reuse."""
-        return 5 + 3 * depth
+    def bytes_moved(self, problem: Problem, phase: str, variant: int | None = None) -> float | None:
+        """Count the bytes that a phase must read and write; None if the count is not known."""
+        return None
+
+    def matmuls(self) -> int | None:
+        """Count the matrix products of a step whose amount of work never varies; None if it varies or is not known."""
+        return None
+
+    def memory(self, problem: Problem) -> Memory | None:
+        """Work out what a case takes from its sizes alone; None if that is not known."""
+        return None
 
 
-WORKLOADS: dict[str, Workload] = {
-    workload.name: workload
-    for workload in (
-        Workload("mlp_sgd", "no bias, SGD", "numpy_manual", False, Optimizer.SGD, 1e-6, 64 * 100 * 1000),
-        Workload("mlp_bias_sgd", "bias, SGD", "numpy_bias_sgd", True, Optimizer.SGD, 1e-4, 64 * 1000),
-        Workload("mlp_bias_adam", "bias, Adam", "numpy_adam", True, Optimizer.ADAM, 1e-4, 64 * 1000),
-        Workload(
-            "mlp_dynamic",
-            "random depth, SGD with momentum",
-            "numpy_dynamic",
-            True,
-            Optimizer.SGD,
-            1e-4,
-            64 * 100,
-            momentum=0.9,
-            max_depth=3,
-        ),
-    )
-}
+WORKLOADS: dict[str, Workload] = {}
+"""All workloads by name, in the order in which tables show them."""
+
+
+def add_workload(item: Workload) -> None:
+    """Add a workload."""
+    WORKLOADS[item.name] = item
 
 
 def find_workload(name: str) -> Workload:
-    """The workload of that name.
+    """Look a workload up.
 
     Raises:
-        UsageError: there is none; the nearest name is suggested.
+        UsageError: there is none of that name; the nearest name is suggested.
     """
     try:
         return WORKLOADS[name]

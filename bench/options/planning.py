@@ -118,27 +118,19 @@ def refuse_beside_resume(*allowed: str) -> None:
 def show_run(outcome: Outcome, figures: bool, as_json: bool) -> None:
     """The table on standard output, the paths of what was written on standard error."""
     from bench.analysis.card import speedup_card
-    from bench.data.store import (
-        CROSSOVERS,
-        MANIFEST,
-        PROCESSES,
-        SAMPLES,
-        SUMMARY,
-        read_crossovers,
-        read_processes,
-        read_samples,
-    )
+    from bench.data.run import StoredRun
+    from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
     from bench.output.sweep import sweep_table
     from bench.output.table import run_table, summary_json
     from bench.output.terminal import console
 
-    out, folder = console(), outcome.folder
+    out, folder, run = console(), outcome.folder, StoredRun(outcome.folder)
     if as_json:
         click.echo(json.dumps(summary_json(outcome.rows), indent=2))
     elif outcome.manifest.axes:
-        out.print(sweep_table(outcome.rows, outcome.manifest, read_crossovers(folder), out.width, str(folder)))
+        out.print(sweep_table(outcome.rows, outcome.manifest, run.crossovers, out.width, str(folder)))
     else:
-        card = speedup_card(read_samples(folder), read_processes(folder))
+        card = speedup_card(outcome.manifest, outcome.rows, run.samples, run.processes)
         out.print(run_table(outcome.rows, outcome.manifest, out.width, str(folder), card))
     written = [folder / name for name in (SAMPLES, PROCESSES, SUMMARY, CROSSOVERS, MANIFEST)]
     written = [path for path in written if path.exists()]

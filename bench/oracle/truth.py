@@ -18,7 +18,6 @@ from bench.model.device import Precision
 from bench.model.problem import Dtype
 from bench.model.step import State
 from bench.model.workload import Workload
-from bench.oracle.reference import REFERENCES, Parameters
 
 if TYPE_CHECKING:
     from bench.model.data import Array
@@ -33,7 +32,7 @@ KINK_EPSILONS = 8
 class Truth:
     """The exact first steps of training from the shared start."""
 
-    start: Parameters
+    start: Mapping[str, NDArray[np.float64]]
     states: tuple[State, ...]
     """Loss, parameters and gradients of each step, in float64."""
     undecided: tuple[Mapping[str, float], ...]
@@ -56,9 +55,8 @@ def make_truth(
     workload: Workload, data: Data, dtype: Dtype, precision: Precision = Precision.FULL, steps: int = STEPS
 ) -> Truth:
     """Train in float64 from the shared start: once exactly, and twice with the undecidable units forced."""
-    reference = REFERENCES[workload.name]
     margin = kink_margin(dtype, precision, data.x.shape[1])
-    exact, above, below = (reference(data, steps, m) for m in (0.0, margin, -margin))
+    exact, above, below = (workload.reference(data, steps, m) for m in (0.0, margin, -margin))
     undecided = tuple(
         {
             **{f"gradient.{name}": _distance(a.gradients, b.gradients, name) for name in a.gradients},
@@ -88,7 +86,7 @@ def save_truth(truth: Truth, path: Path) -> None:
 
 def load_truth(path: Path) -> Truth:
     """Read what `save_truth` wrote; nothing in the file is executed."""
-    start: Parameters = {}
+    start: dict[str, NDArray[np.float64]] = {}
     losses: dict[int, float] = {}
     groups: dict[tuple[int, str], dict[str, NDArray[np.float64]]] = {}
     with np.load(path, allow_pickle=False) as arrays:

@@ -15,7 +15,8 @@ from bench.analysis.compare import Comparison
 from bench.analysis.run_verdicts import CaseVerdict, RunsJudged
 from bench.analysis.stored import CaseKey
 from bench.analysis.verdict import Criteria, Verdict
-from bench.data.schema import CASE_KEY, Manifest
+from bench.data.manifest import Manifest
+from bench.data.schema import CASE_KEY
 from bench.output.terminal import plain_table
 from bench.output.text import VARIANT, duration, variant_word
 from bench.output.verdicts import STYLES, calibration_note, slowdown, step_evidence, where

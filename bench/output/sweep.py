@@ -12,7 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.scaling import Contender, Plane, main_axis, planes
-from bench.data.schema import Crossing, Manifest, Status, SummaryRow, is_headline
+from bench.data.manifest import Manifest
+from bench.data.schema import (
+    Crossing,
+    Status,
+    SummaryRow,
+    is_headline,
+)
 from bench.model.workload import WORKLOADS
 from bench.output.table import notes_of
 from bench.output.terminal import plain_table

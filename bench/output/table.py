@@ -12,7 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.card import CardCell
-from bench.data.schema import DEVICE, STEP, Manifest, Method, Status, SummaryRow, is_headline
+from bench.data.manifest import Manifest
+from bench.data.schema import (
+    DEVICE,
+    STEP,
+    Method,
+    Status,
+    SummaryRow,
+    is_headline,
+)
 from bench.model.step import ALL_PHASES
 from bench.model.workload import WORKLOADS
 from bench.output.card import card_table

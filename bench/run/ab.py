@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.analysis.decision import PhaseChange, after_first_stage, after_second_stage, changed_phases
 from bench.analysis.verdict import Column, ColumnVerdict, Criteria, Family, FamilyVerdict, Statistic, Verdict, judge
-from bench.data.schema import STEP, PairRow, case_columns
+from bench.data.schema import STEP, PairRow
 from bench.data.store import append_pairs
 from bench.errors import ChildError
 from bench.model.step import ALL_PHASES
@@ -238,10 +238,11 @@ def _value(pair: Pair, phase: str, statistic: Statistic, arms: tuple[str, str]) 
 
 def rows_of_pair(run_id: str, case: PairCase, stage: int, number: int, pair: Pair) -> list[PairRow]:
     """The rows of one pair."""
-    columns = {A: case_columns(run_id, case.a.case), B: case_columns(run_id, case.b.case)}
+    cases = {A: case.a.case, B: case.b.case}
     return [
         PairRow(
-            **columns[side],
+            run_id=run_id,
+            case=cases[side],
             stage=stage,
             pair=number,
             round=index,

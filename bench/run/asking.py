@@ -9,7 +9,6 @@ from typing import Protocol
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout, StorageError
 from bench.model.case import Case
-from bench.model.data import make_data
 from bench.model.device import Backend, Precision
 from bench.model.problem import Problem
 from bench.model.workload import WORKLOADS
@@ -49,7 +48,7 @@ class Truths:
         if key not in self._paths:
             workload = WORKLOADS[case.workload]
             path = self._folder / f"truth-{len(self._paths)}.npz"
-            truth = make_truth(workload, make_data(case.problem, workload), case.problem.dtype, case.precision)
+            truth = make_truth(workload, workload.data(case.problem), case.problem.dtype, case.precision)
             try:
                 save_truth(truth, path)
             except OSError as error:

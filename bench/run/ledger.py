@@ -96,6 +96,6 @@ def _baseline_of(case: Case, name: str, cases: Sequence[Case]) -> Case | None:
     if case.implementation == name:
         return None
     for other in cases:
-        if other.implementation == name and case.has_baseline(other):
+        if other.implementation == name and case.may_be_held_against(other):
             return other
     return None

@@ -9,7 +9,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from bench.data.schema import CASE_KEY, PlannedCase, case_columns
+from bench.data.manifest import PlannedCase
 from bench.errors import DeviceAbsentError, UsageError, nearest
 from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
@@ -34,14 +34,18 @@ class Planned:
     """Whether it joined the run later, to find a crossover."""
 
     @property
+    def is_baseline(self) -> bool:
+        """Whether speedups of its workload are stated over it."""
+        return self.case.implementation == self.implementation.workload.baseline
+
+    @property
     def backend(self) -> Backend:
         """The backend that the case runs on."""
         return BACKENDS[self.case.backend]
 
     def for_manifest(self) -> PlannedCase:
-        """As the manifest records it."""
-        columns = case_columns("", self.case)
-        return PlannedCase(columns={name: columns[name] for name in CASE_KEY}, skipped=self.skipped, added=self.added)
+        """Give it as the manifest records it."""
+        return PlannedCase(columns=self.case.columns, skipped=self.skipped, added=self.added)
 
 
 def choose(registry: Registry, names: Sequence[str] = (), workloads: Sequence[str] = ()) -> tuple[Implementation, ...]:

@@ -7,7 +7,15 @@ from statistics import median
 
 from bench.analysis.crossover import crossovers
 from bench.analysis.summarise import summarise
-from bench.data.schema import HOST, STEP, Manifest, Method, ProcessRow, SampleRow, SummaryRow, case_columns
+from bench.data.manifest import Manifest
+from bench.data.schema import (
+    HOST,
+    STEP,
+    Method,
+    ProcessRow,
+    SampleRow,
+    SummaryRow,
+)
 from bench.data.store import RunStore, read_processes, read_samples
 from bench.machine.environment import cpu_name
 from bench.model.case import Case
@@ -30,27 +38,25 @@ def rows_of(
         reply: what it answered.
         wall_seconds: how long it took, as its parent saw it.
     """
-    columns = case_columns(run_id, case)
     samples = [
         SampleRow(
-            **columns,
-            device_name=reply.device_name or _cpu_name(),
             phase=sample.phase,
             method=sample.method,
             clock=sample.clock,
-            round=number,
             process=process,
-            sample=sample.sample,
+            turn=sample.turn,
             iterations=sample.iterations,
             seconds=sample.nanoseconds / 1e9,
-            depth=sample.depth,
+            variant=sample.variant,
             flags=sample.flags,
         )
         for sample in reply.samples
     ]
     found, warmup, condition = reply.verification, reply.warmup, reply.condition
     return samples, ProcessRow(
-        **columns,
+        run_id=run_id,
+        case=case,
+        device_name=reply.device_name or _cpu_name(),
         round=number,
         process=process,
         status=reply.status,
@@ -85,11 +91,11 @@ def throttled(reply: Reply) -> str:
 
 
 def whole_step_seconds(reply: Reply) -> float | None:
-    """The process's median time of a whole step over the workload's own mix of depths; None if it has none."""
+    """The process's median time of a whole step over the workload's own mix of variants; None if it has none."""
     times = [
         sample.nanoseconds / sample.iterations / 1e9
         for sample in reply.samples
-        if (sample.phase, sample.method, sample.clock, sample.depth) == (STEP, Method.WHOLE, HOST, None)
+        if (sample.phase, sample.method, sample.clock, sample.variant) == (STEP, Method.WHOLE, HOST, None)
     ]
     return median(times) if times else None
 
@@ -99,5 +105,5 @@ def write_summary(store: RunStore, manifest: Manifest) -> list[SummaryRow]:
     samples, processes = read_samples(store.folder), read_processes(store.folder)
     rows = summarise(manifest, samples, processes)
     store.write_summary(rows)
-    store.write_crossovers(crossovers(manifest, samples, processes))
+    store.write_crossovers(crossovers(manifest, rows, samples, processes))
     return rows

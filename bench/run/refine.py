@@ -15,9 +15,10 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.crossover import CASE_BY, Point, case_key, changes, pair_points, pairs
-from bench.analysis.scaling import Contender, Plane, planes
-from bench.model.workload import WORKLOADS
+from bench.analysis.crossover import Point, Rounds, changes, pair_points, pairs
+from bench.analysis.scaling import Plane, planes
+from bench.model.case import Case, Contender
+from bench.model.columns import SIZE_PREFIX
 from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned
 
@@ -53,17 +54,16 @@ class Refinement:
         begun = [item for item in live if item.added and len(ledger.rounds_of(item.case)) < MIN_ROUNDS]
         if begun:
             return begun
-        columns = [item.for_manifest().columns for item in live]
-        known = {tuple(row[name] for name in CASE_BY): item for row, item in zip(columns, live, strict=True)}
-        targets = self._targets(pd.DataFrame(columns), known, ledger) if columns else []
+        known = {Case.from_columns(item.case.columns): item for item in live}
+        targets = self._targets(pd.DataFrame([case.columns for case in known]), known, ledger) if known else []
         found = [target for target in targets if target.width < math.inf] or targets
         found.sort(key=lambda target: target.width, reverse=True)
         chosen = [item for target in found[: -(-len(found) // 2)] for item in self._around(target, known)]
         return list({item.case: item for item in chosen}.values())
 
-    def _targets(self, frame: pd.DataFrame, known: dict[Any, Planned], ledger: Ledger) -> list[_Target]:
-        def lookup(plane: Plane, contender: Contender, size: int) -> Any:
-            item = known.get(case_key(plane, contender, size))
+    def _targets(self, frame: pd.DataFrame, known: dict[Case, Planned], ledger: Ledger) -> list[_Target]:
+        def lookup(case: Case) -> Rounds:
+            item = known.get(case)
             return {} if item is None else ledger.rounds_of(item.case)
 
         return [
@@ -90,7 +90,7 @@ class Refinement:
                 targets.append(_Target(plane, contenders, measured, change.size.value, low, high, width))
         return targets
 
-    def _around(self, target: _Target, known: dict[Any, Planned]) -> list[Planned]:
+    def _around(self, target: _Target, known: dict[Case, Planned]) -> list[Planned]:
         """A new size, or the sizes that the interval comes from."""
         sizes = [point.size for point in target.measured]
         below = max((size for size in sizes if size <= target.size), default=sizes[0])
@@ -101,24 +101,21 @@ class Refinement:
         if apart and clear:
             return self._at_new_size(target, new, below, known)
         near = [size for size in sizes if min(target.low, below) <= size <= max(target.high, above)]
-        keys = [case_key(target.plane, contender, size) for size in near for contender in target.contenders]
+        keys = [target.plane.case(contender, size) for size in near for contender in target.contenders]
         return [known[key] for key in keys if key in known]
 
-    def _at_new_size(self, target: _Target, size: int, like: int, known: dict[Any, Planned]) -> list[Planned]:
+    def _at_new_size(self, target: _Target, size: int, like: int, known: dict[Case, Planned]) -> list[Planned]:
         """Both contenders at a size that the run does not have yet, with the baseline that their speedup is over."""
         plane = target.plane
         who = dict.fromkeys(target.contenders)
+        threads = {each["threads"] for each in target.contenders}
         for line in plane.lines:
-            baseline = line.contender.implementation == WORKLOADS[plane.workload].baseline
-            if baseline and line.contender.threads in {each.threads for each in target.contenders}:
+            item = known.get(plane.case(line.contender, like))
+            if item is not None and item.is_baseline and line.contender["threads"] in threads:
                 who[line.contender] = None
-        change: dict[str, Any] = {plane.axis: size}
-        models = [known[key] for each in who if (key := case_key(plane, each, like)) in known]
+        change: dict[str, Any] = {plane.axis.removeprefix(SIZE_PREFIX): size}
+        models = [known[case] for each in who if (case := plane.case(each, like)) in known]
         return [
-            replace(
-                item,
-                added=True,
-                case=replace(item.case, problem=replace(item.case.problem, **change)),
-            )
+            replace(item, added=True, case=replace(item.case, problem=replace(item.case.problem, **change)))
             for item in models
         ]

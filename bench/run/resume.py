@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from bench.analysis.compare import differences
-from bench.analysis.whole import whole_step_medians
-from bench.data.schema import CASE_KEY, SIZES, Manifest, PlannedCase, Status
+from bench.analysis.whole import whole_steps_by_round
+from bench.data.manifest import Manifest
+from bench.data.run import cases_by_process
+from bench.data.schema import Status
 from bench.data.store import PROCESSES, read_processes, read_samples
 from bench.errors import DataFormatError, UsageError
-from bench.model.backends import BACKENDS
-from bench.model.case import Case, Mode
-from bench.model.device import Precision
-from bench.model.problem import Dtype, Problem
+from bench.model.case import Case
 from bench.model.registry import Registry
 from bench.run.plan import Planned
 from bench.run.runner import Done
@@ -58,7 +57,10 @@ def planned_of(manifest: Manifest, registry: Registry) -> tuple[Planned, ...]:
     try:
         return tuple(
             Planned(
-                case_of(item, manifest.seed), registry[str(item.columns["implementation"])], item.skipped, item.added
+                Case.from_columns(item.columns, manifest.seed),
+                registry[str(item.columns["implementation"])],
+                item.skipped,
+                item.added,
             )
             for item in manifest.cases
         )
@@ -68,43 +70,24 @@ def planned_of(manifest: Manifest, registry: Registry) -> tuple[Planned, ...]:
         ) from error
 
 
-def case_of(item: PlannedCase, seed: int) -> Case:
-    """A case from the columns that identify it."""
-    columns = item.columns
-    sizes = {name: int(columns[name]) for name in SIZES}
-    backend = BACKENDS[str(columns["backend"])]
-    return Case(
-        implementation=str(columns["implementation"]),
-        workload=str(columns["workload"]),
-        backend=backend.name,
-        framework=backend.framework,
-        device=backend.device,
-        problem=Problem(dtype=Dtype(str(columns["dtype"])), seed=seed, **sizes),
-        threads=int(columns["threads"]),
-        mode=Mode(str(columns["mode"])),
-        precision=Precision(str(columns["precision"])),
-    )
-
-
 def done_so_far(folder: Path, manifest: Manifest) -> Done:
     """What is on disk; `repair` must have been there before."""
     processes = read_processes(folder)
-    found: Any = whole_step_medians(read_samples(folder)).droplevel(list(CASE_KEY))
-    medians = {int(process): float(seconds) for process, seconds in found.items()}
-    cases = {
-        tuple(item.columns[name] for name in CASE_KEY): case_of(item, manifest.seed)
-        for item in manifest.cases
-        if not item.skipped
+    medians = {
+        process: seconds for process, (_, seconds) in whole_steps_by_round(read_samples(folder), processes).items()
     }
+    planned = {Case.from_columns(item.columns, manifest.seed) for item in manifest.cases if not item.skipped}
+    measured = cases_by_process(processes)
     rounds: dict[Case, dict[int, float | None]] = {}
     for row in processes.to_dict("records"):
-        case = cases.get(tuple(row[name] for name in CASE_KEY))
-        if case is None:
+        found = measured[int(row["process"])]
+        case = replace(found, problem=replace(found.problem, seed=manifest.seed))
+        if case not in planned:
             raise DataFormatError(f"{folder / PROCESSES} holds a case that is not in the run's plan: start a new run.")
         if row["status"] != Status.OK.value:
             rounds.setdefault(case, {})[int(row["round"])] = None
         elif int(row["process"]) in medians:  # samples that are lost are measured again
-            rounds.setdefault(case, {})[int(row["round"])] = medians[int(row["process"])]
+            rounds.setdefault(case, {})[int(row["round"])] = medians[int(row["process"])][1]
     invalid = frozenset(int(number) for number in processes[processes["throttled"] != ""]["round"])
     following = 0 if not len(processes) else int(processes["process"].max()) + 1
     return Done(rounds, invalid, following, float(processes["wall_seconds"].sum()))

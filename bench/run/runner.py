@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bench.data.schema import Manifest, Peak, Status, SummaryRow
+from bench.data.manifest import Manifest, Peak
+from bench.data.schema import Status, SummaryRow
 from bench.data.store import RunStore
 from bench.model.case import Case
 from bench.model.device import Backend
@@ -69,7 +70,7 @@ class Limits:
     """Time from the start of the run to its end; the first round is always finished."""
     rounds: int | None = None
     """So many rounds over all cases; None: time is given out by need until the precision is met."""
-    precision: float = 0.02
+    within: float = 0.02
     """Half an interval over its speedup that is good enough."""
     timeout_seconds: float = 30.0
 
@@ -199,7 +200,7 @@ class Runner:
             return []  # a round by need that was under way before: what was needed then is not known now
         if crossing := self._refine():
             return crossing
-        return self._ledger.needing(self._limits.precision) or None
+        return self._ledger.needing(self._limits.within) or None
 
     def _refine(self) -> list[Case]:
         """What is to be measured for the sake of crossovers; cases that are new to the run join it."""
@@ -292,7 +293,7 @@ class Runner:
             reply = ask_case(self._asks, item, truth, policy, self._limits.timeout_seconds)
         self._seconds[case] = self._now() - began
         if reply.facts:
-            self.manifest.modes.setdefault(case.backend, reply.facts)
+            self.manifest.facts.setdefault(case.backend, reply.facts)
         rows = rows_of(self.manifest.run_id, case, number, self._done.processes, reply, self._seconds[case])
         self._store.append(*rows)
         if rows[1].throttled:

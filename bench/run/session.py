@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import __version__
+from bench.data.manifest import Manifest, WorkloadFacts
 from bench.data.repair import repair
-from bench.data.schema import Manifest, Status, SummaryRow
-from bench.data.store import RunStore, read_manifest
+from bench.data.schema import Status, SummaryRow
+from bench.data.store import RunStore, is_older, read_manifest
 from bench.errors import NothingRanError, UsageError
 from bench.machine.conditions import machine_findings
 from bench.machine.environment import (
@@ -26,7 +27,7 @@ from bench.machine.environment import (
 )
 from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
-from bench.model.problem import Problem
+from bench.model.problem import SIZES, Problem
 from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case
 from bench.run.doctor import Report, examine
@@ -73,7 +74,7 @@ def run(
     out: Path | None = None,
     load: Sequence[Path] = (),
     axes: Sequence[Axis] = (),
-    crossover_precision: float | None = None,
+    crossover_within: float | None = None,
 ) -> Outcome:
     """Measure the planned cases into a new folder. Ctrl-C ends it early and keeps what is finished.
 
@@ -86,7 +87,7 @@ def run(
         out: the run's folder; by default a new one below results/.
         load: the files of implementations that were named, for the manifest.
         axes: of a sweep, what varies, for the manifest.
-        crossover_precision: of a sweep, how well crossovers are to be known; None: they are not refined.
+        crossover_within: of a sweep, how well crossovers are to be known; None: they are not refined.
 
     Raises:
         NothingRanError: not one of the cases can run here.
@@ -100,8 +101,8 @@ def run(
     run_id = out.resolve().name if out is not None else new_run_id(started)
     folder = out if out is not None else RESULTS / run_id
     manifest = _manifest(run_id, started, planned, limits, seed, command, load)
-    manifest.axes = {axis.name: list(axis.values) for axis in axes}
-    manifest.crossover_precision = crossover_precision
+    manifest.axes = {axis.column: list(axis.values) for axis in axes}
+    manifest.crossover_within = crossover_within
     store = RunStore.create(folder, manifest)
     with _locked(folder):
         return _drive(store, manifest, planned, limits, watcher, began, Done())
@@ -121,9 +122,13 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) 
     """
     began = time.monotonic()
     manifest = read_manifest(folder)
+    if is_older(folder):
+        raise UsageError(
+            f"{folder} was begun by an earlier stepbench, whose files cannot be added to: start a new run."
+        )
     planned = planned_of(manifest, discover([Path(path) for path in manifest.load]))
     budget = manifest.budget_seconds if budget_seconds is None else budget_seconds
-    limits = Limits(budget, manifest.rounds, manifest.target_precision, manifest.timeout_seconds)
+    limits = Limits(budget, manifest.rounds, manifest.within, manifest.timeout_seconds)
     load = [Path(path) for path in manifest.load]
     here = _manifest(manifest.run_id, datetime.now(UTC), planned, limits, manifest.seed, manifest.command, load)
     check_same(manifest, here, folder)
@@ -151,7 +156,7 @@ def _manifest(
         seed=seed,
         budget_seconds=limits.budget_seconds,
         rounds=limits.rounds,
-        target_precision=limits.precision,
+        within=limits.within,
         timeout_seconds=limits.timeout_seconds,
         environment=thread_variables(),
         load=[str(path.resolve()) for path in load],
@@ -162,6 +167,10 @@ def _manifest(
         constraints_sha256=constraints_sha256(),
         disturbances=[finding.sentence for finding in machine_findings() if finding.disturbs],
         cases=[item.for_manifest() for item in planned],
+        workloads={
+            item.name: WorkloadFacts(title=item.title, baseline=item.baseline, sizes=list(SIZES))
+            for item in {item.case.workload: item.implementation.workload for item in planned}.values()
+        },
     )
 
 
@@ -176,8 +185,8 @@ def _drive(
 ) -> Outcome:
     interrupted = False
     folder = store.folder
-    precision = manifest.crossover_precision
-    refinement = None if precision is None else Refinement(precision)
+    within = manifest.crossover_within
+    refinement = None if within is None else Refinement(within)
     with Zygotes() as zygotes:
         runner = Runner(
             store, manifest, planned, zygotes, limits, watcher, done=done, refinement=refinement, began=began

@@ -1,12 +1,12 @@
-"""Warm-up, calibration and sampling of one Step.
+"""Warm-up, sizing and sampling of one Step.
 
     measure(step, ...):
         warm up     single cycles, until the last third of them agrees with the middle third
-        calibrate   iterations per sample, from the warm-up's last third
+        size        iterations per sample, from the warm-up's last third
         sample      in turn:      whole   the phases back to back, by the host's clock
                                   staged  each phase by itself, by the host's clock
                                   device  each phase by the device's own clock, where it has one
-        by depth    single steps, for a workload whose work varies from step to step
+        by variant  single steps, for a workload whose work varies from step to step
         trace       a few steps under the framework's own profiler, for a fused step
 
 How one sample is taken is in `bench.timing.passes`, the device's own clock in `bench.timing.device_clock`. Nothing
@@ -98,7 +98,7 @@ def warm_up(course: Course, cycle: int, policy: Policy, rig: Rig) -> WarmUp:
     return WarmUp(iterations, settled, median(last_third) / cycle, (rig.now() - began) / iterations)
 
 
-def calibrate(iteration_nanoseconds: float, cycle: int, steps: int, resolution: int, policy: Policy) -> int:
+def size_sample(iteration_nanoseconds: float, cycle: int, steps: int, resolution: int, policy: Policy) -> int:
     """Iterations per sample: a multiple of the cycle, long enough for the clock, within one course of training."""
     aim = max(policy.sample_seconds * 1e9, resolution / policy.resolution_share)
     cycles = max(1, math.ceil(aim / max(iteration_nanoseconds, 1e-3) / cycle))
@@ -116,18 +116,18 @@ def measure(
     *,
     resolution: int,
     steps: int,
-    depths: Sequence[int] = (),
+    variants: Sequence[int] = (),
     cycle: int = 1,
     observe: Observe = unobserved,
     policy: Policy = Policy(),
 ) -> Measurement:
-    """Warm up, calibrate and sample one step, which has been reset and verified before.
+    """Warm up, size a sample and sample one step, which has been reset and verified before.
 
     Args:
         rig: the step to measure, with its clocks.
         resolution: the clock's resolution in nanoseconds.
         steps: iterations of one course of training, after which the step is reset.
-        depths: the depth of each step of the course, if they vary.
+        variants: the amount of work of each step of the course, if it varies.
         cycle: steps after which the amount of work repeats.
         observe: looks for disturbances around each sample, outside its time.
         policy: how long to warm up and to sample.
@@ -138,7 +138,7 @@ def measure(
     gc.collect()
     gc.freeze()  # what exists now is never scanned again: collecting between samples is cheap
     warmup = warm_up(course, cycle, policy, rig)
-    iterations = calibrate(warmup.iteration_nanoseconds, cycle, steps, resolution, policy)
+    iterations = size_sample(warmup.iteration_nanoseconds, cycle, steps, resolution, policy)
     passes = 2 if step.separable else 1
     device_clock = DeviceClock.rehearsed(rig, course.make_room, cycle, steps, policy)
     samples: list[Sample] = []
@@ -152,7 +152,7 @@ def measure(
             course.make_room(device_clock.steps_a_sample)
             samples += take.device(index, device_clock)
     if cycle > 1:
-        samples += _by_depth(course, depths, cycle, policy, take)
+        samples += _by_variant(course, variants, cycle, policy, take)
     samples += _traced(course, policy)
     if not warmup.settled:
         samples = [replace(sample, flags=f"{sample.flags} {UNSETTLED}".strip()) for sample in samples]
@@ -165,11 +165,11 @@ class _Taker:
     def __init__(self, rig: Rig, observe: Observe) -> None:
         self._rig, self._observe = rig, observe
 
-    def whole(self, index: int, iterations: int, depth: int | None = None) -> list[Sample]:
+    def whole(self, index: int, iterations: int, variant: int | None = None) -> list[Sample]:
         """One sample of whole steps."""
         taken, flags = self._undisturbed(lambda: time_whole(self._rig, iterations))
         (nanoseconds,) = taken.nanoseconds
-        return [Sample(STEP, Method.WHOLE, index, iterations, nanoseconds, depth, flags=flags)]
+        return [Sample(STEP, Method.WHOLE, index, iterations, nanoseconds, variant, flags=flags)]
 
     def staged(self, index: int, iterations: int) -> list[Sample]:
         """One sample of each phase."""
@@ -200,15 +200,15 @@ class _Taker:
             gc.collect()
 
 
-def _by_depth(course: Course, depths: Sequence[int], cycle: int, policy: Policy, take: _Taker) -> list[Sample]:
-    """Single steps, labelled with their depth; whole cycles, so that each depth gets as many."""
+def _by_variant(course: Course, variants: Sequence[int], cycle: int, policy: Policy, take: _Taker) -> list[Sample]:
+    """Single steps, labelled with their variant; whole cycles, so that each variant gets as many."""
     samples = []
     counts: dict[int, int] = {}
-    for _ in range(policy.depth_cycles * cycle):
+    for _ in range(policy.variant_cycles * cycle):
         course.make_room(1)
-        depth = depths[course.done - 1]
-        index = counts[depth] = counts.get(depth, -1) + 1
-        samples += take.whole(index, 1, depth)
+        variant = variants[course.done - 1]
+        index = counts[variant] = counts.get(variant, -1) + 1
+        samples += take.whole(index, 1, variant)
     return samples
 
 

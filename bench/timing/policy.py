@@ -24,7 +24,7 @@ class Policy:
     """Two a third: fewer cannot tell whether a slow step is steady."""
     warmup_tolerance: float = 0.05
     """The last third agrees with the middle third if their medians differ by at most this part."""
-    depth_cycles: int = 5
+    variant_cycles: int = 5
     traced_steps: int = 5
     device_samples: int = 10
     """Samples by the device's own clock, at most; its times spread little."""
@@ -45,9 +45,9 @@ class Sample:
 
     phase: str
     method: Method
-    sample: int
+    turn: int
     iterations: int
     nanoseconds: int
-    depth: int | None = None
+    variant: int | None = None
     clock: str = "host"
     flags: str = ""

@@ -16,7 +16,7 @@ from bench.data.schema import Status
 from bench.errors import StepbenchError, StepError
 from bench.machine.disturbance import KernelCounters, Observe, together, watching
 from bench.model.backends import BACKENDS
-from bench.model.data import Data, make_data
+from bench.model.data import Data
 from bench.model.device import Backend, Device, Settings
 from bench.model.registry import Implementation, Registry
 from bench.model.step import Step
@@ -111,7 +111,7 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step)
     """
     registry, backend, device = opened(request)
     implementation = registry[request.implementation]
-    data = make_data(request.problem, implementation.workload)
+    data = implementation.workload.data(request.problem)
     began = time.perf_counter()
     step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
     build_seconds = time.perf_counter() - began
@@ -149,7 +149,7 @@ def _work(request: Request) -> Reply:
         case.rig,
         resolution=resolution(),
         steps=request.problem.steps,
-        depths=case.data.depths,
+        variants=case.data.depths,
         cycle=case.implementation.workload.cycle,
         observe=together(*observe),
         policy=request.policy,
@@ -184,13 +184,13 @@ def _check_step(step: object, implementation: Implementation) -> None:
 def _count_matmuls(step: Step, implementation: Implementation, verification: Verification) -> Verification:
     """For a step that can be traced: refuse it if its graph has been pruned of matrix products.
 
-    The count is that of the first step of training, at whose depth the expected number is taken.
+    A workload whose amount of work varies has no such count.
     """
-    if step.trace is None or implementation.workload.max_depth:
+    expected = implementation.workload.matmuls()
+    if step.trace is None or expected is None:
         return verification
     ran = sum("MatMul" in operation.kind for operation in step.trace())
     step.reset()
-    expected = implementation.workload.matmuls()
     if ran >= expected:
         return verification
     reason = f"the graph ran {ran} of {expected} matrix products: part of the step was pruned away."

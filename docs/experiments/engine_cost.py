@@ -39,12 +39,11 @@ STEP = """
 import torch
 torch.set_num_threads(1)
 from bench import Problem
-from bench.model.data import make_data
 from bench.model.backends import BACKENDS
 from bench.model.device import Settings
 from bench.model.registry import discover
 item = discover()["torch_autograd"]
-inner = item.build(Problem(), make_data(Problem(), item.workload), BACKENDS["torch-cpu"].open(Settings(1)))
+inner = item.build(Problem(), item.workload.data(Problem()), BACKENDS["torch-cpu"].open(Settings(1)))
 count = 0
 def step():
     global count

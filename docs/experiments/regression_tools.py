@@ -56,11 +56,10 @@ import os, time
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 from bench import Problem
 from bench.model.backends import BACKENDS
-from bench.model.data import make_data
 from bench.model.device import Settings
 from bench.model.registry import discover
 item = discover()["torch_autograd"]
-inner = item.build(Problem(), make_data(Problem(), item.workload), BACKENDS["torch-cpu"].open(Settings(1)))
+inner = item.build(Problem(), item.workload.data(Problem()), BACKENDS["torch-cpu"].open(Settings(1)))
 delay, phase = int(os.environ["DELAY"]), os.environ["PHASE"]
 count = 0
 def step():

@@ -72,7 +72,14 @@ def measure(folder: Path) -> dict[str, Any]:
 
 def make_run(folder: Path, count: int) -> None:
     """A run of `count` samples: five implementations at five sizes, processes of 200 samples."""
-    from bench.data.schema import CASE_KEY, Manifest, Peak, PlannedCase, ProcessRow, SampleRow, Status, case_columns
+    from bench.data.manifest import Manifest, Peak, PlannedCase
+    from bench.data.schema import (
+        CASE_KEY,
+        ProcessRow,
+        SampleRow,
+        Status,
+        case_columns,
+    )
     from bench.data.store import PROCESSES, SAMPLES, RunStore, to_csv
     from bench.model.backends import BACKENDS
     from bench.model.case import Case

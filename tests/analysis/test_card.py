@@ -109,8 +109,8 @@ def test_times_by_the_device_or_of_single_depths_are_no_headline(made: Any) -> N
         made.plan("numpy_dynamic", "numpy", "mlp_dynamic"),
         made.plan("torch_dynamic", "torch-cuda", "mlp_dynamic"),
     )
-    made.process(base, step=[4.0], by_depth={0: [1.0]})
-    made.process(mine, step=[2.0], on_device={"step": [0.5]}, by_depth={0: [1.0]})
+    made.process(base, step=[4.0], by_variant={0: [1.0]})
+    made.process(mine, step=[2.0], on_device={"step": [0.5]}, by_variant={0: [1.0]})
     (cell,) = cells(made)
     assert cell.speedup.value == pytest.approx(2.0)
 

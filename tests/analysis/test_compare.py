@@ -124,7 +124,7 @@ def test_only_whole_steps_over_the_mix_of_depths_count(runs: tuple[Any, Any]) ->
     for made, extra in zip(runs, (1.0, 9.0), strict=True):
         case = made.plan("numpy_dynamic", workload="mlp_dynamic")
         phases = {"forward": [extra], "backward": [extra], "update": [extra]}
-        made.process(case, 0, step=[2.0], phases=phases, by_depth={0: [extra] * 9}, first=extra)
+        made.process(case, 0, step=[2.0], phases=phases, by_variant={0: [extra] * 9}, first=extra)
         made.process(case, 1, step=[2.0], phases=phases, method=Method.PROFILED)
     (row,) = compare(side(runs[0]), side(runs[1]))
     assert (row.seconds_a.value, row.seconds_b.value, row.ratio.value) == (2.0, 2.0, 1.0)
@@ -180,7 +180,7 @@ def test_another_gpu_or_driver_is_another_machine(runs: tuple[Any, Any]) -> None
     for made, gpu, driver in zip(runs, ("A100", "H100"), ("550.1", "560.2"), strict=True):
         made.process(made.plan("torch_nn", "torch-cuda"), step=[1.0])
         made.process(made.plan(), step=[1.0])
-        run = stored(made, modes={"torch-cuda": {"gpu_driver": driver}})
+        run = stored(made, facts={"torch-cuda": {"gpu_driver": driver}})
         device_name = run.samples["device_name"].astype("str")
         run.samples["device_name"] = device_name.where(run.samples["device"] != "cuda", gpu)
         found.append(run)

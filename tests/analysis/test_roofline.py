@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.analysis.roofline import ceilings, compulsory_bytes, gemm_flops
+from bench.analysis.roofline import ceilings
 from bench.model.problem import Dtype, Problem
 from bench.model.step import Phase
 from bench.model.workload import WORKLOADS
@@ -16,12 +16,12 @@ SMALL = Problem(batch=7, d_in=11, hidden=5, d_out=3)
 
 @pytest.mark.parametrize("workload", ["mlp_sgd", "mlp_bias_sgd", "mlp_bias_adam"])
 def test_the_tutorials_size(workload: str) -> None:
-    counts = [gemm_flops(WORKLOADS[workload], Problem(), phase) for phase in ("forward", "backward", "step")]
+    counts = [WORKLOADS[workload].flops(Problem(), phase) for phase in ("forward", "backward", "step")]
     assert counts == [12_928_000, 13_056_000, 25_984_000]
 
 
 def test_the_update_has_no_matrix_product() -> None:
-    assert gemm_flops(WORKLOADS["mlp_sgd"], Problem(), Phase.UPDATE) is None
+    assert WORKLOADS["mlp_sgd"].flops(Problem(), Phase.UPDATE) is None
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2, 3])
@@ -29,14 +29,14 @@ def test_each_reuse_adds_one_product_forward_and_two_backward(depth: int) -> Non
     dynamic, fixed, p = WORKLOADS["mlp_dynamic"], WORKLOADS["mlp_bias_sgd"], SMALL
     square = p.batch * p.hidden**2
     for phase, products in ((Phase.FORWARD, 2), (Phase.BACKWARD, 4), ("step", 6)):
-        assert gemm_flops(dynamic, p, phase, depth) - gemm_flops(fixed, p, phase) == depth * products * square
+        assert dynamic.flops(p, phase, depth) - fixed.flops(p, phase) == depth * products * square
 
 
 def test_the_mix_of_depths_is_the_mean_over_a_block() -> None:
     dynamic = WORKLOADS["mlp_dynamic"]
     for phase in ("forward", "backward", "step"):
-        each = [gemm_flops(dynamic, SMALL, phase, depth) for depth in range(dynamic.cycle)]
-        assert gemm_flops(dynamic, SMALL, phase) == sum(each) / len(each)
+        each = [dynamic.flops(SMALL, phase, depth) for depth in range(dynamic.cycle)]
+        assert dynamic.flops(SMALL, phase) == sum(each) / len(each)
 
 
 @pytest.mark.parametrize("depth", [0, 2])
@@ -58,14 +58,14 @@ def test_torch_counts_the_same_in_a_real_network(sizes: tuple[int, int, int, int
 
     problem = Problem(batch=batch, d_in=d_in, hidden=hidden, d_out=d_out)
     dynamic = WORKLOADS["mlp_dynamic"]
-    assert gemm_flops(dynamic, problem, Phase.FORWARD, depth) == forward.get_total_flops()
-    assert gemm_flops(dynamic, problem, Phase.BACKWARD, depth) == backward.get_total_flops()
-    assert gemm_flops(dynamic, problem, "step", depth) == forward.get_total_flops() + backward.get_total_flops()
+    assert dynamic.flops(problem, Phase.FORWARD, depth) == forward.get_total_flops()
+    assert dynamic.flops(problem, Phase.BACKWARD, depth) == backward.get_total_flops()
+    assert dynamic.flops(problem, "step", depth) == forward.get_total_flops() + backward.get_total_flops()
 
 
 def of_tutorial(workload: str, **problem: Any) -> list[float]:
     return [
-        compulsory_bytes(WORKLOADS[workload], Problem(**problem), phase)
+        WORKLOADS[workload].bytes_moved(Problem(**problem), phase)
         for phase in ("forward", "backward", "update", "step")
     ]
 
@@ -93,8 +93,7 @@ def test_a_reused_layer_is_read_once_and_keeps_activations_each_time() -> None:
     dynamic, p = WORKLOADS["mlp_dynamic"], SMALL
     n, h = p.batch, p.hidden
     forward, backward, update = (
-        [compulsory_bytes(dynamic, p, phase, depth) / 4 for depth in range(4)]
-        for phase in ("forward", "backward", "update")
+        [dynamic.bytes_moved(p, phase, depth) / 4 for depth in range(4)] for phase in ("forward", "backward", "update")
     )
     layer = h * h + h
     assert [each - forward[0] for each in forward] == [0] + [layer + 2 * n * h * depth for depth in (1, 2, 3)]
@@ -106,15 +105,15 @@ def test_a_reused_layer_is_read_once_and_keeps_activations_each_time() -> None:
 def test_without_a_depth_bytes_are_the_mean_over_a_block() -> None:
     dynamic = WORKLOADS["mlp_dynamic"]
     for phase in ("forward", "backward", "update", "step"):
-        each = [compulsory_bytes(dynamic, SMALL, phase, depth) for depth in range(dynamic.cycle)]
-        assert compulsory_bytes(dynamic, SMALL, phase) == sum(each) / len(each)
+        each = [dynamic.bytes_moved(SMALL, phase, depth) for depth in range(dynamic.cycle)]
+        assert dynamic.bytes_moved(SMALL, phase) == sum(each) / len(each)
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_a_step_moves_what_its_phases_move(workload: str) -> None:
-    phases = sum(compulsory_bytes(WORKLOADS[workload], SMALL, phase) for phase in Phase)
-    assert compulsory_bytes(WORKLOADS[workload], SMALL, "step") == pytest.approx(phases, rel=1e-15)
-    assert compulsory_bytes(WORKLOADS[workload], SMALL, "first_step") == pytest.approx(phases, rel=1e-15)
+    phases = sum(WORKLOADS[workload].bytes_moved(SMALL, phase) for phase in Phase)
+    assert WORKLOADS[workload].bytes_moved(SMALL, "step") == pytest.approx(phases, rel=1e-15)
+    assert WORKLOADS[workload].bytes_moved(SMALL, "first_step") == pytest.approx(phases, rel=1e-15)
 
 
 @pytest.mark.parametrize(("workload", "depth"), [("mlp_sgd", 0), ("mlp_bias_sgd", 0), ("mlp_dynamic", 2)])
@@ -132,7 +131,7 @@ def test_the_arrays_that_a_real_network_keeps_are_those_counted(workload: str, d
         kept = np.maximum(z, 0)
         moved |= {id(array): array for array in (*used, z, *([kept] if number < len(layers) - 1 else []))}
     numbers = sum(array.size for array in moved.values()) + 1
-    assert compulsory_bytes(WORKLOADS[workload], p, "forward", depth) == 4 * numbers
+    assert WORKLOADS[workload].bytes_moved(p, "forward", depth) == 4 * numbers
 
 
 def test_a_ceiling_is_the_best_of_all_backends_on_the_device(build: ModuleType) -> None:

@@ -259,7 +259,7 @@ def test_only_whole_and_staged_times_by_the_host_clock_count(
     a = run((PLAIN, {"step": times(), "forward": times()}))
     profiled = run((PLAIN, {"step": times(0.001, 11), "forward": times(9.0, 11)}), method=Method.PROFILED)
     assert "run B has no forward times" in only(a, profiled).verdict.reason
-    by_depth = run((PLAIN, {"step": times(0.001, 11), "forward": times(0.0, 11)}), by_depth={0: [9.0] * 9}, first=9.0)
+    by_depth = run((PLAIN, {"step": times(0.001, 11), "forward": times(0.0, 11)}), by_variant={0: [9.0] * 9}, first=9.0)
     assert only(a, by_depth).verdict.verdict is PASS
     made = build.HandMade(tmp_path / "device")
     made.process(made.plan(), step=[1.0], phases={"forward": [1.0]})

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.roofline import gemm_flops
 from bench.analysis.summarise import PEAK_ALLOWANCE, _refused
 from bench.data.schema import CASE_KEY, Method, Status, SummaryRow, case_columns
 from bench.model.case import Mode
@@ -164,7 +163,7 @@ def test_gflops_are_those_of_the_rows_own_phase(made: Any) -> None:
     rows = made.summary()
     found = {row.phase: row.gflops for row in rows}
     workload = WORKLOADS["mlp_sgd"]
-    assert found["step"] == pytest.approx(gemm_flops(workload, Problem(), "step") / 0.004 / 1e9)
+    assert found["step"] == pytest.approx(workload.flops(Problem(), "step") / 0.004 / 1e9)
     assert found["forward"] == pytest.approx(12.928)
     assert found["backward"] == pytest.approx(6.528)
     assert (found["update"], found["first_step"]) == (None, None)
@@ -183,7 +182,7 @@ def test_the_first_step_has_a_row_of_its_own_and_stays_out_of_the_step(made: Any
 def test_depths_have_rows_of_their_own_and_stay_out_of_the_headline(made: Any) -> None:
     case = made.plan("numpy_dynamic", workload="mlp_dynamic")
     for number in range(2):
-        made.process(case, number, step=[2.5], by_depth={0: [1.0, 1.2, 1.1], 3: [4.0]})
+        made.process(case, number, step=[2.5], by_variant={0: [1.0, 1.2, 1.1], 3: [4.0]})
     rows = made.summary()
     headline = only(rows, depth=None)
     assert (headline.median_seconds, headline.samples, headline.speedup) == (2.5, 2, 1.0)
@@ -192,8 +191,8 @@ def test_depths_have_rows_of_their_own_and_stay_out_of_the_headline(made: Any) -
     assert deep.median_seconds == 4.0
     assert (deep.speedup, deep.baseline, deep.sync_tax) == (None, None, None)
     workload = WORKLOADS["mlp_dynamic"]
-    assert deep.gflops == pytest.approx(gemm_flops(workload, Problem(), "step", 3) / 4.0 / 1e9)
-    assert headline.gflops == pytest.approx(gemm_flops(workload, Problem(), "step") / 2.5 / 1e9)
+    assert deep.gflops == pytest.approx(workload.flops(Problem(), "step", 3) / 4.0 / 1e9)
+    assert headline.gflops == pytest.approx(workload.flops(Problem(), "step") / 2.5 / 1e9)
     assert [row.depth for row in rows] == [None, 0, 3]
 
 
@@ -284,7 +283,7 @@ def test_rows_follow_the_plan_and_begin_with_the_whole_step(made: Any) -> None:
 
 def test_rows_carry_the_plans_columns_with_plain_types(made: Any) -> None:
     case = made.plan("numpy_dynamic", workload="mlp_dynamic", threads=3, problem=Problem(batch=5))
-    made.process(case, step=[1.0], by_depth={1: [1.0]}, peak_bytes=7)
+    made.process(case, step=[1.0], by_variant={1: [1.0]}, peak_bytes=7)
     rows = made.summary()
     for row in rows:
         assert {name: getattr(row, name) for name in CASE_KEY} == made.planned[0].columns
@@ -415,7 +414,7 @@ def test_if_all_rounds_were_throttled_all_of_them_count(made: Any) -> None:
 
 def timed_at(made: Any, gflops: float, **peak: Any) -> list[SummaryRow]:
     """One case whose step runs at that rate, and one whose step is a thousand times slower, over a peak of 100."""
-    flops = gemm_flops(WORKLOADS["mlp_sgd"], Problem(), "step")
+    flops = WORKLOADS["mlp_sgd"].flops(Problem(), "step")
     assert flops is not None
     seconds = flops / (gflops * 1e9)
     fast, slow = made.plan(), made.plan("torch_tensor", "torch-cpu")
@@ -473,7 +472,7 @@ def test_the_best_that_any_backend_reached_on_the_device_is_its_peak(made: Any) 
 
 def test_an_impossible_time_by_the_devices_clock_is_refused_as_well(made: Any) -> None:
     """What was not waited for may show there only."""
-    flops = gemm_flops(WORKLOADS["mlp_sgd"], Problem(), "step")
+    flops = WORKLOADS["mlp_sgd"].flops(Problem(), "step")
     made.process(made.plan("torch_tensor", "torch-cuda"), step=[1.0], on_device={"step": [flops / 1e9 / 1000]})
     row = only(made.summary(peaks=[made.peak("torch-cuda")]))
     assert row.status is Status.WRONG

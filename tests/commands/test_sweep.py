@@ -60,7 +60,7 @@ def test_what_is_too_large_is_a_row_with_the_reason_and_was_never_started(swept:
 def test_the_manifest_knows_the_axes_and_crossovers_have_their_file(swept: Any) -> None:
     manifest = read_manifest(swept[0])
     assert manifest.axes == {"hidden": [8, 16, 99999999], "dtype": ["float32", "float64"]}
-    assert manifest.crossover_precision is None  # --rounds asks for so many, and no refinement
+    assert manifest.crossover_within is None  # --rounds asks for so many, and no refinement
     rows = read_crossovers(swept[0])
     assert sorted(rows["dtype"]) == ["float32", "float64"]
     assert set(rows["axis"]) == {"hidden"}
@@ -134,11 +134,11 @@ def test_presets_are_axes_that_can_be_given_otherwise(monkeypatch: pytest.Monkey
     assert {case.problem.hidden for case in small["planned"]} == {32, 128, 512, 2048}
     assert {case.workload for case in small["planned"]} == {"mlp_sgd"}
     assert small["limits"].budget_seconds == pytest.approx(150 - 7)
-    assert small["crossover_precision"] == 0.1
+    assert small["crossover_within"] == 0.1
     assert {case.problem.hidden for case in other["planned"]} == {8, 16}
     assert {case.workload for case in other["planned"]} == {"mlp_bias_adam"}
     assert other["limits"].budget_seconds == pytest.approx(8)
-    assert other["crossover_precision"] is None
+    assert other["crossover_within"] is None
     assert {case.workload for case in paper["planned"]} == {"mlp_sgd", "mlp_bias_sgd", "mlp_bias_adam", "mlp_dynamic"}
     assert {case.threads for case in paper["planned"]} == {1}
     assert [axis.name for axis in paper["axes"]] == ["hidden"]
@@ -170,4 +170,4 @@ def test_an_interrupted_sweep_is_finished_and_json_is_all_of_standard_output(tmp
     assert again.returncode == 0, again.stderr
     assert {row["hidden"] for row in json.loads(again.stdout)} == {8, 16}
     assert len(read_processes(out)) > before
-    assert read_manifest(out).crossover_precision == 0.1
+    assert read_manifest(out).crossover_within == 0.1

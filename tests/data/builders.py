@@ -9,20 +9,16 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.summarise import summarise
+from bench.data.manifest import Manifest, Peak, PlannedCase, WorkloadFacts
 from bench.data.schema import (
-    CASE_KEY,
     DEVICE,
     FIRST_STEP,
     STEP,
-    Manifest,
     Method,
-    Peak,
-    PlannedCase,
     ProcessRow,
     SampleRow,
     Status,
     SummaryRow,
-    case_columns,
 )
 from bench.data.store import (
     PROCESSES,
@@ -37,7 +33,8 @@ from bench.data.store import (
 from bench.model.backends import BACKENDS
 from bench.model.case import Case, Mode
 from bench.model.device import Precision
-from bench.model.problem import Problem
+from bench.model.problem import SIZES, Problem
+from bench.model.workload import WORKLOADS
 
 RUN_ID = "20260102-030405-6"
 CPU = "Imaginary Processor 3000 @ 2.80GHz"
@@ -75,8 +72,7 @@ def make_peak(backend: str = "numpy", **changes: Any) -> Peak:
 
 def planned_case(case: Case, skipped: str = "") -> PlannedCase:
     """A case as the manifest holds it."""
-    columns = case_columns("", case)
-    return PlannedCase(columns={name: columns[name] for name in CASE_KEY}, skipped=skipped)
+    return PlannedCase(columns=case.columns, skipped=skipped)
 
 
 def make_manifest(**changes: Any) -> Manifest:
@@ -102,30 +98,32 @@ def make_manifest(**changes: Any) -> Manifest:
         },
         "packages": {"numpy": "2.4.6", "torch": "2.13.0+cpu", "tensorflow": "2.21.0", "pandas": "3.1.1"},
         "cases": [],
+        "workloads": {
+            item.name: WorkloadFacts(title=item.title, baseline=item.baseline, sizes=list(SIZES))
+            for item in WORKLOADS.values()
+        },
     }
     return Manifest(**(values | changes))
 
 
-def sample_row(case: Case | None = None, **changes: Any) -> SampleRow:
+def sample_row(**changes: Any) -> SampleRow:
     """One sample: a whole step of one second."""
     values: dict[str, Any] = {
-        "device_name": CPU,
         "phase": STEP,
         "method": Method.WHOLE,
         "clock": "host",
-        "round": 0,
         "process": 0,
-        "sample": 0,
+        "turn": 0,
         "iterations": 1,
         "seconds": 1.0,
     }
-    return SampleRow(**case_columns(RUN_ID, case or make_case()), **(values | changes))
+    return SampleRow(**(values | changes))
 
 
 def process_row(case: Case | None = None, **changes: Any) -> ProcessRow:
     """One process that went well."""
-    values: dict[str, Any] = {"round": 0, "process": 0, "status": Status.OK, "verified": True}
-    return ProcessRow(**case_columns(RUN_ID, case or make_case()), **(values | changes))
+    values: dict[str, Any] = {"device_name": CPU, "round": 0, "process": 0, "status": Status.OK, "verified": True}
+    return ProcessRow(run_id=RUN_ID, case=case or make_case(), **(values | changes))
 
 
 def summary_row(case: Case | None = None, **changes: Any) -> SummaryRow:
@@ -133,7 +131,7 @@ def summary_row(case: Case | None = None, **changes: Any) -> SummaryRow:
     values: dict[str, Any] = {"phase": STEP, "status": Status.OK, "verified": True}
     if values | changes == values | {"status": Status.OK} | changes:
         values |= {"method": Method.WHOLE, "clock": "host", "processes": 8, "samples": 80}
-    return SummaryRow(**case_columns(RUN_ID, case or make_case()), **(values | changes))
+    return SummaryRow(run_id=RUN_ID, case=case or make_case(), **(values | changes))
 
 
 class HandMade:
@@ -162,7 +160,7 @@ class HandMade:
         method: Method = Method.STAGED,
         on_device: Mapping[str, Iterable[float]] | None = None,
         device_method: Method = Method.BATCHED,
-        by_depth: Mapping[int, Iterable[float]] | None = None,
+        by_variant: Mapping[int, Iterable[float]] | None = None,
         first: float | None = None,
         iterations: int = 1,
         finished: bool = True,
@@ -175,11 +173,9 @@ class HandMade:
         def add(phase: str, seconds: Iterable[float], count: int = iterations, **options: Any) -> None:
             self.samples += [
                 sample_row(
-                    case,
                     phase=phase,
-                    round=round,
                     process=number,
-                    sample=index,
+                    turn=index,
                     iterations=count,
                     seconds=each * count,
                     **options,
@@ -194,8 +190,8 @@ class HandMade:
             add(phase, seconds, method=method)
         for phase, seconds in (on_device or {}).items():
             add(phase, seconds, method=Method.WHOLE if phase == STEP else device_method, clock=DEVICE)
-        for depth, seconds in (by_depth or {}).items():
-            add(STEP, seconds, 1, depth=depth)
+        for variant, seconds in (by_variant or {}).items():
+            add(STEP, seconds, 1, variant=variant)
         if finished:
             self.processes.append(process_row(case, round=round, process=number, **row))
         return number

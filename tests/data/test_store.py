@@ -472,7 +472,7 @@ def damaged(folder: Path) -> str:
 def test_a_manifest_comes_back_as_it_was(build: ModuleType, store: RunStore) -> None:
     manifest = build.make_manifest(
         machine={"cpu": "é", "cores": None, "load_1min": 0.1, "cpus": 3},
-        modes={"numpy": {"blas": "openblas"}},
+        facts={"numpy": {"blas": "openblas"}},
         disturbances=["swap"],
         git_revision="abc",
         cases=[build.planned_case(build.make_case())],

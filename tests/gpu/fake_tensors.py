@@ -26,7 +26,6 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 from bench import Device, Problem, Settings, Step
 from bench.backends.torch import TorchBackend
-from bench.model.data import make_data
 from bench.model.registry import Implementation, discover
 
 KIND = "fakegpu"
@@ -100,7 +99,7 @@ def run(item: Implementation, device: Device) -> dict[str, Any]:
     stages = 0
     with FakeTensorMode():
         try:
-            step = item.build(problem, make_data(problem, item.workload), device)
+            step = item.build(problem, item.workload.data(problem), device)
             with watch:
                 for number in range(3):
                     if number == 2:

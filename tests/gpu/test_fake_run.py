@@ -135,7 +135,7 @@ def test_its_peak_is_in_the_manifest_and_its_figures_are_drawn(run: Path) -> Non
     nanoseconds = 1_000_000 + 2 * 256**3 / 2
     assert (peak.device, peak.matmul_size) == ("fakegpu", 256)
     assert peak.gflops == pytest.approx(2 * 256**3 / nanoseconds, rel=0.001)
-    assert manifest.modes["torch-fakegpu"]["torch_matmul_precision"] == "highest"
+    assert manifest.facts["torch-fakegpu"]["torch_matmul_precision"] == "highest"
     drawn = {path.stem for path in (run / "figures").iterdir() if path.stat().st_size > 1000}
     assert drawn
 

@@ -10,7 +10,7 @@ from typing import Any
 from bench import Device, Problem, Settings, Step
 from bench.data.schema import Method
 from bench.model.case import Mode
-from bench.model.data import Data, make_data
+from bench.model.data import Data
 from bench.model.registry import Build, Implementation, discover
 from bench.timing.measure import Measurement, measure
 from bench.timing.modes import build_in_mode
@@ -131,7 +131,7 @@ def set_up(virtual: Any, name: str, mode: Mode, build: Build | None, costs: dict
         costs: what differs from the model's own costs.
     """
     item = implementations()[name]
-    data = make_data(PROBLEM, item.workload)
+    data = item.workload.data(PROBLEM)
     with virtual.VirtualCuda(virtual.Costs(**costs)).installed() as cuda:
         device = virtual.VirtualBackend().open(Settings(1))
         honest = build_in_mode(item.build, PROBLEM, data, device, mode)

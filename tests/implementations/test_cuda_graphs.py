@@ -17,7 +17,7 @@ import pytest
 from bench import Device, Dtype, Problem, Step
 from bench.backends.torch import CudaBackend
 from bench.model.backends import BACKENDS
-from bench.model.data import Data, make_data
+from bench.model.data import Data
 from bench.model.device import Availability
 from bench.model.registry import Implementation, Registry, discover
 from bench.oracle.truth import STEPS, make_truth
@@ -71,7 +71,7 @@ def losses(step: Step, count: int) -> list[float]:
 
 
 def data_of(item: Implementation, problem: Problem) -> Data:
-    return make_data(problem, item.workload)
+    return item.workload.data(problem)
 
 
 def proved(item: Implementation, problem: Problem, device: Device) -> Step:

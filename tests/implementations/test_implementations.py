@@ -11,7 +11,6 @@ import pytest
 
 from bench import Device, Dtype, Problem, Step
 from bench.model.backends import BACKENDS
-from bench.model.data import make_data
 from bench.model.device import Settings
 from bench.model.registry import Implementation, discover
 from bench.oracle.truth import make_truth
@@ -41,7 +40,7 @@ def cpu(framework: str) -> Device:
 
 
 def built(item: Implementation, problem: Problem) -> Step:
-    return item.build(problem, make_data(problem, item.workload), cpu(item.framework))
+    return item.build(problem, item.workload.data(problem), cpu(item.framework))
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=lambda sizes: "-".join(map(str, sizes.values())))
@@ -49,7 +48,7 @@ def built(item: Implementation, problem: Problem) -> Step:
 @pytest.mark.parametrize("name", ON_CPU)
 def test_it_computes_what_the_oracle_computes(name: str, dtype: Dtype, sizes: dict[str, int]) -> None:
     item, problem = ALL[name], Problem(**sizes, dtype=dtype, seed=3)
-    data = make_data(problem, item.workload)
+    data = item.workload.data(problem)
     found = verify(built(item, problem), make_truth(item.workload, data, dtype), dtype)
     if "too small for float32" in found.reason:
         assert dtype is Dtype.FLOAT32
@@ -63,7 +62,7 @@ def test_it_computes_what_the_oracle_computes(name: str, dtype: Dtype, sizes: di
 def test_a_wrong_gradient_in_it_is_found(name: str) -> None:
     """The truth of another seed's targets stands for a wrong backward pass: same start, other gradients."""
     item, problem = ALL[name], Problem(batch=9, d_in=8, hidden=7, d_out=3, dtype=Dtype.FLOAT64)
-    data = make_data(problem, item.workload)
+    data = item.workload.data(problem)
     shifted = type(data)(data.x, data.y + 1e-3, data.parameters, data.learning_rate, data.depths)
     found = verify(built(item, problem), make_truth(item.workload, shifted, problem.dtype), problem.dtype)
     assert not found.passed

@@ -35,7 +35,7 @@ def test_a_case_is_resident_warm_and_full_unless_told_otherwise() -> None:
 @pytest.mark.parametrize("mode", Mode)
 def test_the_baseline_of_a_transferred_case_is_resident_and_as_warm_or_cold(mode: Mode) -> None:
     contender = replace(CUDA, mode=mode)
-    fair = [other for other in Mode if contender.has_baseline(replace(NUMPY, mode=other))]
+    fair = [other for other in Mode if contender.may_be_held_against(replace(NUMPY, mode=other))]
     assert fair == [mode.on_host]
 
 
@@ -50,5 +50,5 @@ def test_the_baseline_of_a_transferred_case_is_resident_and_as_warm_or_cold(mode
     ],
 )
 def test_a_baseline_of_anything_else_is_none(change: dict[str, Any]) -> None:
-    assert CUDA.has_baseline(NUMPY)
-    assert not CUDA.has_baseline(replace(NUMPY, **change))
+    assert CUDA.may_be_held_against(NUMPY)
+    assert not CUDA.may_be_held_against(replace(NUMPY, **change))

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.model.data import make_data
 from bench.model.problem import Dtype, Problem
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import STEPS, load_truth, make_truth, save_truth
@@ -18,7 +17,7 @@ SMALL = Problem(batch=5, d_in=4, hidden=6, d_out=3)
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_truth_survives_its_file(name: str, tmp_path: Path) -> None:
     workload = WORKLOADS[name]
-    truth = make_truth(workload, make_data(SMALL, workload), SMALL.dtype)
+    truth = make_truth(workload, workload.data(SMALL), SMALL.dtype)
     save_truth(truth, tmp_path / "truth.npz")
     again = load_truth(tmp_path / "truth.npz")
     assert len(again.states) == STEPS
@@ -33,7 +32,7 @@ def test_a_truth_survives_its_file(name: str, tmp_path: Path) -> None:
 def test_a_unit_on_its_kink_is_undecided_in_float32_and_decided_in_float64() -> None:
     """One pre-activation is moved to just above 0, by less than float32 can see."""
     workload = WORKLOADS["mlp_bias_sgd"]
-    data = make_data(replace(SMALL, dtype=Dtype.FLOAT64), workload)
+    data = workload.data(replace(SMALL, dtype=Dtype.FLOAT64))
     parameters = {key: value.copy() for key, value in data.parameters.items()}
     parameters["b1"][2] = -(data.x[1] @ parameters["w1"][:, 2]) + 1e-9
     data = replace(data, parameters=parameters)

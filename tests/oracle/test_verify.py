@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from bench import BACKWARD, FORWARD, UPDATE, Data, Stage, State, Step
-from bench.model.data import make_data
 from bench.model.problem import Dtype, Problem
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import make_truth
@@ -45,7 +44,7 @@ def a_step(data: Data, spoil: Callable[[dict[str, np.ndarray], dict[str, np.ndar
 
 
 def outcome(spoil: Callable[..., float] | None = None, problem: Problem = PROBLEM) -> tuple[bool, str]:
-    data = make_data(problem, WORKLOAD)
+    data = WORKLOAD.data(problem)
     found = verify(a_step(data, spoil), make_truth(WORKLOAD, data, problem.dtype), problem.dtype)
     return found.passed, found.reason
 
@@ -53,7 +52,7 @@ def outcome(spoil: Callable[..., float] | None = None, problem: Problem = PROBLE
 @pytest.mark.parametrize("dtype", Dtype)
 def test_a_right_step_passes(dtype: Dtype) -> None:
     problem = Problem(batch=16, d_in=20, hidden=12, d_out=4, dtype=dtype)
-    data = make_data(problem, WORKLOAD)
+    data = WORKLOAD.data(problem)
     found = verify(a_step(data), make_truth(WORKLOAD, data, dtype), dtype)
     assert found.passed
     assert found.reason == ""
@@ -101,7 +100,7 @@ def test_a_wrong_step_is_refused_with_what_is_wrong(spoil: Callable[..., float],
 
 def test_a_step_that_hides_its_gradients_and_updates_wrongly_is_refused() -> None:
     """The parameters barely move, so only their change tells."""
-    data = make_data(PROBLEM, WORKLOAD)
+    data = WORKLOAD.data(PROBLEM)
     right = a_step(data, does_nothing)
     silent = Step(right.stages, lambda: State(right.state().loss, right.state().parameters), right.reset)
     found = verify(silent, make_truth(WORKLOAD, data, PROBLEM.dtype), PROBLEM.dtype)
@@ -131,7 +130,7 @@ def test_a_mistake_that_shows_only_in_the_third_step_is_found() -> None:
     ],
 )
 def test_a_state_of_another_form_is_refused(state: Callable[[State], State], reason: str) -> None:
-    data = make_data(PROBLEM, WORKLOAD)
+    data = WORKLOAD.data(PROBLEM)
     right = a_step(data)
     odd = Step(right.stages, lambda: state(right.state()), right.reset)
     found = verify(odd, make_truth(WORKLOAD, data, PROBLEM.dtype), PROBLEM.dtype)
@@ -142,7 +141,7 @@ def test_a_state_of_another_form_is_refused(state: Callable[[State], State], rea
 def test_a_change_too_small_for_float32_is_said_to_be_so() -> None:
     workload = WORKLOADS["mlp_sgd"]
     problem = Problem(batch=1, d_in=1, hidden=1, d_out=1)
-    data = make_data(problem, workload)
+    data = workload.data(problem)
     step = Step(
         (Stage(FORWARD, lambda: None), Stage(BACKWARD, lambda: None), Stage(UPDATE, lambda: None)),
         lambda: State(make_truth(workload, data, problem.dtype).states[0].loss, dict(data.parameters)),
@@ -155,7 +154,7 @@ def test_a_change_too_small_for_float32_is_said_to_be_so() -> None:
 
 
 def test_a_reset_that_resets_too_little_is_found() -> None:
-    data = make_data(PROBLEM, WORKLOAD)
+    data = WORKLOAD.data(PROBLEM)
     right = a_step(data)
     lazy = Step(right.stages, right.state, lambda: None)
     found = verify(lazy, make_truth(WORKLOAD, data, PROBLEM.dtype), PROBLEM.dtype)
@@ -164,7 +163,7 @@ def test_a_reset_that_resets_too_little_is_found() -> None:
 
 
 def test_the_step_is_reset_afterwards_and_a_caller_may_run_it_itself() -> None:
-    data = make_data(PROBLEM, WORKLOAD)
+    data = WORKLOAD.data(PROBLEM)
     step = a_step(data)
     calls: list[int] = []
     verify(step, make_truth(WORKLOAD, data, PROBLEM.dtype), PROBLEM.dtype, run=lambda: (calls.append(1), step())[0])

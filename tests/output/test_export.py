@@ -166,7 +166,7 @@ def test_phases_by_method_clock_and_depth_have_names_of_their_own(
     run = build.HandMade(tmp_path / "run")
     case = run.plan("torch_dynamic", "torch-cpu", "mlp_dynamic")
     parts = {"forward": [0.3], "backward": [0.5], "update": [0.2]}
-    process = run.process(case, step=[1.0], phases=parts, by_depth={0: [0.5], 3: [2.0]})
+    process = run.process(case, step=[1.0], phases=parts, by_variant={0: [0.5], 3: [2.0]})
     run.samples += [
         build.sample_row(case, phase="forward", method=method, clock=clock, process=process)
         for method, clock in ((Method.STAGED, "device"), (Method.PROFILED, "device"))

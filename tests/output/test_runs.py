@@ -75,7 +75,7 @@ def test_samples_are_read_only_where_nothing_else_tells_the_gpu(build: ModuleTyp
     case = made.plan("torch_nn", "torch-cuda")
     made.process(case, step=[1.0])
     made.samples = [type(row)(**(vars(row) | {"device_name": "Imaginary GPU"})) for row in made.samples]
-    made.write(modes={"torch-cuda": {"gpu_name": "Told GPU"}} if told else {})
+    made.write(facts={"torch-cuda": {"gpu_name": "Told GPU"}} if told else {})
     (made.folder / SUMMARY).write_text("")
     build.RunStore(made.folder).write_summary([build.summary_row(case, median_seconds=1.0)])
     (run,), _ = read_runs(tmp_path / "runs")

@@ -66,7 +66,7 @@ def measured(build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> lis
             method = Method.PROFILED if case is graph else Method.STAGED
             made.process(case, number, step=[seconds * spread], phases=phases, method=method, first=3.0)
             if case is other:
-                made.process(case, number, by_depth={0: [0.777]})
+                made.process(case, number, by_variant={0: [0.777]})
     rows: list[SummaryRow] = made.summary()
     return rows
 

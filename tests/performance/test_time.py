@@ -20,7 +20,6 @@ import pytest
 
 from bench import Device, Problem, Settings, Stage, Step
 from bench.data.schema import STEP
-from bench.model.data import make_data
 from bench.model.device import Backend
 from bench.model.registry import Implementation, Registry, discover
 from bench.model.step import ALL_PHASES
@@ -110,13 +109,13 @@ def opened(backend: Backend) -> Device:
 
 @cache
 def truth_of(workload: str) -> Truth:
-    return make_truth(WORKLOADS[workload], make_data(PROBLEM, WORKLOADS[workload]), PROBLEM.dtype)
+    return make_truth(WORKLOADS[workload], WORKLOADS[workload].data(PROBLEM), PROBLEM.dtype)
 
 
 def verified_step(case: Timed, device: Device) -> Step:
     """A fresh step that has proved right; at its start again."""
     item = case.implementation
-    step = item.build(PROBLEM, make_data(PROBLEM, item.workload), device)
+    step = item.build(PROBLEM, item.workload.data(PROBLEM), device)
     found = verify(step, truth_of(item.workload.name), PROBLEM.dtype)
     assert found.passed, f"{case.name} is not timed: {found.reason}"
     return step

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.data.schema import Manifest, Method, Status
+from bench.data.manifest import Manifest
+from bench.data.schema import Method, Status
 from bench.data.store import RunStore
 from bench.model.device import Backend
 from bench.model.problem import Problem

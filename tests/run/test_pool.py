@@ -15,7 +15,6 @@ import pytest
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.backends import BACKENDS
-from bench.model.data import make_data
 from bench.model.problem import Problem
 from bench.model.registry import BUILT_IN, Registry
 from bench.model.workload import WORKLOADS
@@ -41,7 +40,7 @@ def zygotes(request: pytest.FixtureRequest) -> Iterator[Zygotes]:
 @pytest.fixture
 def ask(zygotes: Zygotes, tmp_path: Path) -> Ask:
     workload = WORKLOADS["mlp_sgd"]
-    save_truth(make_truth(workload, make_data(PROBLEM, workload), PROBLEM.dtype), tmp_path / "truth.npz")
+    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), tmp_path / "truth.npz")
 
     def do(body: str = "", timeout: float = 60.0) -> Reply:
         path = tmp_path / "mine.py"
@@ -101,7 +100,7 @@ def test_what_an_implementation_prints_does_not_get_into_the_protocol(ask: Ask) 
 
 def test_a_zygote_that_is_killed_is_started_again_and_the_request_repeated(tmp_path: Path) -> None:
     workload = WORKLOADS["mlp_sgd"]
-    save_truth(make_truth(workload, make_data(PROBLEM, workload), PROBLEM.dtype), tmp_path / "truth.npz")
+    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), tmp_path / "truth.npz")
     origin = f"file:{BUILT_IN / 'numpy_manual.py'}"
     request = Request(origin, "numpy_manual", "numpy", PROBLEM, 1, str(tmp_path / "truth.npz"), policy=QUICK)
     with Zygotes(Interpreter(fork=True)) as running:
@@ -157,7 +156,7 @@ def test_a_backend_from_a_file_is_loaded_by_the_interpreter_and_its_children(
 ) -> None:
     """One interpreter a framework serves both backends, whichever was asked for first."""
     workload = WORKLOADS["mlp_sgd"]
-    save_truth(make_truth(workload, make_data(PROBLEM, workload), PROBLEM.dtype), tmp_path / "truth.npz")
+    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), tmp_path / "truth.npz")
     path = tmp_path / "fake.py"
     path.write_text(FAKE.replace("PRELOADED", repr(str(tmp_path / "preloaded"))))
     Registry().load(f"file:{path}")
@@ -193,7 +192,7 @@ Open = Callable[..., Conversation]
 def open_(zygotes: Zygotes, tmp_path: Path) -> Open:
     """Start a conversation; `body` runs at the end of each backward phase."""
     workload = WORKLOADS["mlp_sgd"]
-    save_truth(make_truth(workload, make_data(PROBLEM, workload), PROBLEM.dtype), tmp_path / "truth.npz")
+    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), tmp_path / "truth.npz")
 
     def do(body: str = "pass", timeout: float = 60.0) -> Conversation:
         path = tmp_path / f"step{len(list(tmp_path.iterdir()))}.py"
@@ -272,7 +271,7 @@ def batch_after_batch(talk: Conversation) -> None:
 
 def test_when_the_zygote_dies_under_a_conversation_that_is_said(tmp_path: Path) -> None:
     workload = WORKLOADS["mlp_sgd"]
-    save_truth(make_truth(workload, make_data(PROBLEM, workload), PROBLEM.dtype), tmp_path / "truth.npz")
+    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), tmp_path / "truth.npz")
     truth, origin = str(tmp_path / "truth.npz"), f"file:{BUILT_IN / 'numpy_manual.py'}"
     request = Request(origin, "numpy_manual", "numpy", PROBLEM, 1, truth, task=Task.PAIR)
     with Zygotes(Interpreter(fork=True)) as running:

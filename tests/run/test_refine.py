@@ -151,7 +151,7 @@ def sweep(tmp_path: Path, make: Callable[..., Any]) -> Callable[..., Any]:
             items, done = tuple(planned()), None
             manifest = make(limits).runner.manifest
             manifest.cases = [item.for_manifest() for item in items]
-            manifest.axes, manifest.crossover_precision = {"hidden": list(GRID)}, precision
+            manifest.axes, manifest.crossover_within = {"hidden": list(GRID)}, precision
             store = RunStore.create(folder, manifest)
         runner = Runner(
             store, manifest, items, double, limits, make(limits).seen, done=done,

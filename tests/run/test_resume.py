@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.data.schema import Manifest
+from bench.data.manifest import Manifest
 from bench.data.store import RunStore
 from bench.errors import DataFormatError, UsageError
 from bench.model.case import Mode

@@ -44,7 +44,7 @@ def test_a_run_from_plan_to_files(tmp_path: Path) -> None:
     manifest = read_manifest(out)
     assert (manifest.run_id, manifest.seed, manifest.rounds_done, manifest.ended_by) == ("mine", 3, 2, "rounds")
     assert manifest.packages["numpy"]
-    assert manifest.modes["numpy"]["blas"]
+    assert manifest.facts["numpy"]["blas"]
     assert sorted(path.name for path in out.iterdir()) == [
         "manifest.json",
         "processes.csv",

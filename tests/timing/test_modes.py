@@ -11,13 +11,12 @@ import pytest
 from bench import BACKWARD, FORWARD, UPDATE, Data, Device, Problem, Stage, State, Step
 from bench.errors import StepError
 from bench.model.case import Mode
-from bench.model.data import make_data
 from bench.model.workload import WORKLOADS
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Taken, time_staged, time_whole
 
 PROBLEM = Problem(batch=4, d_in=3, hidden=2, d_out=1)
-DATA = make_data(PROBLEM, WORKLOADS["mlp_sgd"])
+DATA = WORKLOADS["mlp_sgd"].data(PROBLEM)
 COPYING = 1_000
 TRANSFERRED = [mode for mode in Mode if mode.transferred]
 

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from bench.data.schema import Status
-from bench.model.data import make_data
 from bench.model.problem import Problem
 from bench.model.registry import BUILT_IN
 from bench.model.workload import WORKLOADS
@@ -143,7 +142,7 @@ def test_planting_keeps_everything_else_of_a_step(world: Any) -> None:
 @pytest.fixture
 def request_(tmp_path: Path) -> Request:
     workload = WORKLOADS["mlp_sgd"]
-    save_truth(make_truth(workload, make_data(PROBLEM, workload), PROBLEM.dtype), tmp_path / "truth.npz")
+    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), tmp_path / "truth.npz")
     origin = f"file:{BUILT_IN / 'numpy_manual.py'}"
     return Request(origin, "numpy_manual", "numpy", PROBLEM, 1, str(tmp_path / "truth.npz"), task=Task.PAIR, plant=True)
 

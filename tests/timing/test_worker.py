@@ -10,7 +10,6 @@ import pytest
 
 from bench.data.schema import Method, Status
 from bench.model.case import Mode
-from bench.model.data import make_data
 from bench.model.device import Precision
 from bench.model.problem import Problem
 from bench.model.registry import BUILT_IN
@@ -32,7 +31,7 @@ Write = Callable[[str, str], Path]
 @pytest.fixture
 def ask(tmp_path: Path, write: Write) -> Callable[..., object]:
     workload = WORKLOADS["mlp_bias_sgd"]
-    save_truth(make_truth(workload, make_data(SMALL, workload), SMALL.dtype), tmp_path / "truth.npz")
+    save_truth(make_truth(workload, workload.data(SMALL), SMALL.dtype), tmp_path / "truth.npz")
 
     def do(text: str = SOURCE, policy: Policy | None = QUICK) -> object:
         path = write("mine.py", text)
@@ -103,7 +102,7 @@ def test_a_graph_that_was_pruned_is_wrong(tmp_path: Path, write: Write) -> None:
         "    return Step((Stage(FORWARD + BACKWARD + UPDATE, run),), state, reset, trace)\n"
     )
     workload = WORKLOADS["mlp_bias_sgd"]
-    save_truth(make_truth(workload, make_data(SMALL, workload), SMALL.dtype), tmp_path / "t.npz")
+    save_truth(make_truth(workload, workload.data(SMALL), SMALL.dtype), tmp_path / "t.npz")
     path = write("mine.py", source)
     reply = work(Request(f"file:{path}", "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "t.npz"), policy=QUICK))
     assert reply.status is Status.WRONG
@@ -162,7 +161,7 @@ BACKEND = "import contextlib, pathlib, time\n" + BACKEND
 def elsewhere(tmp_path: Path, write: Write, own_backends: None) -> Callable[..., Reply]:
     """Ask something of the backend above, with an implementation from another file."""
     workload = WORKLOADS["mlp_bias_sgd"]
-    save_truth(make_truth(workload, make_data(SMALL, workload), SMALL.dtype), tmp_path / "truth.npz")
+    save_truth(make_truth(workload, workload.data(SMALL), SMALL.dtype), tmp_path / "truth.npz")
     origin = f"file:{write('device.py', BACKEND)}"
     mine = f"file:{write('mine.py', SOURCE)}"
     truth = str(tmp_path / "truth.npz")

@@ -15,7 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.data.schema import CASE_KEY, SIZES, Manifest, Status
+from bench.data.manifest import Manifest
+from bench.data.schema import CASE_KEY, SIZES, Status
 from bench.data.store import SAMPLES, SUMMARY, read_manifest, read_processes, read_samples, read_summary
 from bench.errors import DataFormatError
 from bench.model.device import Precision

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.data.schema import Manifest
+from bench.data.manifest import Manifest
 from bench.errors import DataFormatError
 from bench.output.export._run import Benchmark, Process, Run, to_json
 

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from bench.data.schema import Manifest
+from bench.data.manifest import Manifest
 from bench.output.export._run import Benchmark, Run, to_json
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.whole import whole_steps
-from bench.data.schema import CASE_KEY, Manifest
+from bench.data.manifest import Manifest
+from bench.data.schema import CASE_KEY
 from bench.data.store import (
     CROSSOVERS,
     MANIFEST,
@@ -101,7 +102,8 @@ class RunData:
     @cached_property
     def neighbours(self) -> list[RunFiles]:
         """The `siblings` that ran on the same machine, in the order in which they were measured."""
-        from bench.analysis.history import machine_of, moment
+        from bench.analysis.history import moment
+        from bench.machine.identity import machine_of
 
         here = machine_of(self.manifest.machine)
         found = [run for run in self.siblings if run.machine == here]

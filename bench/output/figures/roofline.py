@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.lines import Line2D
 
-from bench.analysis.roofline import Ceilings, ceilings, compulsory_bytes, gemm_flops
+from bench.analysis.roofline import Ceilings, ceilings
 from bench.analysis.scaling import main_axis, planes
 from bench.data.schema import SIZES, STEP
 from bench.errors import NothingToShowError
@@ -79,7 +79,7 @@ def draw(data: RunData, look: Look) -> Figure:
 def _intensity(row: dict[Any, Any]) -> float:
     problem = Problem(dtype=Dtype(row["dtype"]), **{name: int(row[name]) for name in SIZES})
     workload = WORKLOADS[row["workload"]]
-    return (gemm_flops(workload, problem, STEP) or 0.0) / compulsory_bytes(workload, problem, STEP)
+    return (workload.flops(problem, STEP) or 0.0) / workload.bytes_moved(problem, STEP)
 
 
 def _panels(data: RunData, rows: pd.DataFrame) -> Iterator[_Panel]:

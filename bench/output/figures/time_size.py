@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.lines import Line2D
 
-from bench.analysis.roofline import ceilings, compulsory_bytes, gemm_flops
+from bench.analysis.roofline import ceilings
 from bench.analysis.scaling import Plane
-from bench.data.schema import SIZES, STEP, Peak
+from bench.data.manifest import Peak
+from bench.data.schema import SIZES, STEP
 from bench.errors import NothingToShowError
 from bench.model.problem import Dtype, Problem
 from bench.model.workload import WORKLOADS
@@ -102,8 +103,8 @@ def _limits(plane: Plane, peaks: list[Peak]) -> list[_Limit]:
     """Two for each device on which a line of the panel was measured, if its peaks were."""
     workload = WORKLOADS[plane.workload]
     problems = [_problem(plane, size) for size in plane.sizes]
-    flops = np.array([gemm_flops(workload, problem, STEP) or 0.0 for problem in problems])
-    moved = np.array([compulsory_bytes(workload, problem, STEP) for problem in problems])
+    flops = np.array([workload.flops(problem, STEP) or 0.0 for problem in problems])
+    moved = np.array([workload.bytes_moved(problem, STEP) for problem in problems])
     found = []
     for number, (device, threads) in enumerate(_devices(plane)):
         best = ceilings(peaks, device, plane.fixed["dtype"], plane.fixed["precision"], threads)

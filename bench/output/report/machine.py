@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from bench.data.schema import Manifest, Status
+from bench.data.manifest import Manifest
+from bench.data.schema import Status
 from bench.output.report.model import (
     Block,
     Bullets,

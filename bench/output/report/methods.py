@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench import __version__
-from bench.data.schema import Manifest
+from bench.data.manifest import Manifest
 from bench.model.device import Precision
 from bench.model.problem import Dtype
 from bench.oracle.truth import STEPS

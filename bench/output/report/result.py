@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.analysis.card import CardCell
-from bench.data.schema import Manifest, Method, SummaryRow
+from bench.data.manifest import Manifest
+from bench.data.schema import Method, SummaryRow
 from bench.model.case import Mode
 from bench.model.workload import WORKLOADS
 from bench.output.report.crossovers import crossover_blocks

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from bench.analysis.roofline import gemm_flops
 from bench.data.schema import SCHEMA_VERSION, SIZES, Crossing, CrossoverRow, Method, Status, SummaryRow
 from bench.data.store import RunStore
 from bench.model.problem import Problem
@@ -114,7 +113,7 @@ class Swept:
             of, side = WORKLOADS[workload].baseline, (workload, threads, sizes)
             if implementation == of:
                 self._baselines[side] = seconds
-            flops = gemm_flops(WORKLOADS[workload], sizes, "step") or 0.0
+            flops = WORKLOADS[workload].flops(sizes, "step") or 0.0
             values = {"median_seconds": seconds, "gflops": flops / seconds / 1e9}
             if interval:
                 values |= {"low_seconds": seconds * 0.9, "high_seconds": seconds * 1.15}

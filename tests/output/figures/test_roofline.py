@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench.analysis.roofline import compulsory_bytes, gemm_flops
 from bench.data.store import read_summary
 from bench.errors import NothingToShowError
 from bench.model.problem import Dtype, Problem
@@ -53,7 +52,7 @@ def test_a_mark_lies_at_the_steps_intensity_and_at_the_rate_of_the_file(swept: A
     assert list(found) == ["numpy_manual (numpy)", "torch_tensor (torch-cpu)", "torch_nn (torch-cpu)"]
     rows, workload = read_summary(swept.folder), WORKLOADS["mlp_sgd"]
     problems = [Problem(batch=size) for size in swept.sizes]
-    intensity = [gemm_flops(workload, each, "step") / compulsory_bytes(workload, each, "step") for each in problems]
+    intensity = [workload.flops(each, "step") / workload.bytes_moved(each, "step") for each in problems]
     assert intensity[1] == pytest.approx(25_984_000 / 2_648_644)
     for name, (x, y) in found.items():
         assert x == pytest.approx(intensity, rel=1e-12)

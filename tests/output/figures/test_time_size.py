@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench.analysis.roofline import compulsory_bytes, gemm_flops
 from bench.data.store import read_summary
 from bench.errors import NothingToShowError
 from bench.model.problem import Dtype, Problem
@@ -112,8 +111,8 @@ def test_the_limits_are_the_steps_arithmetic_and_bytes_over_the_measured_peaks(s
     assert flops[0] == moved[0] == swept.sizes
     workload = WORKLOADS["mlp_sgd"]
     problems = [Problem(batch=size) for size in swept.sizes]
-    assert flops[1] == pytest.approx([gemm_flops(workload, problem, "step") / 80e9 * 1e3 for problem in problems])
-    assert moved[1] == pytest.approx([compulsory_bytes(workload, problem, "step") / 16e9 * 1e3 for problem in problems])
+    assert flops[1] == pytest.approx([workload.flops(problem, "step") / 80e9 * 1e3 for problem in problems])
+    assert moved[1] == pytest.approx([workload.bytes_moved(problem, "step") / 16e9 * 1e3 for problem in problems])
     at_tutorial = swept.sizes.index(64)
     assert flops[1][at_tutorial] == pytest.approx(25_984_000 / 80e9 * 1e3)
     assert moved[1][at_tutorial] == pytest.approx((716_324 + 720_320 + 1_212_000) / 16e9 * 1e3)

@@ -152,7 +152,7 @@ def test_a_budget_that_ended_the_run_is_warned_of_with_numbers(
 
 def test_a_budget_that_was_enough_is_no_warning(run: Any, measure: Any, finished: Any, document: Document) -> None:
     pair(run, measure, 2.0, spread=0.0)
-    assert document(finished(run, ended_by="budget", target_precision=0.1)).warnings == ()
+    assert document(finished(run, ended_by="budget", within=0.1)).warnings == ()
 
 
 def test_a_run_that_was_cut_off_is_warned_of(run: Any, measure: Any, finished: Any, document: Document) -> None:

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 
 from bench.errors import UsageError
-from bench.model.data import make_data
 from bench.model.problem import Problem
 from bench.model.workload import WORKLOADS, find_workload
-from bench.oracle.reference import REFERENCES
 
 
 def test_the_tutorials_learning_rates_hold_at_its_size() -> None:
@@ -22,8 +20,8 @@ def test_the_tutorials_learning_rates_hold_at_its_size() -> None:
 )
 def test_training_stays_finite_at_other_sizes(name: str, sizes: dict[str, int]) -> None:
     problem = Problem(**sizes)
-    data = make_data(problem, WORKLOADS[name])
-    losses = [state.loss for state in REFERENCES[name](data, 30, 0.0)]
+    data = WORKLOADS[name].data(problem)
+    losses = [state.loss for state in WORKLOADS[name].reference(data, 30, 0.0)]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
 

@@ -5,25 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.model.data import Data, make_data
+from bench.model.data import Data
 from bench.model.problem import Dtype, Problem
 from bench.model.workload import WORKLOADS
-from bench.oracle.reference import REFERENCES
 
 SMALL = Problem(batch=5, d_in=4, hidden=6, d_out=3, dtype=Dtype.FLOAT64)
 
 
 def loss_at(name: str, data: Data, parameters: dict[str, np.ndarray]) -> float:
     """The loss of the first step from other parameters."""
-    return REFERENCES[name](replace(data, parameters=parameters), 1, 0.0)[0].loss
+    return WORKLOADS[name].reference(replace(data, parameters=parameters), 1, 0.0)[0].loss
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_gradients_are_the_slopes_of_the_loss(name: str) -> None:
     """Central differences, which share nothing with the derivation by hand."""
-    data = make_data(SMALL, WORKLOADS[name])
+    data = WORKLOADS[name].data(SMALL)
     data = replace(data, depths=(2,)) if data.depths else data
-    state = REFERENCES[name](data, 1, 0.0)[0]
+    state = WORKLOADS[name].reference(data, 1, 0.0)[0]
     assert set(state.gradients) == set(data.parameters)
     for key, gradient in state.gradients.items():
         for index in np.ndindex(gradient.shape):
@@ -41,14 +40,14 @@ def test_training_agrees_with_torchs_own_optimisers(name: str) -> None:
     import torch
 
     workload = WORKLOADS[name]
-    data = make_data(SMALL, workload)
+    data = workload.data(SMALL)
     data = replace(data, learning_rate=1e-3)
     tensors = {key: torch.tensor(value).requires_grad_() for key, value in data.parameters.items()}
     if workload.optimizer == "adam":
         optimizer: torch.optim.Optimizer = torch.optim.Adam(tensors.values(), lr=1e-3)
     else:
         optimizer = torch.optim.SGD(tensors.values(), lr=1e-3, momentum=workload.momentum)
-    states = REFERENCES[name](data, 12, 0.0)
+    states = WORKLOADS[name].reference(data, 12, 0.0)
     for index, state in enumerate(states):
         a = torch.tensor(data.x)
         hidden = [("w1", "b1")] + [("wm", "bm")] * (data.depths[index] if data.depths else 0)
@@ -65,16 +64,16 @@ def test_training_agrees_with_torchs_own_optimisers(name: str) -> None:
 
 
 def test_a_step_of_depth_zero_leaves_the_middle_layer_alone() -> None:
-    data = replace(make_data(SMALL, WORKLOADS["mlp_dynamic"]), depths=(2, 0, 1))
-    first, second, third = REFERENCES["mlp_dynamic"](data, 3, 0.0)
+    data = replace(WORKLOADS["mlp_dynamic"].data(SMALL), depths=(2, 0, 1))
+    first, second, third = WORKLOADS["mlp_dynamic"].reference(data, 3, 0.0)
     assert "wm" not in second.gradients
     assert np.array_equal(first.parameters["wm"], second.parameters["wm"])
     assert not np.array_equal(second.parameters["wm"], third.parameters["wm"])
 
 
 def test_a_margin_moves_the_edge_of_relu() -> None:
-    data = make_data(SMALL, WORKLOADS["mlp_bias_sgd"])
-    exact, wide = (REFERENCES["mlp_bias_sgd"](data, 1, margin)[0] for margin in (0.0, 10.0))
+    data = WORKLOADS["mlp_bias_sgd"].data(SMALL)
+    exact, wide = (WORKLOADS["mlp_bias_sgd"].reference(data, 1, margin)[0] for margin in (0.0, 10.0))
     assert exact.loss == wide.loss
     assert np.any(exact.gradients["w1"])
     assert not np.any(wide.gradients["w1"])  # no unit is far enough above such an edge to count as active

@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.model.data import make_data
 from bench.model.problem import Dtype, Problem
 from bench.model.workload import WORKLOADS
 
@@ -11,7 +10,7 @@ from bench.model.workload import WORKLOADS
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_the_same_seed_gives_the_same_arrays_and_another_seed_others(name: str) -> None:
     workload = WORKLOADS[name]
-    a, b, c = (make_data(Problem(seed=seed), workload) for seed in (1, 1, 2))
+    a, b, c = (workload.data(Problem(seed=seed)) for seed in (1, 1, 2))
     assert np.array_equal(a.x, b.x)
     assert not np.array_equal(a.x, c.x)
     assert all(np.array_equal(a.parameters[key], b.parameters[key]) for key in a.parameters)
@@ -20,19 +19,19 @@ def test_the_same_seed_gives_the_same_arrays_and_another_seed_others(name: str) 
 
 def test_float32_data_is_float64_data_rounded_once() -> None:
     workload = WORKLOADS["mlp_bias_sgd"]
-    narrow, wide = (make_data(Problem(dtype=dtype), workload) for dtype in Dtype)
+    narrow, wide = (workload.data(Problem(dtype=dtype)) for dtype in Dtype)
     assert narrow.x.dtype == np.float32
     assert np.array_equal(narrow.x, wide.x.astype(np.float32))
 
 
 def test_weights_without_bias_are_standard_normal() -> None:
-    w1 = make_data(Problem(), WORKLOADS["mlp_sgd"]).parameters["w1"]
+    w1 = WORKLOADS["mlp_sgd"].data(Problem()).parameters["w1"]
     assert abs(float(w1.mean())) < 0.01
     assert abs(float(w1.std()) - 1) < 0.01
 
 
 def test_biased_layers_follow_the_rule_of_torch_linear() -> None:
-    parameters = make_data(Problem(), WORKLOADS["mlp_bias_sgd"]).parameters
+    parameters = WORKLOADS["mlp_bias_sgd"].data(Problem()).parameters
     for weight, bias, fan_in in (("w1", "b1", 1000), ("w2", "b2", 100)):
         bound = fan_in**-0.5
         assert 0.99 * bound < float(np.abs(parameters[weight]).max()) <= bound
@@ -40,13 +39,13 @@ def test_biased_layers_follow_the_rule_of_torch_linear() -> None:
 
 
 def test_every_block_of_depths_holds_each_depth_once() -> None:
-    depths = make_data(Problem(), WORKLOADS["mlp_dynamic"]).depths
+    depths = WORKLOADS["mlp_dynamic"].data(Problem()).depths
     assert len(depths) == 500
     assert all(sorted(depths[i : i + 4]) == [0, 1, 2, 3] for i in range(0, 500, 4))
     assert len({depths[i : i + 4] for i in range(0, 500, 4)}) > 10
 
 
 def test_arrays_cannot_be_changed_by_an_implementation() -> None:
-    data = make_data(Problem(), WORKLOADS["mlp_sgd"])
+    data = WORKLOADS["mlp_sgd"].data(Problem())
     with pytest.raises(ValueError, match="read-only"):
         data.x[0, 0] = 1

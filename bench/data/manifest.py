@@ -1,0 +1,100 @@
+"""manifest.json: what a run was made of, everything that is not a number of samples.csv."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from bench.data.schema import SCHEMA_VERSION
+
+
+class Peak(BaseModel):
+    """What one backend reached at most with given threads, number format and precision."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    backend: str
+    device: str
+    dtype: str
+    threads: int
+    precision: str
+    gflops: float
+    """Square matrix product, 10^9 floating-point operations per second: the best of several."""
+    matmul_size: int
+    gigabytes_per_second: float
+    """Bytes read plus bytes written by a copy inside the device's memory, 10^9 a second: the best of several."""
+    copy_bytes: int
+
+
+class PlannedCase(BaseModel):
+    """A case of the run's plan, and why it will not run if it will not."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    columns: dict[str, str | int]
+    """Values of the case's columns; see `Case.columns`."""
+    skipped: str = ""
+    """Why the case cannot run here; empty for a case that is measured."""
+    added: bool = False
+    """Whether it joined the run later: a size around a crossover."""
+
+
+class WorkloadFacts(BaseModel):
+    """What a stored run must know of a workload to be drawn without the file that made it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str
+    baseline: str
+    """Implementation that speedups are stated over."""
+    sizes: list[str]
+    """Names of its sizes."""
+
+
+class Manifest(BaseModel):
+    """What a run was made of: everything that is not a number of samples.csv."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    created: str
+    """Start, UTC, ISO 8601."""
+    stepbench: str
+    command: list[str]
+    seed: int
+    budget_seconds: float
+    """Time to measure in; the command keeps some of its own budget back for summary and figures."""
+    rounds: int | None
+    """Rounds asked for; None if budget and precision decide."""
+    within: float = 0.02
+    """Half an interval over its speedup that was good enough to stop."""
+    timeout_seconds: float = 30.0
+    process_seconds: float | None = None
+    """How long each process sampled; worked out from the budget when the run began."""
+    environment: dict[str, str] = {}
+    """Variables that steer the threads of numerical libraries, as far as they were set."""
+    load: list[str] = []
+    """Files of implementations that were named on the command line."""
+    sources: dict[str, str] = {}
+    """SHA-256 of each implementation's file."""
+    rounds_done: int = 0
+    ended_by: str = "unfinished"
+    """`precision`, `budget`, `rounds`, `failures` if no case was left, `interrupted`, or `unfinished` while the run
+    goes on or if it was killed."""
+    wall_seconds: float | None = None
+    machine: dict[str, str | int | float | None]
+    packages: dict[str, str]
+    facts: dict[str, dict[str, str]] = {}
+    """Settings of each backend: what was pinned and what is in use, as the measuring process reported it."""
+    peaks: list[Peak] = []
+    """Measured before the first round."""
+    git_revision: str | None = None
+    constraints_sha256: str | None = None
+    disturbances: list[str] = []
+    axes: dict[str, list[int | str]] = {}
+    """Axes of a sweep with their values, as asked for; refinement adds others in between."""
+    crossover_within: float | None = None
+    """Half a crossover's interval over its size that is good enough in a sweep; None: crossovers are not refined."""
+    workloads: dict[str, WorkloadFacts] = {}
+    """Workloads of the run's cases, by name, in the order of tables."""
+    cases: list[PlannedCase]

@@ -1,0 +1,82 @@
+"""A stored run: its files as frames, read when they are first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.data.manifest import Manifest
+from bench.data.schema import CASE_KEY
+from bench.data.store import read_crossovers, read_manifest, read_processes, read_samples, read_summary
+from bench.errors import DataFormatError
+from bench.model.case import Case
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class StoredRun:
+    """The folder of a run. Each file is read once; a damaged one raises DataFormatError when it is read."""
+
+    def __init__(self, folder: str | Path) -> None:
+        """Look at a folder; nothing is read yet."""
+        self.folder = Path(folder)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The plan and the circumstances of the run."""
+        return read_manifest(self.folder)
+
+    @cached_property
+    def processes(self) -> pd.DataFrame:
+        """Measuring processes, one a row, with the columns of their cases."""
+        return read_processes(self.folder)
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """Recorded times, one a row; `process` says whose."""
+        return read_samples(self.folder)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """Results, one row a case and phase."""
+        return read_summary(self.folder)
+
+    @cached_property
+    def crossovers(self) -> pd.DataFrame:
+        """Changes of order along a swept size; no rows where nothing was swept."""
+        return read_crossovers(self.folder)
+
+    @cached_property
+    def joined(self) -> pd.DataFrame:
+        """Samples beside all that processes.csv holds about their processes; of those that finished only."""
+        return self.samples.merge(self.processes, on="process", how="inner", validate="many_to_one")
+
+
+def case_of(row: dict[str, Any]) -> Case:
+    """Make the case of a row of processes.csv or summary.csv.
+
+    Raises:
+        DataFormatError: a column holds what no case can have.
+    """
+    try:
+        return Case.from_columns(row)
+    except (KeyError, ValueError) as error:
+        raise DataFormatError(f"A row of run {row['run_id']} holds a case that makes no sense: {error}.") from error
+
+
+def cases_by_process(processes: pd.DataFrame) -> dict[int, Case]:
+    """Look up what each process measured.
+
+    Args:
+        processes: a frame with the columns of `ProcessRow`.
+    """
+    known: dict[tuple[object, ...], Case] = {}
+    found = {}
+    for row in processes[["run_id", "process", *CASE_KEY]].to_dict("records"):
+        key = tuple(row[name] for name in CASE_KEY)
+        if key not in known:
+            known[key] = case_of({str(name): value for name, value in row.items()})
+        found[int(row["process"])] = known[key]
+    return found
