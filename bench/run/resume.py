@@ -87,7 +87,7 @@ def done_so_far(folder: Path, manifest: Manifest) -> Done:
         if row["status"] != Status.OK.value:
             rounds.setdefault(case, {})[int(row["round"])] = None
         elif int(row["process"]) in medians:  # samples that are lost are measured again
-            rounds.setdefault(case, {})[int(row["round"])] = medians[int(row["process"])][1]
+            rounds.setdefault(case, {})[int(row["round"])] = medians[int(row["process"])]
     invalid = frozenset(int(number) for number in processes[processes["throttled"] != ""]["round"])
     following = 0 if not len(processes) else int(processes["process"].max()) + 1
     return Done(rounds, invalid, following, float(processes["wall_seconds"].sum()))
