@@ -137,10 +137,10 @@ def _judged(manifest: Manifest, planned: PlannedCase, case: Case, outcome: pd.Da
         return found
     if not len(found.times):
         return replace(found, status=Status.FAILED, reason="its processes gave no samples")
-    rate = None
-    if len(found.whole):
-        rate = _gflops(case, STEP, None, float(found.whole["median"].median()))
-    if rate is None or peak is None or rate <= PEAK_ALLOWANCE * peak:
+    steps: Any = times[times["phase"] == STEP].groupby(["method", "clock", "variant"])["median"].median().items()
+    known = [_gflops(case, STEP, _variant(number), seconds) for (_, _, number), seconds in steps]
+    rate = max((each for each in known if each is not None), default=0.0)
+    if peak is None or rate <= PEAK_ALLOWANCE * peak:
         return found
     reason = (
         f"impossible: {rate:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
@@ -165,6 +165,10 @@ def _gflops(case: Case, phase: str, variant: int | None, seconds: float) -> floa
     workload = WORKLOADS.get(case.workload)
     flops = None if workload is None else workload.flops(case.problem, phase, variant)
     return flops / seconds / 1e9 if flops is not None and seconds > 0 else None
+
+
+def _variant(number: Any) -> int | None:
+    return None if number == _MIXED else int(number)
 
 
 def _per_process(samples: pd.DataFrame, processes: pd.DataFrame) -> pd.DataFrame:
@@ -207,7 +211,7 @@ def _case_rows(common: dict[str, Any], item: _Found, baseline: _Found | None) ->
     keyed.sort(key=lambda pair: (pair[0][2] != HOST, pair[0][3], _ORDER.index(pair[0][0]), pair[0][1]))
     rows = []
     for (phase, method, clock, number), group in keyed:
-        estimate, variant = median_estimate(group["median"]), None if number == _MIXED else int(number)
+        estimate, variant = median_estimate(group["median"]), _variant(number)
         row: dict[str, Any] = {
             "phase": phase,
             "method": Method(method),

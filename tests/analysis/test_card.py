@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pytest
 
 from bench.analysis.card import CardCell, speedup_card
+from bench.analysis.summarise import summarise
+from bench.data.run import StoredRun
 from bench.data.schema import Status
 from bench.model.case import Mode
 from bench.model.device import Precision
@@ -19,13 +22,15 @@ def made(build: ModuleType, tmp_path: Path) -> Any:
 
 
 def cells(made: Any) -> list[CardCell]:
-    return speedup_card(*made.frames())
+    rows = made.summary()
+    run = StoredRun(made.folder)
+    return speedup_card(run.manifest, rows, run.samples, run.processes)
 
 
 def found(made: Any) -> dict[tuple[str, str, str, int], float]:
     """Contender, opponent, mode and threads to speedup."""
     return {
-        (f"{cell.implementation} on {cell.backend}", cell.over, cell.mode, cell.threads): cell.speedup.value
+        (cell.case.label, cell.over.label, cell.case.mode.value, cell.case.threads): cell.speedup.value
         for cell in cells(made)
     }
 
@@ -93,13 +98,26 @@ def test_speedups_are_paired_by_round_with_their_interval(made: Any) -> None:
     assert cell.speedup.low is not None
 
 
-def test_throttled_rounds_and_failed_processes_are_left_out(made: Any) -> None:
+def test_a_case_that_failed_in_any_process_or_was_impossible_has_no_cell(made: Any, build: ModuleType) -> None:
+    """As the summary has it; a cell beside a row that says `failed` would contradict it."""
+    base, mine = made.plan(), made.plan("torch_tensor", "torch-cuda")
+    made.process(base, 0, step=[4.0])
+    made.process(mine, 0, step=[1.0])
+    assert len(cells(made)) == 1
+    run = StoredRun(made.folder)
+    manifest = build.make_manifest(cases=made.planned, peaks=[build.make_peak("torch-cuda", gflops=1e-6)])
+    rows = summarise(manifest, run.samples, run.processes)
+    assert speedup_card(manifest, rows, run.samples, run.processes) == []
+    made.process(mine, 1, status=Status.FAILED, reason="x", verified=False)
+    shutil.rmtree(made.folder)
+    assert cells(made) == []
+
+
+def test_throttled_rounds_are_left_out(made: Any) -> None:
     base, mine = made.plan(), made.plan("torch_tensor", "torch-cuda")
     for number, seconds in enumerate((1.0, 50.0, 4.0)):
         made.process(base, number, step=[4.0])
         made.process(mine, number, step=[seconds], throttled="thermal" if number == 1 else "")
-    made.process(base, 3, step=[1e6])
-    made.process(mine, 3, status=Status.FAILED, reason="x", verified=False)
     (cell,) = cells(made)
     assert cell.speedup.value == pytest.approx(2.0), "of the ratios 4 and 1; with the throttled round it would be 1"
 

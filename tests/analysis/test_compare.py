@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from bench.analysis.compare import also_different, compare, differences, incomparable
-from bench.analysis.stored import CaseKey, CaseTimes, StoredRun, case_times
-from bench.data.schema import CASE_KEY, Method, Status
-from bench.data.store import read_manifest, read_processes, read_samples
+from bench.analysis.stored import CaseTimes, case_times
+from bench.data.run import StoredRun
+from bench.data.schema import Method, Status
+from bench.model.case import Case
 from bench.model.problem import Dtype, Problem
 from bench.stats.estimates import unpaired_ratio_estimate
 
@@ -21,10 +22,10 @@ def runs(build: ModuleType, tmp_path: Path) -> tuple[Any, Any]:
 
 def stored(made: Any, **manifest: Any) -> StoredRun:
     folder = made.write(**manifest)
-    return StoredRun(read_manifest(folder), read_samples(folder), read_processes(folder))
+    return StoredRun(folder)
 
 
-def side(made: Any) -> dict[CaseKey, CaseTimes]:
+def side(made: Any) -> dict[Case, CaseTimes]:
     return case_times(stored(made))
 
 
@@ -61,7 +62,7 @@ def test_a_case_that_one_side_lacks_is_shown_without_a_ratio(runs: tuple[Any, An
     for made in (full, part):
         made.process(made.plan(), step=[1.0])
     full.process(full.plan("torch_tensor", "torch-cpu"), step=[4.0])
-    rows = {row.columns["implementation"]: row for row in compare(side(runs[0]), side(runs[1]))}
+    rows = {row.case.implementation: row for row in compare(side(runs[0]), side(runs[1]))}
     row = rows["torch_tensor"]
     present, absent = (row.seconds_a, row.seconds_b) if missing == "B" else (row.seconds_b, row.seconds_a)
     assert (present.value, absent, row.ratio) == (4.0, None, None)
@@ -113,11 +114,10 @@ def test_what_neither_run_measured_is_left_out_and_only_what_is_asked_for_is_sho
         made.process(made.plan("torch_nn", "torch-cpu"), step=[1.0])
         made.plan("torch_nn", "torch-cuda", skipped="no CUDA device")
     a, b = side(runs[0]), side(runs[1])
-    names = [row.columns["implementation"] for row in compare(a, b)]
+    names = [row.case.implementation for row in compare(a, b)]
     assert names == ["numpy_manual", "torch_nn"]
-    place = CASE_KEY.index("implementation")
-    (row,) = compare(a, b, [key for key in a if key[place] == "numpy_manual"])
-    assert row.columns["implementation"] == "numpy_manual"
+    (row,) = compare(a, b, [case for case in a if case.implementation == "numpy_manual"])
+    assert row.case.implementation == "numpy_manual"
 
 
 def test_only_whole_steps_over_the_mix_of_depths_count(runs: tuple[Any, Any]) -> None:
@@ -181,7 +181,6 @@ def test_another_gpu_or_driver_is_another_machine(runs: tuple[Any, Any]) -> None
         made.process(made.plan("torch_nn", "torch-cuda"), step=[1.0])
         made.process(made.plan(), step=[1.0])
         run = stored(made, facts={"torch-cuda": {"gpu_driver": driver}})
-        device_name = run.samples["device_name"].astype("str")
-        run.samples["device_name"] = device_name.where(run.samples["device"] != "cuda", gpu)
+        run.processes["device_name"] = run.processes["device_name"].where(run.processes["device"] != "cuda", gpu)
         found.append(run)
     assert incomparable(*found) == ["device of torch-cuda: A100 / H100", "driver of torch-cuda: 550.1 / 560.2"]

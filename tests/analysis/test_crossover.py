@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bench.analysis.crossover import Point, changes, crossovers, points, verdict
+from bench.data.run import StoredRun
 from bench.data.schema import Crossing, Status
-from bench.data.store import read_manifest, read_processes, read_samples
 from bench.model.problem import Problem
 from bench.stats.estimates import Estimate
 
@@ -123,14 +123,15 @@ def swept(build: ModuleType, tmp_path: Path) -> Any:
 
 
 def rows_of(made: Any) -> Any:
-    folder = made.write()
-    return crossovers(read_manifest(folder), read_samples(folder), read_processes(folder))
+    rows, run = made.summary(), StoredRun(made.folder)
+    return crossovers(run.manifest, rows, run.samples, run.processes)
 
 
 def test_a_run_gives_its_rows(swept: Any) -> None:
     (row,) = rows_of(swept)
-    assert (row.workload, row.axis, row.hidden, row.batch) == ("mlp_sgd", "hidden", None, 64)
-    assert (row.a_implementation, row.b_implementation) == ("numpy_manual", "torch_nn")
+    assert (row.axis, row.common["workload"], row.common["size.batch"]) == ("size.hidden", "mlp_sgd", 64)
+    assert "size.hidden" not in row.common
+    assert (row.a["implementation"], row.b["implementation"]) == ("numpy_manual", "torch_nn")
     assert (row.status, row.faster_below, row.faster_above) == (Crossing.FOUND, "a", "b")
     assert row.size == pytest.approx(300, rel=1e-9)
     assert (row.smallest, row.largest, row.sizes) == (100, 800, 4)
@@ -166,9 +167,19 @@ def test_only_backends_and_threads_are_compared(build: ModuleType, tmp_path: Pat
             ("numpy_manual", "numpy", 1),
         ):
             made.process(made.plan(name, backend, threads=threads, problem=Problem(hidden=hidden)), step=[1.0])
-    found = {(row.a_implementation, row.a_threads, row.b_implementation, row.b_threads) for row in rows_of(made)}
+    found = {
+        tuple(side[name] for side in (row.a, row.b) for name in ("implementation", "threads")) for row in rows_of(made)
+    }
     assert found == {
         ("torch_nn", 1, "torch_nn", 2),
         ("torch_nn", 1, "numpy_manual", 1),
         ("torch_tensor", 1, "numpy_manual", 1),
     }
+
+
+def test_a_case_that_was_impossibly_fast_leads_nothing(swept: Any, build: ModuleType) -> None:
+    """The summary refuses it, so no crossover may rest on it."""
+    peak = build.make_peak("torch-cpu", gflops=1e-6)
+    rows, run = swept.summary(peaks=[peak]), StoredRun(swept.folder)
+    assert {row.status for row in rows} == {Status.WRONG}
+    assert crossovers(run.manifest, rows, run.samples, run.processes) == []

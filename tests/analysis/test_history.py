@@ -96,7 +96,7 @@ def test_cases_can_be_chosen(run: Make, build: ModuleType) -> None:
 
     def chosen(**options: Any) -> list[tuple[str, str]]:
         (history,) = histories(runs, **options)
-        return [(item.columns["implementation"], item.columns["backend"]) for item in history.series]
+        return [(item.case.implementation, item.case.backend) for item in history.series]
 
     assert chosen(implementations=["torch_nn"]) == [("torch_nn", "torch-cpu"), ("torch_nn", "torch-cuda")]
     assert chosen(backend="torch-cpu") == [("torch_nn", "torch-cpu")]
@@ -119,7 +119,7 @@ def test_two_gpus_are_apart_and_do_not_part_the_cpus_cases(run: Make, build: Mod
 def test_the_step_is_the_whole_one_over_all_depths_by_the_host_clock(run: Make, build: ModuleType) -> None:
     rows = [
         build.summary_row(median_seconds=1.0),
-        build.summary_row(median_seconds=2.0, depth=1),
+        build.summary_row(median_seconds=2.0, variant=1),
         build.summary_row(median_seconds=3.0, phase="first_step"),
         build.summary_row(median_seconds=4.0, clock="device"),
         build.summary_row(median_seconds=5.0, phase="forward", method=Method.STAGED),

@@ -143,11 +143,12 @@ def test_a_ceiling_is_the_best_of_all_backends_on_the_device(build: ModuleType) 
         build.make_peak("numpy", gflops=45.0, dtype="float64"),
         build.make_peak("numpy", gflops=500.0, precision="tf32"),
     ]
-    found = ceilings(peaks, "cpu", "float32", "full", {2})
+    case = build.make_case(threads=2)
+    found = ceilings(peaks, case)
     assert found is not None
     assert (found.flops_per_second, found.products.backend) == (90e9, "numpy")
     assert (found.bytes_per_second, found.copies.backend) == (30e9, "torch-cpu")
-    both = ceilings(peaks, "cpu", "float32", "full", {1, 2})
+    both = ceilings(peaks, case, {1, 2})
     assert both is not None
     assert (both.bytes_per_second, both.copies.threads) == (40e9, 1)
-    assert ceilings(peaks, "cpu", "float32", "full", {4}) is None
+    assert ceilings(peaks, build.make_case(threads=4)) is None

@@ -12,24 +12,26 @@ import pytest
 from scipy import stats
 
 from bench.analysis.run_verdicts import CaseVerdict, RunsJudged, judge_runs
-from bench.analysis.stored import PHASES, CaseKey, CaseTimes, StoredRun, case_times
+from bench.analysis.stored import PHASES, CaseTimes, case_times
 from bench.analysis.verdict import Criteria, Statistic, Verdict
-from bench.data.schema import CASE_KEY, Method, Status
-from bench.data.store import read_manifest, read_processes, read_samples
+from bench.data.run import StoredRun
+from bench.data.schema import Method, Status
 from bench.errors import NothingRanError
+from bench.model.case import Case
+from bench.model.problem import Problem
 from bench.model.step import Phase
 from bench.stats.unpaired import detectable_shift, shift, shift_bounds, slower_p
 
 REGRESSION, INVALID, INCONCLUSIVE, PASS = Verdict.REGRESSION, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.PASS
 MINIMUM, MEDIAN = Statistic.MINIMUM, Statistic.MEDIAN
-Case = tuple[dict[str, Any], Mapping[str, Sequence[Sequence[float]]]]
+Timed = tuple[dict[str, Any], Mapping[str, Sequence[Sequence[float]]]]
 """Options of a case, and its times: phase, process, sample."""
-Run = Mapping[CaseKey, CaseTimes]
+Run = Mapping[Case, CaseTimes]
 
 
 def read(made: Any) -> StoredRun:
     folder = made.write()
-    return StoredRun(read_manifest(folder), read_samples(folder), read_processes(folder))
+    return StoredRun(folder)
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def run(build: ModuleType, tmp_path: Path) -> Callable[..., Run]:
     """A run written and read back, of cases with their times; options of a process go to all of them."""
     count = iter(range(100))
 
-    def make(*cases: Case, **process: Any) -> Run:
+    def make(*cases: Timed, **process: Any) -> Run:
         made = build.HandMade(tmp_path / f"run{next(count)}")
         for options, times in cases:
             case = made.plan(**options)
@@ -51,13 +53,15 @@ def run(build: ModuleType, tmp_path: Path) -> Callable[..., Run]:
 
 def given(**phases: Sequence[Sequence[float]]) -> Run:
     """The same of one case, without files."""
-    key = tuple({"implementation": "numpy_manual", "backend": "numpy"}.get(name, name) for name in CASE_KEY)
-    return {key: CaseTimes(Status.OK, "", {name: tuple(map(np.array, found)) for name, found in phases.items()})}
+    return {
+        key("numpy_manual"): CaseTimes(
+            Status.OK, "", {name: tuple(map(np.array, found)) for name, found in phases.items()}
+        )
+    }
 
 
-def names(*runs: Run) -> dict[CaseKey, str]:
-    place = CASE_KEY.index("implementation")
-    return {key: f"{key[place]} {key[place + 2]}" for times in runs for key in times}
+def names(*runs: Run) -> dict[Case, str]:
+    return {case: f"{case.implementation} {case.backend}" for times in runs for case in times}
 
 
 def judged(a: Run, b: Run, criteria: Criteria | None = None) -> RunsJudged:
@@ -104,7 +108,7 @@ def test_the_verdict_follows_from_the_bounds(slowdown: float, sd: float, verdict
     assert case.processes == (10, 11)
     assert case.seconds_a == pytest.approx(1e-3)
     assert case.seconds_b == pytest.approx(1e-3 * (1 + slowdown), rel=1e-6)
-    assert case.columns["implementation"] == "numpy_manual"
+    assert case.case.implementation == "numpy_manual"
 
 
 def test_evidence_is_what_the_estimators_give_for_minima_and_medians() -> None:
@@ -259,8 +263,8 @@ def test_only_whole_and_staged_times_by_the_host_clock_count(
     a = run((PLAIN, {"step": times(), "forward": times()}))
     profiled = run((PLAIN, {"step": times(0.001, 11), "forward": times(9.0, 11)}), method=Method.PROFILED)
     assert "run B has no forward times" in only(a, profiled).verdict.reason
-    by_depth = run((PLAIN, {"step": times(0.001, 11), "forward": times(0.0, 11)}), by_variant={0: [9.0] * 9}, first=9.0)
-    assert only(a, by_depth).verdict.verdict is PASS
+    single = run((PLAIN, {"step": times(0.001, 11), "forward": times(0.0, 11)}), by_variant={0: [9.0] * 9}, first=9.0)
+    assert only(a, single).verdict.verdict is PASS
     made = build.HandMade(tmp_path / "device")
     made.process(made.plan(), step=[1.0], phases={"forward": [1.0]})
     device = read(made)
@@ -278,8 +282,8 @@ def test_runs_without_a_case_in_common_have_nothing_to_compare(run: Callable[...
 # Simulated runs: what one process does to all of its times is shared by its columns.
 
 
-def key(name: str = "a") -> CaseKey:
-    return (name, *CASE_KEY[1:])
+def key(name: str = "a") -> Case:
+    return Case(name, "mlp_sgd", "numpy", "numpy", "cpu", Problem(), 2)
 
 
 def drawn(
@@ -292,7 +296,7 @@ def drawn(
 
 
 def verdict_of(a: Run, b: Run, criteria: Criteria) -> Verdict:
-    return judge_runs(a, b, {each: each[0] for each in a}, criteria).verdict
+    return judge_runs(a, b, {each: each.implementation for each in a}, criteria).verdict
 
 
 def most(count: int, probability: float) -> int:
@@ -359,7 +363,7 @@ def test_runs_read_from_files_err_no_more_often_either(run: Callable[..., Run]) 
     usual, alike, slower = fresh(0.0), fresh(0.0), fresh(0.2)
 
     def regressions(b: Run) -> int:
-        found = [judge_runs(usual, b, {each: each[0]}, STRICT).verdict for each in usual]
+        found = [judge_runs(usual, b, {each: each.implementation}, STRICT).verdict for each in usual]
         return sum(verdict is REGRESSION for verdict in found)
 
     assert regressions(alike) <= most(count, 0.05)

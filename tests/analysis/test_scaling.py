@@ -21,16 +21,16 @@ def test_a_plane_holds_the_lines_that_differ_in_one_size_only(build: ModuleType)
         for threads in (1, 2)
     ]
     (plane,) = planes(frame(build, cases))
-    assert (plane.workload, plane.axis, plane.sizes) == ("mlp_sgd", "hidden", (100, 200, 400))
-    assert plane.fixed["batch"] == 64
-    assert "hidden" not in plane.fixed
-    assert [(line.contender.implementation, line.contender.threads) for line in plane.lines] == [
+    assert (plane.workload, plane.axis, plane.sizes) == ("mlp_sgd", "size.hidden", (100, 200, 400))
+    assert plane.common["size.batch"] == 64
+    assert "size.hidden" not in plane.common
+    assert [(line.contender["implementation"], line.contender["threads"]) for line in plane.lines] == [
         ("numpy_manual", 1),
         ("numpy_manual", 2),
         ("torch_nn", 1),
         ("torch_nn", 2),
     ]
-    assert all(line.rows["hidden"].tolist() == [100, 200, 400] for line in plane.lines)
+    assert all(line.rows["size.hidden"].tolist() == [100, 200, 400] for line in plane.lines)
 
 
 def test_a_run_of_one_size_has_no_planes(build: ModuleType) -> None:
@@ -41,13 +41,13 @@ def test_two_axes_give_planes_along_both(build: ModuleType) -> None:
     cases = [build.make_case(problem=Problem(hidden=h, batch=b)) for h in (10, 20, 30) for b in (1, 2)]
     found = planes(frame(build, cases))
     assert [(plane.axis, plane.sizes) for plane in found] == [
-        ("batch", (1, 2)),
-        ("batch", (1, 2)),
-        ("batch", (1, 2)),
-        ("hidden", (10, 20, 30)),
-        ("hidden", (10, 20, 30)),
+        ("size.batch", (1, 2)),
+        ("size.batch", (1, 2)),
+        ("size.batch", (1, 2)),
+        ("size.hidden", (10, 20, 30)),
+        ("size.hidden", (10, 20, 30)),
     ]
-    assert main_axis(found) == "hidden"
+    assert main_axis(found) == "size.hidden"
 
 
 def test_workloads_and_formats_never_share_a_plane(build: ModuleType) -> None:
@@ -60,7 +60,7 @@ def test_workloads_and_formats_never_share_a_plane(build: ModuleType) -> None:
         for hidden in (10, 20)
     ]
     found = planes(frame(build, cases))
-    assert [(plane.workload, plane.fixed["dtype"]) for plane in found] == [
+    assert [(plane.workload, plane.common["dtype"]) for plane in found] == [
         ("mlp_sgd", "float32"),
         ("mlp_sgd", "float64"),
         ("mlp_bias_adam", "float32"),
@@ -72,4 +72,4 @@ def test_a_contender_with_one_size_has_no_line(build: ModuleType) -> None:
     cases = [build.make_case(problem=Problem(hidden=h)) for h in (10, 20)]
     cases.append(build.make_case("torch_nn", "torch-cpu", problem=Problem(hidden=10)))
     (plane,) = planes(frame(build, cases))
-    assert [line.contender.implementation for line in plane.lines] == ["numpy_manual"]
+    assert [line.contender["implementation"] for line in plane.lines] == ["numpy_manual"]

@@ -13,7 +13,7 @@ from bench.errors import DataFormatError
 
 def a_run(build: ModuleType, folder: Path, processes: list[int], samples: list[int]) -> None:
     (folder / PROCESSES).write_text(to_csv(ProcessRow, [build.process_row(process=p) for p in processes]))
-    rows = [build.sample_row(process=p, sample=i) for p in samples for i in range(3)]
+    rows = [build.sample_row(process=p, turn=i) for p in samples for i in range(3)]
     (folder / SAMPLES).write_text(to_csv(SampleRow, rows))
 
 

@@ -9,7 +9,6 @@ import pytest
 from bench.data.schema import (
     CASE_KEY,
     SCHEMA_VERSION,
-    CaseColumns,
     Column,
     CrossoverRow,
     Method,
@@ -18,10 +17,9 @@ from bench.data.schema import (
     Status,
     SummaryRow,
     _column,
-    case_columns,
     columns_of,
 )
-from bench.model.case import Case, Mode
+from bench.model.case import CASE_COLUMNS, Case, Mode
 from bench.model.device import Precision
 from bench.model.problem import Dtype, Problem
 
@@ -43,21 +41,36 @@ class Example:
 
 def test_columns_have_the_fields_kind_unit_and_doc_in_order() -> None:
     assert columns_of(Example) == (
-        Column("word", str, False, "", "A word."),
-        Column("count", int, False, "bytes", "A count."),
-        Column("truth", bool, False, "", "A truth."),
-        Column("kind", str, False, "", "One of a few words.", ("whole", "staged", "batched", "profiled")),
-        Column("ratio", float, True, "s", "A ratio."),
-        Column("maybe", bool, True, "", "A truth, perhaps."),
-        Column("status", str, True, "", "A status, perhaps.", tuple(map(str, Status))),
+        Column("word", str, False, "", "A word.", ("word",)),
+        Column("count", int, False, "bytes", "A count.", ("count",)),
+        Column("truth", bool, False, "", "A truth.", ("truth",)),
+        Column("kind", str, False, "", "One of a few words.", ("kind",), ("whole", "staged", "batched", "profiled")),
+        Column("ratio", float, True, "s", "A ratio.", ("ratio",)),
+        Column("maybe", bool, True, "", "A truth, perhaps.", ("maybe",)),
+        Column("status", str, True, "", "A status, perhaps.", ("status",), tuple(map(str, Status))),
     )
 
 
-@rows
-def test_every_file_begins_with_the_columns_of_the_case(row: type) -> None:
-    case = columns_of(CaseColumns)
-    assert columns_of(row)[: len(case)] == case
-    assert len(columns_of(row)) > len(case)
+def test_a_sample_names_its_process_and_no_column_of_its_case() -> None:
+    names = [column.name for column in columns_of(SampleRow)]
+    assert names == ["process", "turn", "phase", "method", "clock", "iterations", "seconds", "variant", "flags"]
+    assert not set(names) & set(CASE_KEY)
+
+
+@pytest.mark.parametrize("row", [ProcessRow, SummaryRow])
+def test_a_file_that_tells_of_cases_begins_with_all_of_their_columns(row: type) -> None:
+    names = [column.name for column in columns_of(row)]
+    assert tuple(names[: 2 + len(CASE_KEY)]) == ("schema_version", "run_id", *CASE_KEY)
+
+
+def test_a_crossover_has_what_both_contenders_share_and_what_tells_them_apart() -> None:
+    names = [column.name for column in columns_of(CrossoverRow)]
+    for column in CASE_COLUMNS:
+        found = [f"a_{column.name}", f"b_{column.name}"] if column.contender else [column.name]
+        assert set(found) <= set(names), column.name
+    sizes = [column for column in columns_of(CrossoverRow) if column.name.startswith("size.")]
+    assert sizes
+    assert all(column.optional for column in sizes)
 
 
 @rows
@@ -80,51 +93,46 @@ def test_seconds_and_bytes_carry_their_unit(row: type) -> None:
 def test_what_may_be_unknown_is_optional_and_only_counts_default_to_a_number(row: type) -> None:
     columns = {column.name: column for column in columns_of(row)}
     for field in dataclasses.fields(row):
+        if field.name == "case":
+            continue
         column = columns[field.name]
         if column.optional:
             assert field.default is None, field.name
         elif field.default is not dataclasses.MISSING:
-            assert (column.kind, field.default) in ((str, ""), (int, 0)), field.name
+            assert (column.kind, field.default) in ((str, ""), (int, 0), (int, SCHEMA_VERSION)), field.name
 
 
 def test_the_kinds_of_some_columns() -> None:
     kinds = {column.name: (column.kind, column.optional) for column in columns_of(SummaryRow)}
     assert kinds["status"] == (str, False)
     assert kinds["method"] == (str, True)
-    assert kinds["depth"] == (int, True)
+    assert kinds["variant"] == (int, True)
     assert kinds["verified"] == (bool, False)
     assert kinds["speedup"] == (float, True)
     assert {column.name: column.kind for column in columns_of(ProcessRow)}["warmup_settled"] is bool
-
-
-def test_the_key_of_a_case_is_all_its_columns_but_version_and_run() -> None:
-    names = tuple(column.name for column in columns_of(CaseColumns))
-    assert names == ("schema_version", "run_id", *CASE_KEY)
 
 
 def test_a_cases_columns_are_complete_and_say_what_the_case_is() -> None:
     problem = Problem(batch=3, d_in=4, hidden=5, d_out=6, dtype=Dtype.FLOAT64)
     mode, precision = Mode.TRANSFERRED_COLD, Precision.TF32
     case = Case("mine", "mlp_sgd", "torch-cuda", "torch", "cuda", problem, 7, mode, precision)
-    values = case_columns("the-run", case)
-    assert values == {
-        "schema_version": SCHEMA_VERSION,
-        "run_id": "the-run",
+    assert case.columns == {
         "implementation": "mine",
         "workload": "mlp_sgd",
         "backend": "torch-cuda",
         "framework": "torch",
         "device": "cuda",
+        "size.batch": 3,
+        "size.d_in": 4,
+        "size.hidden": 5,
+        "size.d_out": 6,
         "dtype": "float64",
-        "batch": 3,
-        "d_in": 4,
-        "hidden": 5,
-        "d_out": 6,
         "threads": 7,
         "mode": "transferred-cold",
         "precision": "tf32",
+        "devices": 1,
     }
-    assert list(values) == [column.name for column in columns_of(CaseColumns)]
+    assert Case.from_columns(case.columns) == case
 
 
 def _section(text: str, name: str) -> str:
@@ -138,21 +146,23 @@ def _section(text: str, name: str) -> str:
     pytest.fail(f"no heading names {name}")
 
 
-@pytest.mark.parametrize("name", DOCUMENTED)
-def test_the_readme_of_results_documents_every_column_in_order(root: Path, name: str) -> None:
-    section = _section((root / "results" / "README.md").read_text(encoding="utf-8"), name)
-    documented = re.findall(r"^\| *`(\w+)` *\|", section, re.MULTILINE)
-    columns = columns_of(DOCUMENTED[name])
-    assert [column.name for column in columns if f"`{column.name}`" not in section] == []
-    assert sorted(documented) == sorted(column.name for column in columns)
+def _documented(root: Path, heading: str) -> dict[str, str]:
+    """The lines of a table by the column that they are about."""
+    section = _section((root / "results" / "README.md").read_text(encoding="utf-8"), heading)
+    return {found.group(1): found.group() for found in re.finditer(r"^\| *`([\w.]+)` *\|.*$", section, re.MULTILINE)}
+
+
+def test_the_readme_of_results_documents_the_columns_of_a_case(root: Path) -> None:
+    assert list(_documented(root, "columns of a case")) == list(CASE_KEY)
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_the_readme_of_results_gives_every_unit(root: Path, name: str) -> None:
-    section = _section((root / "results" / "README.md").read_text(encoding="utf-8"), name)
-    lines = {match.group(1): match.group() for match in re.finditer(r"^\| *`(\w+)` *\|.*$", section, re.MULTILINE)}
-    for column in columns_of(DOCUMENTED[name]):
+def test_the_readme_of_results_documents_every_other_column_in_order_with_its_unit(root: Path, name: str) -> None:
+    lines = _documented(root, name)
+    told_once = {*CASE_KEY, *(f"{side}_{column}" for side in "ab" for column in CASE_KEY), "schema_version", "run_id"}
+    columns = [column for column in columns_of(DOCUMENTED[name]) if column.name not in told_once]
+    assert list(lines) == [column.name for column in columns]
+    for column in columns:
         if column.unit:
-            assert re.search(rf"(?<!\w){re.escape(column.unit)}(?!\w)", lines[column.name].partition("` ")[2]), (
-                column.name
-            )
+            unit = rf"(?<!\w){re.escape(column.unit)}(?!\w)"
+            assert re.search(unit, lines[column.name].partition("` ")[2]), column.name
