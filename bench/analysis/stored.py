@@ -12,7 +12,7 @@ from bench.analysis.invalid import throttled_rounds
 from bench.analysis.summarise import summarise
 from bench.data.schema import CASE_KEY, HOST, STEP, Manifest, Method, Status
 from bench.model.step import ALL_PHASES
-from bench.stats.paired import Floats
+from bench.stats import Floats
 
 CaseKey = tuple[Any, ...]
 """The values of `CASE_KEY`."""

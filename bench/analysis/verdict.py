@@ -29,10 +29,10 @@ from bench.analysis.rule import (
     worst,
 )
 from bench.errors import UsageError
+from bench.stats import Floats
 from bench.stats.estimates import detectable_slowdown
 from bench.stats.paired import (
     FLIPS,
-    Floats,
     hodges_lehmann,
     pairs_needed,
     sign_flip_test,

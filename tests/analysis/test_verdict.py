@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -31,12 +30,6 @@ Floats = NDArray[np.float64]
 
 REGRESSION, INVALID, INCONCLUSIVE, PASS = Verdict.REGRESSION, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.PASS
 MINIMUM, MEDIAN = Statistic.MINIMUM, Statistic.MEDIAN
-
-
-@pytest.fixture(autouse=True)
-def quick_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same t quantiles, each worked out once: hundreds of runs are judged here."""
-    monkeypatch.setattr(stats, "student_t_quantile", lru_cache(stats.student_t_quantile))
 
 
 def rng(seed: int = 0) -> np.random.Generator:
