@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bench.analysis.rule import Criteria, Statistic, Verdict
 from bench.analysis.run_verdicts import CaseVerdict, RunsJudged, judge_runs
 from bench.analysis.stored import PHASES, CaseKey, CaseTimes, StoredRun, case_times
-from bench.analysis.verdict import Criteria, Statistic, Verdict
 from bench.data.schema import CASE_KEY, Method, Status
 from bench.data.store import read_manifest, read_processes, read_samples
 from bench.errors import NothingRanError
