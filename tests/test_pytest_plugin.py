@@ -176,7 +176,7 @@ def test_each_verdict_is_a_test_after_the_suites_own(suite: Suite, pytester: pyt
         ["backward", "REGRESSION"],
         ["update", "PASS"],
     ]
-    assert said["noisy on numpy"].startswith("INCONCLUSIVE: step: the minimum is slower by something from ")
+    assert said["noisy on numpy"].startswith("INCONCLUSIVE: step: the slowdown of the minimum is between ")
     assert said["broken on numpy"] == "INVALID: side B died by SIGSEGV"
     assert said["gone on numpy"] == "INVALID: side B (working tree) does not have it"
     assert found.stderr.str().count("Starting numpy") == 1, "measured once for all of them"

@@ -1,6 +1,6 @@
 """The rule: from evidence, however it was found, to REGRESSION, PASS, INCONCLUSIVE or INVALID.
 
-Evidence comes from pairs (`bench.analysis.verdict`) or from two groups of processes (`bench.analysis.compare`).
+Evidence comes from pairs (`bench.analysis.verdict`) or from two groups of processes (`bench.analysis.run_verdicts`).
 """
 
 from __future__ import annotations
@@ -174,9 +174,9 @@ def _reason(
         seen = [each.detectable for each in evidence]
         could = f"so few {unit} for so many cases could not have shown any slowdown"
         if (known := [each for each in seen if each is not None]) and len(known) == len(seen):
-            could = f"{max(known):.1%} could have been seen"
+            could = f"a slowdown of {max(known):.1%} was detectable"
         return f"slower by at most {highest:.1%}, under the tolerance of {criteria.tolerance:.1%}; {could}"
-    between = f"the {deciding.statistic} is slower by something from {low:.1%} to {high:.1%}"
+    between = f"the slowdown of the {deciding.statistic} is between {low:.1%} and {high:.1%}"
     if low > criteria.margin:
         return f"{between}, but p is {p:.2g} after correction, over {criteria.alpha:g}"
     return f"{between}, neither surely over {criteria.margin:.1%} nor surely under {criteria.tolerance:.1%}"

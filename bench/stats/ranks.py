@@ -91,7 +91,7 @@ def signed_rank_cdf(n: int) -> Floats:
     counts = np.zeros(size, dtype=np.int64)
     counts[0] = 1
     for rank in range(1, n + 1):
-        counts[rank:] += counts[:-rank].copy()
+        counts[rank:] += counts[:-rank]
     cumulative: Floats = np.cumsum(counts) / 2.0**n
     return cumulative
 
@@ -125,7 +125,7 @@ def rank_sum_tail(ranks: tuple[int, ...], size: int) -> Floats:
     ways = np.zeros((size + 1, sum(sorted(ranks)[-size:]) + 1))
     ways[0, 0] = 1
     for rank in ranks:
-        ways[1:, rank:] += ways[:-1, : ways.shape[1] - rank].copy()
+        ways[1:, rank:] += ways[:-1, : ways.shape[1] - rank]
     reached = np.cumsum(ways[size, ::-1])[::-1]
     share: Floats = reached / reached[0]
     return share
