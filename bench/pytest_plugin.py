@@ -146,7 +146,7 @@ class Gate:
 
     def _ask(self) -> tuple[tuple[Side, Side], Match, Terms]:
         """Check the revision out and see what can be compared."""
-        from bench.analysis.verdict import Criteria
+        from bench.options.judging import criteria_of
         from bench.run.ab import Volume
         from bench.run.contest import new_id
         from bench.run.session import RESULTS
@@ -158,7 +158,7 @@ class Gate:
         terms = Terms(
             names=names_of(option("bench_gate_implementation")),
             volume=Volume(pairs, 2 * pairs, option("bench_gate_budget")),
-            criteria=Criteria(tolerance=option("bench_gate_tolerance")),
+            criteria=criteria_of(tolerance=option("bench_gate_tolerance")),
             out=root / RESULTS / new_id(datetime.now(UTC), "ab"),
         )
         load = [self._config.invocation_params.dir / path for path in option("bench_gate_load")]
@@ -249,7 +249,7 @@ class GateItem(pytest.Item):
 
     def runtest(self) -> None:
         """Pass, fail or skip by the verdict."""
-        from bench.analysis.verdict import Verdict
+        from bench.analysis.rule import Verdict
 
         try:
             case = self._gate.decided(self)

@@ -176,7 +176,7 @@ def test_each_verdict_is_a_test_after_the_suites_own(suite: Suite, pytester: pyt
         ["backward", "REGRESSION"],
         ["update", "PASS"],
     ]
-    assert said["noisy on numpy"].startswith("INCONCLUSIVE: step: the minimum is slower by something from ")
+    assert said["noisy on numpy"].startswith("INCONCLUSIVE: step: the slowdown of the minimum is between ")
     assert said["broken on numpy"] == "INVALID: side B died by SIGSEGV"
     assert said["gone on numpy"] == "INVALID: side B (working tree) does not have it"
     assert found.stderr.str().count("Starting numpy") == 1, "measured once for all of them"
@@ -237,10 +237,11 @@ def test_a_comparison_that_breaks_off_fails_every_case_and_is_not_tried_again(su
         (["--bench-gate", "nowhere", "--bench-gate-load", "steps.py"], "There is no revision 'nowhere' in *"),
         (["--bench-gate", "main"], "*: name the files that hold them with --bench-gate-load."),
         (["--bench-gate", "main", "--bench-gate-budget", "soon"], "*'soon' is not a time: write 60s, 2m or 500ms."),
+        (["--bench-gate", "main", "--bench-gate-tolerance", "1%"], "*margin is 0.01 and --bench-gate-tolerance 0.01:*"),
         (["--bench-gate", "main", "--bench-gate-tolerance", "0%"], "*'0%' is not a share between 0 and 1: write 2%*"),
         (["--bench-gate", "main", "--bench-gate-pairs", "3"], "*--bench-gate-pairs: 3 is not in the range x>=7."),
     ],
-    ids=["revision", "load", "budget", "tolerance", "pairs"],
+    ids=["revision", "load", "budget", "criteria", "tolerance", "pairs"],
 )
 def test_wrong_use_is_one_sentence(suite: Suite, arguments: list[str], message: str) -> None:
     found = suite(*arguments, before=steps("same"), now=steps("same"))

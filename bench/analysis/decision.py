@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.analysis.verdict import Criteria, Evidence, FamilyVerdict, Verdict
+from bench.analysis.rule import Criteria, Evidence, FamilyVerdict, Verdict
 from bench.model.step import Phase
 
 
@@ -14,35 +14,33 @@ class FirstStage:
     """What the first of two stages settles."""
 
     fine: tuple[FamilyVerdict, ...]
-    """Clearly fine: these PASS and need no more pairs."""
+    """The families that are clearly fine: they PASS and need no more pairs."""
     again: tuple[str, ...]
-    """Names of the families for which fresh pairs decide alone."""
+    """The names of those that fresh pairs alone decide."""
 
 
-def after_first_stage(judged: Sequence[FamilyVerdict], criteria: Criteria | None = None) -> FirstStage:
-    """Which families the first stage settles: those that PASS with every single p over `criteria.fine`.
+def after_first_stage(judged: Sequence[FamilyVerdict], criteria: Criteria = Criteria()) -> FirstStage:
+    """Settle the families that PASS with every single p over `criteria.fine`.
 
-    All others go on, whatever their verdict so far: it is not one. Their first pairs must not be used again, or looking
-    twice would add chances of a false REGRESSION. Since the second stage sees nothing of the first, its risk is
-    still alpha; that of a false PASS is at most alpha in each stage.
+    All others go on: what they got so far is no verdict. Their first pairs must not be used again, or looking twice
+    would add chances of a false REGRESSION. Since the second stage knows nothing of the first, its risk is still alpha;
+    that of a false PASS is at most alpha in each stage.
     """
-    criteria = criteria or Criteria()
     fine = tuple(
         family
         for family in judged
         if family.verdict is Verdict.PASS
         and all(each.p > criteria.fine for column in family.columns for each in column.evidence)
     )
-    settled = {family.name for family in fine}
-    return FirstStage(fine, tuple(family.name for family in judged if family.name not in settled))
+    return FirstStage(fine, tuple(family.name for family in judged if family not in fine))
 
 
 def after_second_stage(first: FirstStage, second: Sequence[FamilyVerdict]) -> tuple[FamilyVerdict, ...]:
-    """The final verdicts: what the first stage settled, then what fresh pairs said of each of the others.
+    """Return the final verdicts: what the first stage settled, then what fresh pairs said of each of the others.
 
     Args:
-        first: from `after_first_stage`.
-        second: `judge` of the fresh pairs alone. A family that should be here and is not is INVALID.
+        first: what `after_first_stage` returned.
+        second: what `judge` returned for the fresh pairs alone. A family that is missing here is INVALID.
     """
     fresh = {family.name: family for family in second}
     absent = "its fresh pairs are missing"
@@ -56,16 +54,16 @@ class PhaseChange:
 
     phase: Phase
     evidence: Evidence
-    """Of the first statistic that is a REGRESSION."""
+    """The evidence of the first statistic that is a REGRESSION."""
     seconds: float | None
-    """What the slowdown adds to a step; None where the baseline's time of this phase is not known."""
+    """The time that the slowdown adds to a step; None where the baseline's time of this phase is not known."""
 
 
 def changed_phases(family: FamilyVerdict, seconds: Mapping[str, float] | None = None) -> tuple[PhaseChange, ...]:
-    """The phases that are a REGRESSION, the one that adds most to a step first; empty if no single phase shows it.
+    """Return the phases that are a REGRESSION, the one that adds most to a step first; none if no single one shows it.
 
     Args:
-        family: with columns named after phases; other columns are left out.
+        family: a family with columns named after phases; other columns are left out.
         seconds: the baseline's time of each phase, in seconds a step. Phases without one come last, by their slowdown.
     """
     known, phases, changes = seconds or {}, {phase.value: phase for phase in Phase}, []

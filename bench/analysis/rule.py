@@ -1,6 +1,6 @@
 """The rule: from evidence, however it was found, to REGRESSION, PASS, INCONCLUSIVE or INVALID.
 
-Evidence comes from pairs (`bench.analysis.verdict`) or from two groups of processes (`bench.analysis.compare`).
+Evidence comes from pairs (`bench.analysis.verdict`) or from two groups of processes (`bench.analysis.run_verdicts`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bench.errors import UsageError
-
 
 class Verdict(StrEnum):
-    """What can be said of B."""
+    """What can be said of B, the worst first."""
 
     REGRESSION = "REGRESSION"
     INVALID = "INVALID"
@@ -36,27 +34,26 @@ class Criteria:
     alpha: float = 0.01
     """The risk of any false REGRESSION among all families, and of each bound."""
     margin: float = 0.01
-    """A slowdown must be surely over this to be a REGRESSION."""
+    """The slowdown that a REGRESSION must surely exceed."""
     tolerance: float = 0.05
-    """A slowdown must be surely under this to PASS."""
+    """The slowdown that a PASS must surely stay under."""
     power: float = 0.8
-    """How often a slowdown of the size called detectable would be found."""
+    """The chance of finding a slowdown of the size called detectable."""
     fine: float = 0.2
-    """The first of two stages settles a family only if every p is over this."""
+    """The p that every hypothesis of a family must exceed for the first of two stages to settle it."""
 
     def __post_init__(self) -> None:
-        """Refuse what no verdict could follow from.
+        """Refuse criteria that no verdict could follow from.
 
         Raises:
-            UsageError: a value is out of its range.
+            ValueError: a value is out of its range.
         """
         for name, value, most in (("alpha", self.alpha, 0.5), ("power", self.power, 1.0), ("fine", self.fine, 1.0)):
             if not 0 < value < most:
-                raise UsageError(f"{name} is {value}: give a number between 0 and {most:g}.")
-        if not 0 <= self.margin < self.tolerance < float("inf"):
-            raise UsageError(
-                f"margin is {self.margin} and tolerance {self.tolerance}: give 0 or more, the tolerance the larger."
-            )
+                raise ValueError(f"{name} is {value}: it must be between 0 and {most:g}")
+        if not 0 <= self.margin < self.tolerance < math.inf:
+            found = f"margin is {self.margin} and tolerance {self.tolerance}"
+            raise ValueError(f"{found}: margin must be less than tolerance, and not below 0")
 
 
 @dataclass(frozen=True)
@@ -65,32 +62,31 @@ class Evidence:
 
     statistic: Statistic
     pairs: int
-    """How many it rests on; 0 for groups of processes that are not paired."""
+    """The number of pairs that it rests on; 0 for groups of processes that are not paired."""
     slowdown: float
     low: float | None
-    """Slower by at least this, wrong with probability alpha; None with too few pairs for a bound."""
+    """The lower bound, wrong with probability alpha; None with too few observations for a bound."""
     high: float | None
-    """Slower by at most this, wrong with probability alpha."""
+    """The upper bound, wrong with probability alpha; None as above."""
     p: float
-    """Of the test that B is not slower, alone."""
+    """The p value of the test that B is not slower, alone."""
     adjusted_p: float
     """The same, corrected for every column, statistic and family."""
     detectable: float | None
     """The smallest slowdown that the test would have found with the criteria's power, at alpha over the number of
-    families; None where so few pairs could not show any."""
-    detectable_over_margin: float | None
-    """The same with the margin on top: what would have become a REGRESSION."""
+    families; None where so few observations could not show any."""
     verdict: Verdict
 
 
 @dataclass(frozen=True)
 class ColumnVerdict:
-    """The verdict of one column; `evidence` is empty if it is INVALID, and else holds every statistic in order."""
+    """The verdict of one column."""
 
     name: str
     verdict: Verdict
     reason: str
     evidence: tuple[Evidence, ...] = ()
+    """The evidence of every statistic in order; none if the column is INVALID."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +100,7 @@ class FamilyVerdict:
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The first of REGRESSION, INVALID, INCONCLUSIVE, PASS that occurs; INVALID if there is none at all."""
+    """Return the first of REGRESSION, INVALID, INCONCLUSIVE, PASS that occurs; INVALID if there is none at all."""
     found = set(verdicts)
     return next((verdict for verdict in Verdict if verdict in found), Verdict.INVALID)
 
@@ -117,15 +113,18 @@ def evidence_of(
     criteria: Criteria,
     pairs: int = 0,
 ) -> Evidence:
-    """What one statistic of a column says, by the rule of `judge`.
+    """Judge one statistic of a column.
+
+    It is a REGRESSION if its corrected p is at most alpha and its lower bound is over the margin; else a PASS if its
+    upper bound is under the tolerance; else INCONCLUSIVE.
 
     Args:
-        statistic: which.
+        statistic: the statistic.
         logs: ln(B / A), its lower and its upper bound at the criteria's alpha.
-        p: of the test that B is not slower: alone, and corrected for everything that is decided together.
-        detectable: the slowdown that could have been seen, if any.
+        p: the p values of the test that B is not slower: alone, and corrected for everything that is decided together.
+        detectable: the slowdown that could have been detected, if any.
         criteria: what a verdict takes.
-        pairs: how many it rests on.
+        pairs: the number of pairs that it rests on.
     """
     low, high = (None if end is None else math.expm1(end) for end in logs[1:])
     verdict = Verdict.INCONCLUSIVE
@@ -133,18 +132,17 @@ def evidence_of(
         verdict = Verdict.REGRESSION
     elif high is not None and high < criteria.tolerance:
         verdict = Verdict.PASS
-    over = None if detectable is None else (1 + criteria.margin) * (1 + detectable) - 1
-    return Evidence(statistic, pairs, math.expm1(logs[0]), low, high, *p, detectable, over, verdict)
+    return Evidence(statistic, pairs, math.expm1(logs[0]), low, high, *p, detectable, verdict)
 
 
 def column_verdict(
     name: str, evidence: tuple[Evidence, ...], criteria: Criteria, no_bound: str, unit: str = "pairs"
 ) -> ColumnVerdict:
-    """Slower if either statistic says so, fine only if both do.
+    """Judge a column: slower if either statistic says so, fine only if both do.
 
     Args:
-        name: the column's.
-        evidence: of every statistic, in order.
+        name: the column's name.
+        evidence: the evidence of every statistic, in order.
         criteria: those that the evidence was judged by.
         no_bound: the reason where there are too few observations for a bound.
         unit: what is observed, in the plural.
@@ -158,7 +156,7 @@ def column_verdict(
 
 
 def family_verdict(name: str, columns: Sequence[ColumnVerdict]) -> FamilyVerdict:
-    """The verdict and the reasons of the worst columns."""
+    """Judge a family: it has the verdict and the reasons of its worst columns."""
     verdict = worst(column.verdict for column in columns)
     deciding = [column for column in columns if column.verdict is verdict]
     reason = "; ".join(f"{column.name}: {column.reason}" for column in deciding) or "nothing was compared"
@@ -176,9 +174,9 @@ def _reason(
         seen = [each.detectable for each in evidence]
         could = f"so few {unit} for so many cases could not have shown any slowdown"
         if (known := [each for each in seen if each is not None]) and len(known) == len(seen):
-            could = f"{max(known):.1%} could have been seen"
+            could = f"a slowdown of {max(known):.1%} was detectable"
         return f"slower by at most {highest:.1%}, under the tolerance of {criteria.tolerance:.1%}; {could}"
-    between = f"the {deciding.statistic} is slower by something from {low:.1%} to {high:.1%}"
+    between = f"the slowdown of the {deciding.statistic} is between {low:.1%} and {high:.1%}"
     if low > criteria.margin:
         return f"{between}, but p is {p:.2g} after correction, over {criteria.alpha:g}"
     return f"{between}, neither surely over {criteria.margin:.1%} nor surely under {criteria.tolerance:.1%}"

@@ -29,7 +29,8 @@ from bench.analysis.stored import PHASES, CaseTimes, trouble, untried
 from bench.data.schema import STEP
 from bench.errors import NothingRanError
 from bench.model.case import Case
-from bench.stats.paired import Floats, step_down_families
+from bench.stats import Floats
+from bench.stats.paired import step_down_families
 from bench.stats.unpaired import detectable_shift, processes_needed, shift, shift_bounds, slower_p
 
 Groups = tuple[Floats, Floats]

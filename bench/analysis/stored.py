@@ -13,7 +13,7 @@ from bench.data.run import StoredRun, cases_by_process
 from bench.data.schema import HOST, STEP, Method, Status
 from bench.model.case import Case
 from bench.model.step import ALL_PHASES
-from bench.stats.paired import Floats
+from bench.stats import Floats
 
 PHASES = (STEP, *map(str, ALL_PHASES))
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import UsageError, nearest
-from bench.options import Percent
+from bench.options import with_options
+from bench.options.judging import JUDGING, criteria_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,13 +27,7 @@ _JUDGING = ("alpha", "margin", "tolerance", "allow_inconclusive", "junit")
 @click.argument("run_b", type=click.Path(path_type=Path))
 @click.option("--implementation", "-i", multiple=True, metavar="NAME", help="Only these; use commas or repeat.")
 @click.option("--across", is_flag=True, help="Describe runs of different machines or versions, without verdicts.")
-@click.option("--alpha", type=Percent(), default="1%", show_default=True, help="Risk of any false REGRESSION.")
-@click.option("--margin", type=Percent(), default="1%", show_default=True, help="REGRESSION: surely slower than this.")
-@click.option("--tolerance", type=Percent(), default="5%", show_default=True, help="PASS: surely not slower than this.")
-@click.option("--allow-inconclusive", is_flag=True, help="Exit with 0 where only INCONCLUSIVE stands against it.")
-@click.option(
-    "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", help="Write the verdicts for a build server."
-)
+@with_options(JUDGING)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
 def compare(
     run_a: Path,
@@ -58,14 +53,13 @@ def compare(
     use, 5 no case in common.
     """
     from bench.analysis.compare import all_cases, incomparable
-    from bench.analysis.rule import Criteria
     from bench.analysis.stored import case_times
     from bench.data.run import StoredRun
     from bench.output.compare import case_names
 
     if across:
         _refuse_judging()
-    criteria = Criteria(alpha, margin, tolerance)
+    criteria = criteria_of(alpha=alpha, margin=margin, tolerance=tolerance)
     runs = (StoredRun(run_a), StoredRun(run_b))
     odd = incomparable(*runs)
     if odd and not across:

@@ -1,4 +1,4 @@
-"""What `bench ab` and `bench gate` share: their options, and the way from sides to an exit status."""
+"""The options of commands that judge, and the way of `bench ab` and `bench gate` from two sides to an exit status."""
 
 from __future__ import annotations
 
@@ -12,13 +12,29 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from bench.errors import UsageError
 from bench.options import SIZE, Duration, Percent
 
 if TYPE_CHECKING:
+    from bench.analysis.rule import Criteria
     from bench.run.contest import Comparison
     from bench.run.sides import Side
 
-CRITERIA = (
+JUDGING = (
+    click.option("--alpha", type=Percent(), default="1%", show_default=True, help="Risk of any false REGRESSION."),
+    click.option(
+        "--margin", type=Percent(), default="1%", show_default=True, help="REGRESSION: surely slower than this."
+    ),
+    click.option(
+        "--tolerance", type=Percent(), default="5%", show_default=True, help="PASS: surely not slower than this."
+    ),
+    click.option("--allow-inconclusive", is_flag=True, help="Exit with 0 where only INCONCLUSIVE stands against it."),
+    click.option(
+        "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", help="Write the verdicts for a build server."
+    ),
+)
+"""Options of every command that judges: `criteria_of` reads the first three."""
+COMPARING = (
     click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for all pairs."),
     click.option(
         "--pairs", type=click.IntRange(min=7), default=10, show_default=True, help="First pairs of each case."
@@ -30,18 +46,8 @@ CRITERIA = (
         show_default=True,
         help="Fresh pairs that alone decide what the first left open.",
     ),
-    click.option("--alpha", type=Percent(), default="1%", show_default=True, help="Risk of any false REGRESSION."),
-    click.option(
-        "--margin", type=Percent(), default="1%", show_default=True, help="REGRESSION: surely slower than this."
-    ),
-    click.option(
-        "--tolerance", type=Percent(), default="5%", show_default=True, help="PASS: surely not slower than this."
-    ),
-    click.option("--allow-inconclusive", is_flag=True, help="Exit with 0 where only INCONCLUSIVE stands against it."),
+    *JUDGING,
     click.option("--out", type=click.Path(path_type=Path), help="Folder for pairs.csv.  [default: results/ab-...]"),
-    click.option(
-        "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", help="Write the verdicts for a build server."
-    ),
     click.option("--json", "as_json", is_flag=True, help="The verdicts as JSON, on standard output."),
 )
 PROBLEM = (
@@ -67,6 +73,23 @@ PROBLEM = (
 )
 
 
+def criteria_of(**given: float) -> Criteria:
+    """Return what the options `--alpha`, `--margin` and `--tolerance` set; the rest has its default.
+
+    Raises:
+        UsageError: no verdict could follow from them.
+    """
+    from bench.analysis.rule import Criteria
+
+    try:
+        return Criteria(**given)
+    except ValueError as error:
+        message = str(error)
+        for name in given:
+            message = message.replace(name, f"--{name}")
+        raise UsageError(f"{message}.") from None
+
+
 def decide(
     sides: tuple[Side, Side],
     *,
@@ -86,7 +109,6 @@ def decide(
     **sizes: int,
 ) -> Comparison:
     """Measure and judge two sides as the options say."""
-    from bench.analysis.verdict import Criteria
     from bench.model.problem import Dtype, Problem
     from bench.output.progress import Progress
     from bench.run.ab import Volume
@@ -98,7 +120,7 @@ def decide(
         problem=Problem(dtype=Dtype(dtype), **sizes),
         threads=threads,
         volume=Volume(pairs, more_pairs, budget),
-        criteria=Criteria(alpha, margin, tolerance),
+        criteria=criteria_of(alpha=alpha, margin=margin, tolerance=tolerance),
         timeout=timeout,
         out=out,
         allow_new=allow_new,
@@ -110,7 +132,7 @@ def decide(
 
 @contextmanager
 def revisions(a: str, b: str | None, load: tuple[Path, ...]) -> Iterator[tuple[Side, Side]]:
-    """Two revisions of the repository that the command runs in; None for the files as they are."""
+    """Check out two revisions of the repository that the command runs in; None stands for the files as they are."""
     from bench.run.sides import of_revisions
 
     with of_revisions(a, b, load, Path.cwd()) as sides:

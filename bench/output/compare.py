@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.compare import Comparison
+from bench.analysis.rule import Criteria, Verdict
 from bench.analysis.run_verdicts import CaseVerdict, RunsJudged
 from bench.analysis.stored import CaseKey
-from bench.analysis.verdict import Criteria, Verdict
 from bench.data.manifest import Manifest
 from bench.data.schema import CASE_KEY
 from bench.output.terminal import plain_table

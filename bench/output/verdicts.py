@@ -9,7 +9,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bench.analysis.verdict import ColumnVerdict, Evidence, Verdict
+from bench.analysis.rule import ColumnVerdict, Evidence, Verdict
 from bench.data.schema import STEP
 from bench.output.terminal import plain_table
 from bench.output.text import duration

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.analysis.decision import PhaseChange, after_first_stage, after_second_stage, changed_phases
-from bench.analysis.verdict import Column, ColumnVerdict, Criteria, Family, FamilyVerdict, Statistic, Verdict, judge
+from bench.analysis.rule import ColumnVerdict, Criteria, FamilyVerdict, Statistic, Verdict
+from bench.analysis.verdict import Family, PairedColumn, judge
 from bench.data.schema import STEP, PairRow
 from bench.data.store import append_pairs
 from bench.errors import ChildError
@@ -181,7 +182,7 @@ class Contest:
     def _family(self, case: PairCase, stage: int) -> Family:
         pairs = self._pairs.get((case.label, stage), [])
         if (broken := self._broken.get(case.label)) is not None or not pairs:
-            return Family(case.label, 0, (Column(STEP, invalid=broken or "no pair was measured"),))
+            return Family(case.label, 0, (PairedColumn(STEP, invalid=broken or "no pair was measured"),))
         return family_of(case.label, pairs)
 
     def _decided(self, verdict: FamilyVerdict, stage: int) -> Decided:
@@ -221,13 +222,13 @@ def family_of(name: str, pairs: Sequence[Pair], baseline: str = A, contender: st
     return Family(name, len(pairs), tuple(_column(pairs, phase, arms) for phase in phases))
 
 
-def _column(pairs: Sequence[Pair], phase: str, arms: tuple[str, str]) -> Column:
+def _column(pairs: Sequence[Pair], phase: str, arms: tuple[str, str]) -> PairedColumn:
     """What pairs say of one phase; nothing can be said of one that is too short for the clock."""
     for arm in arms:
         if any(found[arm].minimum[phase] <= 0 for pair in pairs for found in pair.rounds):
-            return Column(phase, invalid=f"the clock saw no time pass on side {arm}")
+            return PairedColumn(phase, invalid=f"the clock saw no time pass on side {arm}")
     values = {statistic: [_value(pair, phase, statistic, arms) for pair in pairs] for statistic in Statistic}
-    return Column(phase, values)
+    return PairedColumn(phase, values)
 
 
 def _value(pair: Pair, phase: str, statistic: Statistic, arms: tuple[str, str]) -> float:

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.analysis.decision import changed_phases
-from bench.analysis.verdict import Criteria, FamilyVerdict, Verdict, judge
+from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
+from bench.analysis.verdict import judge
 from bench.errors import ChildError, NothingRanError
 from bench.model.problem import Problem
 from bench.model.registry import discover

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import __version__
-from bench.analysis.verdict import Criteria, Verdict, worst
+from bench.analysis.rule import Criteria, Verdict, worst
 from bench.data.store import create_pairs, write_atomically
 from bench.machine.environment import machine_facts, package_versions
 from bench.model.device import Backend

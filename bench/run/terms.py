@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.analysis.verdict import Criteria
+from bench.analysis.rule import Criteria
 from bench.model.problem import Problem
 from bench.run.ab import Volume
 from bench.run.contest import Comparison, compare_sides

@@ -1,1 +1,8 @@
-"""Estimates, tests and change points: pure functions on arrays."""
+"""Pure functions on arrays: estimates, tests and change points. What they cannot work with raises ValueError."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]

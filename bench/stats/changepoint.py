@@ -6,8 +6,8 @@ Performance histories are searched with it elsewhere too (Daly et al., "The use 
 software performance regressions in a continuous integration system", ICPE 2020). It needs no model of the noise, a
 single odd run seldom hides a change from it, and a slowdown that was mended later is found as two changes.
 
-The packages that offer it or its like do not fit: one pins an older NumPy and brings SciPy and clients of several
-databases, another gives no significance.
+The packages that offer it or its like do not fit: one pins an older NumPy and brings clients of several databases,
+another gives no significance.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bench.stats import Floats
 from bench.stats.estimates import Estimate, unpaired_ratio_estimate
+from bench.stats.ranks import ROUNDING
 
 ALPHA = 0.01
 MIN_SEGMENT = 3
@@ -30,9 +32,6 @@ _PERMUTATIONS = (999, 9999)
 _PERMUTED_DISTANCES = 10**6
 _CHUNK, _CHUNK_BYTES = 100, 2**22
 """So many permutations at once, in so much memory."""
-_ROUNDING = 1e-9
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,22 +41,22 @@ class ChangePoint:
     index: int
     """The first value after the change, from 0."""
     p_value: float
-    """How often a shuffled series has a split as clear as this one."""
+    """The share of shuffled series with a split as clear as this one."""
     ratio: Estimate
     """After / before, from the values as far as the neighbouring changes; over 1 is slower."""
 
 
 def change_points(values: ArrayLike, alpha: float = ALPHA, seed: int = 0) -> tuple[ChangePoint, ...]:
-    """The changes of a series, in its order; the same series gives the same answer.
+    """Return the changes of a series, in its order; the same series gives the same answer.
 
     The clearest split of all segments is taken as long as it is significant: at most the share `alpha` of the series of
-    nothing but noise gets a change. That holds if the order of such a series means nothing. A slow drift is cut
-    into steps. The interval of a ratio does not know that the place of the change was chosen by the same values.
+    nothing but noise gets a change, provided that the order of such a series means nothing. A slow drift is cut into
+    steps. The interval of a ratio does not know that the place of the change was chosen by the same values.
 
     Args:
         values: one positive number a run, in order, shape (n,).
         alpha: how often a change may be seen in noise.
-        seed: of the permutations.
+        seed: the seed of the permutations.
     """
     seconds = np.asarray(values, dtype=float)
     if len(seconds) < fewest_values(alpha):
@@ -86,7 +85,7 @@ def change_points(values: ArrayLike, alpha: float = ALPHA, seed: int = 0) -> tup
 
 
 def fewest_values(alpha: float = ALPHA) -> int:
-    """The shortest series in which a change can be significant.
+    """Return the length of the shortest series in which a change can be significant.
 
     Of the ways to split n values into halves, two separate the small from the large; they must be rare enough.
     """
@@ -99,10 +98,10 @@ def fewest_values(alpha: float = ALPHA) -> int:
 def _p_value(
     segments: Sequence[Floats], statistic: float, alpha: float, random: np.random.Generator, permutations: int
 ) -> float:
-    """The share of permutations, each segment within itself, whose best split is as good; the series counts as one.
+    """Return the share of permutations, each segment within itself, whose best split is as good as the series' own.
 
-    It stops as soon as the share cannot be `alpha` or less any more (Besag and Clifford, "Sequential Monte Carlo
-    p-values", Biometrika 78, 1991).
+    The series counts as one of them. It stops as soon as the share cannot be `alpha` or less any more (Besag and
+    Clifford, "Sequential Monte Carlo p-values", Biometrika 78, 1991).
     """
     longest = max(map(len, segments))
     chunk = max(1, min(_CHUNK, _CHUNK_BYTES // (8 * longest * longest)))
@@ -113,13 +112,13 @@ def _p_value(
         for segment in segments:
             shuffled = random.permuted(np.tile(segment, (count, 1)), axis=1)
             best = np.maximum(best, _best_splits(shuffled)[0])
-        as_good += int((best >= statistic * (1 - _ROUNDING)).sum())
+        as_good += int((best >= statistic * (1 - ROUNDING)).sum())
         done += count
     return (as_good + 1) / (done + 1)
 
 
 def _best_splits(series: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """The best split of each series, shape (r, n): its statistic, 0 where there is none, and its place, shape (r,).
+    """Return the best split of each series, shape (r, n): its statistic, 0 if there is none, and its place, both (r,).
 
     The statistic is m l / (m + l) times the energy distance between the m values before t and the l values from t up
     to k, the largest over t and k: with k below n, a change is seen although another follows. Sums of distances between

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-
 
 def binomial_interval(happened: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The exact two-sided interval of a probability (Clopper and Pearson, Biometrika 26, 1934).
+    """Return the exact two-sided interval of a probability (Clopper and Pearson, Biometrika 26, 1934).
 
     Args:
-        happened: in how many trials.
-        trials: of how many; with none the interval is (0, 1).
+        happened: the number of trials in which it did.
+        trials: the number of all; with none the interval is (0, 1).
         confidence: the coverage to keep at least.
     """
-    if not trials:
-        return 0.0, 1.0
-    tail = (1 - confidence) / 2
-    low = 0.0 if happened == 0 else _root(lambda p: 1 - _at_most(happened - 1, trials, p) - tail)
-    high = 1.0 if happened == trials else _root(lambda p: tail - _at_most(happened, trials, p))
+    from scipy.special import betaincinv
+
+    tail, missed = (1 - confidence) / 2, trials - happened
+    low = float(betaincinv(happened, missed + 1, tail)) if happened else 0.0
+    high = float(betaincinv(happened + 1, missed, 1 - tail)) if missed else 1.0
     return low, high
-
-
-def _at_most(count: int, trials: int, p: float) -> float:
-    """The chance of at most `count` in `trials`."""
-    return math.fsum(math.comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in range(count + 1))
-
-
-def _root(rising: Callable[[float], float]) -> float:
-    """Where a rising function on (0, 1) crosses 0, by bisection."""
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
-    return (low + high) / 2

@@ -36,7 +36,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.analysis.decision import changed_phases
-from bench.analysis.verdict import Criteria, Verdict, judge
+from bench.analysis.rule import Criteria, Verdict
+from bench.analysis.verdict import judge
 from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.model.step import ALL_PHASES

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bench.analysis.rule import Criteria, Statistic, Verdict
 from bench.analysis.run_verdicts import CaseVerdict, RunsJudged, judge_runs
 from bench.analysis.stored import PHASES, CaseTimes, case_times
-from bench.analysis.verdict import Criteria, Statistic, Verdict
 from bench.data.run import StoredRun
 from bench.data.schema import Method, Status
 from bench.errors import NothingRanError

@@ -211,7 +211,7 @@ def test_an_interpreter_that_does_not_exist_is_named_with_its_side(repository: A
         ([], "There is nothing to compare: give a revision"),
         (["--python-a", "python3"], "--python-a and --python-b belong together"),
         (["main", "--python-a", "x", "--python-b", "y"], "--python-a and --python-b belong together"),
-        (["base", "--margin", "5%"], "margin is 0.05 and tolerance 0.05"),
+        (["base", "--margin", "5%"], "--margin is 0.05 and --tolerance 0.05"),
         (["base", "-i", "tyni"], "There is no implementation 'tyni' on either side: did you mean 'tiny'?"),
     ],
 )

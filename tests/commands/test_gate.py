@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from junitparser import Failure, JUnitXml
 
-from bench.analysis.verdict import Criteria, FamilyVerdict, Verdict
+from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
 from bench.options.judging import finish
 from bench.run.ab import Decided
 from bench.run.contest import Comparison

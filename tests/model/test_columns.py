@@ -115,11 +115,7 @@ def lists_of_columns(source: str) -> list[int]:
     for node in ast.walk(ast.parse(source)):
         items = node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else ()
         items = node.keys if isinstance(node, ast.Dict) else items
-        texts = {
-            item.value.removeprefix("size.")
-            for item in items
-            if isinstance(item, ast.Constant) and isinstance(item.value, str)
-        }
+        texts = {str(item.value).removeprefix("size.") for item in items if isinstance(item, ast.Constant)}
         if len(texts & NAMES) >= MOST:
             found.append(node.lineno)
     return found
@@ -177,7 +173,5 @@ def test_cases_share_and_differ_in_conditions() -> None:
 @pytest.mark.parametrize("change", [{"mode": "lukewarm"}, {"dtype": "float8"}, {"size.batch": 0}])
 def test_columns_that_no_case_has_are_refused(change: dict[str, object]) -> None:
     case = Case("a", "mlp_sgd", "numpy", "numpy", "cpu", Problem(), 2)
-    with (
-        pytest.raises(ValueError, match=r".") if "size.batch" not in change else pytest.raises(Exception, match="batch")
-    ):
+    with pytest.raises((ValueError, UsageError), match=r"lukewarm|float8|batch"):
         Case.from_columns(case.columns | change)

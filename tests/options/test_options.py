@@ -7,9 +7,12 @@ from typing import Any
 import click
 import pytest
 
+from bench.analysis.rule import Criteria
+from bench.errors import UsageError
 from bench.machine.environment import usable_cpus
 from bench.model.case import Mode
 from bench.options import MODES, Duration, Modes, Percent, Threads, ThreadsList
+from bench.options.judging import criteria_of
 
 
 def refused(kind: Any, value: object) -> str:
@@ -75,3 +78,22 @@ def test_times(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(("text", "share"), [("2%", 0.02), ("0.02", 0.02), ("99.5 %", 0.995)])
 def test_shares(text: str, share: float) -> None:
     assert Percent().convert(text, None, None) == pytest.approx(share)
+
+
+def test_criteria_are_what_the_options_set_and_else_the_default() -> None:
+    assert criteria_of(alpha=0.02, margin=0.03, tolerance=0.2) == Criteria(0.02, 0.03, 0.2)
+    assert criteria_of(tolerance=0.2) == Criteria(tolerance=0.2)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"alpha": 0.6, "margin": 0.01}, "--alpha is 0.6"),
+        ({"margin": 0.05, "tolerance": 0.05}, "--margin is 0.05 and --tolerance 0.05"),
+        ({"tolerance": 0.005}, "margin is 0.01 and --tolerance 0.005"),  # what is no option is not called one
+    ],
+)
+def test_criteria_that_no_verdict_follows_from_name_the_options(given: dict[str, float], named: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        criteria_of(**given)
+    assert str(caught.value).startswith(named)

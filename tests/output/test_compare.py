@@ -12,9 +12,9 @@ from junitparser import JUnitXml
 from rich.console import Console, RenderableType
 
 from bench.analysis.compare import compare
+from bench.analysis.rule import Criteria
 from bench.analysis.run_verdicts import RunsJudged, judge_runs
 from bench.analysis.stored import CaseKey, CaseTimes
-from bench.analysis.verdict import Criteria
 from bench.data.schema import CASE_KEY, Status
 from bench.output.compare import case_names, compare_json, compare_table, contested, notes, verdict_table, verdicts_json
 from bench.output.verdicts import junit

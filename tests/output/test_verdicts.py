@@ -14,7 +14,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from rich.console import Console
 
 from bench.analysis.decision import PhaseChange
-from bench.analysis.verdict import ColumnVerdict, Criteria, Evidence, FamilyVerdict, Statistic, Verdict
+from bench.analysis.rule import ColumnVerdict, Criteria, Evidence, FamilyVerdict, Statistic, Verdict
 from bench.model.step import Phase
 from bench.output.verdicts import (
     SUMMARY_BYTES,
@@ -36,7 +36,7 @@ HOSTILE = "a|b\\|c `code` *x* _y_ <script> & [link](http://x) ![i](y) ~~z~~ $e$\
 
 
 def evidence(value: float = 0.0, verdict: Verdict = PASS, seen: float | None = 0.012) -> Evidence:
-    return Evidence(Statistic.MINIMUM, 20, value, value - 0.01, value + 0.01, 0.5, 1.0, seen, seen, verdict)
+    return Evidence(Statistic.MINIMUM, 20, value, value - 0.01, value + 0.01, 0.5, 1.0, seen, verdict)
 
 
 def decided(name: str, verdict: Verdict, value: float = 0.0, reason: str = "why", **options: object) -> Decided:

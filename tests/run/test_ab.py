@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.analysis.verdict import Criteria, Verdict
+from bench.analysis.rule import Criteria, Verdict
 from bench.data.store import create_pairs, read_pairs
 from bench.errors import ChildError
 from bench.model.step import Phase

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.verdict import Criteria, FamilyVerdict, Verdict
+from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
 from bench.data.store import read_pairs
 from bench.errors import StorageError
 from bench.model.registry import Registry

@@ -5,25 +5,26 @@ import math
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from scipy import stats
 
+from bench.stats import Floats
 from bench.stats.changepoint import ALPHA, MIN_SEGMENT, change_points, fewest_values
 from bench.stats.estimates import unpaired_ratio_estimate
 
 NOISE = 0.03
 
 
-def series(levels: list[tuple[int, float]], seed: int) -> NDArray[np.float64]:
+def series(levels: list[tuple[int, float]], seed: int) -> Floats:
     """So many runs at each level, with 3 % noise."""
     means = np.concatenate([np.full(count, math.log(level)) for count, level in levels])
     return np.exp(means + np.random.default_rng(seed).normal(0, NOISE, len(means)))
 
 
-def places(values: NDArray[np.float64], seed: int = 0) -> list[int]:
+def places(values: Floats, seed: int = 0) -> list[int]:
     return [found.index for found in change_points(values, seed=seed)]
 
 
-def clearest_split(values: NDArray[np.float64]) -> int:
+def clearest_split(values: Floats) -> int:
     """The definition, term by term: the largest weighted energy distance between [0, t) and [t, k)."""
     logs = np.log(values)
 
@@ -55,14 +56,7 @@ def test_the_first_change_is_where_the_definition_puts_it() -> None:
 def test_noise_is_called_a_change_no_more_often_than_promised(length: int) -> None:
     count = {10: 1000, 20: 600, 50: 100}[length]
     false = sum(bool(places(series([(length, 1.0)], seed))) for seed in range(count))
-    # More than this has a probability under 1 in 1000 if the rate is 1 %.
-    limit = next(k for k in itertools.count() if _binomial_tail(count, ALPHA, k) < 1e-3)
-    assert false <= limit
-
-
-def _binomial_tail(n: int, p: float, k: int) -> float:
-    """P(more than k of n)."""
-    return 1 - sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
+    assert false <= stats.binom.ppf(0.999, count, ALPHA)
 
 
 def test_ten_percent_in_twenty_runs_is_found_where_it_is() -> None:
