@@ -10,30 +10,20 @@ import numpy as np
 
 from bench.analysis.stored import CaseKey, CaseTimes, StoredRun, trouble, untried
 from bench.data.schema import CASE_KEY, STEP, Manifest, Status
+from bench.machine.identity import identity
 from bench.stats.estimates import Estimate, median_estimate, unpaired_ratio_estimate
 
-IDENTITY = ("cpu", "cpus_usable", "memory_bytes", "python")
-"""What must agree for two machines to count as the same."""
 NEVER_IN_A_STEP = ("pandas", "matplotlib", "pytest-benchmark")
 """Packages of which no step uses anything: another version of them explains no other time."""
 
 
 def differences(a: Manifest, b: Manifest) -> list[str]:
     """What differs between two runs' machines and packages, by name: a ratio may be due to any of it."""
-    found = [
-        f"{name}: {one} / {other}"
-        for name in IDENTITY
-        if (one := identity(a.machine, name)) != (other := identity(b.machine, name))
-    ]
+    here, there = identity(a.machine), identity(b.machine)
+    found = [f"{name}: {here[name]} / {there[name]}" for name in here if here[name] != there[name]]
     if a.stepbench != b.stepbench:
         found.append(f"stepbench: {a.stepbench} / {b.stepbench}")
     return found + _told("absent", a.packages, b.packages)
-
-
-def identity(facts: Mapping[str, Any], name: str) -> str | int | float | None:
-    """A fact about the machine; memory to the GiB, since a kernel keeps a little for itself and not always as much."""
-    value: str | int | float | None = facts.get(name)
-    return round(value / 2**30) if name == "memory_bytes" and isinstance(value, int | float) else value
 
 
 def _told(absent: str, a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:

@@ -17,37 +17,11 @@ import pandas as pd
 from bench.analysis.compare import NEVER_IN_A_STEP
 from bench.data.schema import CASE_KEY, HOST, STEP, Manifest, Method, Status
 from bench.errors import DataFormatError
+from bench.machine.identity import Machine, machine_of
 from bench.stats.changepoint import change_points
 from bench.stats.estimates import Estimate
 
 _FRAMEWORKS = ("numpy", "torch", "tensorflow")
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What must be the same for two runs to stand in one series; a GPU is told apart by its cases only."""
-
-    cpu: str | None
-    cpus_usable: int | None
-    memory_gib: int | None
-
-    def __str__(self) -> str:
-        """In words."""
-        cpus = "? CPUs" if self.cpus_usable is None else f"{self.cpus_usable} CPU{'s' if self.cpus_usable != 1 else ''}"
-        return f"{self.cpu or 'unknown processor'}, {cpus}, {'?' if self.memory_gib is None else self.memory_gib} GiB"
-
-
-def machine_of(facts: Mapping[str, str | int | float | None]) -> Machine:
-    """The machine that a manifest's `machine`, or the facts about this one, describe.
-
-    Memory counts to the GiB: a kernel keeps a little for itself and not always as much.
-    """
-    cpus, memory = facts.get("cpus_usable"), facts.get("memory_bytes")
-    return Machine(
-        None if facts.get("cpu") is None else str(facts["cpu"]),
-        int(cpus) if isinstance(cpus, int | float) else None,
-        round(memory / 2**30) if isinstance(memory, int | float) else None,
-    )
 
 
 @dataclass(frozen=True)

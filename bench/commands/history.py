@@ -93,8 +93,8 @@ def _read(folder: Path) -> list[RunFiles]:
 def _of_machine(runs: list[RunFiles], folder: Path, machine: str) -> list[RunFiles]:
     if machine == "all":
         return runs
-    from bench.analysis.history import machine_of
     from bench.machine.environment import machine_facts
+    from bench.machine.identity import machine_of
 
     here = machine_of(machine_facts())
     found = [run for run in runs if run.machine == here]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.analysis.compare import IDENTITY, identity
 from bench.data.store import write_atomically
 from bench.machine.environment import machine_facts, package_versions
+from bench.machine.identity import identity
 
 HOME = "STEPBENCH_HOME"
 _LIBRARIES = ("numpy", "torch", "tensorflow")
@@ -66,7 +66,7 @@ def fingerprint(facts: Mapping[str, object] | None = None, packages: Mapping[str
     """What must agree for two measurements to be comparable: CPU, usable CPUs, memory, Python and the frameworks."""
     facts = machine_facts() if facts is None else facts
     packages = package_versions() if packages is None else packages
-    parts = [f"{name}={identity(facts, name)}" for name in IDENTITY]
+    parts = [f"{name}={value}" for name, value in identity(facts).items()]
     parts += [f"{name}={packages.get(name)}" for name in _LIBRARIES]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.analysis.history import History, Machine, RunFiles, Series, histories, machine_of, moment
+from bench.analysis.history import History, RunFiles, Series, histories, moment
 from bench.data.schema import Method, Status
 from bench.data.store import read_manifest, read_summary
 from bench.errors import DataFormatError
+from bench.machine.identity import machine_of
 from bench.model.problem import Problem
 from bench.stats.estimates import unpaired_ratio_estimate
 
@@ -75,12 +76,6 @@ def test_two_machines_are_never_one_series(run: Make) -> None:
     found = histories(runs)
     assert [item.machine for item in found] == [machine_of(facts | change) for change in ({}, *others)]
     assert [medians(item.series[0]) for item in found] == [[1.0, 2.0], [1.0], [1.0], [1.0]]
-
-
-def test_what_a_machine_does_not_tell_is_unknown() -> None:
-    assert machine_of({}) == Machine(None, None, None)
-    assert str(machine_of({})) == "unknown processor, ? CPUs, ? GiB"
-    assert str(Machine("X", 1, 8)) == "X, 1 CPU, 8 GiB"
 
 
 def test_cases_that_differ_in_anything_are_apart(run: Make, build: ModuleType) -> None:

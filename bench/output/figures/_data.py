@@ -101,7 +101,8 @@ class RunData:
     @cached_property
     def neighbours(self) -> list[RunFiles]:
         """The `siblings` that ran on the same machine, in the order in which they were measured."""
-        from bench.analysis.history import machine_of, moment
+        from bench.analysis.history import moment
+        from bench.machine.identity import machine_of
 
         here = machine_of(self.manifest.machine)
         found = [run for run in self.siblings if run.machine == here]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench.analysis.history import Change, Difference, History, Machine, Point, Series
+from bench.analysis.history import Change, Difference, History, Point, Series
 from bench.data.schema import CASE_KEY
 from bench.errors import NothingToShowError
+from bench.machine.identity import Machine
 from bench.output.figures import Look
 from bench.stats.estimates import Estimate
 
