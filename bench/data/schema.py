@@ -382,6 +382,8 @@ class Manifest(BaseModel):
     wall_seconds: float | None = None
     machine: dict[str, str | int | float | None]
     packages: dict[str, str]
+    backend_packages: dict[str, list[str]] = {}
+    """For each backend of the run, the packages whose versions decide its times."""
     modes: dict[str, dict[str, str]] = {}
     """Of each backend: what was pinned and what is in use, as the measuring process reported it."""
     peaks: list[Peak] = []

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from bench.data.store import write_atomically
 from bench.machine.environment import machine_facts, package_versions
 from bench.machine.identity import identity
+from bench.model.backends import BACKENDS
 
 HOME = "STEPBENCH_HOME"
-_LIBRARIES = ("numpy", "torch", "tensorflow")
 
 
 class Rate(BaseModel):
@@ -63,11 +63,15 @@ class Calibration(BaseModel):
 
 
 def fingerprint(facts: Mapping[str, object] | None = None, packages: Mapping[str, str] | None = None) -> str:
-    """What must agree for two measurements to be comparable: CPU, usable CPUs, memory, Python and the frameworks."""
+    """Return what must agree for a calibration to hold: the machine, its Python and what the harness's backends use.
+
+    Backends from loaded files do not count: whether one is loaded says nothing about the machine.
+    """
+    backends = [backend for backend in BACKENDS.values() if not backend.origin]
     facts = machine_facts() if facts is None else facts
-    packages = package_versions() if packages is None else packages
+    packages = package_versions(backends) if packages is None else packages
     parts = [f"{name}={value}" for name, value in identity(facts).items()]
-    parts += [f"{name}={packages.get(name)}" for name in _LIBRARIES]
+    parts += [f"{name}={packages.get(name)}" for name in sorted({name for item in backends for name in item.packages})]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -17,6 +17,7 @@ from bench import __version__
 from bench.analysis.verdict import Criteria, Verdict, worst
 from bench.data.store import create_pairs, write_atomically
 from bench.machine.environment import machine_facts, package_versions
+from bench.model.backends import BACKENDS
 from bench.model.device import Backend
 from bench.model.problem import Problem
 from bench.run.ab import Contest, Decided, Volume
@@ -167,7 +168,7 @@ def as_json(found: Comparison) -> dict[str, Any]:
         "stepbench": __version__,
         "created": found.created,
         "machine": machine_facts(),
-        "packages": package_versions(),
+        "packages": package_versions(BACKENDS.values()),
         "a": found.labels[0],
         "b": found.labels[1],
         "verdict": found.verdict,

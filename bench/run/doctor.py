@@ -93,7 +93,7 @@ def examine(planned: Sequence[Planned], asks: Asks, watcher: Watcher, pairs: int
     noise = [_noise_floor(item, asks, truths, watcher, pairs, timeout) for item in planned]
     return Report(
         machine=machine_facts(),
-        packages=package_versions(),
+        packages=package_versions(BACKENDS.values()),
         findings=conditions,
         backends=backend_states(),
         clock_resolution_seconds=resolution() / 1e9,

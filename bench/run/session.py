@@ -143,6 +143,7 @@ def _manifest(
     command: Sequence[str],
     load: Sequence[Path],
 ) -> Manifest:
+    backends = list({item.case.backend: item.backend for item in planned if not item.skipped}.values())
     return Manifest(
         run_id=run_id,
         created=started.isoformat(timespec="seconds"),
@@ -157,7 +158,8 @@ def _manifest(
         load=[str(path.resolve()) for path in load],
         sources=source_hashes(planned),
         machine=machine_facts(),
-        packages=package_versions(),
+        packages=package_versions(backends),
+        backend_packages={backend.name: list(backend.packages) for backend in backends},
         git_revision=git_revision(),
         constraints_sha256=constraints_sha256(),
         disturbances=[finding.sentence for finding in machine_findings() if finding.disturbs],

@@ -126,7 +126,7 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step)
     truth = load_truth(Path(request.truth))
     verification = verify(step, truth, request.problem.dtype, request.precision, lambda: next(left, step)())
     if verification.passed:
-        verification = _count_matmuls(step, implementation, verification)
+        verification = _count_matmuls(step, backend, implementation, verification)
     return Prepared(
         request, implementation, backend, device, data, rig, first, verification, build_seconds, start_seconds
     )
@@ -181,14 +181,16 @@ def _check_step(step: object, implementation: Implementation) -> None:
         raise StepError(f"the step is {has}, but @implementation says {says}: set fused={not step.separable} there.")
 
 
-def _count_matmuls(step: Step, implementation: Implementation, verification: Verification) -> Verification:
-    """For a step that can be traced: refuse it if its graph has been pruned of matrix products.
+def _count_matmuls(
+    step: Step, backend: Backend, implementation: Implementation, verification: Verification
+) -> Verification:
+    """Refuse a step whose trace shows that matrix products were pruned away, as far as step and backend let us count.
 
-    The count is that of the first step of training, at whose depth the expected number is taken.
+    What is counted is the first step of training, so a workload whose depth varies is left alone.
     """
-    if step.trace is None or implementation.workload.max_depth:
+    if step.trace is None or not backend.matmul_kinds or implementation.workload.max_depth:
         return verification
-    ran = sum("MatMul" in operation.kind for operation in step.trace())
+    ran = sum(map(backend.is_matmul, step.trace()))
     step.reset()
     expected = implementation.workload.matmuls()
     if ran >= expected:
