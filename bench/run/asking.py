@@ -20,7 +20,7 @@ from bench.timing.protocol import Reply, Request, Task
 
 
 class Asks(Protocol):
-    """Whoever runs requests in fresh processes: `Zygotes`, or a double in a test."""
+    """Whoever runs requests in fresh processes: `Pool`, or a double in a test."""
 
     @property
     def scratch(self) -> Path:

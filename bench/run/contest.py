@@ -24,7 +24,7 @@ from bench.run.ab import Contest, Decided, Volume
 from bench.run.asking import Truths
 from bench.run.matching import Match
 from bench.run.pairs import A, B, Pairing
-from bench.run.pool import Zygotes
+from bench.run.pool import Pool
 from bench.run.runner import Watcher
 from bench.run.session import RESULTS
 from bench.run.sides import Side
@@ -141,7 +141,7 @@ def compare_sides(
 
 def _interpreters(
     stack: ExitStack, sides: tuple[Side, Side], backends: Sequence[Backend], watcher: Watcher
-) -> tuple[dict[str, Zygotes], Callable[[int], None]]:
+) -> tuple[dict[str, Pool], Callable[[int], None]]:
     """Who starts each side's processes, and what renews them.
 
     One interpreter for both sides if it is the same: its children share a memory layout, which is then no difference.
@@ -149,10 +149,10 @@ def _interpreters(
     if backends:
         watcher.starting(sorted({backend.framework for backend in backends}))
     if sides[0].interpreter == sides[1].interpreter:
-        both = stack.enter_context(Zygotes(sides[0].interpreter))
+        both = stack.enter_context(Pool(sides[0].interpreter))
         both.start(backends)
         return {A: both, B: both}, lambda number: None
-    opens = {letter: stack.enter_context(Zygotes(side.interpreter)) for letter, side in zip((A, B), sides, strict=True)}
+    opens = {letter: stack.enter_context(Pool(side.interpreter)) for letter, side in zip((A, B), sides, strict=True)}
 
     def renew(number: int) -> None:
         if number % RENEW_PAIRS == 0:
