@@ -21,7 +21,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from bench.data.schema import Status
-from bench.errors import ChildError, ChildTimeout
+from bench.errors import ChildError, ChildTimeout, os_cure
 from bench.model.device import Backend
 from bench.timing.protocol import BATCH, BATCHED, REPLY, REQUEST, Batch, Batched, Channel, Reply, Request
 
@@ -92,7 +92,9 @@ class ZygoteHandle:
                 )
         except OSError as error:
             ours.close()
-            raise ZygoteGone(f"{interpreter.python} cannot be started ({error.strerror})") from error
+            raise ZygoteGone(
+                f"{interpreter.python} cannot be started ({error.strerror}): {os_cure(error, 'name another Python')}"
+            ) from error
         self._control = Channel(ours)
 
     def wait_ready(self) -> None:

@@ -131,6 +131,13 @@ def test_an_interpreter_that_cannot_start_is_an_error_with_its_own_words(tmp_pat
             running.ask(BACKENDS["numpy"], request, 60.0)
 
 
+@pytest.mark.parametrize(("name", "cure"), [("nowhere", "check the path"), ("", "permissions")])
+def test_an_interpreter_that_is_none_is_an_error_with_its_cure(tmp_path: Path, name: str, cure: str) -> None:
+    with Pool(Interpreter(python=str(tmp_path / name))) as running, pytest.raises(ZygoteGone, match=cure) as caught:
+        running.ask(BACKENDS["numpy"], Request("file:x.py", "x", "numpy", SMALL, 1, "t"), 60.0)
+    assert f"{tmp_path / name} cannot be started" in str(caught.value)
+
+
 FAKE = """
 import numpy as np
 from bench import Availability, Backend, Device, backend
