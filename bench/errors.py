@@ -37,7 +37,7 @@ _OS_CURES = {
 
 
 class StepbenchError(Exception):
-    """The root of the tree; `exit_code` is what the command line exits with."""
+    """The root of the tree; the command line exits with `exit_code`."""
 
     exit_code = 2
 
@@ -85,7 +85,7 @@ class NothingRanError(StepbenchError):
 
 
 class NothingToShowError(StepbenchError):
-    """A run does not hold what a figure shows; the message says what would."""
+    """A run does not hold what a figure shows; the message says which run would."""
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""torch as a backend: on the CPU, on CUDA, and as the base of any other device that torch knows."""
+"""torch as a backend: on the CPU, on CUDA, and as a base class for any other device that torch knows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TORCH_PIN = "torch==2.13.0"
 
 
 class TorchBackend(Backend):
-    """torch on the device of one kind. A subclass for another kind overrides what its hardware does differently."""
+    """torch on one kind of device; a subclass for another kind overrides what its hardware does differently."""
 
     framework = "torch"
     packages = ("torch", "numpy")
@@ -145,7 +145,7 @@ class CudaBackend(TorchBackend):
         self._cache = None
 
         def flush() -> None:
-            if self._cache is None:  # only a case with cold caches has it, and it counts for none
+            if self._cache is None:  # only a case with cold caches needs it, and `peak_bytes` leaves it out
                 self._cache = torch.zeros(2 * properties.L2_cache_size, dtype=torch.uint8, device=handle)
             self._cache.zero_()
 

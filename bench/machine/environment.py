@@ -1,4 +1,4 @@
-"""What the machine is: read from the operating system and from package metadata, never by importing a framework."""
+"""What the machine is, as the operating system and the packages' metadata tell; no framework is imported."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class ZygoteHandle:
             backend: what it imports.
             interpreter: which Python it runs in.
             log: what it and its children print is appended to this file.
-            number: how many the framework had before.
+            number: how many zygotes its framework had before.
 
         Raises:
             ZygoteGone: the interpreter cannot be started.
@@ -109,7 +109,7 @@ class ZygoteHandle:
             self._control.receive_object(_START_SECONDS)
         except ChildError as error:
             hung = isinstance(error, ChildTimeout)
-            if not hung:  # it has hung up, so it is leaving, with an exit code and last words of its own
+            if not hung:  # it has hung up, so it is leaving, and its exit code and last words say why
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(_LEAVE_SECONDS)
             self._process.kill()

@@ -90,7 +90,7 @@ class Pool:
         self._folder.cleanup()
 
     def _key(self, backend: Backend) -> _Key:
-        """Return what a backend's zygote is found by: its framework, or if it cannot be forked its own name."""
+        """Return the key of a backend's zygote: its framework, or its name if it cannot be forked."""
         forks = self._interpreter.forks(backend)
         return backend.framework if forks else backend.name, forks
 
