@@ -24,7 +24,7 @@ from bench.commands.report import report
 from bench.commands.run import run
 from bench.commands.sweep import sweep
 from bench.commands.verify import verify
-from bench.errors import StepbenchError
+from bench.errors import StepbenchError, os_cure
 from bench.options import CHOOSING, with_options
 
 INTERRUPTED = 130
@@ -110,7 +110,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(INTERRUPTED)
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"Error: {where}{error.strerror or error}; free space, or look at its permissions.", err=True)
+        click.echo(f"Error: {where}{error.strerror or error}: {os_cure(error, 'write elsewhere')}.", err=True)
         sys.exit(2)
     except MemoryError:
         if debug:

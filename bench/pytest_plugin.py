@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench.errors import StepbenchError, StorageError
+from bench.errors import StepbenchError, StorageError, os_cure
 
 if TYPE_CHECKING:
     import click
@@ -185,7 +185,7 @@ class Gate:
             try:
                 self._found = self._measure(chosen)
             except OSError as error:
-                cause = f"The comparison broke off ({error}): free space, or look at permissions."
+                cause = f"The comparison broke off ({error}): {os_cure(error, 'write elsewhere')}."
                 self._error = StorageError(cause)
                 raise self._error from error
             except Exception as error:

@@ -29,7 +29,7 @@ from bench.data.schema import (
     SummaryRow,
     columns_of,
 )
-from bench.errors import DataFormatError, StorageError
+from bench.errors import DataFormatError, StorageError, os_cure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         beside.replace(path)
     except OSError as error:
         raise StorageError(
-            f"{path} cannot be written ({error.strerror}): free space or choose another --out."
+            f"{path} cannot be written ({error.strerror}): {os_cure(error, 'choose another --out')}."
         ) from error
     finally:
         with suppress(OSError):
@@ -113,7 +113,8 @@ def _append(path: Path, text: str) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise StorageError(f"{path} cannot be extended ({error.strerror}): free space, then run again.") from error
+        cure = os_cure(error, "look at its disk")
+        raise StorageError(f"{path} cannot be extended ({error.strerror}): {cure}, then run again.") from error
 
 
 def _make_empty(folder: Path) -> None:
@@ -124,7 +125,8 @@ def _make_empty(folder: Path) -> None:
             raise StorageError(f"{folder} has {what} in it already: choose another --out.")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"{folder} cannot be made ({error.strerror}): choose another --out.") from error
+        cure = os_cure(error, "choose another --out")
+        raise StorageError(f"{folder} cannot be made ({error.strerror}): {cure}.") from error
 
 
 class RunStore:

@@ -27,12 +27,12 @@ from bench.data.store import SAMPLES, RunStore, read_summary
 from bench.errors import DataFormatError, UsageError
 from bench.model.problem import Dtype, Problem
 from bench.output.export import export, names
-from bench.output.export._run import Run, _name
+from bench.output.export._run import Identity, Run
 from bench.output.export.pytest_benchmark import _stats
 
 ALL = ("bencher", "github-action-benchmark", "pyperf", "pytest-benchmark")
 EIGHT = (1.0, 1.1, 0.9, 1.2, 1.0, 0.8, 1.3, 1.05)
-STEP = "numpy_manual/numpy/step[mlp_sgd-float32-64x1000x100x10-2threads-resident-warm-whole-host]"
+STEP = "numpy_manual/numpy/step[mlp_sgd-64x1000x100x10-float32-threads=2-whole-host]"
 Finish = Callable[..., Path]
 
 

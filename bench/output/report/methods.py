@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench import __version__
+from bench.analysis.packages import backends_in, packages_of
 from bench.data.manifest import Manifest
 from bench.model.device import Precision
 from bench.model.problem import Dtype
@@ -20,8 +21,6 @@ from bench.stats.estimates import MIN_PROCESSES
 
 if TYPE_CHECKING:
     from bench.output.figures import RunData
-
-_PACKAGES = ("numpy", "torch", "tensorflow")
 
 
 def section(data: RunData, summary: Summary) -> Section:
@@ -73,7 +72,8 @@ def _hardware(data: RunData) -> Words:
 
 
 def _software(manifest: Manifest) -> Words:
-    versions = [f"{name} {manifest.packages[name]}" for name in _PACKAGES if name in manifest.packages]
+    named = dict.fromkeys(name for backend in backends_in(manifest) for name in packages_of(manifest, backend))
+    versions = [f"{name} {manifest.packages[name]}" for name in named if name in manifest.packages]
     python = manifest.machine.get("python")
     parts = [
         prose(

@@ -289,7 +289,7 @@ def test_methods_say_what_the_manifest_says(sample: Path, document: Document) ->
     words = texts(document(sample), "methods")
     for fact in (
         "AMD EPYC, 2 CPUs, 23.5 GiB, Linux 6.18.44-fc-v657",
-        "Python 3.11.7, numpy 2.4.6, torch 2.13.0+cpu, tensorflow 2.21.0, stepbench 0.1.0",
+        "Python 3.11.7, numpy 2.4.6, threadpoolctl 3.8.0, tensorflow 2.21.0, torch 2.13.0+cpu, stepbench 0.1.0",
         "65fcbe4d434f530526fd82247db5cb81a09eb025",
         "c090232cc20eac6ba813605892127fce95eda2feefc4c2ebbebce50019c0ca33",
         "openblas 0.3.31.188.0",
