@@ -314,7 +314,7 @@ def test_pytest_benchmark_compares_two_exports_and_prints_our_medians(
         rows = list(csv.DictReader(file))
     a, b = medians_of(sample), medians_of(slower)
     assert len(rows) == len(a) + len(b)
-    assert {row["param:hidden"] for row in rows} == {"100"}
+    assert {row["param:size.hidden"] for row in rows} == {"100"}
     by_name = {name: sorted(float(row["median"]) for row in rows if row["name"] == name) for name in a}
     for name, row in a.items():
         both = [row["median_seconds"], *([b[name]["median_seconds"]] if name in b else [])]
