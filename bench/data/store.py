@@ -221,7 +221,7 @@ def read_processes(folder: Path) -> pd.DataFrame:
     found = read_table(folder / PROCESSES, ProcessRow)
     if (
         has_older_columns(folder / PROCESSES) and (folder / SAMPLES).exists()
-    ):  # there a device's name stood beside each sample
+    ):  # a device's name stood beside each sample
         samples = read_csv(folder / SAMPLES, older.columns(SAMPLES), older.VERSION, "category")
         names = samples.drop_duplicates("process").set_index("process")["device_name"].astype(object)
         found["device_name"] = found["process"].map(names).fillna("").astype(str)
