@@ -219,9 +219,7 @@ def read_processes(folder: Path) -> pd.DataFrame:
         DataFormatError: the file is missing or damaged.
     """
     found = read_table(folder / PROCESSES, ProcessRow)
-    if (
-        has_older_columns(folder / PROCESSES) and (folder / SAMPLES).exists()
-    ):  # a device's name stood beside each sample
+    if has_older_columns(folder / PROCESSES) and (folder / SAMPLES).exists():  # names stood there
         samples = read_csv(folder / SAMPLES, older.columns(SAMPLES), older.VERSION, "category")
         names = samples.drop_duplicates("process").set_index("process")["device_name"].astype(object)
         found["device_name"] = found["process"].map(names).fillna("").astype(str)
