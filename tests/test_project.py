@@ -49,7 +49,7 @@ def test_imports_go_in_one_direction(root: Path) -> None:
 def test_an_import_against_the_direction_is_found(tmp_path: Path) -> None:
     path = tmp_path / "bench" / "model" / "x.py"
     path.parent.mkdir(parents=True)
-    path.write_text("def f():\n    from bench.output import table\n")
+    path.write_text("def f():\n    from bench.output import report\n")
     assert violations(path, tmp_path) == ["x.py: bench.output"]
 
 
