@@ -66,14 +66,14 @@ def cli(debug: bool) -> None:
 def list_command(load: tuple[Path, ...], as_json: bool) -> None:
     """Show every implementation on every backend: available, or why not."""
     from bench.model.registry import discover
-    from bench.output.listing import list_json, list_table
-    from bench.output.terminal import console
+    from bench.output.content.listing import list_blocks, list_json
+    from bench.output.render.terminal import show
 
     registry = discover(load)
     if as_json:
         click.echo(json.dumps(list_json(registry), indent=2))
     else:
-        console().print(list_table(registry))
+        show(list_blocks(registry))
 
 
 for command in (run, verify, sweep, plot, report, explain, doctor, ab, gate, compare, history, export):

@@ -213,15 +213,15 @@ class Gate:
                 return decide_cases(sides, cases, progress, terms)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """One line a case and what the verdicts rest on: a PASS says which slowdown it could have seen."""
+        """Write one line for each case and what the verdicts rest on: a PASS says which slowdown was detectable."""
         if self._found is None:
             return
-        from bench.output.verdicts import notes, one_lines
+        from bench.output.content.verdicts import log_lines, of_pairs
         from bench.run.calibration import load
 
         found = self._found
         terminalreporter.section(f"{GROUP}: {found.labels[1]} against {found.labels[0]}")
-        for line in [*one_lines(found), *notes(found, load())]:
+        for line in log_lines(of_pairs(found, load())):
             terminalreporter.line(line)
 
 
@@ -268,7 +268,7 @@ class GateItem(pytest.Item):
 
 def _explained(case: Decided) -> str:
     """What the verdict is, in which phases, and why; then the same of all that was timed."""
-    from bench.output.verdicts import where
+    from bench.output.content.verdicts import where
 
     verdict, slower = case.verdict, where(case)
     lines = [f"{verdict.verdict}: slower in {slower}" if slower else f"{verdict.verdict}: {verdict.reason}"]

@@ -509,7 +509,7 @@ def test_compare_judges_stored_runs_and_exits_by_the_worst_verdict(stored: Make,
     assert done.returncode == 1, done.stderr
     assert re.search(r"^REGRESSION +two on numpy, mlp_sgd .* backward \+20.0%$", done.stdout, re.MULTILINE)
     assert re.search(r"^PASS +one on numpy", done.stdout, re.MULTILINE)
-    assert "less sure than `bench ab`" in done.stdout
+    assert "less certain than `bench ab`" in done.stdout
     assert f"wrote {xml}" in done.stderr
     assert 'failures="1"' in xml.read_text()
     chosen = bench("compare", a, stored({"one": 0.001, "two": 0.2}), "-i", "one", "--json")
@@ -575,7 +575,7 @@ def test_a_run_that_is_sure_enough_stops_before_its_budget(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert read_manifest(out).ended_by == "precision"
     assert set(read_processes(out)["round"]) == set(range(6))
-    assert "every speedup's interval is within the --precision asked for (± 99.0%)" in done.stdout
+    assert "every speedup's interval is within ± 99.0 %" in done.stdout
 
 
 def test_the_doctor_describes_the_machine_and_its_noise_floor(tmp_path: Path) -> None:

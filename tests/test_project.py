@@ -128,7 +128,7 @@ def test_no_file_and_no_function_is_too_long(root: Path) -> None:
 def test_an_import_against_the_direction_is_found(tmp_path: Path) -> None:
     path = tmp_path / "bench" / "model" / "x.py"
     path.parent.mkdir(parents=True)
-    path.write_text("def f():\n    from bench.output import table\n")
+    path.write_text("def f():\n    from bench.output import report\n")
     assert violations(path, tmp_path) == ["x.py: bench.output"]
 
 

@@ -1,14 +1,6 @@
 """What disturbed a sample: counters read before and after it, outside its time, and turned into flags.
 
-    preempted   the kernel took a CPU away from the process (involuntary context switches)
-    stolen      the hypervisor gave a CPU of this machine to another (steal time in /proc/stat)
-    pressure    runnable tasks waited for a CPU for a tenth of the sample or more (/proc/pressure/cpu)
-    throttled   the device ran slower than it can, for heat or power
-    foreign     other processes hold memory of the device
-    unsettled   the warm-up never became steady, so the whole process is suspect
-    launch_bound  the device began before all its work was enqueued, so its time includes the host's
-
-A flag is a remark, not a verdict: no sample is deleted, and the summary says what the estimate would be without them.
+A flag is a remark, not a verdict: nothing is deleted, and the summary says what the estimate would be without.
 """
 
 from __future__ import annotations
@@ -18,10 +10,20 @@ import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.model.condition import Condition
+from bench.model.condition import FOREIGN, THROTTLED, Condition
 from bench.model.condition import flags as condition_flags
 
 PREEMPTED, STOLEN, PRESSURE, UNSETTLED, LAUNCH_BOUND = "preempted", "stolen", "pressure", "unsettled", "launch_bound"
+MEANINGS = {
+    PREEMPTED: "the kernel took a CPU away from the process (involuntary context switches)",
+    STOLEN: "the hypervisor gave a CPU of this machine to somebody else (steal time)",
+    PRESSURE: "runnable tasks waited for a CPU for a tenth of the sample or more",
+    UNSETTLED: "the warm-up of the whole process never became steady",
+    THROTTLED: "the device ran slower than it can, for heat or power",
+    FOREIGN: "other processes held memory of the device",
+    LAUNCH_BOUND: "the device began before all its work was enqueued: its time holds the host's",
+}
+"""What each flag means."""
 PRESSURE_SHARE = 0.1
 """Waiting for a CPU for at least this part of a sample counts as pressure."""
 

@@ -10,7 +10,7 @@ from bench.errors import DataFormatError, StepbenchError
 
 
 def read_runs(folder: Path) -> tuple[list[RunFiles], list[str]]:
-    """Every run right below a folder, by the names of their folders, and a sentence for each that was passed over.
+    """Return every run right below a folder, by the names of their folders, and why others were passed over.
 
     Only manifests and summaries are read; samples only where nothing else tells a GPU's name.
 

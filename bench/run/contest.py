@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import __version__
-from bench.analysis.rule import Criteria, Verdict, worst
+from bench.analysis.rule import Criteria, Verdict, exit_code, worst
 from bench.data.store import create_pairs, write_atomically
 from bench.machine.environment import machine_facts, package_versions
 from bench.model.backends import BACKENDS
@@ -54,13 +54,8 @@ class Comparison:
         return worst(case.verdict.verdict for case in self.cases)
 
     def exit_code(self, allow_inconclusive: bool = False) -> int:
-        """1 if something got slower, 4 if something could not be judged, 3 if something stayed open, else 0."""
-        found = {case.verdict.verdict for case in self.cases}
-        if Verdict.REGRESSION in found:
-            return 1
-        if Verdict.INVALID in found or not found:
-            return 4
-        return 3 if Verdict.INCONCLUSIVE in found and not allow_inconclusive else 0
+        """Return the exit status; see `bench.analysis.rule.exit_code`."""
+        return exit_code((case.verdict.verdict for case in self.cases), allow_inconclusive)
 
 
 def new_id(now: datetime, kind: str) -> str:

@@ -5,7 +5,7 @@ A figure raises `NothingToShowError` where a run does not hold what it shows. It
 - `HEADLINE = 1`, its place among those that `bench run` and `bench sweep` draw when they end;
 - `inputs(data)`: the files that it is drawn from, if it takes more than those of the run;
 - `READING`: how to read it, in one or two plain sentences;
-- `SHOWS`: the columns of a case that it shows, the foremost first; see `bench.output.report.tables.SHOWN`;
+- `SHOWS`: the columns of a case that it shows, the foremost first; see `bench.output.content.cases.SHOWN`;
 - `alt(data)`: what it shows, for who does not see it.
 """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.analysis.history import Change, History, Point, Series
 from bench.output.figures._look import Look, text_inches
-from bench.output.history import short, size_of
+from bench.output.names import short, size_of
 
 SIZE = 0.86
 """Of a label's letters, in ems."""

@@ -16,7 +16,8 @@ from bench.errors import NothingToShowError
 from bench.model.workload import WORKLOADS
 from bench.output.figures import _style
 from bench.output.figures._look import MARKERS, Look
-from bench.output.text import significant, variant_word
+from bench.output.names import variant_word
+from bench.output.text import significant
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

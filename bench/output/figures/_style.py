@@ -11,7 +11,7 @@ from bench.data.schema import CASE_KEY, HOST, SIZES, STEP
 from bench.model.workload import WORKLOADS
 from bench.output.figures._frame import PANEL_EM
 from bench.output.figures._look import Look, Width, clipped, text_inches
-from bench.output.text import VARIANT, common_words, variant_word
+from bench.output.names import VARIANT, common_words, variant_word
 
 if TYPE_CHECKING:
     from bench.output.figures._data import RunData

@@ -18,7 +18,7 @@ from bench.output.figures import _file, _small
 from bench.output.figures._frame import new_frame
 from bench.output.figures._labels import MARGIN, ROW_EM, SIZE, STAR, TIMES_EM, Labels, letters_of
 from bench.output.figures._look import Look, text_inches
-from bench.output.history import facts, span, telling
+from bench.output.names import facts, span, telling
 from bench.output.provenance import Provenance, as_command, digest
 from bench.output.text import time_unit
 

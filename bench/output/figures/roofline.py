@@ -18,7 +18,7 @@ from bench.model.workload import WORKLOADS
 from bench.output.figures import _lines, _log, _style
 from bench.output.figures._frame import Frame, panel_title
 from bench.output.figures._look import MARKERS, clipped
-from bench.output.text import variant_word
+from bench.output.names import variant_word
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from bench.model.condition import FOREIGN, THROTTLED
 from bench.output.figures import _small, _style
 from bench.output.figures._frame import Frame, new_frame
 from bench.output.figures._times import padded, put_time_axis
-from bench.output.text import VARIANT, variant_word
+from bench.output.names import VARIANT, variant_word
 
 if TYPE_CHECKING:
     import pandas as pd

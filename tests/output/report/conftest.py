@@ -69,8 +69,8 @@ def measure() -> Callable[..., None]:
 @pytest.fixture
 def document() -> Callable[..., Any]:
     """The document of a run, with these figures taken as drawn."""
+    from bench.output.content.report import build
     from bench.output.figures import RunData
-    from bench.output.report.document import build
 
     def make(folder: Path, figures: tuple[str, ...] = ("speedup", "phases")) -> Any:
         return build(RunData(folder), figures, {"heatmap": "it has one size only: measure several with `bench sweep`."})
