@@ -11,7 +11,8 @@ from bench.analysis.compare import Comparison
 from bench.analysis.rule import Criteria
 from bench.analysis.run_verdicts import CaseVerdict, RunsJudged
 from bench.analysis.stored import CaseKey
-from bench.data.schema import CASE_KEY, Manifest
+from bench.data.manifest import Manifest
+from bench.data.schema import CASE_KEY
 from bench.output.content.verdicts import Judgement, calibration_note, rule_note
 from bench.output.document import Block, Bullets, Head, Words, numbers, plain, prose, table
 from bench.output.names import counted, day

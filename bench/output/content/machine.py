@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from bench.data.schema import Manifest
+from bench.data.manifest import Manifest
 from bench.machine.disturbance import MEANINGS
 from bench.output.content import notes
 from bench.output.content.summary import Summary, folder_of

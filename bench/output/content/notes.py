@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from bench.data.schema import Manifest, Status, SummaryRow
+from bench.data.manifest import Manifest
+from bench.data.schema import Status, SummaryRow
 from bench.output.content.summary import Summary, folder_of, label
 from bench.output.document import Bullets, Code, Words, joined, prose
 from bench.output.names import counted, from_to

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.data.schema import CASE_KEY, DEVICE, Manifest, Method, Status, SummaryRow, columns_of, is_headline
+from bench.data.manifest import Manifest
+from bench.data.schema import (
+    CASE_KEY,
+    DEVICE,
+    Method,
+    Status,
+    SummaryRow,
+    columns_of,
+    is_headline,
+)
 from bench.model.workload import WORKLOADS
 from bench.output.document import Strong, Words
 from bench.output.names import VARIANT, common_words, variant_word
