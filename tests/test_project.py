@@ -22,7 +22,7 @@ ORDER = [
     "run",
     "output",
 ]
-ORDER += ["options", "commands", "cli", "pytest_plugin"]
+ORDER += ["options", "commands", "cli", "__main__", "pytest_plugin"]
 """Every file imports only from its own folder or from those before it in this list."""
 FRAMEWORKS = {"torch", "tensorflow"}
 

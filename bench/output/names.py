@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.data.schema import CASE_KEY
-from bench.model.problem import SIZES
+from bench.model.case import VARIANT, Case, differing
+from bench.model.columns import SIZE_PREFIX
 from bench.output.text import significant
 
 if TYPE_CHECKING:
     from bench.analysis.history import Change, History, Series
-    from bench.analysis.stored import CaseKey
 
-VARIANT = ("dtype", *SIZES, "threads", "mode", "precision")
+CONDITIONS = tuple(column.name for column in VARIANT)
 """The columns of a case that stand in a heading where a run holds several values of them."""
-_TELLING = (*VARIANT, "clock", "gpu")
+_USUAL = {column.name: str(column.usual) for column in VARIANT if column.usual is not None}
+_AS_IT_IS = ("dtype", "mode")
+_TELLING = (*CONDITIONS, "clock", "gpu")
 _REVISION = 7
 
 
@@ -31,47 +32,39 @@ def from_to(values: Iterable[int]) -> str:
 
 
 def common_words(values: Mapping[str, Collection[object]]) -> str:
-    """Return what all cases have in common, in words.
+    """Return what all cases have in common, in words; the usual goes without saying.
 
     Args:
-        values: the distinct values of each column of `VARIANT`.
+        values: the distinct values of each of `CONDITIONS`.
     """
-    only = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
-    words = {name: variant_word(name, value) for name, value in only.items()}
-    if {"d_in", "hidden", "d_out"} <= only.keys():
-        words["d_in"] = f"{only['d_in']}-{only['hidden']}-{only['d_out']}"
-        del words["hidden"], words["d_out"]
-    if only.get("mode") == "resident-warm":  # the usual goes without saying
-        del words["mode"]
-    if only.get("precision") == "full":
-        del words["precision"]
-    order = (*SIZES, *(name for name in VARIANT if name not in SIZES))
-    return ", ".join(words[name] for name in order if name in words)
+    only = {name: next(iter(values[name])) for name in CONDITIONS if len(values.get(name, ())) == 1}
+    return ", ".join(variant_word(name, value) for name, value in only.items() if str(value) != _USUAL.get(name))
 
 
 def variant_word(name: str, value: object) -> str:
-    """Return one value of one of the columns of `VARIANT`, in words."""
+    """Return the value of one of `CONDITIONS` in words."""
     if name == "threads":
         return f"{value} CPU thread{'' if value == 1 else 's'}"
     if name == "precision":
         return f"{value} precision"
-    return str(value) if name in ("dtype", "mode") else f"{spaced(name)} {value}"
+    return str(value) if name in _AS_IT_IS else f"{spaced(name)} {value}"
 
 
-def case_names(keys: Iterable[CaseKey]) -> dict[CaseKey, str]:
+def case_names(cases: Iterable[Case]) -> dict[Case, str]:
     """Return what cases are called; sizes, threads and other conditions only where the cases hold several of them."""
-    cases = {key: dict(zip(CASE_KEY, key, strict=True)) for key in keys}
-    differing = [column for column in VARIANT if len({case[column] for case in cases.values()}) > 1]
-    names = {}
-    for key, case in cases.items():
-        words = [f"{case['implementation']} on {case['backend']}", str(case["workload"])]
-        names[key] = ", ".join([*words, *(variant_word(column, case[column]) for column in differing)])
-    return names
+    known = list(cases)
+    telling_apart = differing(known)
+    return {
+        case: ", ".join(
+            [case.label, case.workload, *(variant_word(name, case.columns[name]) for name in telling_apart)]
+        )
+        for case in known
+    }
 
 
 def spaced(name: str) -> str:
     """Return a column's name as people write it."""
-    return name.replace("_", "-")
+    return name.removeprefix(SIZE_PREFIX).replace("_", "-")
 
 
 def short(revision: str | None) -> str:
@@ -95,7 +88,7 @@ def span(history: History) -> str:
 
 def facts(series: Series) -> dict[str, Any]:
     """Return what names a series: the case's columns, its clock and its GPU."""
-    return {**series.columns, "clock": series.clock, "gpu": series.gpu}
+    return {**series.case.columns, "clock": series.clock, "gpu": series.gpu}
 
 
 def telling(series: Sequence[Series]) -> list[str]:

@@ -85,7 +85,7 @@ def case_table(name: str, caption: Words, summary: Summary, rows: Sequence[Summa
     kept = [item for item in shown if any(_has(summary, row, SHOWN[item]) for row in rows)]
     heads = [Head("implementation", wraps=True), Head("backend")]
     heads += [_head(SHOWN[item], begins=item == _FIRST_PHASE) for item in kept]
-    several = len({row.workload for row in rows}) > 1
+    several = len({row.case.workload for row in rows}) > 1
     groups = [
         RowGroup(
             ", ".join([variant.workload, *variant.words] if several else variant.words),
@@ -112,7 +112,9 @@ def _is_profiled(row: SummaryRow, shown: _Shown) -> bool:
 
 
 def _row(summary: Summary, row: SummaryRow, shown: Iterable[str]) -> Row:
-    names = [Cell(getattr(row, name), (getattr(row, name),), name) for name in ("implementation", "backend")]
+    names = [
+        Cell(str(row.case.columns[name]), (row.case.columns[name],), name) for name in ("implementation", "backend")
+    ]
     return Row((*names, *(_cell(summary, row, SHOWN[item]) for item in shown)), key_texts(row))
 
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.compare import Comparison
+from bench.analysis.compare import SideBySide
 from bench.analysis.rule import Criteria
 from bench.analysis.run_verdicts import CaseVerdict, RunsJudged
-from bench.analysis.stored import CaseKey
 from bench.data.manifest import Manifest
-from bench.data.schema import CASE_KEY
+from bench.model.case import Case
 from bench.output.content.verdicts import Judgement, calibration_note, rule_note
 from bench.output.document import Block, Bullets, Head, Words, numbers, plain, prose, table
 from bench.output.names import counted, day
@@ -106,7 +105,7 @@ def _case_json(case: CaseVerdict) -> dict[str, Any]:
 
 
 def description(
-    rows: Sequence[Comparison], names: Mapping[CaseKey, str], left_out: Mapping[str, str], differing: Sequence[str]
+    rows: Sequence[SideBySide], names: Mapping[Case, str], left_out: Mapping[str, str], differing: Sequence[str]
 ) -> list[Block]:
     """Return two runs case by case, without a verdict.
 
@@ -119,7 +118,7 @@ def description(
     noted = [Head("note", wraps=True)] if any(row.reason for row in rows) else []
     lines = [
         [
-            names[tuple(row.columns[name] for name in CASE_KEY)],
+            names[row.case],
             *(duration(None if side is None else side.value) for side in (row.seconds_a, row.seconds_b)),
             "-" if row.ratio is None else f"{row.ratio.value:.3f}",
             "-" if row.ratio is None else interval(row.ratio.low, row.ratio.high, "{:.3f}".format),
@@ -136,6 +135,6 @@ def description(
     return [table("compare", (), heads, lines), Bullets(tuple(notes))]
 
 
-def compare_json(rows: Sequence[Comparison]) -> list[dict[str, Any]]:
+def compare_json(rows: Sequence[SideBySide]) -> list[dict[str, Any]]:
     """Return two runs, case by case, for programs."""
     return [dataclasses.asdict(row) for row in rows]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.data.schema import SIZES, Crossing
+from bench.data.schema import Crossing
 from bench.data.store import CROSSOVERS
+from bench.model.case import VARIANT
 from bench.output.document import (
     Block,
     Bullets,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_SENTENCES = 12
-_CONDITIONS = ("dtype", *SIZES, "mode", "precision")
+_CONDITIONS = tuple(column.name for column in VARIANT if not column.contender)
 _ORDER = (Crossing.FOUND, Crossing.UNDECIDED, Crossing.NEVER)
 
 Record = dict[str, Any]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.output import figures
 from bench.output.content.cases import SHOWN, case_table
 from bench.output.content.history import runs_table
-from bench.output.content.summary import Summary, is_baseline, label
+from bench.output.content.summary import Summary, is_baseline
 from bench.output.document import Block, Bullets, Code, FigureBlock, Heading, Section, Table, prose, ticked
 from bench.output.names import counted
 
@@ -65,5 +65,5 @@ def _ends(summary: Summary, rows: Sequence[SummaryRow], shown: str) -> str:
         if known:
             row = choose(known, key=lambda row: getattr(row, field))
             number = f"{item.header} {item.text(getattr(row, field))}"
-            told.append(f"{word} {number}: {label(row)} in {summary.place(row)}")
+            told.append(f"{word} {number}: {row.case.label} in {summary.place(row)}")
     return f"{'; '.join(told)}."

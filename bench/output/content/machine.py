@@ -56,8 +56,8 @@ def one_line(data: RunData) -> str:
 
 def devices(data: RunData) -> list[str]:
     """Return the hardware of all devices beside the CPU, by their own names."""
-    samples = data.samples[data.samples["device"] != "cpu"]
-    return sorted(str(name) for name in samples["device_name"].unique() if name)
+    others = data.processes[data.processes["device"] != "cpu"]
+    return sorted(str(name) for name in others["device_name"].unique() if name)
 
 
 def _gibibytes(count: Any) -> str:
@@ -106,7 +106,7 @@ def _threads(data: RunData) -> str:
 
 
 def _facts_of_backends(manifest: Manifest) -> list[Block]:
-    rows = [(backend, name, value) for backend, found in manifest.modes.items() for name, value in found.items()]
+    rows = [(backend, name, value) for backend, found in manifest.facts.items() for name, value in found.items()]
     if not rows:
         return []
     caption = "What each backend was set to, as it reported it"

@@ -90,9 +90,9 @@ def _software(manifest: Manifest) -> Words:
         parts.append(prose("Git revision {}{}.", Code(revision), changed))
     if manifest.constraints_sha256:
         parts.append(prose("SHA-256 of the pinned versions: {}.", Code(manifest.constraints_sha256)))
-    blas = manifest.modes.get("numpy", {}).get("blas")
+    blas = manifest.facts.get("numpy", {}).get("blas")
     parts.append(prose("BLAS of NumPy: {}.", blas) if blas else prose("The BLAS of NumPy is not known."))
-    for backend, found in manifest.modes.items():
+    for backend, found in manifest.facts.items():
         settings: list[Words] = [(Code(f"{name}={value}"),) for name, value in found.items() if name != "blas"]
         if settings:
             parts.append(prose("As reported by {}: {}.", backend, joined(settings, ", ")))
@@ -135,7 +135,7 @@ def _procedure(data: RunData) -> Words:
             prose(
                 "After six rounds time went to the cases whose speedup was least certain, until each was known to "
                 "within {} or {} had passed.",
-                within(manifest.target_precision),
+                within(manifest.within),
                 duration(manifest.budget_seconds),
             )
         )
@@ -145,7 +145,7 @@ def _procedure(data: RunData) -> Words:
 def _correctness(summary: Summary) -> Words:
     """Return the tolerances of the formats that the run has."""
     limits = []
-    for dtype, precision in sorted({(row.dtype, row.precision) for row in summary.measured}):
+    for dtype, precision in sorted({(row.case.problem.dtype, row.case.precision) for row in summary.measured}):
         tf32 = precision == Precision.TF32 and dtype == Dtype.FLOAT32
         limit = f"{TF32_TOLERANCE if tf32 else TOLERANCE[Dtype(dtype)]:.0e}".replace("e-0", "e-")
         limits.append(f"{limit} in {'TF32' if tf32 else dtype}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from bench.data.manifest import Manifest
 from bench.data.schema import Status, SummaryRow
-from bench.output.content.summary import Summary, folder_of, label
+from bench.output.content.summary import Summary, folder_of
 from bench.output.document import Bullets, Code, Words, joined, prose
 from bench.output.names import counted, from_to
 from bench.output.text import share
@@ -29,9 +29,9 @@ def unmeasured(summary: Summary) -> list[Words]:
     reasons: dict[tuple[Status, str, str], list[str]] = {}
     for row in summary.headlines:
         if row.status is not Status.OK:
-            where = row.backend if row.status is Status.SKIPPED else label(row)
+            where = row.case.backend if row.status is Status.SKIPPED else row.case.label
             reasons.setdefault((row.status, where, row.reason or "no reason is recorded"), []).append(
-                row.implementation
+                row.case.implementation
             )
     found = []
     for (status, where, reason), names in reasons.items():
@@ -90,7 +90,7 @@ def explanations(summary: Summary) -> list[Words]:
         text = "~ marks a fused step's share, from an extra pass under its framework's own profiler; it is not a time."
         notes.append(prose(text))
     text = "{} has cases without a speedup, since their baseline was not measured; add {}."
-    lonely = {row.workload for row in summary.measured if row.speedup is None}
+    lonely = {row.case.workload for row in summary.measured if row.speedup is None}
     notes += [
         prose(text, name, Code(f"--implementation {summary.baseline(name)}"))
         for name in summary.workloads
@@ -107,8 +107,8 @@ def explanations(summary: Summary) -> list[Words]:
 
 def _tax(summary: Summary) -> list[Words]:
     """Return what it means where the sum of the phases and the whole step surely disagree."""
-    more = [row.implementation for row in summary.measured if (row.sync_tax_low or 0) > 0]
-    less = [row.implementation for row in summary.measured if (row.sync_tax_high or 0) < 0]
+    more = [row.case.implementation for row in summary.measured if (row.sync_tax_low or 0) > 0]
+    less = [row.case.implementation for row in summary.measured if (row.sync_tax_high or 0) < 0]
     text = "Phases timed apart add up to {} than the step for {}: {}"
     costs = "reading the clock and waiting between phases costs that much; the step is the number to quote."
     lies = "what lies between phases, or a median of parts against a median of wholes, is in the step only."
@@ -122,7 +122,7 @@ def disturbances(summary: Summary) -> list[Words]:
     flagged, samples = _flagged(summary)
     if flagged:
         shifts = [
-            (abs(row.clean_median_seconds / row.median_seconds - 1), row.implementation)
+            (abs(row.clean_median_seconds / row.median_seconds - 1), row.case.implementation)
             for row in summary.measured
             if row.clean_median_seconds is not None and row.median_seconds
         ]
@@ -145,7 +145,7 @@ def ending(manifest: Manifest, folder: str) -> Words:
     """Return what ended the run, and how to go on where that makes sense."""
     rounds = counted(manifest.rounds_done, "round")
     spent = rounds if manifest.wall_seconds is None else f"{manifest.wall_seconds:.1f} s and {rounds}"
-    aim = within(manifest.target_precision)
+    aim = within(manifest.within)
     match manifest.ended_by:
         case "precision":
             return prose(f"Done after {spent}: every speedup's interval is within {aim}, as asked for.")
@@ -170,8 +170,8 @@ def shortfall(manifest: Manifest, contenders: Iterable[SummaryRow]) -> list[Word
     if manifest.rounds is not None:
         return [prose(f"**The time budget ended the run** after {manifest.rounds_done} of {manifest.rounds} rounds.")]
     halves = [Estimate(row.speedup or 0.0, row.speedup_low, row.speedup_high).halfwidth for row in contenders]
-    wide = [half for half in halves if half is not None and half > manifest.target_precision]
+    wide = [half for half in halves if half is not None and half > manifest.within]
     if not wide:
         return []
-    text = f"before every speedup's interval was within {within(manifest.target_precision)}: {len(wide)} of "
+    text = f"before every speedup's interval was within {within(manifest.within)}: {len(wide)} of "
     return [prose(f"**The time budget ended the run** {text}{len(halves)} are wider, the widest {within(max(wide))}.")]

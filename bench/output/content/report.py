@@ -53,4 +53,4 @@ def _numbers(data: RunData, summary: Summary, pictures: Section) -> list[Section
     if data.manifest.axes:
         crossovers = Crossovers(data.crossovers)
         return [sweep.section(summary, crossovers), pictures, sweep.all_cases(summary, crossovers)]
-    return [result.section(summary, speedup_card(data.samples, data.processes)), pictures]
+    return [result.section(summary, speedup_card(data.manifest, summary.rows, data.samples, data.processes)), pictures]

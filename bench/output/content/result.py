@@ -68,34 +68,38 @@ def introduction(summary: Summary) -> Words:
 
 
 def tables(summary: Summary) -> list[Block]:
-    """Return the tables of each workload: its steps, and single steps by depth where that varies."""
+    """Return the tables of each workload: its steps, and single steps by variant where work varies."""
     found: list[Block] = []
     for name in summary.workloads:
-        rows = [row for row in summary.measured if row.workload == name]
+        rows = [row for row in summary.measured if row.case.workload == name]
         caption = (f"{name}: {summary.title(name)}",)
         found.append(case_table(f"result-{spaced(name)}", caption, summary, rows, (*_COLUMNS, *_MORE)))
-        found += _depth_table(summary, name, rows)
+        found += _variant_table(summary, name, rows)
     return found
 
 
-def _depth_table(summary: Summary, workload: str, rows: Iterable[SummaryRow]) -> list[Table]:
-    cases = [(row, by_depth) for row in rows if (by_depth := summary.by_depth(row))]
-    depths = sorted({depth for _, by_depth in cases for depth in by_depth})
+def _variant_table(summary: Summary, workload: str, rows: Iterable[SummaryRow]) -> list[Table]:
+    cases = [(row, by_variant) for row in rows if (by_variant := summary.by_variant(row))]
+    variants = sorted({variant for _, by_variant in cases for variant in by_variant})
     lines: list[Line] = [
-        [", ".join([row.implementation, *summary.telling(row)]), row.backend, *(_depth(by_depth, d) for d in depths)]
-        for row, by_depth in cases
+        [
+            ", ".join([row.case.implementation, *summary.telling(row)]),
+            row.case.backend,
+            *(_variant(by_variant, each) for each in variants),
+        ]
+        for row, by_variant in cases
     ]
     heads = [Head("implementation", wraps=True), Head("backend")]
-    heads += [Head(f"depth {depth}", right=True, unit="s") for depth in depths]
-    caption = (f"{workload}: single steps by how often the middle layer is applied",)
-    return [table(f"depths-{spaced(workload)}", caption, heads, lines, SUMMARY)] if lines else []
+    heads += [Head(f"variant {each}", right=True, unit="s") for each in variants]
+    caption = (f"{workload}: single steps by variant: how much work the step did",)
+    return [table(f"variants-{spaced(workload)}", caption, heads, lines, SUMMARY)] if lines else []
 
 
-def _depth(by_depth: dict[int, SummaryRow], depth: int) -> Cell:
-    if depth not in by_depth:
+def _variant(by_variant: dict[int, SummaryRow], variant: int) -> Cell:
+    if variant not in by_variant:
         return Cell("-")
-    seconds = by_depth[depth].median_seconds
-    return Cell(duration(seconds), (seconds,), f"depth {depth} median_seconds")
+    seconds = by_variant[variant].median_seconds
+    return Cell(duration(seconds), (seconds,), f"variant {variant} median_seconds")
 
 
 def best(summary: Summary) -> SummaryRow | None:

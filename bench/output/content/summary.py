@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.data.manifest import Manifest
-from bench.data.schema import (
-    CASE_KEY,
-    DEVICE,
-    Method,
-    Status,
-    SummaryRow,
-    columns_of,
-    is_headline,
-)
-from bench.model.workload import WORKLOADS
+from bench.data.run import case_of
+from bench.data.schema import DEVICE, Method, Status, SummaryRow, columns_of, is_headline
+from bench.model.case import Case
+from bench.model.case import differing as differing_in
 from bench.output.document import Strong, Words
-from bench.output.names import VARIANT, common_words, variant_word
+from bench.output.names import CONDITIONS, common_words, variant_word
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.analysis.stored import CaseKey
-
 
 def summary_rows(frame: pd.DataFrame) -> list[SummaryRow]:
     """Return the rows of a frame as `SummaryRow`; an empty cell is None again."""
-    columns = columns_of(SummaryRow)
+    columns = [column for column in columns_of(SummaryRow) if column.path == (column.name,)]
     found = []
     for record in frame.to_dict("records"):
         values: dict[str, Any] = {}
@@ -38,28 +30,19 @@ def summary_rows(frame: pd.DataFrame) -> list[SummaryRow]:
             values[column.name] = None if unknown and column.optional else column.kind(value)
         values["status"] = Status(values["status"])
         values["method"] = None if values["method"] is None else Method(values["method"])
-        found.append(SummaryRow(**values))
+        case = case_of({str(name): value for name, value in record.items()})
+        found.append(SummaryRow(case=case, **values))
     return found
-
-
-def key_of(row: SummaryRow) -> CaseKey:
-    """Return what tells cases apart."""
-    return tuple(getattr(row, name) for name in CASE_KEY)
 
 
 def key_texts(row: SummaryRow) -> dict[str, str]:
     """Return what tells cases apart as texts, by the names of the columns."""
-    return {name: str(getattr(row, name)) for name in CASE_KEY}
-
-
-def label(row: SummaryRow) -> str:
-    """Return the name of a case inside its workload and variant."""
-    return f"{row.implementation} on {row.backend}"
+    return {name: str(value) for name, value in row.case.columns.items()}
 
 
 def name_of(row: SummaryRow) -> Words:
     """Return the name of a case for a sentence."""
-    return (Strong(row.implementation), f" on {row.backend}")
+    return (Strong(row.case.implementation), f" on {row.case.backend}")
 
 
 def folder_of(manifest: Manifest) -> str:
@@ -69,7 +52,7 @@ def folder_of(manifest: Manifest) -> str:
 
 def is_baseline(row: SummaryRow) -> bool:
     """Return whether a case is what the speedups of its workload are over."""
-    return row.implementation == row.baseline
+    return row.case.implementation == row.baseline
 
 
 @dataclass(frozen=True)
@@ -94,17 +77,17 @@ class Summary:
         )
         self.contenders = tuple(row for row in self.measured if row.speedup is not None and not is_baseline(row))
         """Cases with a speedup over another one."""
-        self.by_case: dict[CaseKey, list[SummaryRow]] = {}
+        self.by_case: dict[Case, list[SummaryRow]] = {}
         for row in self.rows:
-            self.by_case.setdefault(key_of(row), []).append(row)
-        self._values = {name: {getattr(row, name) for row in self.measured} for name in VARIANT}
-        self.differing = [name for name, values in self._values.items() if len(values) > 1]
-        """The columns of `VARIANT` that the measured cases do not share."""
+            self.by_case.setdefault(row.case, []).append(row)
+        columns = [row.case.columns for row in self.measured]
+        self._values = {name: {values[name] for values in columns} for name in CONDITIONS}
+        self.differing = differing_in(row.case for row in self.measured)
+        """The sizes and conditions that the measured cases do not share."""
         self.shared = common_words(self._values)
         """What all measured cases have in common, in words."""
-        inside = {row.workload for row in self.measured}
-        self.workloads = [name for name in WORKLOADS if name in inside]
-        """The workloads with a measured case, in their fixed order."""
+        self.workloads = list(dict.fromkeys(row.case.workload for row in self.measured))
+        """The workloads with a measured case, in the order of the run's plan."""
         self.has_device = any(row.clock == DEVICE for row in self.rows)
         """Whether a device's own clock was read."""
         self.has_profiled = any(row.method is Method.PROFILED for row in self.rows)
@@ -112,50 +95,50 @@ class Summary:
 
     def title(self, workload: str) -> str:
         """Return a few words about a workload."""
-        return WORKLOADS[workload].title
+        return self.manifest.workloads[workload].title
 
     def baseline(self, workload: str) -> str:
         """Return the implementation that speedups of a workload are over."""
-        named = (row.baseline for row in self.rows if row.workload == workload and row.baseline)
-        return next(named, WORKLOADS[workload].baseline)
+        named = (row.baseline for row in self.rows if row.case.workload == workload and row.baseline)
+        return next(named, self.manifest.workloads[workload].baseline)
 
     @property
     def frame(self) -> pd.DataFrame:
         """The measured whole steps as `bench.analysis.scaling` takes them."""
         import pandas as pd
 
-        return pd.DataFrame([asdict(row) for row in self.measured])
+        return pd.DataFrame([{**vars(row), **row.case.columns} for row in self.measured])
 
     def find(self, row: SummaryRow, phase: str, clock: str) -> SummaryRow | None:
-        """Return another row of the same case, over the workload's own mix of depths."""
-        others = self.by_case[key_of(row)]
+        """Return another row of the same case, over the workload's own mix of variants."""
+        others = self.by_case[row.case]
         return next(
-            (other for other in others if (other.phase, other.clock, other.depth) == (phase, clock, None)), None
+            (other for other in others if (other.phase, other.clock, other.variant) == (phase, clock, None)), None
         )
 
-    def by_depth(self, row: SummaryRow) -> dict[int, SummaryRow]:
-        """Return the single steps of a case by depth; none if its depth does not vary."""
-        return {other.depth: other for other in self.by_case[key_of(row)] if other.depth is not None}
+    def by_variant(self, row: SummaryRow) -> dict[int, SummaryRow]:
+        """Return the single steps of a case by variant; none if its amount of work does not vary."""
+        return {other.variant: other for other in self.by_case[row.case] if other.variant is not None}
 
     def variants(self, rows: Iterable[SummaryRow]) -> list[Variant]:
-        """Return rows in the order of the workloads, those of one variant together."""
+        """Return rows in the order of the workloads, those under the same conditions together."""
         found: dict[tuple[Any, ...], list[SummaryRow]] = {}
         for row in rows:
-            found.setdefault((row.workload, *(getattr(row, name) for name in VARIANT)), []).append(row)
-        order = list(WORKLOADS)
+            found.setdefault((row.case.workload, *row.case.conditions.values()), []).append(row)
+        order = list(dict.fromkeys(row.case.workload for row in self.rows))
         return [
-            Variant(alike[0].workload, self.telling(alike[0]), tuple(alike))
+            Variant(alike[0].case.workload, self.telling(alike[0]), tuple(alike))
             for _, alike in sorted(found.items(), key=lambda item: order.index(item[0][0]))
         ]
 
     def telling(self, row: SummaryRow) -> tuple[str, ...]:
         """Return the conditions that tell a case from the run's others, in words."""
-        return tuple(variant_word(name, getattr(row, name)) for name in self.differing)
+        return tuple(variant_word(name, row.case.columns[name]) for name in self.differing)
 
     def place(self, row: SummaryRow) -> str:
         """Return the workload and what else tells a case from the run's others."""
-        return ", ".join([row.workload, *self.telling(row)])
+        return ", ".join([row.case.workload, *self.telling(row)])
 
     def values(self, name: str) -> list[Any]:
-        """Return the distinct values of a column of `VARIANT`, in order."""
+        """Return the distinct values of a size or condition, in order."""
         return sorted(self._values[name])

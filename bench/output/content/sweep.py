@@ -57,8 +57,8 @@ def _heading(summary: Summary, plane: Plane, among: Sequence[Plane]) -> str:
     """Return the workload, and what is fixed in a plane but not in all others."""
     words = [
         variant_word(name, value)
-        for name, value in plane.fixed.items()
-        if any(other.fixed[name] != value for other in among)
+        for name, value in plane.common.items()
+        if name != "workload" and any(other.common[name] != value for other in among)
     ]
     title = ", ".join([f"{plane.workload}: {summary.title(plane.workload)}", *words])
     return f"{title}; speedup over {summary.baseline(plane.workload)} by {spaced(plane.axis)}"

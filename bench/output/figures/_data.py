@@ -15,31 +15,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.analysis.history import History, RunFiles, histories, machine_of, moment
+from bench.analysis.history import History, RunFiles, histories, moment
 from bench.analysis.invalid import throttled_rounds
-from bench.analysis.roofline import compulsory_bytes, gemm_flops
-from bench.analysis.whole import whole_steps
-from bench.data import store
-from bench.data.manifest import Manifest
-from bench.data.schema import (
-    CASE_KEY,
-    HOST,
-    SIZES,
-    STEP,
-    Status,
-)
+from bench.analysis.packages import backends_in, packages_of
+from bench.analysis.whole import is_whole
+from bench.data.run import StoredRun, case_of
+from bench.data.schema import CASE_KEY, HOST, STEP, Status
+from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
 from bench.errors import DataFormatError, NothingToShowError
-from bench.model.problem import Dtype, Problem
+from bench.machine.identity import machine_of
+from bench.model.case import SIZE_COLUMNS, VARIANT, Case
+from bench.model.columns import Role
 from bench.model.workload import WORKLOADS
+from bench.output.names import CONDITIONS, common_words, spaced, variant_word
 from bench.output.provenance import digest
 from bench.output.runs import read_runs
-from bench.output.names import VARIANT, common_words, variant_word
 
-DEVICE_CONDITIONS = ("device", "dtype", "threads", "mode", "precision")
+DEVICE_CONDITIONS = ("device", *(column.name for column in VARIANT if column.role is Role.CONDITION))
 """Columns that cases must share to lie under the same ceilings."""
 _KEY = list(CASE_KEY)
-_COUNTED = {"batch": "rows", "d_in": "features of an input", "hidden": "units", "d_out": "features of an output"}
-_PACKAGES = ("numpy", "torch", "tensorflow")
+_NUMBERS = [column.name for column in VARIANT if issubclass(column.kind, int)]
 _NO_BREAK = "\u00a0"
 
 
@@ -87,7 +82,7 @@ class TimedCase:
         return self.steps["flags"].astype(bool).to_numpy(dtype=bool)
 
 
-class RunData:
+class RunData(StoredRun):
     """A run on disk, never a live one. Frames are shared by all figures: do not change them."""
 
     def __init__(self, folder: Path) -> None:
@@ -96,17 +91,16 @@ class RunData:
         Raises:
             DataFormatError: a file is missing, damaged or of another version, or nothing was measured.
         """
-        self.folder = folder
+        super().__init__(folder)
         self._digests: dict[tuple[Path, ...], str] = {}
-        self.manifest: Manifest = store.read_manifest(folder)
-        self.summary: pd.DataFrame = store.read_summary(folder)
+        _ = self.manifest
         if not (self.summary["status"] == Status.OK.value).any():
             raise DataFormatError(f"{folder} has no case that was measured: there is nothing to draw.")
 
     @property
     def inputs(self) -> list[Path]:
         """The files of the run itself."""
-        names = (store.MANIFEST, store.SUMMARY, store.SAMPLES, store.PROCESSES, store.CROSSOVERS)
+        names = (MANIFEST, SUMMARY, SAMPLES, PROCESSES, CROSSOVERS)
         return [self.folder / name for name in names]
 
     def digest(self, paths: Sequence[Path]) -> str:
@@ -119,18 +113,8 @@ class RunData:
     @cached_property
     def samples(self) -> pd.DataFrame:
         """The samples of finished processes; texts are categories."""
-        found = store.read_samples(self.folder)
+        found = StoredRun(self.folder).samples
         return found[found["process"].isin(self.processes["process"])]
-
-    @cached_property
-    def processes(self) -> pd.DataFrame:
-        """The measuring processes, one a row."""
-        return store.read_processes(self.folder)
-
-    @cached_property
-    def crossovers(self) -> pd.DataFrame:
-        """The rows of crossovers.csv; none for a run that varies no size."""
-        return store.read_crossovers(self.folder)
 
     @cached_property
     def _cases(self) -> pd.DataFrame:
@@ -151,15 +135,17 @@ class RunData:
         in throttled rounds, which the summary leaves out.
         """
         numbers = self.processes[[*_KEY, "process"]].drop_duplicates("process")
-        case_of = numbers.merge(self._cases, on=_KEY).set_index("process")["case"]
-        found = whole_steps(self.samples)
-        found = found[found["process"].isin(case_of.index)]
-        frame = found[["round", "process", "sample"]].astype(int)
-        frame["case"] = found["process"].map(case_of).astype(int)
+        label_of = numbers.merge(self._cases, on=_KEY).set_index("process")["case"]
+        rounds = self.processes.set_index("process")["round"]
+        found = self.samples[is_whole(self.samples)]
+        found = found[found["process"].isin(label_of.index)]
+        frame = found[["process", "turn"]].astype(int)
+        frame["round"] = found["process"].map(rounds).astype(int)
+        frame["case"] = found["process"].map(label_of).astype(int)
         frame["seconds"] = found["seconds"] / found["iterations"].astype(float)
         frame["flags"] = found["flags"]
-        frame["counts"] = ~found["round"].isin(throttled_rounds(self.processes))
-        return frame.sort_values(["case", "round", "process", "sample"], ignore_index=True)
+        frame["counts"] = ~frame["round"].isin(throttled_rounds(self.processes))
+        return frame.sort_values(["case", "round", "process", "turn"], ignore_index=True)
 
     def timed(self, rows: pd.DataFrame, counting: bool = False) -> list[TimedCase]:
         """Return the cases of these headline rows whose samples show a time; if counting, without throttled rounds.
@@ -202,7 +188,8 @@ class RunData:
         """The machine, versions and the run's id, as the foot of a figure says them."""
         manifest, machine = self.manifest, self.manifest.machine
         versions = {"Python": str(machine.get("python"))}
-        versions |= {name: manifest.packages[name] for name in _PACKAGES if name in manifest.packages}
+        deciding = [name for backend in backends_in(manifest) for name in packages_of(manifest, backend)]
+        versions |= {name: manifest.packages[name] for name in deciding if name in manifest.packages}
         software = ", ".join(f"{name}{_NO_BREAK}{version}" for name, version in versions.items())
         return (
             f"{machine.get('cpu')}, {machine.get('cpus_usable')}{_NO_BREAK}CPUs; {machine.get('system')}; {software}; "
@@ -228,9 +215,8 @@ def in_order(runs: Iterable[RunFiles]) -> list[RunFiles]:
 
 
 def headline(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of measured whole steps over the workload's own mix of depths."""
-    chosen = (summary["status"] == Status.OK.value) & (summary["phase"] == STEP) & summary["depth"].isna()
-    return summary[chosen & (summary["clock"] == HOST) & summary["median_seconds"].notna()]
+    """Return the rows of measured whole steps over the workload's own mix of variants."""
+    return summary[is_whole(summary) & (summary["status"] == Status.OK.value) & summary["median_seconds"].notna()]
 
 
 def contenders(rows: pd.DataFrame) -> pd.DataFrame:
@@ -238,39 +224,39 @@ def contenders(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["speedup"].notna() & (rows["implementation"] != rows["baseline"])]
 
 
-def planned_contenders(summary: pd.DataFrame, axis: str) -> pd.DataFrame:
+def planned_contenders(data: RunData, axis: str) -> pd.DataFrame:
     """Return headline rows and rows of failed cases, for each contender that has a speedup somewhere on the axis."""
+    summary = data.summary
     failed = summary[(summary["status"] != Status.OK.value) & (summary["phase"] == STEP)]
     rows = pd.concat([headline(summary), failed])
-    rows = rows[rows["implementation"] != rows["workload"].map(lambda name: WORKLOADS[name].baseline)]
+    rows = rows[rows["implementation"] != rows["workload"].map(lambda name: data.manifest.workloads[name].baseline)]
     rest = [name for name in _KEY if name != axis]
     return rows[rows.groupby(rest)["speedup"].transform("count") > 0]
 
 
 def along(rows: pd.DataFrame, axis: str | None) -> list[pd.DataFrame]:
     """Return the rows of each contender in the order of an axis of sizes; without an axis, those of each case."""
-    fixed = [name for name in ("implementation", "backend", "workload", *SIZES) if name != axis]
-    groups: Any = rows.groupby(fixed, sort=False)
+    groups: Any = rows.groupby([name for name in _KEY if name != axis], sort=False)
     return [inside.sort_values(axis) if axis else inside for _, inside in groups]
 
 
 def panels(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return titles and rows of panels: by workload in the fixed order, then by what else differs, small to large."""
-    differing = [name for name in VARIANT if rows[name].nunique() > 1]
-    numbers = [name for name in differing if name in (*SIZES, "threads")]
+    """Return titles and rows of panels: by workload in the order of the run, then by what else differs."""
+    differing = [name for name in CONDITIONS if rows[name].nunique() > 1]
+    numbers = [name for name in differing if name in _NUMBERS]
     found = []
-    for workload in WORKLOADS:
+    for workload in rows["workload"].unique():
         inside = rows[rows["workload"] == workload]
         inside = inside.sort_values(numbers, kind="stable") if numbers else inside
         groups: Any = inside.groupby(["workload", *differing], sort=False)
         for (_, *values), panel in groups:
-            found.append((", ".join([workload, *map(variant_word, differing, values)]), panel))
+            found.append((", ".join([str(workload), *map(variant_word, differing, values)]), panel))
     return found
 
 
 def varies_sizes(rows: pd.DataFrame) -> bool:
     """Tell whether some size differs between these rows."""
-    return any(rows[name].nunique() > 1 for name in SIZES)
+    return any(rows[name].nunique() > 1 for name in SIZE_COLUMNS)
 
 
 def several_backends(rows: pd.DataFrame) -> bool:
@@ -278,41 +264,49 @@ def several_backends(rows: pd.DataFrame) -> bool:
     return bool(rows.groupby("implementation")["backend"].nunique().max() > 1)
 
 
-def is_baseline(implementation: str) -> bool:
-    """Tell whether speedups of some workload are over this implementation."""
-    return any(workload.baseline == implementation for workload in WORKLOADS.values())
+def baselines(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Return the implementations that speedups of these rows are over, in order."""
+    return tuple(str(name) for name in rows["baseline"].unique() if name and not pd.isna(name))
+
+
+def over(rows: pd.DataFrame) -> str:
+    """Return what speedups of these rows are over, in words."""
+    named = baselines(rows)
+    return named[0] if len(named) == 1 else "the workload's baseline"
 
 
 # Words and work of a case
 
 
 def problem_line(rows: pd.DataFrame) -> str:
-    """Return sizes, number format, threads and mode in words, as far as all rows share them."""
-    return common_words({name: set(rows[name]) for name in VARIANT})
+    """Return sizes and conditions in words, as far as all rows share them."""
+    return common_words({name: set(rows[name]) for name in CONDITIONS})
 
 
 def facts(row: pd.Series[Any], rows: pd.DataFrame) -> list[str]:
     """Return in words what tells a case apart from the others, beside its implementation."""
     workload = [str(row["workload"])] if rows["workload"].nunique() > 1 else []
-    return [
-        str(row["backend"]),
-        *workload,
-        *(variant_word(each, row[each]) for each in VARIANT if rows[each].nunique() > 1),
-    ]
+    apart = [name for name in CONDITIONS if rows[name].nunique() > 1]
+    return [str(row["backend"]), *workload, *(variant_word(name, row[name]) for name in apart)]
 
 
-def size_label(axis: str, how: str = ", log scale") -> str:
-    """Return what an axis of sizes is called, with what it counts."""
-    return f"{size_word(axis)} ({_COUNTED[axis]}{how})"
+def size_label(axis: str, how: str = " (log scale)") -> str:
+    """Return what an axis of sizes is called."""
+    return f"{spaced(axis)}{how}"
 
 
-def size_word(axis: str) -> str:
-    """Return the name of a size as people write it."""
-    return axis.replace("_", "-")
+def case_in(row: Mapping[Any, Any]) -> Case:
+    """Return the case of a row of the summary."""
+    return case_of({str(name): value for name, value in row.items()})
 
 
-def step_work(case: Mapping[Any, Any]) -> tuple[float, float]:
-    """Return the operations in the matrix products of a case's step, and the bytes that it must move."""
-    problem = Problem(dtype=Dtype(case["dtype"]), **{name: int(case[name]) for name in SIZES})
-    workload = WORKLOADS[case["workload"]]
-    return gemm_flops(workload, problem, STEP) or 0.0, compulsory_bytes(workload, problem, STEP)
+def step_work(case: Case) -> tuple[float, float]:
+    """Return the operations in the matrix products of a case's step, and the bytes that it must move.
+
+    Both are not a number where nobody knows them.
+    """
+    workload = WORKLOADS.get(case.workload)
+    if workload is None:
+        return np.nan, np.nan
+    flops, moved = workload.flops(case.problem, STEP), workload.bytes_moved(case.problem, STEP)
+    return np.nan if flops is None else flops, np.nan if moved is None else moved

@@ -13,8 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bench.analysis.roofline import Ceilings
-from bench.analysis.scaling import Contender, Plane, main_axis, planes
+from bench.analysis.scaling import Plane, main_axis, planes
 from bench.errors import NothingToShowError
+from bench.model.case import Contender
 from bench.output.figures import _data
 from bench.output.figures._data import RunData
 from bench.output.figures._frame import LEGEND, PANEL_EM, Frame, Grid, Texts, new_frame, panel_title
@@ -60,11 +61,15 @@ class Scene:
         """The contenders of all lines, in order."""
         return [line.contender for plane in self.planes for line in plane.lines]
 
+    def is_baseline(self, who: Contender) -> bool:
+        """Return whether speedups are over a contender."""
+        return who.implementation in _data.baselines(self.rows)
+
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Implementation and backend of each line that is not a baseline, in order."""
-        found = ((who.implementation, who.backend) for who in self.contenders)
-        return list(dict.fromkeys(pair for pair in found if not _data.is_baseline(pair[0])))
+        found = (who for who in self.contenders if not self.is_baseline(who))
+        return list(dict.fromkeys((who.implementation, who.backend) for who in found))
 
     @property
     def threads(self) -> list[int]:
@@ -78,7 +83,7 @@ class Scene:
 
     def title(self, plane: Plane) -> str:
         """Return what a panel is called."""
-        return ", ".join([plane.workload, *(variant_word(name, plane.fixed[name]) for name in self.differing)])
+        return ", ".join([plane.workload, *(variant_word(name, plane.common[name]) for name in self.differing)])
 
     def shared(self) -> list[str]:
         """Return what the subtitle says about all panels."""
@@ -114,10 +119,12 @@ def scene(rows: pd.DataFrame, axis: str) -> Scene:
     found = [plane for plane in planes(rows) if plane.axis == axis]
     if not found:
         raise NothingToShowError(
-            "no case stands beside its workload's NumPy baseline at several sizes: measure both with `bench sweep`."
+            "no case stands beside its workload's baseline at several sizes: measure both with `bench sweep`."
         )
     shown = tuple(in_turn(found, [plane.workload for plane in found], MOST_PANELS))
-    differing = tuple(name for name in found[0].fixed if len({plane.fixed[name] for plane in found}) > 1)
+    differing = tuple(
+        name for name in found[0].common if name != "workload" and len({plane.common[name] for plane in found}) > 1
+    )
     inside = pd.concat([line.rows for plane in shown for line in plane.lines])
     return Scene(axis, shown, len(found), inside, differing)
 
@@ -134,7 +141,7 @@ def in_turn(items: Sequence[_Item], kinds: Sequence[object], most: int) -> list[
 def line_look(scene: Scene, who: Contender, look: Look) -> dict[str, Any]:
     """Return how a contender's line looks: colour and marker for what computes, the line's style for its threads."""
     style: dict[str, Any] = _thread_look(scene, who.threads, look)
-    if _data.is_baseline(who.implementation):
+    if scene.is_baseline(who):
         theme = look.theme
         return style | {"color": theme.ink, "marker": "o", "ms": 4.0 * look.line, "mfc": theme.paper, "mew": look.line}
     number = scene.pairs.index((who.implementation, who.backend))
@@ -148,9 +155,9 @@ def _thread_look(scene: Scene, threads: int, look: Look) -> dict[str, Any]:
 def line_keys(scene: Scene, look: Look) -> list[Artist]:
     """Return a key for each thing that computes, and for each number of threads if there are several."""
     several = _data.several_backends(scene.rows)
-    baselines = [who for who in scene.contenders if _data.is_baseline(who.implementation)]
+    baselines = [who for who in scene.contenders if scene.is_baseline(who)]
     named = {who.implementation for who in baselines}
-    labelled = [("NumPy baseline" if len(named) > 1 else who.implementation, who) for who in baselines[:1]]
+    labelled = [("baseline" if len(named) > 1 else who.implementation, who) for who in baselines[:1]]
     for pair in scene.pairs:
         who = next(who for who in scene.contenders if (who.implementation, who.backend) == pair)
         labelled.append((f"{pair[0]} ({pair[1]})" if several else pair[0], who))

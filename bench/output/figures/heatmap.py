@@ -1,4 +1,4 @@
-"""Speedup over NumPy as a table of implementations and sizes, coloured."""
+"""Speedup over the baseline as a table of implementations and sizes, coloured."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
-from bench.analysis.scaling import Contender, Plane
+from bench.analysis.scaling import Plane
 from bench.data.schema import Status
+from bench.model.case import Contender
 from bench.output.figures import _bars, _data, _lines
 from bench.output.figures._data import RunData
 from bench.output.figures._frame import Frame, Grid, Texts, new_frame, panel_title
@@ -24,10 +25,10 @@ from bench.output.figures._lines import Scene
 from bench.output.figures._look import Look, clipped, spread, text_inches
 from bench.output.text import significant
 
-TITLE = "Speedup over NumPy, size by size"
+TITLE = "Speedup over the baseline, size by size"
 READING = (
-    "Each cell is how many times as fast as NumPy an implementation was at one size: the further its colour from the "
-    "middle one, the larger the difference. A grey cell could not be measured; its word says why."
+    "Each cell is how many times as fast as its baseline an implementation was at one size: the further its colour "
+    "from the middle one, the larger the difference. A grey cell could not be measured; its word says why."
 )
 SHOWS = ("speedup", "speedup_interval", "step")
 _ROW_EM = 1.7
@@ -56,7 +57,7 @@ class HeatPanel:
 def draw(data: RunData, look: Look) -> Figure:
     """Draw a row a contender and a column a size, in colours that are even on both sides of 1x."""
     axis = _lines.swept_axis(data)
-    scene = _lines.scene(_data.planned_contenders(data.summary, axis), axis)
+    scene = _lines.scene(_data.planned_contenders(data, axis), axis)
     columns = _bars.columns_of(look, len(scene.planes))
     sizes = _shown_sizes(scene, data.asked_sizes(axis), look, columns)
     panels = [_panel(plane, sizes) for plane in scene.planes]
@@ -184,7 +185,7 @@ def _subtitle(scene: Scene, panels: Sequence[HeatPanel], sizes: Sequence[int]) -
     elif reasons:
         words.append("why cells could not be measured: summary.csv")
     if any(_UNKNOWN in panel.words.values() for panel in panels):
-        words.append(f"{_UNKNOWN}: no time of NumPy at that size")
+        words.append(f"{_UNKNOWN}: no time of the baseline at that size")
     return words
 
 
@@ -193,7 +194,7 @@ def _keys(words: Mapping[str, str], reach: float, look: Look) -> list[Patch]:
     theme = look.theme
     colours = mpl.colormaps[theme.colormap]
     low, high = f"{significant(2**-reach, 2)}x", f"{significant(2**reach, 2)}x"
-    ends = (0.0, low), (0.5, "1x: as fast as NumPy"), (1.0, high)
+    ends = (0.0, low), (0.5, "1x: as fast as the baseline"), (1.0, high)
     keys = [Patch(facecolor=colours(place), edgecolor=theme.edge, lw=0.6, label=label) for place, label in ends]
     if words:
         short = [f"{text}: {word}" for word, text in words.items() if text != word]

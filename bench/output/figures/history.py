@@ -131,7 +131,7 @@ def _panel(axis: Axes, history: History, series: Series, labels: Labels, look: L
         [run for run, _ in measured],
         [seconds.value for _, seconds in measured],
         ms=(4 if len(measured) <= 60 else 2.5) * line,
-        mfc=theme.backend(series.columns["backend"])[0],
+        mfc=theme.backend(series.case.backend)[0],
         mec=theme.edge,
         mew=0.5 * line,
         zorder=3,
@@ -204,7 +204,7 @@ def _told(letters: dict[str, str]) -> list[str]:
 def _keys(shown: Sequence[tuple[History, Series]], letters: dict[str, str], look: Look) -> list[Line2D]:
     theme, line = look.theme, look.line
     size: dict[str, Any] = {"ms": 4.5 * line, "mec": theme.edge, "mew": 0.5 * line}
-    backends = sorted({str(series.columns["backend"]) for _, series in shown})
+    backends = sorted({str(series.case.backend) for _, series in shown})
     keys = [Line2D([], [], mfc=theme.backend(name)[0], label=name, **_DOT, **size) for name in backends]
     if any(series.changes for _, series in shown):
         keys.append(Line2D([], [], color=theme.alarm, lw=line, ls="--", label="change, 1 % level"))

@@ -21,7 +21,7 @@ from bench.output.figures._data import RunData
 from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._look import MARKERS, Look
 from bench.output.figures._ticks import log_axis, log_limits, plain
-from bench.output.names import variant_word
+from bench.output.names import spaced, variant_word
 
 TITLE = "Roofline: steps under measured ceilings"
 READING = (
@@ -54,7 +54,7 @@ def draw(data: RunData, look: Look) -> Figure:
     """Draw a mark a case, joining those of one contender in the order of sizes."""
     rows = _data.headline(data.summary)
     rows = rows[rows["gflops"].notna()]
-    rows = rows.assign(intensity=[np.divide(*_data.step_work(row)) for row in rows.to_dict("records")])
+    rows = rows.assign(intensity=[np.divide(*_data.step_work(_data.case_in(row))) for row in rows.to_dict("records")])
     panels = list(_panels(data, rows))
     if not panels:
         raise NothingToShowError("no peak of a device that cases ran on was measured: `bench run` measures them anew.")
@@ -79,8 +79,7 @@ def _panels(data: RunData, rows: pd.DataFrame) -> Iterator[RoofPanel]:
     """Yield the cases that share a device and its ceilings, if those were measured."""
     groups: Any = rows.groupby(list(_data.DEVICE_CONDITIONS), sort=False)
     for key, inside in groups:
-        device, dtype, threads, _, precision = key
-        best = ceilings(data.manifest.peaks, device, dtype, precision, {int(threads)})
+        best = ceilings(data.manifest.peaks, _data.case_in(inside.iloc[0].to_dict()))
         if best is not None:
             yield RoofPanel(tuple(key), inside, best)
 
@@ -94,7 +93,7 @@ def _subtitle(rows: pd.DataFrame, panels: list[RoofPanel], shown: int, axis: str
         words.append(f"no peak of {', '.join(absent)} was measured")
     if axis:
         ends = f"{rows[axis].min()} to {rows[axis].max()}"
-        words.append(f"{_data.size_word(axis)} {ends}, the largest with the larger mark")
+        words.append(f"{spaced(axis)} {ends}, the largest with the larger mark")
     return [*words, "small problems lie in caches, so their marks may be above the slanted ceiling"]
 
 

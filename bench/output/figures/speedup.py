@@ -1,4 +1,4 @@
-"""Speedup of each implementation over its workload's NumPy baseline."""
+"""Speedup of each implementation over its workload's baseline."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, octaves, times
 from bench.output.text import duration, factor, factor_interval
 
-TITLE = "Speedup of one training step over NumPy"
+TITLE = "Speedup of one training step over its baseline"
 HEADLINE = 2
 READING = (
-    "A bar begins at the dashed 1x line: one to the right is faster than NumPy, one to the left slower, and twice "
-    "as fast is as long as half as fast. Where a whisker, the 95 % interval, crosses the line, the run does not "
+    "A bar begins at the dashed 1x line: one to the right is faster than the baseline, one to the left slower, and "
+    "twice as fast is as long as half as fast. Where a whisker, the 95 % interval, crosses the line, the run does not "
     "show which is faster."
 )
 SHOWS = ("speedup", "speedup_interval", "step")
@@ -33,7 +33,7 @@ def draw(data: RunData, look: Look) -> Figure:
     rows = _data.headline(data.summary)
     contenders = _data.contenders(rows)
     if not len(contenders):
-        raise NothingToShowError("no case stands beside its workload's NumPy baseline, so there is no speedup to show.")
+        raise NothingToShowError("no case stands beside its workload's baseline, so there is no speedup to show.")
     shown = _bars.shown(data, rows[rows["speedup"].notna()], look)
     compared = [(name, panel, _data.contenders(panel)) for name, panel in shown.panels]
     compared = [item for item in compared if len(item[2])]
@@ -49,7 +49,7 @@ def draw(data: RunData, look: Look) -> Figure:
     for axis in frame.axes:
         axis.axvline(1, color=look.theme.ink, lw=frame.look.line, ls="--")
         log_axis(axis, "x", _ends(contenders), times, frame.look, octaves)
-    frame.label_x("speedup over NumPy (log scale)" + ("" if frame.narrow else "; right of 1x is faster"))
+    frame.label_x(f"speedup over {_data.over(rows)} (log scale)" + ("" if frame.narrow else "; right of 1x is faster"))
     return frame.figure
 
 

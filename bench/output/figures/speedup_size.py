@@ -1,4 +1,4 @@
-"""Speedup over NumPy against a size, and where one contender overtakes another."""
+"""Speedup over the baseline against a size, and where one contender overtakes another."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.analysis.scaling import Contender, Plane
+from bench.analysis.scaling import Plane, contender_of
 from bench.data.schema import Crossing
+from bench.model.case import Contender
 from bench.output.figures import _data, _lines
 from bench.output.figures._data import RunData
 from bench.output.figures._frame import Frame, Texts
@@ -21,11 +23,11 @@ from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, log_limits, octaves, times
 from bench.output.text import significant
 
-TITLE = "Speedup over NumPy as the problem grows"
+TITLE = "Speedup over the baseline as the problem grows"
 HEADLINE = 1
 READING = (
-    "Above the dotted 1x line a contender is faster than NumPy at that size, and twice as fast is as far from the line "
-    "as half as fast. A coloured band is where a line may cross 1x, a ring where one line crosses another."
+    "Above the dotted 1x line a contender is faster than its baseline at that size, and twice as fast is as far from "
+    "the line as half as fast. A coloured band is where a line may cross 1x, a ring where one line crosses another."
 )
 SHOWS = ("speedup", "speedup_interval", "step")
 _COLUMNS = ("speedup", "speedup_low", "speedup_high")
@@ -47,11 +49,13 @@ class DrawnCrossover:
     high: float
     ordered: bool
     """Whether it is known who is faster above."""
+    baselines: tuple[str, ...]
+    """Implementations that speedups are over."""
 
     @property
     def one(self) -> Contender | None:
         """The contender that meets its own baseline, whose line thus crosses 1x; None for any other pair."""
-        upper, lower = (_data.is_baseline(who.implementation) for who in (self.upper, self.lower))
+        upper, lower = (who.implementation in self.baselines for who in (self.upper, self.lower))
         if not self.same_threads or upper == lower:
             return None
         return self.lower if upper else self.upper
@@ -89,7 +93,7 @@ def draw(data: RunData, look: Look) -> Figure:
         log_axis(panel, "y", ends, times, frame.look, octaves)
         notes = [_mark(panel, each, scene, plane, frame) for each in found]
         _lines.put_title(panel, scene.title(plane), notes, frame)
-    _lines.label_axes(frame, _data.size_label(axis), "speedup over NumPy (log scale)")
+    _lines.label_axes(frame, _data.size_label(axis), f"speedup over {_data.over(scene.rows)} (log scale)")
     return frame.figure
 
 
@@ -107,17 +111,17 @@ def _subtitle(scene: Scene, named: list[list[DrawnCrossover]], more: int) -> lis
 def _crossovers(data: RunData, plane: Plane) -> list[DrawnCrossover]:
     """Return the crossovers of a panel, the most telling first."""
     known = data.crossovers
-    inside = (known["workload"] == plane.workload) & (known["axis"] == plane.axis)
+    inside = known["axis"] == plane.axis
     inside &= (known["status"] == Crossing.FOUND.value) & known["size"].notna()
-    for name, value in plane.fixed.items():
+    for name, value in plane.common.items():
         inside &= (known[name] == value).fillna(value=False)
-    found = []
+    found, over = [], _data.baselines(pd.concat([line.rows for line in plane.lines]))
     for row in known[inside].to_dict("records"):
-        a, b = (Contender(row[f"{s}_implementation"], row[f"{s}_backend"], int(row[f"{s}_threads"])) for s in "ab")
+        a, b = (contender_of(row, side) for side in ("a_", "b_"))
         above = str(row["faster_above"])
         upper, lower = (b, a) if above == "b" else (a, b)
         size, low, high = (float(row[name]) for name in ("size", "size_low", "size_high"))
-        found.append(DrawnCrossover(upper, lower, size, low, high, ordered=bool(above)))
+        found.append(DrawnCrossover(upper, lower, size, low, high, ordered=bool(above), baselines=over))
     return sorted(found, key=lambda each: each.rank)
 
 
@@ -152,7 +156,7 @@ def _height(plane: Plane, found: DrawnCrossover) -> float:
 
 
 def _words(found: DrawnCrossover, scene: Scene, frame: Frame) -> str:
-    """Return one line: who overtakes whom, at which size, with its interval if there is room; long names are clipped."""
+    """Return one line: who overtakes whom, at which size, with its interval if there is room."""
     where = f"at {significant(found.size)}"
     interval = f" [{significant(found.low)} … {significant(found.high)}]" if found.has_interval else ""
     parts = _parts(found, scene, where + interval)

@@ -83,13 +83,14 @@ def _limit_words(limits: list[list[TimeLimit]]) -> str:
 
 def _limits(plane: Plane, peaks: list[Peak]) -> list[TimeLimit]:
     """Return two limits for each device on which a line of the panel was measured, if its peaks were."""
-    work = [_data.step_work(plane.fixed | {"workload": plane.workload, plane.axis: size}) for size in plane.sizes]
+    work = [_data.step_work(plane.case(plane.lines[0].contender, size)) for size in plane.sizes]
     flops, moved = np.array(work).T
     found = []
     places = [(str(line.rows["device"].iloc[0]), line.contender.threads) for line in plane.lines]
     for number, device in enumerate(dict.fromkeys(name for name, _ in places)):
         threads = {count for name, count in places if name == device}
-        best = ceilings(peaks, device, plane.fixed["dtype"], plane.fixed["precision"], threads)
+        here = next(line for line in plane.lines if str(line.rows["device"].iloc[0]) == device)
+        best = ceilings(peaks, plane.case(here.contender, plane.sizes[0]), threads)
         if best is None:
             continue
         by_arithmetic, by_memory = _lines.ceiling_words(best, len(threads) > 1)
