@@ -83,7 +83,7 @@ def test_every_measured_case_has_its_own_numbers(measured: list[SummaryRow], wid
         assert f" {duration(row.median_seconds)} " in joined(text)
     assert joined(text).count(" baseline ") >= 2
     for name in ("torch_custom_function", "tf_static_graph"):
-        (row,) = (row for row in rows if row.implementation == name)
+        (row,) = (row for row in rows if row.case.implementation == name)
         assert f" {factor(row.speedup)}" in joined(text)
 
 
@@ -102,7 +102,7 @@ def test_a_wide_table_has_phases_tax_and_intervals(measured: list[SummaryRow], s
     text = screen(measured)
     (line,) = (line for line in text.splitlines() if line.startswith("torch_custom_function"))
     values = {
-        row.phase: row for row in measured if row.implementation == "torch_custom_function" and row.median_seconds
+        row.phase: row for row in measured if row.case.implementation == "torch_custom_function" and row.median_seconds
     }
     step = values["step"]
     assert re.split(r" {2,}", line.strip()) == [
@@ -122,7 +122,7 @@ def test_a_fused_case_shows_shares_and_says_where_they_are_from(measured: list[S
     (line,) = (line for line in text.splitlines() if line.startswith("tf_static_graph"))
     assert line.split()[-7:] == ["~36", "%", "~45", "%", "~18", "%", "-"]
     assert "own profiler" in text
-    without = [row for row in measured if row.implementation != "tf_static_graph"]
+    without = [row for row in measured if row.case.implementation != "tf_static_graph"]
     assert "own profiler" not in screen(without)
 
 
@@ -197,7 +197,7 @@ def test_the_summary_as_json_has_null_for_the_unknown(measured: list[SummaryRow]
     assert (skipped["median_seconds"], skipped["method"], skipped["speedup"]) == (None, None, None)
     step = next(row for row in rows if row["phase"] == "step" and row["implementation"] == "torch_custom_function")
     assert step["median_seconds"] == next(
-        row.median_seconds for row in measured if row.implementation == "torch_custom_function"
+        row.median_seconds for row in measured if row.case.implementation == "torch_custom_function"
     )
     assert (step["method"], step["status"], step["batch"]) == ("whole", "ok", 64)
 
@@ -222,7 +222,7 @@ def test_each_variant_has_a_table_whose_heading_says_what_differs(several: str) 
         for threads in ("1 CPU thread", "2 CPU threads")
         for mode in ("resident-warm", "transferred-warm")
     ]
-    assert several.splitlines()[0].startswith("batch 64, 1000-100-10, float32; Imaginary Processor")
+    assert several.splitlines()[0].startswith("batch 64, d-in 1000, hidden 100, d-out 10, float32; Imaginary Processor")
 
 
 def test_a_table_holds_only_the_cases_of_its_variant(several: str) -> None:
@@ -238,7 +238,9 @@ def test_what_all_cases_share_is_said_once_and_only_where_it_is_unusual(made: An
     made.process(made.plan(mode=Mode.RESIDENT_COLD, precision=Precision.TF32), step=[1.0])
     text = screen(made.summary())
     first = text.splitlines()[0]
-    assert first.startswith("batch 64, 1000-100-10, float32, 2 CPU threads, resident-cold, tf32 precision; ")
+    assert first.startswith(
+        "batch 64, d-in 1000, hidden 100, d-out 10, float32, 2 CPU threads, resident-cold, tf32 precision; "
+    )
     assert "mlp_sgd: no bias, SGD\n" in text
 
 

@@ -125,7 +125,7 @@ def hostile(build: ModuleType, tmp_path: Path) -> Path:
         command=["bench", "run", "--load", "it's a `file`; $(rm -rf).py"],
         machine={"cpu": HOSTILE[0], "cpus_usable": 2, "system": HOSTILE[3], "memory_bytes": None, "governor": None},
         packages={"numpy": HOSTILE[2]},
-        modes={HOSTILE[1]: {HOSTILE[0]: HOSTILE[3]}},
+        facts={HOSTILE[1]: {HOSTILE[0]: HOSTILE[3]}},
         disturbances=[f"odd: {name}" for name in HOSTILE],
         git_revision=HOSTILE[0],
     )

@@ -274,7 +274,7 @@ def test_a_gpu_has_its_name_in_the_facts_and_its_speedups_on_a_card(
         measure(run, run.plan(threads=threads), 1e-3)
         measure(run, run.plan("torch_tensor", "torch-cuda", threads=threads), 2e-4)
         measure(run, run.plan("torch_tensor", "torch-cuda", threads=threads, mode=Mode.TRANSFERRED_WARM), 4e-4)
-    run.samples = [dataclasses.replace(row, device_name=f"Imaginary {row.device}") for row in run.samples]
+    run.samples = [dataclasses.replace(row, device_name=f"Imaginary {row.case.device}") for row in run.samples]
     made = document(finished(run))
     assert (
         dict(made.facts)["Machine"] == "Imaginary Processor 3000 @ 2.80GHz, 2 CPUs, 7.45 GiB, Imaginary cuda, Linux 6.1"
@@ -292,7 +292,7 @@ def test_methods_say_what_the_manifest_says(sample: Path, document: Document) ->
         "65fcbe4d434f530526fd82247db5cb81a09eb025",
         "c090232cc20eac6ba813605892127fce95eda2feefc4c2ebbebce50019c0ca33",
         "openblas 0.3.31.188.0",
-        "batch 64, 1000-100-10, float32, 1 CPU thread",
+        "batch 64, d-in 1000, hidden 100, d-out 10, float32, 1 CPU thread",
         "seed 0",
         "27 rounds",
         "224 processes took 6139 samples",
