@@ -8,26 +8,10 @@ from typing import Literal, TextIO
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table as RichTable
+from rich.table import Table
 from rich.text import Text
 
-from bench.output.document import (
-    MOST_ROWS,
-    Block,
-    Bullets,
-    Code,
-    Commands,
-    FigureBlock,
-    Glossary,
-    Heading,
-    Paragraph,
-    Row,
-    Strong,
-    Table,
-    Words,
-    joined,
-    plain,
-)
+from bench.output import document as doc
 from bench.output.text import one_line, visible
 
 _PLAIN_WIDTH = 140
@@ -46,12 +30,12 @@ def console(stream: TextIO | None = None) -> Console:
     return Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH, highlight=False)
 
 
-def show(blocks: Iterable[Block]) -> None:
+def show(blocks: Iterable[doc.Block]) -> None:
     """Print blocks on standard output. A line that must stay whole may be longer than the terminal is wide."""
     console().print(render(blocks), crop=False)
 
 
-def render(blocks: Iterable[Block]) -> RenderableType:
+def render(blocks: Iterable[doc.Block]) -> RenderableType:
     """Return blocks as something that Rich prints."""
     return _Shown(tuple(blocks))
 
@@ -59,47 +43,47 @@ def render(blocks: Iterable[Block]) -> RenderableType:
 class _Shown:
     """Blocks with an empty line between them."""
 
-    def __init__(self, blocks: Sequence[Block]) -> None:
+    def __init__(self, blocks: Sequence[doc.Block]) -> None:
         self._blocks = blocks
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        before: Block | None = None
+        before: doc.Block | None = None
         for block in self._blocks:
-            if before is not None and not isinstance(before, Heading):
+            if before is not None and not isinstance(before, doc.Heading):
                 yield Text()
             yield Group(*_lines(block, options.max_width))
             before = block
 
 
-def _lines(block: Block, width: int) -> Iterator[RenderableType]:
+def _lines(block: doc.Block, width: int) -> Iterator[RenderableType]:
     """Yield what shows a block."""
     match block:
-        case Paragraph(words):
+        case doc.Paragraph(words):
             yield _text(words)
-        case Heading(text):
+        case doc.Heading(text):
             yield Text(one_line(text), style="bold")
-        case Bullets(items):
+        case doc.Bullets(items):
             yield from map(_text, items)
-        case Glossary(items):
+        case doc.Glossary(items):
             room = max(cell_len(name) for name, _ in items)
             for name, words in items:
-                yield _whole_line(name.ljust(room + _GAP) + plain(words))
-        case Commands(lines):
+                yield _whole_line(name.ljust(room + _GAP) + doc.plain(words))
+        case doc.Commands(lines):
             yield from map(_whole_line, lines)
-        case Table():
+        case doc.Table():
             yield from _table(block, width)
-        case FigureBlock():
+        case doc.FigureBlock():
             yield Text(one_line(block.title), style="bold")
             yield Text(one_line(block.alt))
 
 
-def _text(words: Words) -> Text:
+def _text(words: doc.Words) -> Text:
     found = Text()
     for word in words:
-        if isinstance(word, Strong):
+        if isinstance(word, doc.Strong):
             found.append(one_line(word.text), style="bold")
         else:
-            found.append(one_line(f"`{word.text}`" if isinstance(word, Code) else word))
+            found.append(one_line(f"`{word.text}`" if isinstance(word, doc.Code) else word))
     return found
 
 
@@ -108,24 +92,24 @@ def _whole_line(line: str) -> Text:
     return Text(visible(line), no_wrap=True, overflow="ignore")
 
 
-def _table(table: Table, width: int) -> Iterator[RenderableType]:
+def _table(table: doc.Table, width: int) -> Iterator[RenderableType]:
     """Yield a table, each group under its own title; the end of a long one that stands in a file is left out."""
     places = _fitting(table, width)
-    room = MOST_ROWS if table.file else len(table.rows)
+    room = doc.MOST_ROWS if table.file else len(table.rows)
     for number, group in enumerate(table.groups):
         if number and room <= 0:
             break
         if number:
             yield Text()
-        if title := joined([part for part in (table.caption, (group.title,)) if any(part)], ", "):
+        if title := doc.joined([part for part in (table.caption, (group.title,)) if any(part)], ", "):
             yield Text(_text(title).plain, style="bold")
         yield _rows(table, group.rows[: max(room, 0)], places)
         room -= len(group.rows)
     if table.file and table.folded:
-        yield Text(f"{len(table.rows) - MOST_ROWS} more rows are in {table.file}.")
+        yield Text(f"{len(table.rows) - doc.MOST_ROWS} more rows are in {table.file}.")
 
 
-def _fitting(table: Table, width: int) -> list[int]:
+def _fitting(table: doc.Table, width: int) -> list[int]:
     """Return the places of the columns to show: the most dispensable ones go until the others fit."""
     places = list(range(len(table.heads)))
     while True:
@@ -136,13 +120,13 @@ def _fitting(table: Table, width: int) -> list[int]:
         places = [place for place in places if table.heads[place].spare < most]
 
 
-def _least(table: Table, place: int) -> int:
+def _least(table: doc.Table, place: int) -> int:
     letters = table.letters(place, cell_len)
     return min(letters, _LEAST_WRAPPED) if table.heads[place].wraps else letters
 
 
-def _rows(table: Table, rows: Sequence[Row], places: Sequence[int]) -> RichTable:
-    made = RichTable(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+def _rows(table: doc.Table, rows: Sequence[doc.Row], places: Sequence[int]) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
     for head in (table.heads[place] for place in places):
         side: Literal["left", "right"] = "right" if head.right else "left"
         made.add_column(Text(one_line(head.name)), justify=side, no_wrap=not head.wraps, overflow="fold")

@@ -180,6 +180,7 @@ def test_flags_are_counted_and_most_of_them_is_a_warning(
     ]
     made = document(finished(run, ended_by="precision"))
     assert "Most samples were disturbed (70 of 70)" in plain(made.warnings[0])
+    assert "the kernel took a CPU away" in cells(tables(made)["flags"])[0][2]
     rows = {row.cells[0].text: row.cells[1].raw for row in tables(made)["flags"].rows}
     assert rows == {"preempted": (70,), "pressure": (70,), "stolen": (126,)}
 
