@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from bench.data.run import StoredRun
 from bench.data.schema import SCHEMA_VERSION
 from bench.data.store import read_manifest, read_processes, read_samples, read_summary
 
@@ -113,7 +114,7 @@ def test_a_run_over_all_frameworks_writes_tables_and_figures(tmp_path: Path) -> 
     assert set(summary["status"]) == {"ok"}
     assert summary["verified"].all()
     assert set(summary[summary["implementation"] == "tf_static_graph"]["method"]) == {"whole", "profiled"}
-    assert set(summary[summary["implementation"] == "torch_dynamic"]["depth"].dropna()) == {0, 1, 2, 3}
+    assert set(summary[summary["implementation"] == "torch_dynamic"]["variant"].dropna()) == {0, 1, 2, 3}
     samples, processes = read_samples(out), read_processes(out)
     assert (samples["seconds"] > 0).all()
     assert (samples["phase"] == "first_step").sum() == 5
@@ -242,7 +243,7 @@ def test_each_kind_of_trouble_costs_its_own_row_and_shows_in_the_exit_status(wri
     assert steps.loc["phases", "reason"].startswith("The stages of a step cover forward, update")
     assert steps.loc["fine", "status"] == "ok"
     assert steps.loc["fine", "speedup"] > 0
-    assert set(read_samples(out)["implementation"]) == {"fine", "numpy_manual"}  # nothing wrong was timed
+    assert set(StoredRun(out).joined["implementation"]) == {"fine", "numpy_manual"}  # nothing wrong was timed
 
 
 # --- devices, modes and threads -----------------------------------------------------------------------------------
@@ -289,8 +290,8 @@ def test_a_backend_from_a_file_is_listed_measured_and_summarised(write: Write, t
     assert set(summary["device"]) == {"fakecpu"}
     assert set(summary["status"]) == {"ok"}
     assert set(summary["mode"]) == {"resident-warm", "transferred-warm"}
-    assert set(read_samples(out)["device_name"]) == {"Imaginary Device 1"}
-    assert read_manifest(out).modes == {"numpy-fakecpu": {"precision": "full"}}
+    assert set(read_processes(out)["device_name"]) == {"Imaginary Device 1"}
+    assert read_manifest(out).facts == {"numpy-fakecpu": {"precision": "full"}}
     assert read_manifest(out).peaks == [], "it offers nothing to measure a peak with"
     again = bench("run", "--resume", out)
     assert again.returncode == 0, again.stderr
@@ -388,8 +389,8 @@ def test_an_unfinished_run_says_how_to_finish_it(good_run: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("value", ["0", "-1%", "200%", "tight"])
-def test_a_precision_that_is_no_share_says_how_to_write_one(value: str) -> None:
-    assert "write 2% or 0.02" in one_error(bench("run", "--precision", value), 2)
+def test_an_interval_that_is_no_share_says_how_to_write_one(value: str) -> None:
+    assert "write 2% or 0.02" in one_error(bench("run", "--within", value), 2)
 
 
 @pytest.mark.parametrize("value", ["0", "-1s", "soon", "5 parsecs"])
@@ -454,14 +455,18 @@ def _not_csv(path: Path) -> None:
     path.write_bytes(bytes(range(256)) * 10)
 
 
-@pytest.mark.parametrize("name", ["summary.csv", "samples.csv", "processes.csv"])
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    ("name", "damage", "message"),
     [
-        (_truncate, "is cut off"),
-        (_other_version, "schema version 999"),
-        (_not_csv, "first line does not name the columns"),
-        (Path.unlink, "cannot be read"),
+        (name, damage, message)
+        for name in ("summary.csv", "samples.csv", "processes.csv")
+        for damage, message in (
+            (_truncate, "is cut off"),
+            (_other_version, "schema version 999"),
+            (_not_csv, "first line does not name the columns"),
+            (Path.unlink, "cannot be read"),
+        )
+        if (name, damage) != ("samples.csv", _other_version)  # its version is that of processes.csv
     ],
 )
 def test_a_damaged_file_is_named_and_nothing_is_written(
@@ -570,7 +575,7 @@ def test_a_traceback_is_shown_only_when_it_is_asked_for() -> None:
 
 def test_a_run_that_is_sure_enough_stops_before_its_budget(tmp_path: Path) -> None:
     out = tmp_path / "r"
-    arguments = ["run", "-i", "numpy_manual", *SMALL, "--precision", "99%", "--no-figures", "--out", out]
+    arguments = ["run", "-i", "numpy_manual", *SMALL, "--within", "99%", "--no-figures", "--out", out]
     done = bench(*arguments, "--budget", "140s")
     assert done.returncode == 0, done.stderr
     assert read_manifest(out).ended_by == "precision"

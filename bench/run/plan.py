@@ -9,13 +9,13 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from bench.data.manifest import PlannedCase
+from bench.data.manifest import PlannedCase, WorkloadFacts
 from bench.errors import DeviceAbsentError, UsageError, nearest
 from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
 from bench.model.case import Case, Mode
 from bench.model.device import Backend, Precision
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import SIZES, Dtype, Problem
 from bench.model.registry import Implementation, Registry
 from bench.model.workload import WORKLOADS, find_workload
 from bench.run.memory import too_large
@@ -169,6 +169,14 @@ def plan_sweep(
         )
         planned |= {item.case: item for item in some}
     return tuple(planned.values())
+
+
+def workload_facts(planned: Iterable[Planned]) -> dict[str, WorkloadFacts]:
+    """Give what a stored run must know of the workloads of its cases, by name."""
+    return {
+        item.name: WorkloadFacts(title=item.title, baseline=item.baseline, sizes=list(SIZES))
+        for item in {each.case.workload: each.implementation.workload for each in planned}.values()
+    }
 
 
 def round_order(cases: Sequence[Planned], seed: int, number: int) -> tuple[Planned, ...]:

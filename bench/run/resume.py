@@ -14,6 +14,7 @@ from bench.data.run import cases_by_process
 from bench.data.schema import Status
 from bench.data.store import PROCESSES, read_processes, read_samples
 from bench.errors import DataFormatError, UsageError
+from bench.model.backends import BACKENDS
 from bench.model.case import Case
 from bench.model.registry import Registry
 from bench.run.plan import Planned
@@ -53,17 +54,20 @@ def check_same(manifest: Manifest, here: Manifest, folder: Path) -> None:
 
 
 def planned_of(manifest: Manifest, registry: Registry) -> tuple[Planned, ...]:
-    """The run's cases as they were planned."""
+    """Make the run's cases as they were planned.
+
+    Raises:
+        UsageError: an implementation is gone.
+        DataFormatError: a case makes no sense, or its backend is gone.
+    """
+    found = []
     try:
-        return tuple(
-            Planned(
-                Case.from_columns(item.columns, manifest.seed),
-                registry[str(item.columns["implementation"])],
-                item.skipped,
-                item.added,
-            )
-            for item in manifest.cases
-        )
+        for item in manifest.cases:
+            case = Case.from_columns(item.columns, manifest.seed)
+            if case.backend not in BACKENDS:
+                raise KeyError(case.backend)
+            found.append(Planned(case, registry[case.implementation], item.skipped, item.added))
+        return tuple(found)
     except (KeyError, ValueError) as error:
         raise DataFormatError(
             f"The manifest of run {manifest.run_id} has a case that makes no sense: {error}."

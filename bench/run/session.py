@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import __version__
-from bench.data.manifest import Manifest, WorkloadFacts
+from bench.data.manifest import Manifest
 from bench.data.repair import repair
 from bench.data.schema import Status, SummaryRow
 from bench.data.store import RunStore, is_older, read_manifest
@@ -27,11 +27,11 @@ from bench.machine.environment import (
 )
 from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
-from bench.model.problem import SIZES, Problem
+from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case
 from bench.run.doctor import Report, examine
-from bench.run.plan import Planned, check_devices, choose, plan_cases
+from bench.run.plan import Planned, check_devices, choose, plan_cases, workload_facts
 from bench.run.pool import Pool
 from bench.run.prove import Proof, prove
 from bench.run.refine import Refinement
@@ -169,10 +169,7 @@ def _manifest(
         constraints_sha256=constraints_sha256(),
         disturbances=[finding.sentence for finding in machine_findings() if finding.disturbs],
         cases=[item.for_manifest() for item in planned],
-        workloads={
-            item.name: WorkloadFacts(title=item.title, baseline=item.baseline, sizes=list(SIZES))
-            for item in {item.case.workload: item.implementation.workload for item in planned}.values()
-        },
+        workloads=workload_facts(planned),
     )
 
 

@@ -72,27 +72,16 @@ def measure(folder: Path) -> dict[str, Any]:
 
 def make_run(folder: Path, count: int) -> None:
     """A run of `count` samples: five implementations at five sizes, processes of 200 samples."""
-    from bench.data.manifest import Manifest, Peak, PlannedCase
-    from bench.data.schema import (
-        CASE_KEY,
-        ProcessRow,
-        SampleRow,
-        Status,
-        case_columns,
-    )
+    from bench.data.manifest import Manifest, Peak
+    from bench.data.schema import ProcessRow, SampleRow, Status, columns_of
     from bench.data.store import PROCESSES, SAMPLES, RunStore, to_csv
-    from bench.model.backends import BACKENDS
-    from bench.model.case import Case
+    from bench.model.axis import Axis
     from bench.model.problem import Problem
+    from bench.model.registry import discover
+    from bench.run.plan import choose, plan_sweep, workload_facts
 
-    names = {"numpy_manual": "numpy", "tf_static_graph": "tf-graph"}
-    names |= dict.fromkeys(("torch_tensor", "torch_autograd", "torch_custom_function"), "torch-cpu")
-    cases = [
-        Case(name, "mlp_sgd", backend, BACKENDS[backend].framework, "cpu", Problem(hidden=hidden), 2)
-        for hidden in HIDDEN
-        for name, backend in names.items()
-    ]
-    columns = [case_columns(folder.name, case) for case in cases]
+    names = ("numpy_manual", "tf_static_graph", "torch_tensor", "torch_autograd", "torch_custom_function")
+    planned = plan_sweep(choose(discover(), names), Problem(), [Axis("hidden", HIDDEN)], [2], ["cpu"])
     peak = {"device": "cpu", "dtype": "float32", "threads": 2, "precision": "full", "matmul_size": 1024}
     manifest = Manifest(
         run_id=folder.name,
@@ -105,39 +94,43 @@ def make_run(folder: Path, count: int) -> None:
         machine={"cpu": "none"},
         packages={},
         peaks=[Peak(**peak, backend="numpy", gflops=1e5, gigabytes_per_second=10.0, copy_bytes=1 << 26)],
-        cases=[PlannedCase(columns={name: each[name] for name in CASE_KEY}) for each in columns],
+        cases=[item.for_manifest() for item in planned],
+        workloads=workload_facts(planned),
     )
     RunStore.create(folder, manifest)
     generator = np.random.default_rng(0)
     order = np.arange(count)
     process = order // SAMPLES_A_PROCESS
-    which = process % len(cases)
-    frame = pd.DataFrame(columns).iloc[which].reset_index(drop=True)
+    which = process % len(planned)
     phase = order % SAMPLES_A_PROCESS % len(PHASES)
     level = np.array([1.0, 0.4, 0.4, 0.2])[phase] * (1e-4 + 1e-6 * np.repeat(HIDDEN, len(names))[which])
     iterations = 10
-    frame = frame.assign(
-        device_name="none",
-        phase=np.array(PHASES)[phase],
-        method=np.where(phase == 0, "whole", "staged"),
-        clock="host",
-        round=process // len(cases),
-        process=process,
-        sample=order % SAMPLES_A_PROCESS // len(PHASES),
-        iterations=iterations,
-        seconds=iterations * level * generator.lognormal(0, 0.1, count),
-        depth="",
-        flags=np.where(generator.random(count) < 0.1, "preempted", ""),
-    )
-    frame.to_csv(folder / SAMPLES, index=False)
+    samples = {
+        "process": process,
+        "turn": order % SAMPLES_A_PROCESS // len(PHASES),
+        "phase": np.array(PHASES)[phase],
+        "method": np.where(phase == 0, "whole", "staged"),
+        "clock": "host",
+        "iterations": iterations,
+        "seconds": iterations * level * generator.lognormal(0, 0.1, count),
+        "variant": "",
+        "flags": np.where(generator.random(count) < 0.1, "preempted", ""),
+    }
+    header = [column.name for column in columns_of(SampleRow)]
+    pd.DataFrame(samples)[header].to_csv(folder / SAMPLES, index=False)
     rows = [
         ProcessRow(
-            **columns[number % len(cases)], round=number // len(cases), process=number, status=Status.OK, verified=True
+            run_id=folder.name,
+            case=planned[number % len(planned)].case,
+            device_name="none",
+            round=number // len(planned),
+            process=number,
+            status=Status.OK,
+            verified=True,
         )
         for number in range(int(process[-1]) + 1)
     ]
     (folder / PROCESSES).write_text(to_csv(ProcessRow, rows), encoding="utf-8")
-    assert list(pd.read_csv(folder / SAMPLES, nrows=1).columns) == list(SampleRow.__dataclass_fields__)  # noqa: S101
 
 
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 import pytest
 
-from bench.data.store import read_pairs
+from bench.data.store import PAIRS
 
 Quick = tuple[str, ...]
 
@@ -55,7 +56,7 @@ def test_a_slowdown_between_two_revisions_is_found_and_its_phase_named_first(
     assert case["changed"][0]["phase"] == "backward"
     assert case["changed"][0]["seconds"] > 100e-6  # 150 µs were planted
     assert f"A is base ({repository.git('rev-parse', 'base')[:9]}), B is slow (" in done.stdout
-    frame = read_pairs(out)
+    frame = pd.read_csv(out / PAIRS)
     assert set(frame["side"]) == {"A", "B"}
     assert frame.groupby("stage")["pair"].nunique().to_dict() == {1: 7, 2: 7}
 

@@ -36,34 +36,34 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Co
 
 def test_every_combination_is_a_case(swept: Any) -> None:
     rows = read_summary(swept[0])
-    steps = rows[(rows["phase"] == "step") & rows["depth"].isna()]
-    assert sorted(set(zip(steps["implementation"], steps["hidden"], steps["dtype"], strict=True))) == sorted(
+    steps = rows[(rows["phase"] == "step") & rows["variant"].isna()]
+    assert sorted(set(zip(steps["implementation"], steps["size.hidden"], steps["dtype"], strict=True))) == sorted(
         (name, hidden, dtype)
         for name in ("numpy_manual", "torch_tensor")
         for hidden in (8, 16, 99999999)
         for dtype in ("float32", "float64")
     )
-    assert set(steps[steps["hidden"] < 100]["status"]) == {"ok"}
-    assert steps[steps["hidden"] < 100]["speedup"].notna().all()
+    assert set(steps[steps["size.hidden"] < 100]["status"]) == {"ok"}
+    assert steps[steps["size.hidden"] < 100]["speedup"].notna().all()
 
 
 def test_what_is_too_large_is_a_row_with_the_reason_and_was_never_started(swept: Any) -> None:
     rows = read_summary(swept[0])
-    large = rows[rows["hidden"] == 99999999]
+    large = rows[rows["size.hidden"] == 99999999]
     assert len(large) == 4
     assert set(large["status"]) == {"skipped"}
     assert large["reason"].str.contains("GiB to be verified, and this machine has").all()
-    assert 99999999 not in set(read_processes(swept[0])["hidden"])
+    assert 99999999 not in set(read_processes(swept[0])["size.hidden"])
     assert "choose smaller sizes" in " ".join(swept[1].stdout.split())
 
 
 def test_the_manifest_knows_the_axes_and_crossovers_have_their_file(swept: Any) -> None:
     manifest = read_manifest(swept[0])
-    assert manifest.axes == {"hidden": [8, 16, 99999999], "dtype": ["float32", "float64"]}
+    assert manifest.axes == {"size.hidden": [8, 16, 99999999], "dtype": ["float32", "float64"]}
     assert manifest.crossover_within is None  # --rounds asks for so many, and no refinement
     rows = read_crossovers(swept[0])
     assert sorted(rows["dtype"]) == ["float32", "float64"]
-    assert set(rows["axis"]) == {"hidden"}
+    assert set(rows["axis"]) == {"size.hidden"}
     assert set(rows["smallest"]) == {8}
     assert set(rows["largest"]) == {16}
 
@@ -168,6 +168,6 @@ def test_an_interrupted_sweep_is_finished_and_json_is_all_of_standard_output(tmp
     before = len(read_processes(out))
     again = bench("--resume", out, "--budget", "12s", "--no-figures", "--json")
     assert again.returncode == 0, again.stderr
-    assert {row["hidden"] for row in json.loads(again.stdout)} == {8, 16}
+    assert {row["size.hidden"] for row in json.loads(again.stdout)} == {8, 16}
     assert len(read_processes(out)) > before
     assert read_manifest(out).crossover_within == 0.1

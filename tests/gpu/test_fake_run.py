@@ -16,7 +16,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench.data.store import read_manifest, read_processes, read_samples, read_summary
+from bench.data.run import StoredRun
+from bench.data.store import read_manifest, read_processes, read_summary
 from bench.model.registry import discover
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +85,7 @@ def test_every_case_is_right_and_has_all_its_rows(gpu: pd.DataFrame) -> None:
             mine = gpu[(gpu["implementation"] == name) & (gpu["mode"] == mode)]
             device = mine[mine["clock"] == "device"]
             assert sorted(device["phase"]) == ["backward", "forward", "step", "update"]
-            whole = one(mine[mine["depth"].isna()], clock="host", phase="step")
+            whole = one(mine[mine["variant"].isna()], clock="host", phase="step")
             assert whole["speedup"] > 0
             assert whole["baseline"] in BASELINES
             assert 0 < whole["peak_bytes"] < 100_000, "of the device, where the process holds a hundred million"
@@ -110,12 +111,12 @@ def test_its_times_are_those_of_the_model(gpu: pd.DataFrame) -> None:
 
 
 def test_its_samples_are_held_and_its_errors_are_those_of_the_cpu(run: Path) -> None:
-    samples, processes = read_samples(run), read_processes(run)
+    samples, processes = StoredRun(run).joined, read_processes(run)
     mine = samples[(samples["backend"] == "torch-fakegpu") & (samples["clock"] == "device")]
     assert len(mine) >= 2 * 5 * len(TORCH)
     of_host = {"preempted", "stolen", "pressure", "unsettled"}  # those are this machine's, which is not made up
     assert {flag for flags in mine["flags"] for flag in flags.split()} <= of_host
-    assert set(samples["device_name"][samples["backend"] == "torch-fakegpu"]) == {"a GPU that is not there"}
+    assert set(processes["device_name"][processes["backend"] == "torch-fakegpu"]) == {"a GPU that is not there"}
     for name in TORCH:
         rows = processes[processes["implementation"] == name]
         (cpu,) = rows[rows["backend"] == "torch-cpu"].itertuples()

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.data.store import read_manifest, read_samples, read_summary
+from bench.data.run import StoredRun
+from bench.data.store import read_manifest, read_summary
 from bench.model.registry import discover
 
 pytestmark = [
@@ -68,8 +69,8 @@ def test_every_implementation_is_right_and_timed(run: Path) -> None:
 
 def test_the_device_is_never_busy_for_longer_than_the_host_waits(run: Path) -> None:
     """A whole step by events is work alone; by the host's clock it is the same work, and asking and waiting for it."""
-    samples = read_samples(run)
-    samples = samples[(samples["phase"] == "step") & samples["depth"].isna()]
+    samples = StoredRun(run).joined
+    samples = samples[(samples["phase"] == "step") & samples["variant"].isna()]
     samples = samples[~samples["flags"].str.contains("launch_bound")]
     cases = [samples[column] for column in ("implementation", "mode", "clock")]
     each = (samples["seconds"] / samples["iterations"]).groupby(cases)

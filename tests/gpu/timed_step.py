@@ -25,7 +25,7 @@ POLICY = Policy(
     max_samples=3,
     warmup_min_seconds=1e-3,
     warmup_max_seconds=1e-2,
-    depth_cycles=1,
+    variant_cycles=1,
     device_samples=2,
     device_sample_seconds=0.1e-3,
 )
@@ -60,8 +60,8 @@ class Setup:
 
     def measured(self, policy: Policy = POLICY) -> Measurement:
         """By the real code, from warm-up to the last sample."""
-        depths, steps = self.data.depths, PROBLEM.steps
-        return measure(self.rig, resolution=1, steps=steps, depths=depths, cycle=self.cycle, policy=policy)
+        variants, steps = self.data.depths, PROBLEM.steps
+        return measure(self.rig, resolution=1, steps=steps, variants=variants, cycle=self.cycle, policy=policy)
 
     def kernels_of(self, sample: Sample) -> float:
         """How many kernels a sample ran."""
@@ -86,7 +86,7 @@ class Setup:
         """What of a measurement is not as the model has it: nothing, if the timing code is right."""
         wrong = set()
         for sample in found.samples:
-            if sample.depth is not None:
+            if sample.variant is not None:
                 continue
             kernels = self.kernels_of(sample)
             if sample.clock == "device":

@@ -17,7 +17,7 @@ from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.oracle.verify import Verification
 from bench.run.pairs import PairCase
-from bench.run.plan import Planned, choose, plan_cases
+from bench.run.plan import Planned, choose, plan_cases, workload_facts
 from bench.run.runner import Limits, Runner
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
@@ -133,6 +133,7 @@ def make(tmp_path: Path) -> Callable[..., Bench]:
             machine={"cpu": "a CPU"},
             packages={},
             cases=[item.for_manifest() for item in planned],
+            workloads=workload_facts(planned),
         )
         folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
         store = RunStore.create(folder, manifest)

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis.rule import Criteria, Verdict
-from bench.data.store import create_pairs, read_pairs
+from bench.data.store import PAIRS, create_pairs
 from bench.errors import ChildError
 from bench.model.step import Phase
 from bench.run import asking
@@ -71,7 +71,7 @@ def measured(tmp_path: Path) -> Callable[[], dict[tuple[str, int], int]]:
     """How many pairs of each implementation and stage are on disk."""
 
     def count() -> dict[tuple[str, int], int]:
-        frame = read_pairs(tmp_path / "found")
+        frame = pd.read_csv(tmp_path / "found" / PAIRS)
         return frame.groupby(["implementation", "stage"])["pair"].nunique().to_dict()
 
     return count
@@ -299,7 +299,7 @@ def test_a_phase_that_the_clock_cannot_see_is_invalid_and_not_a_crash(arena: Any
 def test_pairs_csv_holds_every_batch_as_it_was_taken(arena: Any, decide: Decide, tmp_path: Path) -> None:
     arena.factor = faster
     decide(Volume(7, 7))
-    frame = read_pairs(tmp_path / "found")
+    frame = pd.read_csv(tmp_path / "found" / PAIRS)
     assert list(frame.columns[:3]) == ["schema_version", "run_id", "implementation"]
     assert set(frame["run_id"]) == {"found"}
     assert set(frame["stage"]) == {1}
@@ -317,7 +317,7 @@ def test_the_rows_tell_two_implementations_apart(pair_cases: tuple[PairCase, ...
     both = replace(pair_cases[0], b=pair_cases[1].b)
     batches = {B: Batched({"step": 3e9}, {"step": 4e9}), A: Batched({"step": 1e9}, {"step": 2e9})}
     rows = rows_of_pair("r", both, 2, 4, Pair((batches,), 1.0))
-    found = [(row.side, row.turn, row.implementation, row.minimum_seconds, row.median_seconds) for row in rows]
+    found = [(row.side, row.turn, row.case.implementation, row.minimum_seconds, row.median_seconds) for row in rows]
     assert found == [(B, 0, "numpy_adam", 3.0, 4.0), (A, 1, "numpy_manual", 1.0, 2.0)]
     assert {(row.run_id, row.stage, row.pair, row.round, row.phase) for row in rows} == {("r", 2, 4, 0, "step")}
 
@@ -326,7 +326,7 @@ def test_times_are_medians_over_pairs_of_medians_over_rounds(arena: Any, decide:
     arena.factor = faster
     arena.noise = 0.3
     (found,) = decide(criteria=Criteria(tolerance=0.5))
-    frame = read_pairs(tmp_path / "found")
+    frame = pd.read_csv(tmp_path / "found" / PAIRS)
     steps = frame[(frame["side"] == B) & (frame["phase"] == "step") & (frame["stage"] == found.stage)]
     expected = np.median(steps.groupby("pair")["minimum_seconds"].median())
     assert found.seconds_b == pytest.approx(expected, rel=1e-12)

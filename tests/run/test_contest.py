@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
-from bench.data.store import read_pairs
+from bench.data.store import PAIRS
 from bench.errors import StorageError
 from bench.model.registry import Registry
 from bench.run import contest
@@ -137,7 +138,7 @@ def test_verdicts_and_pairs_are_left_in_the_folder(arena: Any, compare: Compare,
     (case,) = told["cases"]
     assert case["changed"][0]["phase"] == "backward"
     assert case["verdict"]["columns"][0]["evidence"][0]["statistic"] == "minimum"
-    assert set(read_pairs(tmp_path / "out")["run_id"]) == {"out"}
+    assert set(pd.read_csv(tmp_path / "out" / PAIRS)["run_id"]) == {"out"}
 
 
 def test_a_folder_in_use_is_refused_before_anything_is_started(
@@ -159,7 +160,7 @@ def test_without_a_folder_it_makes_one_below_results(
     found = compare(out=None)
     assert found.folder.parts[0] == "results"
     assert found.folder.name.startswith("ab-")
-    assert set(read_pairs(found.folder)["run_id"]) == {found.folder.name}
+    assert set(pd.read_csv(found.folder / PAIRS)["run_id"]) == {found.folder.name}
 
 
 def test_the_name_of_a_comparison_sorts_by_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from bench.model.case import Case
 from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.ledger import MIN_ROUNDS, Ledger
-from bench.run.plan import Planned, choose, plan_sweep
+from bench.run.plan import Planned, choose, plan_sweep, workload_facts
 from bench.run.refine import Refinement
 from bench.run.resume import done_so_far, planned_of
 from bench.run.runner import Limits, Runner
@@ -132,7 +132,7 @@ def test_what_is_undecided_comes_after_what_is_found() -> None:
 def sweep(tmp_path: Path, make: Callable[..., Any]) -> Callable[..., Any]:
     """A sweep whose processes answer with invented times; also one that takes up what an earlier one left."""
 
-    def start(folder: Path, limits: Limits, *, again: bool = False, precision: float = 0.1) -> Any:
+    def start(folder: Path, limits: Limits, *, again: bool = False, within: float = 0.1) -> Any:
         double = make(limits).double
 
         def answer(request: Any) -> Any:
@@ -150,12 +150,12 @@ def sweep(tmp_path: Path, make: Callable[..., Any]) -> Callable[..., Any]:
         else:
             items, done = tuple(planned()), None
             manifest = make(limits).runner.manifest
-            manifest.cases = [item.for_manifest() for item in items]
-            manifest.axes, manifest.crossover_within = {"hidden": list(GRID)}, precision
+            manifest.cases, manifest.workloads = [item.for_manifest() for item in items], workload_facts(items)
+            manifest.axes, manifest.crossover_within = {"size.hidden": list(GRID)}, within
             store = RunStore.create(folder, manifest)
         runner = Runner(
             store, manifest, items, double, limits, make(limits).seen, done=done,
-            refinement=Refinement(precision), now=lambda: double.time,
+            refinement=Refinement(within), now=lambda: double.time,
         )  # fmt: skip
         runner.execute()
         runner.finish()
@@ -170,7 +170,7 @@ def _asks_for(request: Any, case: Case) -> bool:
 
 def test_a_sweep_narrows_its_crossover_and_writes_it_down(sweep: Callable[..., Any], tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
-    sweep(folder, Limits(2000, precision=0.9))
+    sweep(folder, Limits(2000, within=0.9))
     (row,) = read_crossovers(folder).to_dict("records")
     assert row["status"] == Crossing.FOUND.value
     assert (row["faster_below"], row["faster_above"]) == ("a", "b")
@@ -181,7 +181,7 @@ def test_a_sweep_narrows_its_crossover_and_writes_it_down(sweep: Callable[..., A
     assert added
     assert manifest.ended_by == "precision"
     summary = read_summary(folder)
-    assert set(summary["hidden"]) == {*GRID, *(int(item.columns["hidden"]) for item in added)}
+    assert set(summary["size.hidden"]) == {*GRID, *(int(item.columns["size.hidden"]) for item in added)}
     assert summary[summary["implementation"] == "torch_tensor"]["speedup"].notna().all()
 
 
@@ -194,20 +194,20 @@ def test_the_budget_ends_a_refinement(sweep: Callable[..., Any], tmp_path: Path)
     double = sweep(folder, CUT_OFF)
     assert read_manifest(folder).ended_by == "budget"
     assert double.time <= CUT_OFF.budget_seconds
-    begun = [item.columns["hidden"] for item in read_manifest(folder).cases if item.added]
+    begun = [item.columns["size.hidden"] for item in read_manifest(folder).cases if item.added]
     processes = read_processes(folder)
-    assert 0 < processes["hidden"].isin(begun).sum() < 2 * MIN_ROUNDS
+    assert 0 < processes["size.hidden"].isin(begun).sum() < 2 * MIN_ROUNDS
 
 
 def test_a_sweep_that_was_cut_off_goes_on_with_the_size_it_had_begun(sweep: Callable[..., Any], tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     sweep(folder, CUT_OFF)
-    begun = {item.columns["hidden"] for item in read_manifest(folder).cases if item.added}
-    missing = 2 * MIN_ROUNDS - read_processes(folder)["hidden"].isin(begun).sum()
-    double = sweep(folder, Limits(4000, precision=0.9), again=True)
+    begun = {item.columns["size.hidden"] for item in read_manifest(folder).cases if item.added}
+    missing = 2 * MIN_ROUNDS - read_processes(folder)["size.hidden"].isin(begun).sum()
+    double = sweep(folder, Limits(4000, within=0.9), again=True)
     # The grid is done: not one of its cases is measured again before the new size has its rounds.
     assert {request.problem.hidden for request in double.asked[:missing]} == begun
     (row,) = read_crossovers(folder).to_dict("records")
     assert (row["size_high"] - row["size_low"]) / 2 / row["size"] <= 0.1
-    counts = read_processes(folder).groupby(["implementation", "hidden", "round"]).size()
+    counts = read_processes(folder).groupby(["implementation", "size.hidden", "round"]).size()
     assert (counts == 1).all()

@@ -9,7 +9,7 @@ import pytest
 
 from bench import Stage, Step
 from bench.data.schema import Method
-from bench.timing.measure import Course, Measurement, WarmUp, calibrate, first_step, measure, warm_up
+from bench.timing.measure import Course, Measurement, WarmUp, first_step, measure, size_sample, warm_up
 from bench.timing.policy import Policy, Sample
 
 
@@ -43,10 +43,10 @@ def test_every_phase_and_the_whole_are_found_exactly(world: Any) -> None:
 def test_samples_keep_their_order_and_alternate_between_whole_and_staged(world: Any) -> None:
     found = measured(world)
     whole = of(found, "step", Method.WHOLE)
-    assert [sample.sample for sample in whole] == list(range(len(whole)))
+    assert [sample.turn for sample in whole] == list(range(len(whole)))
     phases = ["forward", "backward", "update"]
     assert [s.phase for s in found.samples[:16]] == ["step", *phases, *phases, "step"] * 2
-    assert [s.sample for s in found.samples[:8]] == [0] * 4 + [1] * 4
+    assert [s.turn for s in found.samples[:8]] == [0] * 4 + [1] * 4
 
 
 def test_iterations_and_number_of_samples_follow_the_policy(world: Any) -> None:
@@ -72,8 +72,8 @@ def test_iterations_and_number_of_samples_follow_the_policy(world: Any) -> None:
         (0.0, 1, 500, 1, 499),
     ],
 )
-def test_calibration(iteration: float, cycle: int, steps: int, resolution: int, expected: int) -> None:
-    assert calibrate(iteration, cycle, steps, resolution, Policy(sample_seconds=6e-6)) == expected
+def test_the_size_of_a_sample(iteration: float, cycle: int, steps: int, resolution: int, expected: int) -> None:
+    assert size_sample(iteration, cycle, steps, resolution, Policy(sample_seconds=6e-6)) == expected
 
 
 def test_the_clocks_resolution_is_below_a_thousandth_of_a_sample(world: Any) -> None:
@@ -134,15 +134,15 @@ def test_training_starts_over_before_it_leaves_its_course_and_never_inside_a_sam
     assert {sample.nanoseconds / sample.iterations for sample in of(found, "step", Method.WHOLE)} == {600}
 
 
-def test_varying_depths_are_timed_one_by_one_under_their_own_label(world: Any) -> None:
-    depths = (3, 1, 0, 2) * 10
-    world.cost_of_step = lambda index: (1000 * depths[index % len(depths)], 50, 50)
-    found = measured(world, depths=depths, cycle=4, steps=40)
-    single = [sample for sample in found.samples if sample.depth is not None]
-    assert {(s.depth, s.nanoseconds) for s in single} == {(0, 100), (1, 1100), (2, 2100), (3, 3100)}
-    assert [sum(s.depth == depth for s in single) for depth in range(4)] == [Policy.depth_cycles] * 4
-    assert sorted(s.sample for s in single if s.depth == 2) == list(range(Policy.depth_cycles))
-    mixed = [s for s in of(found, "step", Method.WHOLE) if s.depth is None]
+def test_varying_work_is_timed_one_by_one_under_their_own_label(world: Any) -> None:
+    variants = (3, 1, 0, 2) * 10
+    world.cost_of_step = lambda index: (1000 * variants[index % len(variants)], 50, 50)
+    found = measured(world, variants=variants, cycle=4, steps=40)
+    single = [sample for sample in found.samples if sample.variant is not None]
+    assert {(s.variant, s.nanoseconds) for s in single} == {(0, 100), (1, 1100), (2, 2100), (3, 3100)}
+    assert [sum(s.variant == variant for s in single) for variant in range(4)] == [Policy.variant_cycles] * 4
+    assert sorted(s.turn for s in single if s.variant == 2) == list(range(Policy.variant_cycles))
+    mixed = [s for s in of(found, "step", Method.WHOLE) if s.variant is None]
     assert {s.nanoseconds / s.iterations for s in mixed} == {1600}
     assert all(s.iterations % 4 == 0 for s in mixed)
 
@@ -243,7 +243,7 @@ def test_a_device_with_a_clock_gives_samples_of_both_clocks(gpu: Any) -> None:
 
 def test_samples_by_the_device_are_no_more_than_the_policy_allows(gpu: Any) -> None:
     found = measure(gpu.rig(), resolution=1, steps=500, policy=replace(QUICK, process_seconds=0.1, device_samples=3))
-    assert [s.sample for s in on_device(found) if s.phase == "step"] == [0, 1, 2]
+    assert [s.turn for s in on_device(found) if s.phase == "step"] == [0, 1, 2]
     assert len(of(found, "step", Method.WHOLE)) > 10
 
 

@@ -43,7 +43,7 @@ def test_messages_survive_the_wire() -> None:
         warmup=WarmUp(9, False, 1.5),
         samples=(
             Sample("step", Method.WHOLE, 0, 3, 999),
-            Sample("step", Method.WHOLE, 0, 1, 9, depth=2),
+            Sample("step", Method.WHOLE, 0, 1, 9, variant=2),
             Sample("update", Method.BATCHED, 0, 64, 9, clock="device", flags="launch_bound"),
         ),
         peak_bytes=5,

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bench.errors import UsageError
-from bench.model.problem import Problem
-from bench.model.workload import WORKLOADS, find_workload
+from bench.model.problem import Dtype, Problem
+from bench.model.workload import WORKLOADS, Memory, find_workload
 
 
 def test_the_tutorials_learning_rates_hold_at_its_size() -> None:
@@ -33,7 +35,20 @@ def test_an_unknown_workload_suggests_the_nearest() -> None:
 
 def test_matrix_products_of_a_step() -> None:
     assert WORKLOADS["mlp_sgd"].matmuls() == 5
-    assert WORKLOADS["mlp_dynamic"].matmuls() is None
+    assert WORKLOADS["mlp_dynamic"].matmuls() is None, "how many there are varies"
+
+
+def test_memory_of_a_case_is_that_of_its_arrays() -> None:
+    problem = Problem(batch=10, d_in=100, hidden=20, d_out=5)
+    weights = 100 * 20 + 20 * 5
+    activations = 10 * (100 + 4 * 20 + 4 * 5)
+    assert WORKLOADS["mlp_sgd"].memory(problem) == Memory(
+        host=8 * (activations + 24 * weights), device=4 * (activations + 6 * weights)
+    )
+    with_middle = weights + 20 + 5 + 20 * 20 + 20
+    assert WORKLOADS["mlp_dynamic"].memory(problem).device == 4 * (10 * (100 + 4 * 4 * 20 + 4 * 5) + 6 * with_middle)
+    double = replace(problem, dtype=Dtype.FLOAT64)
+    assert WORKLOADS["mlp_sgd"].memory(double).device == 2 * WORKLOADS["mlp_sgd"].memory(problem).device
 
 
 def test_shapes_are_inputs_by_outputs_and_biases_follow_their_weights() -> None:

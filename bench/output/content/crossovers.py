@@ -22,7 +22,7 @@ from bench.output.document import (
     prose,
     table,
 )
-from bench.output.names import VARIANT, counted, spaced, variant_word
+from bench.output.names import counted, spaced, variant_word
 from bench.output.text import interval, significant
 
 if TYPE_CHECKING:
