@@ -81,7 +81,7 @@ for command in (run, verify, sweep, plot, report, explain, doctor, ab, gate, com
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
-    """A polite kill ends a run as Ctrl-C does: what is finished is kept."""
+    """End a run on a polite kill as Ctrl-C does: what is finished is kept."""
     raise KeyboardInterrupt
 
 

@@ -38,7 +38,7 @@ FIRST_PAIRS, LEAST_PAIRS = 10, 7
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options; all but the first only say how."""
+    """Add the options; all but the first only say how."""
     group = parser.getgroup(GROUP, "fail where a training step got slower (stepbench)")
     group.addoption(
         "--bench-gate",
@@ -100,7 +100,7 @@ def _pairs(text: str) -> Any:
 
 
 def _read(kind: click.ParamType[Any], text: str) -> Any:
-    """What the command line of `bench` understands by a text, refused in the same words."""
+    """Read a text as the command line of `bench` does, and refuse it in the same words."""
     import click
 
     try:
@@ -166,14 +166,14 @@ class Gate:
         return sides, cases_of(sides, terms), terms
 
     def names(self) -> list[str]:
-        """The labels of all cases, those that only one side has included; empty before the collection."""
+        """List the labels of all cases, those that only one side has included; empty before the collection."""
         if self._asked is None:
             return []
         cases = self._asked[1]
         return [*(case.label for case in cases.cases), *cases.unmatched]
 
     def decided(self, item: GateItem) -> Decided:
-        """The verdict of a test's case. The first that asks has all chosen cases measured, and nobody measures again.
+        """Give the verdict of a test's case. The first that asks has all chosen cases measured, and nobody measures again.
 
         Raises:
             StepbenchError: the comparison could not be made; for every test that asks.
@@ -233,7 +233,7 @@ class GateCollector(pytest.Collector):
         self._gate = gate
 
     def collect(self) -> list[pytest.Item]:
-        """A test for each case."""
+        """Make a test for each case."""
         return [GateItem.from_parent(self, name=name, gate=self._gate) for name in self._gate.names()]
 
 
@@ -267,7 +267,7 @@ class GateItem(pytest.Item):
 
 
 def _explained(case: Decided) -> str:
-    """What the verdict is, in which phases, and why; then the same of all that was timed."""
+    """Tell the verdict, in which phases, and why; then the same of all that was timed."""
     from bench.output.content.verdicts import where
 
     verdict, slower = case.verdict, where(case)
@@ -277,5 +277,5 @@ def _explained(case: Decided) -> str:
 
 
 def _in_our_words(text: str) -> str:
-    """A message that names an option of `bench gate`, with the name that the option has here."""
+    """Reword a message that names an option of `bench gate` with the name that the option has here."""
     return re.sub(r"--(load|budget|pairs|tolerance)\b", r"--bench-gate-\1", text)

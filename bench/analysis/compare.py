@@ -18,7 +18,7 @@ from bench.stats.estimates import Estimate, median_estimate, unpaired_ratio_esti
 
 
 def differences(a: Manifest, b: Manifest) -> list[str]:
-    """What differs between two runs' machines and packages, by name: a ratio may be due to any of it."""
+    """Name what differs between two runs' machines and packages: a ratio may be due to any of it."""
     here, there = identity(a.machine), identity(b.machine)
     found = [f"{name}: {here[name]} / {there[name]}" for name in here if here[name] != there[name]]
     if a.stepbench != b.stepbench:
@@ -32,7 +32,7 @@ def _told(absent: str, a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
 
 
 def incomparable(a: StoredRun, b: StoredRun) -> list[str]:
-    """What forbids a verdict, each as `name: A / B`: another machine, GPU, driver, Python, harness or library.
+    """Name what forbids a verdict, each as `name: A / B`: another machine, GPU, driver, Python, harness or library.
 
     Packages that no backend of both runs uses do not; `also_different` names them.
     """
@@ -60,7 +60,7 @@ def _devices(run: StoredRun) -> dict[str, str]:
 
 
 def also_different(a: Manifest, b: Manifest) -> list[str]:
-    """What forbids no verdict but may be a reason: the system's kernel, thread variables, the seed, other packages."""
+    """Name what forbids no verdict but may be a reason: the system's kernel, thread variables, the seed, other packages."""
     found = [item for item in differences(a, b) if item.partition(":")[0] in _harmless(a, b)]
     facts = [{"system": str(run.machine.get("system")), "seed": str(run.seed)} for run in (a, b)]
     return [*_told("", facts[0], facts[1]), *_told("unset", a.environment, b.environment), *found]
@@ -81,7 +81,7 @@ class SideBySide:
 def compare(
     a: Mapping[Case, CaseTimes], b: Mapping[Case, CaseTimes], cases: Iterable[Case] | None = None
 ) -> list[SideBySide]:
-    """The medians of whole steps of each case, without a verdict; cases that neither run measured are left out.
+    """Set the medians of whole steps side by side, without a verdict; cases that neither run measured are left out.
 
     Args:
         a: the run to compare with, from `case_times`.
@@ -110,5 +110,5 @@ def _step_medians(case: CaseTimes | None) -> list[float]:
 
 
 def all_cases(a: Iterable[Case], b: Iterable[Case]) -> list[Case]:
-    """The cases of both runs, each once, those of A first."""
+    """List the cases of both runs, each once, those of A first."""
     return list(dict.fromkeys([*a, *b]))

@@ -85,7 +85,7 @@ def points(a: Mapping[int, Rounds], b: Mapping[int, Rounds]) -> list[SizePoint]:
 
 
 def changes(measured: Sequence[SizePoint]) -> list[Overtaking]:
-    """The crossovers between decided sizes that disagree; none if no two do.
+    """Find the crossovers between decided sizes that disagree; none if no two do.
 
     Args:
         measured: as `points` gives them; those without an interval are left out.
@@ -100,7 +100,7 @@ def changes(measured: Sequence[SizePoint]) -> list[Overtaking]:
 
 
 def _change(between: Sequence[SizePoint]) -> Overtaking:
-    """The crossover between the first and the last of these, which are decided and disagree."""
+    """Locate the crossover between the first and the last of these, which are decided and disagree."""
     logs = np.log([point.size for point in between])
     sign = 1.0 if between[0].leader == "a" else -1.0  # rising through 0
     medians = sign * np.array([point.ratio.value for point in between])
@@ -124,7 +124,7 @@ def _meetings(logs: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> list[
 
 
 def verdict(measured: Sequence[SizePoint]) -> Crossing:
-    """What the points say about the two contenders' order."""
+    """Say what the points tell about the two contenders' order."""
     if changes(measured):
         return Crossing.FOUND
     leaders = {point.leader for point in measured}

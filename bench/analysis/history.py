@@ -132,7 +132,7 @@ class History:
 def histories(
     runs: Iterable[RunFiles], phase: str = STEP, implementations: Sequence[str] = (), backend: str | None = None
 ) -> tuple[History, ...]:
-    """The series of each machine, in the order in which the machines appear; a case without any time is left out.
+    """Collect the series of each machine, in the order in which the machines appear; a case without any time is left out.
 
     Args:
         runs: in any order.
@@ -179,7 +179,7 @@ def _series(
 
 
 def _rows(summary: pd.DataFrame, phase: str, implementations: Sequence[str], backend: str | None) -> pd.DataFrame:
-    """The rows with a time of the phase, and those of cases that have none."""
+    """Choose the rows with a time of the phase, and those of cases that have none."""
     staged = (summary["phase"] == phase) & (summary["method"] == Method.STAGED.value) & summary["variant"].isna()
     wanted = is_whole(summary) if phase == STEP else staged
     wanted |= summary["status"] != Status.OK.value
@@ -223,12 +223,12 @@ def _conditions(manifest: Manifest, row: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Difference, ...]:
-    """What both runs tell and tell otherwise; what only one of them tells says more about stepbench than the case."""
+    """List what both runs record and record differently; what one alone records says more about stepbench than the case."""
     return tuple(Difference(name, before[name], now[name]) for name in now if before.get(name, now[name]) != now[name])
 
 
 def _changes(points: Sequence[Point]) -> tuple[Change, ...]:
-    """Changes of the median; points without a time are not among `points`."""
+    """Find changes of the median; points without a time are not among `points`."""
     medians = [point.seconds.value for point in points if point.seconds is not None]
     return tuple(
         Change(points[found.index - 1], points[found.index], found.p_value, found.ratio)

@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def throttled_rounds(processes: pd.DataFrame) -> set[int]:
-    """Rounds in which a device was throttled, invalid for every case in them.
+    """Find the rounds in which a device was throttled, invalid for every case in them.
 
     None if that is all of them: a doubtful result is better than none, and `throttled` in processes.csv says so.
 

@@ -71,7 +71,7 @@ class RunsJudged:
 def without_times(
     a: Mapping[Case, CaseTimes], b: Mapping[Case, CaseTimes], names: Mapping[Case, str]
 ) -> dict[Case, str]:
-    """The cases that no run measured or tried to, with the reason: nobody can say anything about them.
+    """Find the cases that no run measured or tried to, with the reason: nobody can say anything about them.
 
     Raises:
         NothingRanError: of the other cases none is in both runs.
@@ -91,7 +91,7 @@ def judge_runs(
     names: Mapping[Case, str],
     criteria: Criteria | None = None,
 ) -> RunsJudged:
-    """A verdict for each case: is it slower in run B?
+    """Judge each case: is it slower in run B?
 
     A case is a family; its columns are the whole step and the phases that were timed apart, each seen by the minimum
     and the median of each process. A statistic is tested by the one-sided Mann-Whitney test, and its p is corrected by
@@ -170,7 +170,7 @@ def _case_verdict(
     found: Iterator[Evidence],
     criteria: Criteria,
 ) -> CaseVerdict:
-    """The verdict of a case, whose evidence is what `found` gives next."""
+    """Judge a case, whose evidence is what `found` gives next."""
     need = processes_needed(criteria.alpha)
     verdicts = []
     seconds: tuple[dict[str, float], dict[str, float]] = ({}, {})

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def names() -> tuple[str, ...]:
-    """The formats there are, as the command line spells them."""
+    """List the formats as the command line spells them."""
     found = (item.name for item in pkgutil.iter_modules(__path__) if not item.name.startswith("_"))
     return tuple(name.replace("_", "-") for name in found)
 
 
 def export(folder: Path, name: str) -> str:
-    """A run as one of the formats.
+    """Write a run in one of the formats.
 
     Args:
         folder: the run's folder.

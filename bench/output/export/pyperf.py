@@ -15,7 +15,7 @@ from bench.output.export._run import Benchmark, Process, Run, to_json
 
 
 def export(run: Run) -> str:
-    """The run as a pyperf suite. pyperf takes no time of zero: a benchmark that holds one is left out.
+    """Write the run as a pyperf suite. pyperf takes no time of zero: a benchmark that holds one is left out.
 
     Raises:
         DataFormatError: every benchmark holds a time of zero.
@@ -34,7 +34,7 @@ def export(run: Run) -> str:
 
 
 def _suite(manifest: Manifest) -> dict[str, Any]:
-    """What all benchmarks share. When each process ran is not kept, so there is no `date`, only the run's start."""
+    """Collect what all benchmarks share. When each process ran is not kept, so there is no `date`, only the run's start."""
     facts = {
         "unit": "second",
         "cpu_model_name": manifest.machine.get("cpu"),

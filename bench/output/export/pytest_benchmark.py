@@ -15,7 +15,7 @@ from bench.output.export._run import Benchmark, Run, to_json
 
 
 def export(run: Run) -> str:
-    """The run as pytest-benchmark would have saved it; times in seconds."""
+    """Write the run as pytest-benchmark would have saved it; times in seconds."""
     return to_json(
         {
             "machine_info": _machine(run.manifest),
@@ -28,7 +28,7 @@ def export(run: Run) -> str:
 
 
 def _machine(manifest: Manifest) -> dict[str, Any]:
-    """The machine that measured, which need not be this one; what the manifest does not know is left out."""
+    """Describe the machine that measured, which need not be this one; what the manifest does not know is left out."""
     facts = manifest.machine
     system, _, release = str(facts.get("system") or "").partition(" ")
     known = {
@@ -42,7 +42,7 @@ def _machine(manifest: Manifest) -> dict[str, Any]:
 
 
 def _commit(revision: str | None) -> dict[str, Any]:
-    """The harness's own revision; the times and the branch of the commit are in no file of a run."""
+    """Give the harness's own revision; the times and the branch of the commit are in no file of a run."""
     return {
         "id": (revision or "unknown").removesuffix("-dirty"),
         "time": None,
@@ -74,7 +74,7 @@ def _benchmark(benchmark: Benchmark) -> dict[str, Any]:
 
 
 def _stats(data: Sequence[float]) -> dict[str, Any]:
-    """The fields of a benchmark's `stats`.
+    """Work out the fields of a benchmark's `stats`.
 
     Quartiles are those of pytest-benchmark, the mean of both ways to halve the data, with the middle value and without
     ("Method 3" of en.wikipedia.org/wiki/Quartile).

@@ -75,7 +75,7 @@ def _panel_em(cases: int) -> float:
 
 
 def _numbers(rows: pd.DataFrame) -> dict[Any, int]:
-    """Number the implementations of each workload, so that a case looks alike in all panels."""
+    """Give numbers to the implementations of each workload, so that a case looks alike in all panels."""
     names = rows["implementation"] + " " + rows["backend"]
     return dict(names.groupby(rows["workload"]).transform(lambda group: pd.factorize(group)[0]))
 
