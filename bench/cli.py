@@ -24,7 +24,7 @@ from bench.commands.report import report
 from bench.commands.run import run
 from bench.commands.sweep import sweep
 from bench.commands.verify import verify
-from bench.errors import StepbenchError
+from bench.errors import StepbenchError, os_cure
 from bench.options import CHOOSING, with_options
 
 INTERRUPTED = 130
@@ -66,14 +66,14 @@ def cli(debug: bool) -> None:
 def list_command(load: tuple[Path, ...], as_json: bool) -> None:
     """Show every implementation on every backend: available, or why not."""
     from bench.model.registry import discover
-    from bench.output.listing import list_json, list_table
-    from bench.output.terminal import console
+    from bench.output.content.listing import list_blocks, list_json
+    from bench.output.render.terminal import show
 
     registry = discover(load)
     if as_json:
         click.echo(json.dumps(list_json(registry), indent=2))
     else:
-        console().print(list_table(registry))
+        show(list_blocks(registry))
 
 
 for command in (run, verify, sweep, plot, report, explain, doctor, ab, gate, compare, history, export):
@@ -110,7 +110,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(INTERRUPTED)
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"Error: {where}{error.strerror or error}; free space, or look at its permissions.", err=True)
+        click.echo(f"Error: {where}{error.strerror or error}: {os_cure(error, 'write elsewhere')}.", err=True)
         sys.exit(2)
     except MemoryError:
         if debug:

@@ -18,11 +18,26 @@ A message is one sentence that names the file, option or value and says what to 
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+_OS_CURES = {
+    errno.ENOSPC: "free space",
+    errno.EDQUOT: "free space",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
+    errno.EACCES: "change its permissions",
+    errno.EPERM: "change its permissions",
+    errno.ENAMETOOLONG: "shorten its name",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path: one of its folders is a file",
+    errno.EISDIR: "remove the folder of that name",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENOMEM: "free memory",
+}
 
 
 class StepbenchError(Exception):
-    """The root of the tree; `exit_code` is what the command line exits with."""
+    """The root of the tree; the command line exits with `exit_code`."""
 
     exit_code = 2
 
@@ -70,11 +85,25 @@ class NothingRanError(StepbenchError):
 
 
 class NothingToShowError(StepbenchError):
-    """A run does not hold what a figure shows; the message says what would."""
+    """A run does not hold what a figure shows; the message says which run would."""
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
-    """A hint for an error message: the known name closest to `wrong`, or the whole list."""
+    """Return a hint for an error message: the known name closest to `wrong`, or the whole list."""
     names = sorted(known)
     close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(names)}."
+
+
+def os_cure(error: OSError, elsewhere: str = "") -> str:
+    """Return what helps against an error of the operating system, for a message that names file and error already.
+
+    Args:
+        error: its errno decides; on a read-only disk, for example, no permission and no space help.
+        elsewhere: what avoids the place altogether, such as `choose another --out`; offered beside each cure.
+
+    Returns:
+        The cure, `elsewhere`, or both; the error's own words where neither is known.
+    """
+    cure = _OS_CURES.get(error.errno or 0, "")
+    return " or ".join(filter(None, (cure, elsewhere))) or error.strerror or str(error)

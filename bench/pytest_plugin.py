@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench.errors import StepbenchError, StorageError
+from bench.errors import StepbenchError, StorageError, os_cure
 
 if TYPE_CHECKING:
     import click
@@ -186,7 +186,7 @@ class Gate:
             try:
                 self._found = self._measure(chosen)
             except OSError as error:
-                cause = f"The comparison broke off ({error}): free space, or look at permissions."
+                cause = f"The comparison broke off ({error}): {os_cure(error, 'write elsewhere')}."
                 self._error = StorageError(cause)
                 raise self._error from error
             except Exception as error:
@@ -214,15 +214,15 @@ class Gate:
                 return compare_sides(sides, cases, progress, terms)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """One line a case and what the verdicts rest on: a PASS says which slowdown it could have seen."""
+        """Write one line for each case and what the verdicts rest on: a PASS says which slowdown was detectable."""
         if self._found is None:
             return
-        from bench.output.verdicts import notes, one_lines
+        from bench.output.content.verdicts import log_lines, of_pairs
         from bench.run.calibration import load
 
         found = self._found
         terminalreporter.section(f"{GROUP}: {found.labels[1]} against {found.labels[0]}")
-        for line in [*one_lines(found), *notes(found, load())]:
+        for line in log_lines(of_pairs(found, load())):
             terminalreporter.line(line)
 
 
@@ -269,7 +269,7 @@ class GateItem(pytest.Item):
 
 def _explained(case: Decided) -> str:
     """What the verdict is, in which phases, and why; then the same of all that was timed."""
-    from bench.output.verdicts import where
+    from bench.output.content.verdicts import where
 
     verdict, slower = case.verdict, where(case)
     lines = [f"{verdict.verdict}: slower in {slower}" if slower else f"{verdict.verdict}: {verdict.reason}"]

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCH = Path(sys.executable).with_name("bench")
 
 
@@ -53,13 +55,23 @@ def test_the_sample_run_can_be_read_and_belongs_to_this_version(root: Path) -> N
     assert "found" in set(read_crossovers(folder)["status"])
 
 
-def test_the_readmes_table_is_that_of_the_sample_run(root: Path) -> None:
+def test_every_flag_is_explained(root: Path) -> None:
+    from bench.machine.disturbance import MEANINGS
+
+    text = (root / "docs" / "measuring.md").read_text(encoding="utf-8")
+    for flag, meaning in MEANINGS.items():
+        assert f"| `{flag}` | {meaning} |" in text
+
+
+def test_the_readmes_table_is_that_of_the_sample_run(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A number that is shown was measured: the table in the README is made from the committed files."""
     from bench.analysis.crossover import crossovers
     from bench.analysis.summarise import summarise
     from bench.data.store import read_crossovers, read_manifest, read_processes, read_samples
-    from bench.output.sweep import sweep_table
-    from bench.output.terminal import console
+    from bench.output.content.crossovers import Crossovers
+    from bench.output.content.summary import Summary
+    from bench.output.content.sweep import sweep_blocks
+    from bench.output.render.terminal import show
 
     folder = root / "results" / "sample"
     manifest, samples, processes = read_manifest(folder), read_samples(folder), read_processes(folder)
@@ -68,10 +80,8 @@ def test_the_readmes_table_is_that_of_the_sample_run(root: Path) -> None:
         (row["status"], None if row["size"] != row["size"] else row["size"])
         for row in read_crossovers(folder).to_dict("records")
     ]
-    screen = console()
-    with screen.capture() as captured:
-        screen.print(sweep_table(rows, manifest, read_crossovers(folder), 140))
-    table = [line.rstrip() for line in captured.get().splitlines()]
+    show(sweep_blocks(Summary(rows, manifest), Crossovers(read_crossovers(folder)), "RUN"))
+    table = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     readme = (root / "README.md").read_text(encoding="utf-8")
     start = table.index(next(line for line in table if line.startswith("mlp_sgd:")))
     crossing = [line for line in table if " overtakes " in line]

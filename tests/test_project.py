@@ -22,7 +22,7 @@ ORDER = [
     "run",
     "output",
 ]
-ORDER += ["options", "commands", "cli", "pytest_plugin"]
+ORDER += ["options", "commands", "cli", "__main__", "pytest_plugin"]
 """Every file imports only from its own folder or from those before it in this list."""
 FRAMEWORKS = {"torch", "tensorflow"}
 
@@ -59,10 +59,76 @@ def test_imports_go_in_one_direction(root: Path) -> None:
     assert [found for path in python_files(root) for found in violations(path, root)] == []
 
 
+def depends_on(path: Path, root: Path, modules: set[str]) -> set[str]:
+    """The files of bench that a file imports, those under TYPE_CHECKING included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in modules else node.module for name in inside]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found |= {name for name in names if name in modules}
+    return found
+
+
+def circles(root: Path) -> list[str]:
+    """The modules that lie on a circle of imports; packages stand for their own `__init__`."""
+    paths = {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in python_files(root)
+        if path != root / "bench" / "__init__.py"
+    }
+    left = {name: depends_on(path, root, set(paths)) - {name} for name, path in paths.items()}
+    while free := [name for name, needs in left.items() if not needs & left.keys()]:
+        for name in free:
+            del left[name]
+    return sorted(name for name, needs in left.items() if any(name in left[other] for other in needs & left.keys()))
+
+
+def test_no_imports_go_in_a_circle_not_even_those_for_types(root: Path) -> None:
+    assert circles(root) == []
+
+
+def test_a_circle_is_found(tmp_path: Path) -> None:
+    (tmp_path / "bench" / "x").mkdir(parents=True)
+    (tmp_path / "bench" / "x" / "a.py").write_text("if TYPE_CHECKING:\n    from bench.x.b import B\n")
+    (tmp_path / "bench" / "x" / "b.py").write_text("def f():\n    from bench.x import a\n")
+    (tmp_path / "bench" / "x" / "c.py").write_text("from bench.x import a\n")
+    assert circles(tmp_path) == ["bench.x.a", "bench.x.b"]
+
+
+def test_a_class_name_exists_once(root: Path) -> None:
+    found: dict[str, list[str]] = {}
+    for path in python_files(root):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(str(path.relative_to(root)))
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}
+
+
+MOST_LINES, LONGEST_FUNCTION = 350, 60
+
+
+def test_no_file_and_no_function_is_too_long(root: Path) -> None:
+    long = []
+    for path in python_files(root):
+        text = path.read_text(encoding="utf-8")
+        if text.count("\n") > MOST_LINES:
+            long.append(str(path.relative_to(root)))
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if (node.end_lineno or node.lineno) - node.lineno + 1 > LONGEST_FUNCTION:
+                long.append(f"{path.relative_to(root)}: {node.name}")
+    assert long == []
+
+
 def test_an_import_against_the_direction_is_found(tmp_path: Path) -> None:
     path = tmp_path / "bench" / "model" / "x.py"
     path.parent.mkdir(parents=True)
-    path.write_text("def f():\n    from bench.output import table\n")
+    path.write_text("def f():\n    from bench.output import report\n")
     assert violations(path, tmp_path) == ["x.py: bench.output"]
 
 

@@ -172,7 +172,7 @@ def test_a_full_disk_loses_nothing_that_was_finished_and_the_run_can_be_resumed(
     few = ["run", "-i", "numpy_manual", *sizes, "--rounds", "8", "--no-figures", "--out", str(out)]
     tiny = bench(*few[:-1], str(tmp_path / "tiny"), limit_bytes=10_000)
     assert tiny.returncode == 2
-    assert "cannot be written (File too large): free space or set TMPDIR" in tiny.stderr
+    assert "cannot be written (File too large): raise the limit on file sizes (ulimit -f) or set TMPDIR" in tiny.stderr
     done = bench(*few, limit_bytes=25_000)
     assert done.returncode == 2, done.stderr
     assert "cannot be extended" in done.stderr

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.analysis.packages import deciding_packages
 from bench.analysis.stored import CaseTimes, trouble, untried
 from bench.data.manifest import Manifest
 from bench.data.run import StoredRun
@@ -14,9 +15,6 @@ from bench.data.schema import STEP, Status
 from bench.machine.identity import identity
 from bench.model.case import Case
 from bench.stats.estimates import Estimate, median_estimate, unpaired_ratio_estimate
-
-NEVER_IN_A_STEP = ("pandas", "matplotlib", "pytest-benchmark")
-"""Packages of which no step uses anything: another version of them explains no other time."""
 
 
 def differences(a: Manifest, b: Manifest) -> list[str]:
@@ -36,12 +34,18 @@ def _told(absent: str, a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
 def incomparable(a: StoredRun, b: StoredRun) -> list[str]:
     """What forbids a verdict, each as `name: A / B`: another machine, GPU, driver, Python, harness or library.
 
-    Packages that never run in a step do not; `also_different` names them.
+    Packages that no backend of both runs uses do not; `also_different` names them.
     """
-    found = [item for item in differences(a.manifest, b.manifest) if item.partition(":")[0] not in NEVER_IN_A_STEP]
+    harmless = _harmless(a.manifest, b.manifest)
+    found = [item for item in differences(a.manifest, b.manifest) if item.partition(":")[0] not in harmless]
     one, other = _devices(a), _devices(b)
     both = one.keys() & other.keys()
     return found + _told("", {name: one[name] for name in both}, {name: other[name] for name in both})
+
+
+def _harmless(a: Manifest, b: Manifest) -> set[str]:
+    """Return the recorded packages that decide no time of both runs."""
+    return (set(a.packages) | set(b.packages)) - deciding_packages(a, b)
 
 
 def _devices(run: StoredRun) -> dict[str, str]:
@@ -57,7 +61,7 @@ def _devices(run: StoredRun) -> dict[str, str]:
 
 def also_different(a: Manifest, b: Manifest) -> list[str]:
     """What forbids no verdict but may be a reason: the system's kernel, thread variables, the seed, other packages."""
-    found = [item for item in differences(a, b) if item.partition(":")[0] in NEVER_IN_A_STEP]
+    found = [item for item in differences(a, b) if item.partition(":")[0] in _harmless(a, b)]
     facts = [{"system": str(run.machine.get("system")), "seed": str(run.seed)} for run in (a, b)]
     return [*_told("", facts[0], facts[1]), *_told("unset", a.environment, b.environment), *found]
 

@@ -34,7 +34,7 @@ Lookup = Callable[[Case], Rounds]
 
 
 @dataclass(frozen=True)
-class Point:
+class SizePoint:
     """Two contenders at one size; logarithms, so that 0 is a draw and a positive value means that B is faster."""
 
     size: int
@@ -49,7 +49,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Change:
+class Overtaking:
     """One contender overtakes the other."""
 
     below: str
@@ -68,7 +68,7 @@ def pairs(plane: Plane) -> list[tuple[Contender, Contender]]:
     ]
 
 
-def points(a: Mapping[int, Rounds], b: Mapping[int, Rounds]) -> list[Point]:
+def points(a: Mapping[int, Rounds], b: Mapping[int, Rounds]) -> list[SizePoint]:
     """Both contenders at each size at which they share rounds, in the order of sizes.
 
     Args:
@@ -80,11 +80,11 @@ def points(a: Mapping[int, Rounds], b: Mapping[int, Rounds]) -> list[Point]:
         shared = [number for number in a[size].keys() & b[size].keys() if a[size][number] > 0 < b[size][number]]
         if shared:
             logs = [math.log(a[size][number] / b[size][number]) for number in sorted(shared)]
-            found.append(Point(size, median_estimate(logs)))
+            found.append(SizePoint(size, median_estimate(logs)))
     return found
 
 
-def changes(measured: Sequence[Point]) -> list[Change]:
+def changes(measured: Sequence[SizePoint]) -> list[Overtaking]:
     """The crossovers between decided sizes that disagree; none if no two do.
 
     Args:
@@ -99,7 +99,7 @@ def changes(measured: Sequence[Point]) -> list[Change]:
     ]
 
 
-def _change(between: Sequence[Point]) -> Change:
+def _change(between: Sequence[SizePoint]) -> Overtaking:
     """The crossover between the first and the last of these, which are decided and disagree."""
     logs = np.log([point.size for point in between])
     sign = 1.0 if between[0].leader == "a" else -1.0  # rising through 0
@@ -111,7 +111,7 @@ def _change(between: Sequence[Point]) -> Change:
     middle = _meetings(logs, medians)
     low, high = _meetings(logs, near)[0], _meetings(logs, far)[-1]
     value = middle[len(middle) // 2]  # an odd number: it begins below 0 and ends above
-    return Change(between[0].leader, Estimate(math.exp(value), math.exp(low), math.exp(high)))
+    return Overtaking(between[0].leader, Estimate(math.exp(value), math.exp(low), math.exp(high)))
 
 
 def _meetings(logs: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> list[float]:
@@ -123,7 +123,7 @@ def _meetings(logs: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> list[
     return found
 
 
-def verdict(measured: Sequence[Point]) -> Crossing:
+def verdict(measured: Sequence[SizePoint]) -> Crossing:
     """What the points say about the two contenders' order."""
     if changes(measured):
         return Crossing.FOUND
@@ -155,12 +155,12 @@ def crossovers(
     ]
 
 
-def pair_points(plane: Plane, a: Contender, b: Contender, lookup: Lookup) -> list[Point]:
+def pair_points(plane: Plane, a: Contender, b: Contender, lookup: Lookup) -> list[SizePoint]:
     """Hold two contenders of a plane against each other at each of its sizes."""
     return points(*({size: lookup(plane.case(contender, size)) for size in plane.sizes} for contender in (a, b)))
 
 
-def _rows(run_id: str, plane: Plane, a: Contender, b: Contender, measured: Sequence[Point]) -> list[CrossoverRow]:
+def _rows(run_id: str, plane: Plane, a: Contender, b: Contender, measured: Sequence[SizePoint]) -> list[CrossoverRow]:
     if not measured:
         return []
     common: dict[str, Any] = {

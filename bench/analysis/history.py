@@ -14,22 +14,16 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.compare import NEVER_IN_A_STEP
+from bench.analysis.packages import packages_of
 from bench.analysis.whole import is_whole
 from bench.data.manifest import Manifest
 from bench.data.run import case_of
-from bench.data.schema import (
-    STEP,
-    Method,
-    Status,
-)
+from bench.data.schema import STEP, Method, Status
 from bench.errors import DataFormatError
 from bench.machine.identity import Machine, machine_of
 from bench.model.case import Case
 from bench.stats.changepoint import change_points
 from bench.stats.estimates import Estimate
-
-_FRAMEWORKS = ("numpy", "torch", "tensorflow")
 
 
 @dataclass(frozen=True)
@@ -216,10 +210,10 @@ def _known(value: Any) -> float | None:
 
 
 def _conditions(manifest: Manifest, row: Mapping[Any, Any]) -> dict[str, str]:
-    """What may explain a change of this case, by name; packages that never run in its step are none of it."""
-    framework, own = row["framework"], row["implementation"]
-    foreign = {*NEVER_IN_A_STEP, *_FRAMEWORKS} - {framework, "numpy"}
-    found = {name: version for name, version in manifest.packages.items() if name not in foreign}
+    """Return what may explain a change of this case, by name; of the packages, those that its backend names."""
+    own = row["implementation"]
+    deciding = packages_of(manifest, row["backend"])
+    found = {name: version for name, version in manifest.packages.items() if name in deciding}
     found |= {"stepbench": manifest.stepbench}
     found |= {name: str(manifest.machine[name]) for name in ("python", "system") if manifest.machine.get(name)}
     found |= manifest.environment | manifest.facts.get(row["backend"], {})

@@ -105,6 +105,16 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return next((verdict for verdict in Verdict if verdict in found), Verdict.INVALID)
 
 
+def exit_code(verdicts: Iterable[Verdict], allow_inconclusive: bool = False) -> int:
+    """Return 1 if something got slower, 4 if something could not be judged, 3 if something stayed open, else 0."""
+    found = set(verdicts)
+    if Verdict.REGRESSION in found:
+        return 1
+    if Verdict.INVALID in found or not found:
+        return 4
+    return 3 if Verdict.INCONCLUSIVE in found and not allow_inconclusive else 0
+
+
 def evidence_of(
     statistic: Statistic,
     logs: tuple[float, float | None, float | None],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,11 @@ def _along(rows: pd.DataFrame, workload: str, axis: str) -> list[Plane]:
         if lines:
             found.append(Plane(workload, axis, dict(zip(names, values, strict=True)), lines))
     return found
+
+
+def contender_of(row: Mapping[Any, Any], prefix: str = "") -> Contender:
+    """Take a contender from a row: of crossovers.csv with `a_` or `b_` before the names of its columns."""
+    return _contender(row[f"{prefix}{name}"] for name in _CONTENDER)
 
 
 def _contender(key: Iterable[Any]) -> Contender:

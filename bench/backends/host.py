@@ -1,19 +1,48 @@
-"""The host's caches: how large the last one is, and how to push a step's data out of it."""
+"""The host as a device: what backends that compute in its memory share, and how large its last cache is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from bench.model.device import Device, Settings, nothing
+
+if TYPE_CHECKING:
+    from bench.model.data import Array
 
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 _USUAL_BYTES = 64 * 2**20
-"""Taken where the system does not tell: larger than most."""
+"""The size assumed where the system does not tell: larger than most."""
+
+
+def host_device(
+    settings: Settings,
+    facts: Mapping[str, str],
+    *,
+    matmul: Callable[[Array, Array], Callable[[], object]],
+    copy: Callable[[Array], Callable[[], object]],
+) -> Device:
+    """Return the CPU as a device of a framework whose arrays are NumPy's and whose calls return when they are done."""
+    import numpy as np
+
+    return Device(
+        kind="cpu",
+        name="",
+        threads=settings.threads,
+        handle=None,
+        put=np.array,
+        synchronize=nothing,
+        facts=facts,
+        flush=flusher(),
+        matmul=matmul,
+        copy=copy,
+    )
 
 
 def last_cache_bytes(folder: Path = _CACHES) -> int | None:
-    """Size of the largest cache that the system shows; None where it shows none."""
+    """Return the size of the largest cache that the system shows; None where it shows none."""
     sizes = []
     for path in folder.glob("index*/size"):
         text = path.read_text(encoding="utf-8").strip()
@@ -23,7 +52,7 @@ def last_cache_bytes(folder: Path = _CACHES) -> int | None:
 
 
 def flusher(size: Callable[[], int | None] = last_cache_bytes) -> Callable[[], None]:
-    """A function that writes twice the last cache's size. Its buffer is made at the first call."""
+    """Return a function that writes twice the last cache's size; its buffer is made at the first call."""
     made: list[Any] = []
 
     def flush() -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from bench.backends.host import flusher
-from bench.model.device import Availability, Backend, Device, Settings, missing, nothing
+from bench.backends.host import host_device
+from bench.model.device import Availability, Backend, Device, Settings, missing
 
 if TYPE_CHECKING:
     from bench.model.data import Array
@@ -18,6 +18,8 @@ class NumpyBackend(Backend):
     """NumPy with whatever BLAS it was built with."""
 
     name, framework, device = "numpy", "numpy", "cpu"
+    packages = ("numpy", "threadpoolctl")
+    matmul_kinds = ("matmul",)
 
     @override
     def availability(self) -> Availability:
@@ -30,24 +32,13 @@ class NumpyBackend(Backend):
 
     @override
     def open(self, settings: Settings) -> Device:
-        import numpy as np
+        self.preload()  # only the pools of a library that is loaded can be limited
         from threadpoolctl import threadpool_info, threadpool_limits
 
         threadpool_limits(limits=settings.threads)
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
         facts = {"blas": ", ".join(f"{pool['internal_api']} {pool['version']}" for pool in pools)}
-        return Device(
-            kind="cpu",
-            name="",
-            threads=settings.threads,
-            handle=None,
-            put=np.array,
-            synchronize=nothing,
-            facts=facts,
-            flush=flusher(),
-            matmul=_matmul,
-            copy=_copy,
-        )
+        return host_device(settings, facts, matmul=_matmul, copy=_copy)
 
     @override
     def threads_in_use(self) -> int | None:

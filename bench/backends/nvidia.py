@@ -1,7 +1,7 @@
-"""The condition of an NVIDIA GPU, asked of the driver's management library (NVML) through nvidia-ml-py.
+"""The condition of an NVIDIA GPU, read from the driver's management library (NVML) through nvidia-ml-py.
 
-NVML knows nothing of CUDA: asking it opens no context on the GPU, so a process may ask and still fork or measure. A
-process that forks opens its own `NvidiaGpu` afterwards.
+NVML is separate from CUDA: reading it opens no context on the GPU, so a process may read and still fork or measure. A
+forked process opens its own `NvidiaGpu`.
 
 Which GPU? NVML counts GPUs by their place on the PCI bus. CUDA counts them by speed, the fastest first, unless
 CUDA_DEVICE_ORDER=PCI_BUS_ID says otherwise. With GPUs of several kinds in one machine the same index can therefore mean
@@ -28,17 +28,19 @@ SLOWING = {
     "HwThermalSlowdown": "hardware thermal",
     "HwPowerBrakeSlowdown": "power brake",
 }
-"""NVML's reasons that slow a GPU down, as people call them. Its others do not: an idle GPU, clocks that somebody chose,
-clocks in step with a neighbour or with a display."""
+"""Those of NVML's reasons that slow a GPU down, and their usual names. Its others do not: an idle GPU, clocks that were
+set, clocks in step with another GPU or a display."""
 _PID_NAMESPACE = Path("/proc/self/ns/pid")
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"
 """The namespace of the machine itself; its number is fixed in the kernel (PROC_PID_INIT_INO)."""
 
 
 def absent_reason(nvml: Any = None, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Why there is no CUDA device, in words that contain the cure; None if there is one.
+    """Return why there is no CUDA device, in words that contain the cure; None if there is one.
 
-    `nvml` is the module pynvml or a double of it; it is imported if it is not given.
+    Args:
+        nvml: the module pynvml or a double of it; it is imported if it is not given.
+        environment: the variables that may hide GPUs.
     """
     library = nvml or _library()
     if library is None:
@@ -64,9 +66,9 @@ def absent_reason(nvml: Any = None, environment: Mapping[str, str] = os.environ)
 
 
 def first_visible(environment: Mapping[str, str]) -> int | str | None:
-    """The GPU that CUDA counts as its first: an index, a UUID or the beginning of one; None if all are hidden.
+    """Return the GPU that CUDA counts as its first: an index, a UUID or the start of one; None if all are hidden.
 
-    CUDA reads the list up to the first entry that names nothing, so that an empty one, -1 or a word hide all GPUs
+    CUDA reads the list up to the first entry that names no GPU, so an empty list, -1 or a word hides all of them
     (CUDA programming guide, appendix on environment variables).
     """
     setting = environment.get(VISIBLE)
@@ -80,10 +82,10 @@ def first_visible(environment: Mapping[str, str]) -> int | str | None:
 
 
 def driver_pid(namespace: Path = _PID_NAMESPACE) -> int | None:
-    """This process's number as the driver knows it, or None where that cannot be told.
+    """Return this process's number as the driver knows it, or None where that cannot be told.
 
-    In a container the driver gives the machine's numbers or, if newer, only some of them and without their memory; a
-    process there can neither find itself in such a list nor trust that it is whole.
+    In a container the driver lists processes by the machine's numbers or, if newer, only some of them and without their
+    memory; a process there can neither find itself in the list nor rely on the list being complete.
     """
     try:
         return os.getpid() if str(namespace.readlink()) == _FIRST_PID_NAMESPACE else None
@@ -94,8 +96,8 @@ def driver_pid(namespace: Path = _PID_NAMESPACE) -> int | None:
 class NvidiaGpu:
     """One GPU, or one MIG instance of it; made by `open`.
 
-    Of an instance, the clocks, power and temperature are those of the whole GPU, which its instances share; the
-    processes are the instance's own.
+    Clocks, power and temperature of an instance are those of the whole GPU, which its instances share; the processes
+    are the instance's own.
     """
 
     def __init__(self, nvml: Any, gpu: Any, instance: Any, own_pid: Callable[[], int | None]) -> None:
@@ -109,9 +111,9 @@ class NvidiaGpu:
         environment: Mapping[str, str] = os.environ,
         own_pid: Callable[[], int | None] = driver_pid,
     ) -> NvidiaGpu | None:
-        """The GPU with that UUID, with or without its `GPU-` or `MIG-`; None where it cannot be had. Never raises.
+        """Return the GPU with that UUID, with or without its `GPU-` or `MIG-`; None if there is none. Never raises.
 
-        Without a UUID it is the first that CUDA_VISIBLE_DEVICES allows, by NVML's order: see the module's docstring.
+        Without a UUID it is the first that CUDA_VISIBLE_DEVICES allows, in NVML's order: see the module's docstring.
         """
         library = nvml or _library()
         if library is None:
@@ -128,11 +130,11 @@ class NvidiaGpu:
         return cls(library, handle if whole is None else whole, handle, own_pid)
 
     def close(self) -> None:
-        """Let go of the library; NVML counts how often it was opened."""
+        """Close the library, which counts how often it was opened."""
         _ask(self._nvml, ("nvmlShutdown",))
 
     def read(self) -> Condition:
-        """The condition now. What the driver refuses or does not know is None in its field, and only there."""
+        """Return the condition now; a field is None if the driver refuses to tell it or does not know it."""
         nvml = self._nvml
         temperature = self._ask("nvmlDeviceGetTemperatureV", "nvmlDeviceGetTemperature", of=nvml.NVML_TEMPERATURE_GPU)
         mig = self._ask("nvmlDeviceGetMigMode")
@@ -151,12 +153,12 @@ class NvidiaGpu:
         )
 
     def memory_bytes(self) -> int | None:
-        """All memory of the GPU, or of the instance of one; None if the driver does not tell."""
+        """Return all memory of the GPU or of its instance; None if the driver does not tell."""
         found = _ask(self._nvml, ("nvmlDeviceGetMemoryInfo",), self._instance)
         return None if found is None else int(found.total)
 
     def facts(self) -> dict[str, str]:
-        """What does not change while a run lasts, for its manifest; unknown facts are left out."""
+        """Return what does not change during a run, for its manifest; unknown facts are left out."""
         nvml = self._nvml
         cuda = _ask(nvml, ("nvmlSystemGetCudaDriverVersion_v2", "nvmlSystemGetCudaDriverVersion"))
         limit = _thousandth(self._ask("nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetPowerManagementLimit"))
@@ -187,7 +189,7 @@ class NvidiaGpu:
         if own is None or processes is None:
             return None
         held = [process.usedGpuMemory for process in processes if process.pid != own]
-        # Whoever computes holds memory, so that a driver that says 0 does not know either.
+        # A process that computes holds memory, so a driver that says 0 does not know either.
         return sum(held) if all(held) else None
 
 
@@ -200,12 +202,12 @@ def _library() -> Any:
 
 
 def _failures(nvml: Any) -> tuple[type[Exception], ...]:
-    """What a question may end in: refused, a function that nvidia-ml-py lacks, a name in another encoding."""
+    """Return how a question may fail: refused, a function that nvidia-ml-py lacks, a name in another encoding."""
     return (nvml.NVMLError, AttributeError, UnicodeDecodeError)
 
 
 def _ask(nvml: Any, names: tuple[str, ...], *arguments: Any) -> Any:
-    """The answer of the first of these functions that gives one, tried in that order; None if none does."""
+    """Return the answer of the first of these functions, tried in order, that gives one; None if none does."""
     for name in names:
         try:
             return getattr(nvml, name)(*arguments)
@@ -215,7 +217,7 @@ def _ask(nvml: Any, names: tuple[str, ...], *arguments: Any) -> Any:
 
 
 def _handle(nvml: Any, device: int | str | None) -> Any:
-    """NVML's handle for an index, for a UUID, or for the one GPU whose UUID begins like that; else None."""
+    """Return NVML's handle for an index, a UUID, or the only GPU whose UUID begins like that; None if there is none."""
     if device is None:
         return None
     if isinstance(device, int):
@@ -233,11 +235,11 @@ def _handle(nvml: Any, device: int | str | None) -> Any:
 
 
 def _bit(nvml: Any, reason: str) -> int:
-    """The bit of a reason; nvidia-ml-py called events throttling before."""
+    """Return the bit of a reason; earlier versions of nvidia-ml-py say throttle where later ones say event."""
     older = getattr(nvml, f"nvmlClocksThrottleReason{reason}", 0)
     return int(getattr(nvml, f"nvmlClocksEventReason{reason}", older))
 
 
 def _thousandth(value: int | None) -> float | None:
-    """Watts or joules, of which NVML counts thousandths."""
+    """Convert what NVML counts in thousandths to watts or joules."""
     return None if value is None else value / 1000

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from bench.backends.host import flusher
-from bench.model.device import Availability, Backend, Device, Precision, Settings, missing, nothing
+from bench.backends.host import host_device
+from bench.model.device import Availability, Backend, Device, Precision, Settings, missing
 
 if TYPE_CHECKING:
     from bench.model.data import Array
@@ -22,6 +22,8 @@ class TensorflowGraphBackend(Backend):
     """TensorFlow, executing a graph that was built once, on the CPU."""
 
     name, framework, device = "tf-graph", "tensorflow", "cpu"
+    packages = ("tensorflow", "numpy")
+    matmul_kinds = ("MatMul",)
 
     @override
     def availability(self) -> Availability:
@@ -36,11 +38,10 @@ class TensorflowGraphBackend(Backend):
     def open(self, settings: Settings) -> Device:
         # A session created without a configuration reads these when it makes its thread pools.
         os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(settings.threads)
-        # A session takes a GPU as soon as the driver shows one; this backend is the CPU's. The driver reads this when
-        # it is first asked, which nothing has done yet in a process that came out of `preload`.
+        # A session takes a GPU as soon as the driver shows one, and this backend is for the CPU. The driver reads this
+        # when it is first asked, which nothing has done yet in a process that has only run `preload`.
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         self.preload()
-        import numpy as np
         import tensorflow as tf
 
         tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)
@@ -50,22 +51,11 @@ class TensorflowGraphBackend(Backend):
             "tf_inter_op_threads": os.environ["TF_NUM_INTEROP_THREADS"],
             "tf_tf32": str(tf.config.experimental.tensor_float_32_execution_enabled()),
         }
-        return Device(
-            kind="cpu",
-            name="",
-            threads=settings.threads,
-            handle=None,
-            put=np.array,
-            synchronize=nothing,
-            facts=facts,
-            flush=flusher(),
-            matmul=_matmul,
-            copy=_copy,
-        )
+        return host_device(settings, facts, matmul=_matmul, copy=_copy)
 
     @override
     def threads_in_use(self) -> int | None:
-        # No call tells: the session's pool takes its size from the environment. But its threads carry a name.
+        # No call tells, since the session's pool takes its size from the environment; but its threads have a name.
         names = [path.read_text(encoding="utf-8").strip() for path in Path("/proc/self/task").glob("*/comm")]
         return names.count("tf_Compute") or None
 
@@ -86,7 +76,7 @@ def _copy(array: Array) -> Callable[[], object]:
 
 
 def _in_session(arrays: tuple[Array, ...], make: Callable[..., object]) -> Callable[[], object]:
-    """A function that runs one operation on variables of a graph of its own."""
+    """Return a function that runs one operation on variables of a separate graph."""
     import tensorflow as tf
 
     tf1 = tf.compat.v1

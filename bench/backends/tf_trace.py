@@ -1,4 +1,4 @@
-"""Reading a TensorFlow session's own profiler: which operations one execution ran, and for how long."""
+"""The profiler of a TensorFlow session: which operations one execution ran, and for how long."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def traced_operations(session: Any, fetches: Any) -> tuple[Operation, ...]:
 
     Args:
         session: an open `tf.compat.v1.Session`.
-        fetches: what a timed step fetches, so that the same pruned graph runs.
+        fetches: what a timed step fetches, so that the graph is pruned in the same way.
 
     Returns:
-        One entry an executed operation; seconds are the profiler's, from its start to its end.
+        One entry for each executed operation; its seconds are from start to end, by the profiler's clock.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""torch as a backend: on the CPU, on CUDA, and as the base of any other device that torch knows."""
+"""torch as a backend: on the CPU, on CUDA, and as a base class for any other device that torch knows."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ TORCH_PIN = "torch==2.13.0"
 
 
 class TorchBackend(Backend):
-    """torch on the device of one kind. A subclass for another kind overrides what its hardware does differently."""
+    """torch on one kind of device; a subclass for another kind overrides what its hardware does differently."""
 
     framework = "torch"
+    packages = ("torch", "numpy")
+    matmul_kinds = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -86,7 +88,7 @@ class TorchBackend(Backend):
         )
 
     def hardware_name(self) -> str:
-        """The hardware's own name; empty for the CPU."""
+        """Return the hardware's own name; empty for the CPU."""
         return ""
 
     def wait(self) -> None:
@@ -94,7 +96,7 @@ class TorchBackend(Backend):
         nothing()
 
     def instruments(self, handle: Any) -> dict[str, Any]:
-        """What `Device` holds for the harness: `stream`, `upload`, `flush`, `condition`, further `facts`, if any."""
+        """Return what `Device` holds for the harness: any of `stream`, `upload`, `flush`, `condition` and `facts`."""
         return {"flush": flusher()}
 
     @override
@@ -143,7 +145,7 @@ class CudaBackend(TorchBackend):
         self._cache = None
 
         def flush() -> None:
-            if self._cache is None:  # only a case with cold caches has it, and it counts for none
+            if self._cache is None:  # only a case with cold caches needs it, and `peak_bytes` leaves it out
                 self._cache = torch.zeros(2 * properties.L2_cache_size, dtype=torch.uint8, device=handle)
             self._cache.zero_()
 
@@ -220,7 +222,7 @@ class CudaStream(Stream):
 
 
 def _torch_build() -> tuple[str, str | None]:
-    """Version and CUDA version of the installed torch, read from its source and not by importing it."""
+    """Return the installed torch's version and CUDA version, read from its source without importing it."""
     spec = importlib.util.find_spec("torch")
     values: dict[str, Any] = {}
     if spec is not None and spec.origin is not None:

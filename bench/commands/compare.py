@@ -55,7 +55,7 @@ def compare(
     from bench.analysis.compare import all_cases, incomparable
     from bench.analysis.stored import case_times
     from bench.data.run import StoredRun
-    from bench.output.compare import case_names
+    from bench.output.names import case_names
 
     if across:
         _refuse_judging()
@@ -105,8 +105,8 @@ def _describe(
     from bench.analysis.compare import also_different
     from bench.analysis.compare import compare as compare_runs
     from bench.analysis.run_verdicts import without_times
-    from bench.output.compare import compare_json, compare_table
-    from bench.output.terminal import console
+    from bench.output.content.compare import compare_json, description
+    from bench.output.render.terminal import show
 
     left_out = {names[case]: reason for case, reason in without_times(*times, names).items()}
     rows = compare_runs(*times, names)
@@ -115,12 +115,7 @@ def _describe(
         told = {"verdict": None, "differences": differing, "cases": compare_json(rows), "not_compared": left_out}
         click.echo(json.dumps(told, indent=2))
         return
-    console().print(compare_table(rows, names))
-    for name, reason in left_out.items():
-        click.echo(f"not compared: {name}: {reason}.")
-    click.echo("A ratio over 1 means that B took longer. No verdict: a ratio may be due to anything that differs.")
-    for item in differing:
-        click.echo(f"The runs differ in {item} (A / B).")
+    show(description(rows, names, left_out, differing))
 
 
 def _judge(
@@ -135,25 +130,27 @@ def _judge(
     as_json: bool,
 ) -> None:
     from bench.analysis.compare import also_different
+    from bench.analysis.rule import exit_code
     from bench.analysis.run_verdicts import judge_runs
     from bench.data.store import write_atomically
-    from bench.output.compare import contested, run_label, verdict_table, verdicts_json
-    from bench.output.terminal import console
-    from bench.output.verdicts import junit as junit_xml
+    from bench.output.ci import junit as junit_xml
+    from bench.output.content.compare import of_runs, run_label, verdicts_json
+    from bench.output.content.verdicts import verdict_blocks
+    from bench.output.render.terminal import show
     from bench.run.calibration import load as load_calibration
 
     calibration = load_calibration()
     judged = judge_runs(*times, names, criteria)
     noted = also_different(runs[0].manifest, runs[1].manifest)
-    labels = (run_label("A", folders[0], runs[0].manifest), run_label("B", folders[1], runs[1].manifest))
-    found = contested(judged, criteria, (str(folders[0]), str(folders[1])), folders[1])
+    labels = (run_label(folders[0], runs[0].manifest), run_label(folders[1], runs[1].manifest))
+    found = of_runs(judged, criteria, labels, noted, calibration)
     if as_json:
         told = {"a": runs[0].manifest.run_id, "b": runs[1].manifest.run_id}
-        told |= verdicts_json(judged, criteria, noted, calibration)
+        told |= verdicts_json(judged, found, noted)
         click.echo(json.dumps(told, indent=2))
     else:
-        console().print(verdict_table(judged, criteria, labels, noted, calibration))
+        show(verdict_blocks(found))
     if junit is not None:
         write_atomically(junit, junit_xml(found, allow_inconclusive))
         click.echo(f"wrote {junit}", err=True)
-    sys.exit(found.exit_code(allow_inconclusive))
+    sys.exit(exit_code((case.verdict.verdict for case in judged.cases), allow_inconclusive))

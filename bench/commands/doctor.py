@@ -52,9 +52,9 @@ def doctor(
 
 
 def _prove(device: str, load: tuple[Path, ...], threads: int, timeout: float, as_json: bool) -> None:
-    from bench.output.doctor import proof_json, proof_table
+    from bench.output.content.doctor import proof_blocks, proof_json
     from bench.output.progress import Progress
-    from bench.output.terminal import console
+    from bench.output.render.terminal import show
     from bench.run.session import prove_device
 
     with Progress() as progress:
@@ -62,7 +62,7 @@ def _prove(device: str, load: tuple[Path, ...], threads: int, timeout: float, as
     if as_json:
         click.echo(json.dumps(proof_json(proofs), indent=2))
     else:
-        console().print(proof_table(proofs))
+        show(proof_blocks(proofs))
     sys.exit(0 if all(proof.check.passed for proof in proofs) else 4)
 
 
@@ -77,9 +77,9 @@ def _calibrate(budget: float, timeout: float, as_json: bool) -> None:
 
 
 def _examine(threads: int, pairs: int, timeout: float, as_json: bool) -> None:
-    from bench.output.doctor import doctor_json, doctor_table
+    from bench.output.content.doctor import doctor_blocks, doctor_json
     from bench.output.progress import Progress
-    from bench.output.terminal import console
+    from bench.output.render.terminal import show
     from bench.run.session import examine_machine
 
     with Progress() as progress:
@@ -87,4 +87,4 @@ def _examine(threads: int, pairs: int, timeout: float, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(doctor_json(report), indent=2))
     else:
-        console().print(doctor_table(report))
+        show(doctor_blocks(report))

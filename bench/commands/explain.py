@@ -31,9 +31,13 @@ def explain(figure: Path, run: Path | None, check: bool, as_json: bool) -> None:
 
     With --check it exits 1 if the run's files changed since, or if that cannot be told because the run is not found.
     """
-    from bench.output.explanation import Freshness, explanation_json, explanation_text
+    from bench.output.explanation import Freshness, explanation_blocks, explanation_json
     from bench.output.explanation import explain as explain_file
+    from bench.output.render.terminal import show
 
     found = explain_file(figure, run)
-    click.echo(json.dumps(explanation_json(found), indent=2) if as_json else explanation_text(found))
+    if as_json:
+        click.echo(json.dumps(explanation_json(found), indent=2))
+    else:
+        show(explanation_blocks(found))
     sys.exit(1 if check and found.freshness is not Freshness.SAME else 0)

@@ -59,8 +59,8 @@ def history(
     _check(names, backend, runs)
 
     from bench.analysis.history import histories
-    from bench.output.history import history_json, history_table
-    from bench.output.terminal import console
+    from bench.output.content.history import history_blocks, history_json
+    from bench.output.render.terminal import show
 
     found = tuple(item for item in histories(runs, phase, names, backend) if item.series)
     if not found:
@@ -69,7 +69,7 @@ def history(
         click.echo(json.dumps(history_json(found), indent=2))
     else:
         for item in found:
-            console().print(history_table(item, phase))
+            show(history_blocks(item, phase))
     if figure is not None:
         words = ["bench", "history", folder.name if folder.is_absolute() else str(folder)]
         for option, value in (("-i", ",".join(names)), ("--backend", backend), ("--phase", phase)):

@@ -17,9 +17,9 @@ from bench.options.planning import selection
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
 def verify(as_json: bool, timeout: float, **chosen: Any) -> None:
     """Compare loss, gradients and parameter changes with a float64 oracle; time nothing."""
+    from bench.output.content.verify import verify_blocks, verify_json
     from bench.output.progress import Progress
-    from bench.output.table import verify_json, verify_table
-    from bench.output.terminal import console
+    from bench.output.render.terminal import show
     from bench.run.plan import plan_cases
     from bench.run.session import verify_all
 
@@ -29,5 +29,5 @@ def verify(as_json: bool, timeout: float, **chosen: Any) -> None:
     if as_json:
         click.echo(json.dumps(verify_json(replies), indent=2))
     else:
-        console().print(verify_table(replies))
+        show(verify_blocks(replies))
     sys.exit(0 if all(reply.status == "ok" for _, reply in replies) else 4)

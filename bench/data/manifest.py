@@ -84,6 +84,8 @@ class Manifest(BaseModel):
     wall_seconds: float | None = None
     machine: dict[str, str | int | float | None]
     packages: dict[str, str]
+    backend_packages: dict[str, list[str]] = {}
+    """Packages whose versions decide the times of each backend of the run."""
     facts: dict[str, dict[str, str]] = {}
     """Settings of each backend: what was pinned and what is in use, as the measuring process reported it."""
     peaks: list[Peak] = []

@@ -21,7 +21,6 @@ from bench.data import older
 from bench.data.manifest import Manifest
 from bench.data.schema import (
     SCHEMA_VERSION,
-    Column,
     CrossoverRow,
     PairRow,
     ProcessRow,
@@ -29,7 +28,8 @@ from bench.data.schema import (
     SummaryRow,
     columns_of,
 )
-from bench.errors import DataFormatError, StorageError
+from bench.data.tables import has_older_columns, read_csv, read_table, version_message
+from bench.errors import DataFormatError, StorageError, os_cure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         beside.replace(path)
     except OSError as error:
         raise StorageError(
-            f"{path} cannot be written ({error.strerror}): free space or choose another --out."
+            f"{path} cannot be written ({error.strerror}): {os_cure(error, 'choose another --out')}."
         ) from error
     finally:
         with suppress(OSError):
@@ -113,7 +113,8 @@ def _append(path: Path, text: str) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise StorageError(f"{path} cannot be extended ({error.strerror}): free space, then run again.") from error
+        cure = os_cure(error, "look at its disk")
+        raise StorageError(f"{path} cannot be extended ({error.strerror}): {cure}, then run again.") from error
 
 
 def _make_empty(folder: Path) -> None:
@@ -124,7 +125,8 @@ def _make_empty(folder: Path) -> None:
             raise StorageError(f"{folder} has {what} in it already: choose another --out.")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"{folder} cannot be made ({error.strerror}): choose another --out.") from error
+        cure = os_cure(error, "choose another --out")
+        raise StorageError(f"{folder} cannot be made ({error.strerror}): {cure}.") from error
 
 
 class RunStore:
@@ -181,7 +183,7 @@ def read_manifest(folder: Path) -> Manifest:
         if raw.get("schema_version") == older.VERSION:
             raw = older.manifest(raw)
         if raw.get("schema_version") != SCHEMA_VERSION:
-            raise DataFormatError(_version_message(path, raw.get("schema_version")))
+            raise DataFormatError(version_message(path, raw.get("schema_version")))
         return Manifest.model_validate(raw)
     except OSError as error:
         raise DataFormatError(
@@ -199,13 +201,6 @@ def read_manifest(folder: Path) -> Manifest:
         raise DataFormatError(f"{path} is damaged: line {error.lineno} is not JSON ({error.msg}).") from error
 
 
-def _version_message(path: Path, found: object) -> str:
-    return (
-        f"{path} has schema version {found}, and this stepbench reads versions {older.VERSION} and {SCHEMA_VERSION}: "
-        "read it with the stepbench that wrote it."
-    )
-
-
 def read_samples(folder: Path) -> pd.DataFrame:
     """Read samples.csv of a run; see `SampleRow` for its columns.
 
@@ -214,7 +209,7 @@ def read_samples(folder: Path) -> pd.DataFrame:
     Raises:
         DataFormatError: the file is missing or damaged.
     """
-    return _read(folder / SAMPLES, SampleRow, text="category")
+    return read_table(folder / SAMPLES, SampleRow, text="category")
 
 
 def read_processes(folder: Path) -> pd.DataFrame:
@@ -223,9 +218,9 @@ def read_processes(folder: Path) -> pd.DataFrame:
     Raises:
         DataFormatError: the file is missing or damaged.
     """
-    found = _read(folder / PROCESSES, ProcessRow)
-    if _is_older(folder / PROCESSES) and (folder / SAMPLES).exists():  # there a device's name stood beside each sample
-        samples = _read_csv(folder / SAMPLES, older.columns(SAMPLES), older.VERSION, "category")
+    found = read_table(folder / PROCESSES, ProcessRow)
+    if has_older_columns(folder / PROCESSES) and (folder / SAMPLES).exists():  # names stood there
+        samples = read_csv(folder / SAMPLES, older.columns(SAMPLES), older.VERSION, "category")
         names = samples.drop_duplicates("process").set_index("process")["device_name"].astype(object)
         found["device_name"] = found["process"].map(names).fillna("").astype(str)
     return found
@@ -237,7 +232,7 @@ def read_summary(folder: Path) -> pd.DataFrame:
     Raises:
         DataFormatError: the file is missing or damaged.
     """
-    return _read(folder / SUMMARY, SummaryRow)
+    return read_table(folder / SUMMARY, SummaryRow)
 
 
 def read_crossovers(folder: Path) -> pd.DataFrame:
@@ -250,7 +245,7 @@ def read_crossovers(folder: Path) -> pd.DataFrame:
 
     if not (folder / CROSSOVERS).exists():
         return pd.DataFrame(columns=[column.name for column in columns_of(CrossoverRow)])
-    return _read(folder / CROSSOVERS, CrossoverRow)
+    return read_table(folder / CROSSOVERS, CrossoverRow)
 
 
 def create_pairs(folder: Path) -> None:
@@ -268,93 +263,6 @@ def append_pairs(folder: Path, rows: Sequence[PairRow]) -> None:
     _append(folder / PAIRS, to_csv(PairRow, rows, header=False))
 
 
-_PANDAS_TYPES = {int: "Int64", float: "float64", bool: "boolean"}
-
-
 def is_older(folder: Path) -> bool:
     """Say whether a run was written in the version before; it can be read and not be continued."""
-    return _is_older(folder / PROCESSES)
-
-
-def _is_older(path: Path) -> bool:
-    """Say whether the header of a file is that of the version before."""
-    try:
-        with path.open("rb") as file:
-            header = file.readline().decode("utf-8", errors="replace").rstrip("\r\n")
-    except OSError:
-        return False
-    return header.split(",") == [column.name for column in older.columns(path.name)]
-
-
-def _read(path: Path, row_type: type, text: str = "str") -> pd.DataFrame:
-    columns = columns_of(row_type)
-    if _is_older(path):
-        return older.frame(_read_csv(path, older.columns(path.name), older.VERSION, text), columns)
-    return _read_csv(path, columns, SCHEMA_VERSION, text)
-
-
-def _read_csv(path: Path, columns: tuple[Column, ...], version: int, text: str) -> pd.DataFrame:
-    import pandas as pd
-
-    _check_shape(path, columns)
-    options: dict[str, Any] = {
-        "keep_default_na": False,
-        "na_values": {column.name: [""] for column in columns if column.kind is not str},
-        "true_values": ["true"],
-        "false_values": ["false"],
-    }
-    try:
-        frame: pd.DataFrame = pd.read_csv(
-            path, dtype={column.name: _PANDAS_TYPES.get(column.kind, text) for column in columns}, **options
-        )
-    except (ValueError, TypeError, OverflowError, pd.errors.ParserError) as error:
-        detail = " ".join(str(error).split())
-        raise DataFormatError(f"{path} is damaged: {detail}; restore the file or choose another run.") from error
-    for column in columns:
-        if not column.optional and column.kind is not str and frame[column.name].isna().any():
-            line = int(frame[column.name].isna().to_numpy().argmax()) + 2
-            raise DataFormatError(f"{path} is damaged: line {line} has no {column.name}.")
-    versions = set(frame["schema_version"].unique()) - {version} if "schema_version" in frame else set()
-    if versions:
-        raise DataFormatError(_version_message(path, versions.pop()))
-    for column in columns:
-        odd = set(frame[column.name].unique()) - {*column.values, ""} if column.values else set()
-        if odd:
-            raise DataFormatError(f"{path} is damaged: {column.name} is {odd.pop()!r}, which is none of its values.")
-    return frame
-
-
-def _check_shape(path: Path, columns: tuple[Column, ...]) -> None:
-    """Refuse what is not a complete CSV file with exactly these columns."""
-    try:
-        with path.open("rb") as file:
-            header = file.readline()
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - 1))
-            last = file.read(1)
-    except OSError as error:
-        cure = "is its folder that of a run?"
-        if path.name == SUMMARY and (path.parent / MANIFEST).exists():
-            cure = f"the run is unfinished, so finish it with `bench run --resume {path.parent}`."
-        raise DataFormatError(f"{path} cannot be read ({error.strerror}): {cure}") from error
-    expected = [column.name for column in columns]
-    found = header.decode("utf-8", errors="replace").rstrip("\r\n").split(",")
-    if found != expected:
-        if found[0] == expected[0] or found[0] == "schema_version":
-            odd = sorted(set(found) ^ set(expected)) or ["their order"]
-            raise DataFormatError(f"{path} is of another version: its columns differ in {', '.join(odd)}.")
-        raise DataFormatError(f"{path} is not a {path.name} of stepbench: its first line does not name the columns.")
-    if last != b"\n":
-        raise DataFormatError(f"{path} is cut off: its last line is incomplete; restore the file or run again.")
-    _check_fields(path, len(expected))
-
-
-def _check_fields(path: Path, expected: int) -> None:
-    """Refuse a line with too few or too many fields: pandas would fill the missing ones with unknowns."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            found = line.count(b",") + 1
-            if found != expected and b'"' in line:  # a comma may stand inside quotes
-                found = len(next(csv.reader([line.decode("utf-8", errors="replace")])))
-            if found != expected:
-                raise DataFormatError(f"{path} is damaged: line {number} has {found} fields, not {expected}.")
+    return has_older_columns(folder / PROCESSES)

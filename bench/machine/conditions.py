@@ -1,4 +1,4 @@
-"""What about this machine disturbs measurements, and which command cures it. Reads only; it changes nothing."""
+"""What on this machine disturbs measurements, and which command cures it. It only reads, and changes nothing."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _CPU = Path("/sys/devices/system/cpu")
 HOT_CELSIUS = 80
 """Above this a GPU is close to where it slows itself down."""
 _POWER = "lock a clock that it can hold, or raise the limit: sudo nvidia-smi --power-limit=WATTS"
-_HEAT = "let it cool and look after its fans: `nvidia-smi -q -d TEMPERATURE` shows where it slows down"
-_HARDWARE = "look after its power supply and its cooling: `nvidia-smi -q -d PERFORMANCE` shows which of them it is"
+_HEAT = "let it cool and check its fans: `nvidia-smi -q -d TEMPERATURE` shows where it slows down"
+_HARDWARE = "check its power supply and its cooling: `nvidia-smi -q -d PERFORMANCE` shows which of them it is"
 _THROTTLE_CURES = {"power cap": _POWER, "thermal": _HEAT, "hardware thermal": _HEAT}
-"""By the names of `bench.backends.nvidia.SLOWING`; all others are the hardware's."""
+"""Cures by the names of `bench.backends.nvidia.SLOWING`; all other reasons are the hardware's."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ def _virtual() -> Finding:
 def _load() -> Finding:
     load = os.getloadavg()[0]
     busy = load > 0.25 * (os.cpu_count() or 1)
-    cure = "close other programs, or wait: `top` shows who is busy"
+    cure = "close other programs, or wait: `top` shows which are busy"
     return Finding("load", f"{load:.2f} over the last minute", busy, cure if busy else "")
 
 
 def steal_share(seconds: float, sleep: Callable[[float], None] = time.sleep) -> float | None:
-    """Part of all CPU time that the hypervisor gave to others while `sleep(seconds)` ran; None where unknown."""
+    """Return the share of CPU time that the hypervisor gave to others during `sleep(seconds)`; None if unknown."""
 
     def ticks() -> tuple[int, int] | None:
         fields = (_read("/proc/stat") or "").partition("\n")[0].split()[1:]
@@ -108,7 +108,7 @@ def steal_share(seconds: float, sleep: Callable[[float], None] = time.sleep) -> 
 
 
 def steal_finding(share: float | None) -> Finding:
-    """Whether a share of stolen time disturbs: over half a percent it shows in single samples."""
+    """Judge a share of stolen time: above half a percent it shows in single samples."""
     if share is None:
         return Finding("steal time", "not visible", False)
     disturbs = share > 0.005
@@ -117,12 +117,12 @@ def steal_finding(share: float | None) -> Finding:
 
 
 def machine_findings() -> list[Finding]:
-    """All conditions that can be read at once."""
+    """Return all conditions that can be read without waiting."""
     return [_governor(), _turbo(), _smt(), _quota(), _virtual(), _load()]
 
 
 def gpu_findings(condition: Condition | None, absent: str | None) -> list[Finding]:
-    """What about the GPU disturbs: from a reading of it, or one line that says why there is none."""
+    """Return what on the GPU disturbs, from its condition, or one line that says why this is not known."""
     if condition is None:
         return [Finding("GPU", absent or "there is one, but its driver does not tell its condition", False)]
     return [
@@ -144,7 +144,7 @@ def _persistence(condition: Condition) -> Finding:
 
 
 def _gpu_clock(condition: Condition) -> Finding:
-    """The driver does not tell whether a clock is locked; one below its maximum at least has room to move."""
+    """Judge the GPU's clock: whether it is locked is not told, but one below its maximum has room to move."""
     now, most = condition.sm_clock_mhz, condition.max_sm_clock_mhz
     if now is None or most is None:
         return Finding("GPU clock", "not visible", False)

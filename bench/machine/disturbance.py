@@ -1,12 +1,4 @@
-"""What disturbed a sample: read before and after it, outside its time, and turned into flags.
-
-    preempted   the kernel took a CPU away from the process (involuntary context switches)
-    stolen      the hypervisor gave a CPU of this machine to somebody else (steal time in /proc/stat)
-    pressure    runnable tasks waited for a CPU for a tenth of the sample or more (/proc/pressure/cpu)
-    throttled   the device ran slower than it can, for heat or power
-    foreign     other processes hold memory of the device
-    unsettled   the warm-up never became steady, so the whole process is suspect
-    launch_bound  the device began before all its work was enqueued: its time holds the host's
+"""What disturbed a sample: counters read before and after it, outside its time, and turned into flags.
 
 A flag is a remark, not a verdict: nothing is deleted, and the summary says what the estimate would be without.
 """
@@ -18,22 +10,32 @@ import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.model.condition import Condition
+from bench.model.condition import FOREIGN, THROTTLED, Condition
 from bench.model.condition import flags as condition_flags
 
 PREEMPTED, STOLEN, PRESSURE, UNSETTLED, LAUNCH_BOUND = "preempted", "stolen", "pressure", "unsettled", "launch_bound"
+MEANINGS = {
+    PREEMPTED: "the kernel took a CPU away from the process (involuntary context switches)",
+    STOLEN: "the hypervisor gave a CPU of this machine to somebody else (steal time)",
+    PRESSURE: "runnable tasks waited for a CPU for a tenth of the sample or more",
+    UNSETTLED: "the warm-up of the whole process never became steady",
+    THROTTLED: "the device ran slower than it can, for heat or power",
+    FOREIGN: "other processes held memory of the device",
+    LAUNCH_BOUND: "the device began before all its work was enqueued: its time holds the host's",
+}
+"""What each flag means."""
 PRESSURE_SHARE = 0.1
 """Waiting for a CPU for at least this part of a sample counts as pressure."""
 
 Ended = Callable[[int], str]
-"""Called after a sample with its nanoseconds; gives the flags, separated by spaces."""
+"""Called after a sample with its nanoseconds; returns the flags, separated by spaces."""
 Observe = Callable[[], Ended]
 """Called right before a sample."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Counters of the kernel at one moment; None where the system does not have one."""
+    """Counters of the kernel at one moment; one that the system does not have is None."""
 
     switches: int
     steal_ticks: int | None
@@ -41,7 +43,7 @@ class Reading:
 
 
 def flags(before: Reading, after: Reading, nanoseconds: int) -> str:
-    """Which flags a sample of that length has earned."""
+    """Return the flags of a sample of that length, separated by spaces."""
     found = []
     if after.switches > before.switches:
         found.append(PREEMPTED)
@@ -55,7 +57,7 @@ def flags(before: Reading, after: Reading, nanoseconds: int) -> str:
 
 
 def together(*observers: Observe) -> Observe:
-    """Observes with all of them; the flags of each, in their order."""
+    """Return an observer that asks all of these; its flags are theirs, in their order."""
 
     def observe() -> Ended:
         endings = [observer() for observer in observers]
@@ -65,7 +67,7 @@ def together(*observers: Observe) -> Observe:
 
 
 def watching(condition: Callable[[], Condition]) -> Observe:
-    """Observes a device through its own reports."""
+    """Return an observer of a device that reports its condition."""
 
     def observe() -> Ended:
         before = condition()
@@ -75,24 +77,24 @@ def watching(condition: Callable[[], Condition]) -> Observe:
 
 
 def unobserved() -> Ended:
-    """Observes nothing; for tests, and for machines without counters."""
+    """Observe nothing; for tests, and for machines without counters."""
     return lambda nanoseconds: ""
 
 
 class KernelCounters:
-    """The kernel's counters; its files are opened once, so that a reading costs microseconds."""
+    """The kernel's counters; their files are opened once, so that a reading costs microseconds."""
 
     def __init__(self, stat: str = "/proc/stat", pressure: str = "/proc/pressure/cpu") -> None:
         self._stat, self._pressure = _open(stat), _open(pressure)
 
     def read(self) -> Reading:
-        """The counters now."""
+        """Return the counters now."""
         return Reading(
             resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw, _steal(self._stat), _total_pressure(self._pressure)
         )
 
     def __call__(self) -> Ended:
-        """Read the counters; what is returned reads them again and compares."""
+        """Read the counters, and return a function that reads them again and compares."""
         before = self.read()
         return lambda nanoseconds: flags(before, self.read(), nanoseconds)
 
@@ -112,13 +114,13 @@ def _read(descriptor: int | None) -> bytes:
 
 
 def _steal(descriptor: int | None) -> int | None:
-    """Eighth number of the line `cpu`, in ticks of 10 ms; see proc_stat(5)."""
+    """Return the eighth number of the line `cpu`, in ticks of 10 ms; see proc_stat(5)."""
     fields = _read(descriptor).split(b"\n", 1)[0].split()
     return int(fields[8]) if len(fields) > 8 else None
 
 
 def _total_pressure(descriptor: int | None) -> int | None:
-    """Microseconds for which some task waited for a CPU; see the kernel's documentation of PSI."""
+    """Return for how many microseconds some task waited for a CPU; see the kernel's documentation of PSI."""
     for field in _read(descriptor).split(b"\n", 1)[0].split():
         key, _, value = field.partition(b"=")
         if key == b"total":

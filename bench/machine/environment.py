@@ -1,15 +1,18 @@
-"""What the machine is: read from the operating system and from package metadata, never by importing a framework."""
+"""What the machine is, as the operating system and the packages' metadata tell; no framework is imported."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import platform
+import re
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-PACKAGES = ("numpy", "torch", "tensorflow", "pandas", "matplotlib", "pytest-benchmark", "threadpoolctl")
+from bench.model.device import Backend
+
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -21,7 +24,7 @@ def _content(path: str) -> str | None:
 
 
 def cpu_name() -> str:
-    """The processor's own name."""
+    """Return the processor's own name."""
     for line in (_content("/proc/cpuinfo") or "").splitlines():
         key, _, value = line.partition(":")
         if key.strip() == "model name":
@@ -30,32 +33,32 @@ def cpu_name() -> str:
 
 
 def usable_cpus() -> int:
-    """CPUs that this process may use: its affinity, or less where a container's quota allows less."""
+    """Return how many CPUs this process may use: its affinity, or fewer where a container's quota allows fewer."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cgroup_quota()
     return cpus if quota is None else max(1, min(cpus, int(quota)))
 
 
 def cgroup_quota() -> float | None:
-    """CPUs' worth of time that a container may use, from cgroup v2; None where there is no limit."""
+    """Return how many CPUs' worth of time a container may use, from cgroup v2; None where there is no limit."""
     pairs = [setting.partition(" ") for setting in _cgroup_settings("cpu.max")]
     return min((float(limit) / float(period) for limit, _, period in pairs if limit != "max" and period), default=None)
 
 
 def cgroup_memory() -> int | None:
-    """Bytes of memory that a container may use, from cgroup v2; None where there is no limit."""
+    """Return the bytes of memory that a container may use, from cgroup v2; None where there is no limit."""
     return min((int(setting) for setting in _cgroup_settings("memory.max") if setting.isdecimal()), default=None)
 
 
 def _cgroup_settings(name: str) -> list[str]:
-    """A setting of this process's control group and of those above it: the tightest limit on the way up counts."""
+    """Return a setting of this process's control group and of all above it; the tightest of these limits counts."""
     group = next((line[3:] for line in (_content("/proc/self/cgroup") or "").splitlines() if line[:3] == "0::"), "/")
     found = (_content(f"/sys/fs/cgroup{str(path).rstrip('/')}/{name}") for path in (Path(group), *Path(group).parents))
     return [setting for setting in found if setting is not None]
 
 
 def machine_facts() -> dict[str, str | int | float | None]:
-    """What identifies the machine and what steers its speed. Unknown values are None."""
+    """Return what identifies the machine and what steers its speed. Unknown values are None."""
     import psutil
 
     return {
@@ -72,10 +75,11 @@ def machine_facts() -> dict[str, str | int | float | None]:
     }
 
 
-def package_versions() -> dict[str, str]:
-    """Versions of the installed packages that a result depends on; packages that are missing are left out."""
+def package_versions(backends: Iterable[Backend]) -> dict[str, str]:
+    """Return the versions of what these backends name and the harness asks for; what is not installed is left out."""
+    named = [name for backend in backends for name in backend.packages]
     found = {}
-    for name in PACKAGES:
+    for name in sorted({*named, *_requirements()}):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -83,14 +87,23 @@ def package_versions() -> dict[str, str]:
     return found
 
 
+def _requirements() -> list[str]:
+    """Return the packages that the harness itself asks for, its extras left out; none where it is not installed."""
+    try:
+        lines = requires("stepbench") or []
+    except PackageNotFoundError:
+        return []
+    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line]
+
+
 def thread_variables() -> dict[str, str]:
-    """The environment's variables that steer the threads of numerical libraries."""
+    """Return the environment variables that steer the threads of numerical libraries."""
     prefixes = ("OMP_", "MKL_", "KMP_", "GOMP_", "OPENBLAS_", "TF_NUM_", "TF_ENABLE_")
     return {name: value for name, value in sorted(os.environ.items()) if name.startswith(prefixes)}
 
 
 def git_revision(folder: Path = _ROOT) -> str | None:
-    """The commit that the harness was run from, with `-dirty` if files differ; None outside a repository."""
+    """Return the commit that the harness was run from, with `-dirty` if files differ; None outside a repository."""
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty"],  # noqa: S607 - whichever git the user has
@@ -106,6 +119,6 @@ def git_revision(folder: Path = _ROOT) -> str | None:
 
 
 def constraints_sha256() -> str | None:
-    """Hash of the project's pinned versions; None where the package is installed without them."""
+    """Return the hash of the project's pinned versions; None where the package is installed without them."""
     path = _ROOT / "constraints.txt"
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

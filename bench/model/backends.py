@@ -9,12 +9,12 @@ BACKENDS: dict[str, Backend] = {}
 
 
 def backends_of(framework: str) -> tuple[Backend, ...]:
-    """Every backend of one framework, in the order of `BACKENDS`."""
+    """Return every backend of one framework, in the order of `BACKENDS`."""
     return tuple(item for item in BACKENDS.values() if item.framework == framework)
 
 
 def add_backend(item: Backend, origin: str) -> None:
-    """Add a backend that a loaded file has registered; the same file may be loaded again.
+    """Add a backend that a file has registered; the same file may be loaded again.
 
     Raises:
         LoadError: its name is taken by another.

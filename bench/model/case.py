@@ -120,14 +120,28 @@ class Contender:
         return dict(self.columns)[name]
 
     @property
+    def implementation(self) -> str:
+        """Name of the implementation."""
+        return str(self["implementation"])
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend."""
+        return str(self["backend"])
+
+    @property
+    def threads(self) -> int:
+        """Number of CPU threads."""
+        return int(self["threads"])
+
+    @property
     def program(self) -> tuple[tuple[str, str | int], ...]:
         """The same without the number of threads."""
         return tuple(item for item in self.columns if item[0] != "threads")
 
     def __str__(self) -> str:
         """Give it in words."""
-        threads = self["threads"]
-        return f"{self['implementation']} on {self['backend']}, {threads} thread{'' if threads == 1 else 's'}"
+        return f"{self.implementation} on {self.backend}, {self.threads} thread{'' if self.threads == 1 else 's'}"
 
 
 CASE_COLUMNS = declared(Case)

@@ -2,14 +2,16 @@
 
 Requirements that every `Backend` keeps:
 
-- asking for its `availability` imports no framework and touches no device, so `bench list` is quick and a forking
-  parent stays clean;
-- `preload` imports the framework and runs nothing in it (no tensor operation, no device call), because a process
-  forks after it;
+- `availability` imports no framework and touches no device, so that `bench list` is quick and a process that forks
+  stays clean;
+- `preload` imports the framework and runs nothing in it (no tensor operation, no device call), because processes are
+  forked after it; a framework that does not bear even this sets `may_fork = False`, and each measurement then starts
+  an interpreter;
 - `open` is the first touch: it pins threads and precision and returns the `Device` for one measuring process;
+- `packages` names what decides its times: runs record these versions, and runs in which they differ are not compared;
 - an absent backend says why, in words that contain the cure.
 
-The backends that come with the harness are in `bench.model.backends`; a file given to `--load` adds its own with the
+The backends that come with the harness are in `bench.backends`; a file given to `--load` adds its own with the
 decorator `@backend`.
 """
 
@@ -26,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.model.condition import Condition
     from bench.model.data import Array
+    from bench.model.step import Operation
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,9 @@ class Settings:
 
 
 class Stream(ABC):
-    """The queue of a device that works behind the host's back, with marks that carry the device's own time.
+    """The queue of a device that works while the host goes on, with marks that carry the device's own time.
 
-    All of it concerns the queue that an implementation's work goes to by default.
+    It is the queue that an implementation's work goes to unless it asks for another.
     """
 
     @abstractmethod
@@ -64,11 +67,11 @@ class Stream(ABC):
 
     @abstractmethod
     def reached(self, mark: Any) -> bool:
-        """Whether the device has come to the mark; does not wait."""
+        """Tell whether the device has reached the mark, without waiting."""
 
     @abstractmethod
     def nanoseconds(self, start: Any, end: Any) -> float:
-        """Device time between two marks, both reached."""
+        """Return the device's time between two marks, both of them reached."""
 
     @abstractmethod
     def hold(self, units: int) -> None:
@@ -76,57 +79,63 @@ class Stream(ABC):
 
     @abstractmethod
     def watched(self) -> AbstractContextManager[None]:
-        """Inside it, an operation by which the host would wait for the device raises."""
+        """Return a context in which an operation that makes the host wait for the device raises."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """An open backend, as an implementation's `build` receives it: it needs `put` and perhaps `handle`.
+    """An open backend, as an implementation's `build` receives it: `put`, and perhaps `handle`, are for the author.
 
-    What follows `facts` is for the harness, and None where the device has no such thing.
+    The fields after `facts` are for the harness; each is None where the device has no such thing.
     """
 
     kind: str
     """`cpu`, `cuda`, or what a loaded file calls its own."""
     name: str
-    """The hardware's own name; empty for the CPU, whose name the environment probe knows."""
+    """The hardware's own name; empty for the CPU, whose name `bench.machine.environment` knows."""
     threads: int
     handle: Any
     """What the framework calls a device: `torch.device` for torch, None for NumPy and TensorFlow graphs."""
     put: Callable[[Array], Any]
-    """Copies a NumPy array to the device, as the framework's own array type."""
+    """A function that copies a NumPy array to the device, as the framework's own array type."""
     synchronize: Callable[[], None]
-    """Returns when the device has finished all work handed to it. Only the harness calls it."""
+    """A function that returns when the device has finished all work handed to it. Only the harness calls it."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What was pinned and what is really in use: threads, precision modes."""
     stream: Stream | None = None
-    """None for a device that has finished when a call returns."""
+    """The device's queue; None for a device that has finished when a call returns."""
     upload: Callable[[Any, Array], Callable[[], None]] | None = None
-    """Of what `put` returned and its array: a function that copies the array there again, without waiting."""
+    """Given what `put` returned and an array: a function that copies the array there again, without waiting."""
     flush: Callable[[], None] | None = None
-    """Pushes everything else out of the last cache before main memory."""
+    """A function that pushes everything else out of the last cache before main memory."""
     condition: Callable[[], Condition] | None = None
-    """Reads clocks, throttling, power, temperature and foreign use."""
+    """A function that reads clocks, throttling, power, temperature and use by others."""
     matmul: Callable[[Array, Array], Callable[[], object]] | None = None
-    """Of two square matrices: a function that multiplies them into a third, all of them on the device."""
+    """Given two square matrices: a function that multiplies them into a third, all of them on the device."""
     copy: Callable[[Array], Callable[[], object]] | None = None
-    """Of one array: a function that copies it from one place of the device's memory to another."""
+    """Given an array: a function that copies it from one place of the device's memory to another."""
 
 
 class Backend(ABC):
-    """A framework on a device; see the module's docstring for what a subclass must keep."""
+    """A framework on a device; the module's docstring says what a subclass must keep."""
 
     name: str
     framework: str
     device: str
+    packages: tuple[str, ...] = ("numpy",)
+    """The distributions, by their names on PyPI, whose versions decide its times: NumPy makes every step's data."""
+    may_fork: bool = True
+    """Whether a process may be forked once `preload` has run in it."""
     host_memory: bool = True
     """Whether the device computes in the host's memory, so that a batch is never transferred."""
+    matmul_kinds: tuple[str, ...] = ()
+    """Parts of the kinds that the framework's profiler gives to matrix products; empty if these are not counted."""
     origin: str = ""
     """`file:PATH` or `module:NAME` of what registered it; empty for those that come with the harness."""
 
     @abstractmethod
     def availability(self) -> Availability:
-        """Present, or absent with the reason; imports no framework."""
+        """Tell whether it is present, and if not, why; import no framework."""
 
     @abstractmethod
     def preload(self) -> None:
@@ -138,23 +147,27 @@ class Backend(ABC):
 
     @abstractmethod
     def threads_in_use(self) -> int | None:
-        """CPU threads that compute, as the framework says or the system shows once a step has run; None if unknown."""
+        """Return how many CPU threads compute, as framework or system tell once a step has run; None if unknown."""
+
+    def is_matmul(self, operation: Operation) -> bool:
+        """Tell whether an operation that the framework's profiler has listed is a matrix product."""
+        return any(kind in operation.kind for kind in self.matmul_kinds)
 
     def memory_bytes(self) -> int | None:
-        """All memory of the device; None where it computes in the host's, or does not tell. Starts no framework."""
+        """Return all memory of the device; None where it is the host's or is not known. Starts no framework."""
         return None
 
     def peak_bytes(self) -> int | None:
-        """Peak memory allocated on the device by this process, or None where the host's figure is the one to use."""
+        """Return the peak memory that this process had on the device, or None where the host's peak is what counts."""
         return None
 
 
 def nothing() -> None:
-    """What a device does to synchronise that has finished when a call returns."""
+    """Do nothing: how to synchronise with a device that has finished when a call returns."""
 
 
 def missing(package: str, pin: str) -> Availability | None:
-    """Absence of a package that is not installed, with the command that installs it; None if it is there."""
+    """Return the absence of a package that is not installed, with the command that installs it; None if it is there."""
     if importlib.util.find_spec(package) is not None:
         return None
     return Availability(False, f"{package} is not installed: pip install {pin}")

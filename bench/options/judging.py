@@ -147,27 +147,29 @@ def finish(
 ) -> NoReturn:
     """Show a comparison, write what was asked for, and exit with its status."""
     from bench.data.store import write_atomically
-    from bench.output.terminal import console
-    from bench.output.verdicts import junit as junit_xml
-    from bench.output.verdicts import markdown, notes, one_lines, verdict_table
+    from bench.output.ci import junit as junit_xml
+    from bench.output.ci import summary as markdown
+    from bench.output.content.verdicts import log_lines, of_pairs, verdict_blocks
+    from bench.output.render.terminal import show
     from bench.run.calibration import load as load_calibration
     from bench.run.contest import as_json as comparison_json
 
     calibration = load_calibration()
+    judgement = of_pairs(found, calibration)
     if as_json:
         told: dict[str, Any] = comparison_json(found)
         told["calibration"] = None if calibration is None else calibration.model_dump()
         click.echo(json.dumps(told, indent=2))
     elif lines:
-        for line in [*one_lines(found), *notes(found, calibration)]:
+        for line in log_lines(judgement):
             click.echo(line)
     else:
-        console().print(verdict_table(found, calibration))
+        show(verdict_blocks(judgement))
     if junit is not None:
-        write_atomically(junit, junit_xml(found, allow_inconclusive))
+        write_atomically(junit, junit_xml(judgement, allow_inconclusive))
         click.echo(f"wrote {junit}", err=True)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if lines and summary:
         with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(markdown(found, calibration))
+            file.write(markdown(judgement))
     sys.exit(found.exit_code(allow_inconclusive))

@@ -89,22 +89,25 @@ def refuse_beside_resume(*allowed: str) -> None:
 
 
 def show_run(outcome: Outcome, figures: bool, as_json: bool) -> None:
-    """The table on standard output, the paths of what was written on standard error."""
+    """Show the tables on standard output, the paths of what was written on standard error."""
     from bench.analysis.card import speedup_card
     from bench.data.run import StoredRun
     from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
-    from bench.output.sweep import sweep_table
-    from bench.output.table import run_table, summary_json
-    from bench.output.terminal import console
+    from bench.output.content.crossovers import Crossovers
+    from bench.output.content.result import run_blocks, summary_json
+    from bench.output.content.summary import Summary
+    from bench.output.content.sweep import sweep_blocks
+    from bench.output.render.terminal import show
 
-    out, folder, run = console(), outcome.folder, StoredRun(outcome.folder)
+    folder, run = outcome.folder, StoredRun(outcome.folder)
+    summary = Summary(outcome.rows, outcome.manifest)
     if as_json:
         click.echo(json.dumps(summary_json(outcome.rows), indent=2))
     elif outcome.manifest.axes:
-        out.print(sweep_table(outcome.rows, outcome.manifest, run.crossovers, out.width, str(folder)))
+        show(sweep_blocks(summary, Crossovers(run.crossovers), str(folder)))
     else:
         card = speedup_card(outcome.manifest, outcome.rows, run.samples, run.processes)
-        out.print(run_table(outcome.rows, outcome.manifest, out.width, str(folder), card))
+        show(run_blocks(summary, str(folder), card))
     written = [folder / name for name in (SAMPLES, PROCESSES, SUMMARY, CROSSOVERS, MANIFEST)]
     written = [path for path in written if path.exists()]
     if figures and any(row.status == "ok" for row in outcome.rows):

@@ -11,12 +11,12 @@ from typing import Any
 from bench.data.store import FIGURES, MANIFEST, read_manifest
 from bench.errors import DataFormatError, UsageError
 from bench.output.catalogue import figure_titles
+from bench.output.document import Block, Glossary
 from bench.output.provenance import Provenance, as_command, as_words, read
-from bench.output.text import visible
 
 
 class Freshness(StrEnum):
-    """How a figure stands to the files of its run."""
+    """Whether a figure shows the files of its run as they are."""
 
     SAME = "same"
     CHANGED = "changed"
@@ -39,7 +39,7 @@ class Explanation:
 
     @property
     def command(self) -> str:
-        """Draws the figure again from here: as the file says, with the folder that the run was found in."""
+        """The command that draws the figure again from here, with the folder that the run was found in."""
         words = as_words(self.notes.command) or []
         if self.run is None or words[2:3] != [f"results/{self.notes.run_id}"]:
             return self.notes.command
@@ -47,7 +47,7 @@ class Explanation:
 
 
 def explain(file: Path, run: Path | None = None) -> Explanation:
-    """Read a figure's notes back and hold its run's files against them.
+    """Read a figure's notes back and compare its run's files with them.
 
     Args:
         file: the figure.
@@ -67,7 +67,7 @@ def explain(file: Path, run: Path | None = None) -> Explanation:
         reason = f"this stepbench has no figure {notes.figure!r}: ask the stepbench that drew it."
         return Explanation(file, notes, title, found, Freshness.UNKNOWN, reason)
     if ("--machine", "all") in pairwise(as_words(notes.command) or []):
-        reason = "it shows runs of several machines: draw it again to see."
+        reason = "it shows runs of several machines: draw it again to find out."
         return Explanation(file, notes, title, found, Freshness.UNKNOWN, reason)
     from bench.output.figures import RunData, data_sha256
 
@@ -89,7 +89,7 @@ def _given(run: Path, notes: Provenance) -> Path:
 
 
 def _found(file: Path, notes: Provenance) -> Path | None:
-    """The folder that holds the figures' folder that the figure lies in, or the one of that name in results/."""
+    """Return the run around a figure in its figures/ folder, or the one of that name in results/."""
     around = file.resolve().parent
     places = [file.parent.parent, around.parent] if around.name == FIGURES else []
     if Path(notes.run_id).name == notes.run_id not in ("", ".."):  # it comes from the file and must not lead elsewhere
@@ -110,8 +110,8 @@ _WORDS = {
 }
 
 
-def explanation_text(found: Explanation) -> str:
-    """Lines for a reader. A command stands on one line, to be copied; no terminal obeys anything in them."""
+def explanation_blocks(found: Explanation) -> list[Block]:
+    """Return what a reader wants to know; each command stands on a line of its own, to be copied."""
     notes = found.notes
     lines = {
         "figure": f"{notes.figure}: {found.title}" if found.title else notes.figure,
@@ -122,11 +122,11 @@ def explanation_text(found: Explanation) -> str:
         "draw again": found.command,
         "measured by": notes.measured_by,
     }
-    return "\n".join(f"{name:12} {visible(text)}" for name, text in lines.items())
+    return [Glossary(tuple((name, (text,)) for name, text in lines.items()))]
 
 
 def explanation_json(found: Explanation) -> dict[str, Any]:
-    """The same for programs."""
+    """Return the same for programs."""
     return {
         "file": str(found.file),
         "figure": found.notes.figure,

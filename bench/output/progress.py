@@ -40,7 +40,7 @@ class Progress:
         self._console.file.flush()
 
     def starting(self, frameworks: Sequence[str]) -> None:
-        """The interpreters are being started."""
+        """Say that the interpreters are being started."""
         line = f"Starting {', '.join(frameworks)} …"
         if self._live:
             self._rewrite(line)
@@ -56,7 +56,7 @@ class Progress:
         seconds_left: float,
         widest: tuple[Case, float] | None = None,
     ) -> None:
-        """A case's turn in a round has come; `widest` is the case that the run is least sure of."""
+        """Say that a case's turn in a round has come; `widest` is the case with the widest interval, and how wide."""
         left = f", {seconds_left:.0f} s left" if seconds_left else ""
         sure = ""
         if widest is not None and math.isfinite(widest[1]):
@@ -67,18 +67,18 @@ class Progress:
             self._console.print(f"Round {number + 1}: {of} cases{left}{sure}.", soft_wrap=True, markup=False)
 
     def pairing(self, case: Case, pair: int, of: int) -> None:
-        """A pair of processes of one case is about to be measured."""
+        """Say that a pair of processes of one case is about to be measured."""
         if self._live:
             self._rewrite(f"Pair {pair + 1} of {of}: {case.label}")
         elif pair == 0:
             self._console.print(f"{of} pairs of {case.label}.", soft_wrap=True, markup=False)
 
     def calibrating(self, backend: str) -> None:
-        """The peak of a backend's device is about to be measured."""
+        """Say that the peak of a backend's device is about to be measured."""
         if self._live:
-            self._rewrite(f"Measuring what the device can do at most: {backend}")
+            self._rewrite(f"Measuring the peak of the device: {backend}")
 
     def failed(self, case: Case, status: Status, reason: str) -> None:
-        """A case is out of the run."""
+        """Say that a case is out of the run."""
         self._clear()
         self._console.print(f"{case.label}: {status.value}: {reason}", soft_wrap=True, markup=False, emoji=False)

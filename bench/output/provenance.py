@@ -32,15 +32,15 @@ class Provenance(BaseModel):
     figure: str
     run_id: str
     data_sha256: str
-    """Of the files that it was drawn from; see `digest`."""
+    """The digest of the files that it was drawn from; see `digest`."""
     command: str
-    """Draws the figure again; the run is named by its id, so that a moved folder gives the same bytes."""
+    """The command that draws it again; it names the run by its id, so that a moved folder gives the same bytes."""
     measured_by: str
     """The command that measured the run."""
 
 
 def digest(paths: Iterable[Path]) -> str:
-    """SHA-256 over the names and contents of files, in their order, and over which of them there are.
+    """Return the SHA-256 over the names and contents of files, in their order, and over which of them exist.
 
     Raises:
         DataFormatError: a file cannot be read.
@@ -58,12 +58,12 @@ def digest(paths: Iterable[Path]) -> str:
 
 
 def as_command(words: Iterable[str]) -> str:
-    """A command line as a shell takes it."""
+    """Return a command line as a shell takes it."""
     return shlex.join(words)
 
 
 def as_words(command: str) -> list[str] | None:
-    """The words of a command line that `as_command` wrote; None if a shell could make more of it than words."""
+    """Return the words of a command line that `as_command` wrote; None if a shell could make more of it."""
     try:
         words = shlex.split(command)
     except ValueError:
@@ -72,7 +72,7 @@ def as_words(command: str) -> list[str] | None:
 
 
 def metadata(provenance: Provenance, kind: str) -> dict[str, str | None]:
-    """The metadata that matplotlib puts into a png, svg or pdf file; `read` finds it there."""
+    """Return the metadata that matplotlib puts into a png, svg or pdf file; `read` finds it there."""
     title = visible(f"{provenance.figure} of run {provenance.run_id}")
     text = json.dumps(provenance.model_dump())  # ASCII, which each format holds as it is
     kinds: dict[str, dict[str, str | None]] = {
@@ -84,7 +84,7 @@ def metadata(provenance: Provenance, kind: str) -> dict[str, str | None]:
 
 
 def read(path: Path) -> Provenance:
-    """What a figure's file says about itself. It is read to its end, and nothing in it is executed.
+    """Return what a figure's file says about itself. It is read to its end, and nothing in it is executed.
 
     Raises:
         DataFormatError: it cannot be read, is damaged, or was not drawn by stepbench.
@@ -148,7 +148,7 @@ def _from_png(path: Path) -> str | None:
 
 
 def _from_svg(path: Path) -> str | None:
-    """The first dc:source; a file that declares entities is refused before one of them can grow."""
+    """Return the first dc:source; refuse a file that declares entities before one of them can grow."""
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     within: list[str] = []

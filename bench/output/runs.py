@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.analysis.history import RunFiles, moment
-from bench.data.store import MANIFEST, SAMPLES, SUMMARY, read_manifest, read_samples, read_summary
+from bench.data.store import MANIFEST, PROCESSES, SUMMARY, read_manifest, read_processes, read_summary
 from bench.errors import DataFormatError, StepbenchError
 
 
 def read_runs(folder: Path) -> tuple[list[RunFiles], list[str]]:
-    """Every run right below a folder, by the names of their folders, and a sentence for each that was passed over.
+    """Return every run right below a folder, by the names of their folders, and why others were passed over.
 
-    Only manifests and summaries are read; samples only where nothing else tells a GPU's name.
+    Only manifests and summaries are read; processes.csv only where nothing else tells a GPU's name.
 
     Raises:
         DataFormatError: the folder itself cannot be read.
@@ -45,10 +45,10 @@ def _read_run(folder: Path) -> RunFiles:
     except DataFormatError as error:
         raise DataFormatError(f"{folder}: {error}") from error
     on_gpu = summary[(summary["device"] != "cpu") & (summary["status"] == "ok")]["backend"].unique()
-    gpus = {name: manifest.modes.get(name, {}).get("gpu_name", "") for name in map(str, on_gpu)}
-    if not all(gpus.values()):  # only the large file of samples has it then
-        samples = read_samples(folder)
-        files.append(folder / SAMPLES)
-        names = samples.drop_duplicates("backend").set_index("backend")["device_name"]
+    gpus = {name: manifest.facts.get(name, {}).get("gpu_name", "") for name in map(str, on_gpu)}
+    if not all(gpus.values()):
+        processes = read_processes(folder)
+        files.append(folder / PROCESSES)
+        names = processes.drop_duplicates("backend").set_index("backend")["device_name"]
         gpus = {backend: name or str(names.get(backend, "")) for backend, name in gpus.items()}
     return RunFiles(manifest, summary, gpus, tuple(files))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.data.schema import Status
-from bench.errors import ChildError, ChildTimeout, StorageError
+from bench.errors import ChildError, ChildTimeout, StorageError, os_cure
 from bench.model.case import Case
 from bench.model.device import Backend, Precision
 from bench.model.problem import Problem
@@ -19,7 +19,7 @@ from bench.timing.protocol import Reply, Request, Task
 
 
 class Asks(Protocol):
-    """Whoever runs requests in fresh processes: `Zygotes`, or a double in a test."""
+    """Whoever runs requests in fresh processes: `Pool`, or a double in a test."""
 
     @property
     def scratch(self) -> Path:
@@ -52,7 +52,8 @@ class Truths:
             try:
                 save_truth(truth, path)
             except OSError as error:
-                raise StorageError(f"{path} cannot be written ({error.strerror}): free space or set TMPDIR.") from error
+                cure = os_cure(error, "set TMPDIR")
+                raise StorageError(f"{path} cannot be written ({error.strerror}): {cure}.") from error
             self._paths[key] = path
         return self._paths[key]
 

@@ -28,7 +28,7 @@ from bench.run.calibration import Calibration, Rate, fingerprint, save
 from bench.run.contest import pinned_cpu
 from bench.run.pairs import A, Arm, B, Pair, PairCase, Pairing
 from bench.run.plan import Planned, Selection, choose, plan_cases
-from bench.run.pool import Zygotes
+from bench.run.pool import Pool
 from bench.run.runner import Watcher
 from bench.stats.rates import binomial_interval
 
@@ -110,7 +110,7 @@ def calibrate(
     """
     began = now()
     trials = Trials()
-    with Zygotes() as zygotes:
+    with Pool() as zygotes:
         watcher.starting([item.case.framework])
         zygotes.start([item.backend])
         truth = Truths(zygotes.scratch).path(item.case)

@@ -1,4 +1,4 @@
-"""What this machine has shown about its verdicts, kept under its fingerprint."""
+"""How often verdicts are wrong on this machine, as once measured and kept under its fingerprint."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from bench.data.store import write_atomically
 from bench.machine.environment import machine_facts, package_versions
 from bench.machine.identity import identity
+from bench.model.backends import BACKENDS
 
 HOME = "STEPBENCH_HOME"
-_LIBRARIES = ("numpy", "torch", "tensorflow")
 
 
 class Rate(BaseModel):
@@ -30,31 +30,31 @@ class Rate(BaseModel):
 
     @property
     def text(self) -> str:
-        """In words."""
+        """The rate in words."""
         return f"{self.happened} of {self.trials} ({self.low:.0%} to {self.high:.0%})"
 
 
 class Calibration(BaseModel):
-    """Error rates of verdicts, measured here."""
+    """The error rates of verdicts, measured on one machine."""
 
     model_config = ConfigDict(extra="forbid")
 
     fingerprint: str
     created: str
-    """UTC, ISO 8601."""
+    """When it was measured: UTC, ISO 8601."""
     implementation: str
     pairs: int
-    """Pairs a verdict rested on."""
+    """How many pairs each verdict rested on."""
     seconds: float
     false_positives: Rate
-    """REGRESSION where both sides were the same."""
+    """How often the verdict was REGRESSION although both sides were the same."""
     power: dict[str, Rate]
-    """REGRESSION where a delay of this part of the step was planted, such as `5%`."""
+    """How often a planted delay was called a REGRESSION, by its share of the step, such as `5%`."""
     localised: Rate
-    """Of the planted delays that were found: that the phase named first was the right one."""
+    """How often the right phase was named first, among the planted delays that were found."""
 
     def sentence(self) -> str:
-        """What a gate prints."""
+        """Say in one sentence what a gate prints."""
         found = ", ".join(f"{share} in {rate.text}" for share, rate in self.power.items())
         return (
             f"Calibrated here on {self.created[:10]} with {self.pairs} pairs a verdict: false REGRESSION in "
@@ -63,11 +63,15 @@ class Calibration(BaseModel):
 
 
 def fingerprint(facts: Mapping[str, object] | None = None, packages: Mapping[str, str] | None = None) -> str:
-    """What must agree for two measurements to be comparable: CPU, usable CPUs, memory, Python and the frameworks."""
+    """Return what must agree for a calibration to hold: the machine, its Python and what the harness's backends use.
+
+    Backends from loaded files do not count: whether one is loaded says nothing about the machine.
+    """
+    backends = [backend for backend in BACKENDS.values() if not backend.origin]
     facts = machine_facts() if facts is None else facts
-    packages = package_versions() if packages is None else packages
+    packages = package_versions(backends) if packages is None else packages
     parts = [f"{name}={value}" for name, value in identity(facts).items()]
-    parts += [f"{name}={packages.get(name)}" for name in _LIBRARIES]
+    parts += [f"{name}={packages.get(name)}" for name in sorted({name for item in backends for name in item.packages})]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -78,7 +82,7 @@ def _path(mark: str) -> Path:
 
 
 def save(calibration: Calibration) -> Path:
-    """Keep a calibration; gives the file.
+    """Keep a calibration, and return its file.
 
     Raises:
         StorageError: it cannot be written.
@@ -89,7 +93,7 @@ def save(calibration: Calibration) -> Path:
 
 
 def load() -> Calibration | None:
-    """The calibration of this machine as it is now; None if there is none that can be read."""
+    """Return the calibration of this machine as it is now; None if there is none that can be read."""
     mark = fingerprint()
     try:
         found = Calibration.model_validate(json.loads(_path(mark).read_text(encoding="utf-8")))

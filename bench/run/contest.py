@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from bench import __version__
-from bench.analysis.rule import Criteria, Verdict, worst
+from bench.analysis.rule import Criteria, Verdict, exit_code, worst
 from bench.data.store import create_pairs, write_atomically
 from bench.machine.environment import machine_facts, package_versions
+from bench.model.backends import BACKENDS
 from bench.model.device import Backend
 from bench.run.ab import Decided, TwoStages
 from bench.run.asking import Truths
 from bench.run.matching import Match
 from bench.run.pairs import A, B, Pairing
-from bench.run.pool import Zygotes
+from bench.run.pool import Pool
 from bench.run.runner import Watcher
 from bench.run.session import RESULTS
 from bench.run.sides import Side
@@ -53,13 +54,8 @@ class Comparison:
         return worst(case.verdict.verdict for case in self.cases)
 
     def exit_code(self, allow_inconclusive: bool = False) -> int:
-        """1 if something got slower, 4 if something could not be judged, 3 if something stayed open, else 0."""
-        found = {case.verdict.verdict for case in self.cases}
-        if Verdict.REGRESSION in found:
-            return 1
-        if Verdict.INVALID in found or not found:
-            return 4
-        return 3 if Verdict.INCONCLUSIVE in found and not allow_inconclusive else 0
+        """Return the exit status; see `bench.analysis.rule.exit_code`."""
+        return exit_code((case.verdict.verdict for case in self.cases), allow_inconclusive)
 
 
 def new_id(now: datetime, kind: str) -> str:
@@ -112,7 +108,7 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
 
 def _interpreters(
     stack: ExitStack, sides: tuple[Side, Side], backends: Sequence[Backend], watcher: Watcher
-) -> tuple[dict[str, Zygotes], Callable[[int], None]]:
+) -> tuple[dict[str, Pool], Callable[[int], None]]:
     """Who starts each side's processes, and what renews them.
 
     One interpreter for both sides if it is the same: its children share a memory layout, which is then no difference.
@@ -120,10 +116,10 @@ def _interpreters(
     if backends:
         watcher.starting(sorted({backend.framework for backend in backends}))
     if sides[0].interpreter == sides[1].interpreter:
-        both = stack.enter_context(Zygotes(sides[0].interpreter))
+        both = stack.enter_context(Pool(sides[0].interpreter))
         both.start(backends)
         return {A: both, B: both}, lambda number: None
-    opens = {letter: stack.enter_context(Zygotes(side.interpreter)) for letter, side in zip((A, B), sides, strict=True)}
+    opens = {letter: stack.enter_context(Pool(side.interpreter)) for letter, side in zip((A, B), sides, strict=True)}
 
     def renew(number: int) -> None:
         if number % RENEW_PAIRS == 0:
@@ -139,7 +135,7 @@ def as_json(found: Comparison) -> dict[str, Any]:
         "stepbench": __version__,
         "created": found.created,
         "machine": machine_facts(),
-        "packages": package_versions(),
+        "packages": package_versions(BACKENDS.values()),
         "a": found.labels[0],
         "b": found.labels[1],
         "verdict": found.verdict,

@@ -1,4 +1,4 @@
-"""What this machine is worth as a place to measure: its conditions, its clock, its backends, and a short A/A."""
+"""How well this machine is suited to measuring: its conditions, its clock, its backends, and a short A/A."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ class BackendState:
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """An A/A: the same case against itself, in pairs of fresh processes."""
+    """The result of an A/A: the same case against itself, in pairs of fresh processes."""
 
     case: str
     pairs: int
     ratio: float
-    """Median of B / A; 1 but for noise."""
+    """The median of B / A, which differs from 1 by noise alone."""
     spread: float
-    """Standard deviation of the pairs' log ratios."""
+    """The standard deviation of the pairs' log ratios."""
     detectable: float
-    """The smallest slowdown that so many pairs would find (alpha 0.01, power 0.8)."""
+    """The smallest slowdown that this many pairs would find (alpha 0.01, power 0.8)."""
     start_seconds: float
-    """Median time from asking for a process to the end of its first step."""
+    """The median time from asking for a process to the end of its first step."""
     reason: str = ""
-    """Why there is no figure, if there is none."""
+    """Why the case could not be measured; empty if it was."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that `bench doctor` says."""
+    """Everything that `bench doctor` reports."""
 
     machine: dict[str, str | int | float | None]
     packages: dict[str, str]
@@ -64,7 +64,7 @@ class Report:
 
 
 def clock_cost(now: Now = host_now, readings: int = 20_000) -> float:
-    """Seconds that one reading of the clock takes."""
+    """Return how many seconds one reading of the clock takes."""
     start = now()
     for _ in range(readings):
         now()
@@ -72,13 +72,13 @@ def clock_cost(now: Now = host_now, readings: int = 20_000) -> float:
 
 
 def backend_states() -> tuple[BackendState, ...]:
-    """Every backend, present or why not."""
+    """Return the state of every backend: present, or why it is not."""
     found = [(backend.name, backend.availability()) for backend in BACKENDS.values()]
     return tuple(BackendState(name, state.present, state.reason) for name, state in found)
 
 
 def examine(planned: Sequence[Planned], asks: Asks, watcher: Watcher, pairs: int, timeout: float) -> Report:
-    """Look at the machine and run a short A/A of each planned case. Changes nothing."""
+    """Look at the machine and run a short A/A of each planned case; change nothing."""
     absent = absent_reason()
     gpu = None if absent is not None else NvidiaGpu.open()
     conditions = (
@@ -93,7 +93,7 @@ def examine(planned: Sequence[Planned], asks: Asks, watcher: Watcher, pairs: int
     noise = [_noise_floor(item, asks, truths, watcher, pairs, timeout) for item in planned]
     return Report(
         machine=machine_facts(),
-        packages=package_versions(),
+        packages=package_versions(BACKENDS.values()),
         findings=conditions,
         backends=backend_states(),
         clock_resolution_seconds=resolution() / 1e9,
@@ -107,7 +107,7 @@ def _noise_floor(item: Planned, asks: Asks, truths: Truths, watcher: Watcher, pa
     for number in range(pairs):
         watcher.pairing(item.case, number, pairs)
         times: dict[str, float] = {}
-        for side in ("AB", "BA")[number % 2]:  # whatever going first is worth falls on both
+        for side in ("AB", "BA")[number % 2]:  # the advantage of going first falls on both
             reply = ask_case(asks, item, truths.path(item.case), AA_POLICY, timeout)
             seconds = whole_step_seconds(reply)
             if reply.status is not Status.OK or seconds is None:

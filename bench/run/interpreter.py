@@ -1,4 +1,9 @@
-"""The parent's side of one zygote: starting it, asking its children, ending it and them."""
+"""The parent's handle of one zygote: starting it, asking the processes that it forks, ending it and them.
+
+A zygote is a process that has imported a framework and forks the processes that measure. `bench.timing.zygote` is the
+program that it runs, and `bench.run.pool` holds the handles of a whole run. Where forking is unsafe, the same program
+serves a single request itself, and its handle is used once.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from bench.data.schema import Status
-from bench.errors import ChildError, ChildTimeout
+from bench.errors import ChildError, ChildTimeout, os_cure
 from bench.model.device import Backend
 from bench.timing.protocol import BATCH, BATCHED, REPLY, REQUEST, Batch, Batched, Channel, Reply, Request
 
@@ -39,18 +44,34 @@ class Interpreter:
     path: tuple[str, ...] = (str(_ROOT),)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     fork: bool = sys.platform == "linux"
-    """Whether children are forked; elsewhere each measurement starts an interpreter of its own."""
+    """Whether a process that has imported a framework may be forked at all; elsewhere system libraries forbid it."""
+
+    def forks(self, backend: Backend) -> bool:
+        """Tell whether a backend's processes are forked from a zygote: system and backend must both allow it."""
+        return self.fork and backend.may_fork
 
 
-class Zygote:
-    """One running zygote."""
+class ZygoteHandle:
+    """One running zygote, as the parent sees it."""
 
-    def __init__(self, backend: Backend, interpreter: Interpreter, log: Path) -> None:
-        self._log = log
-        self._fork = interpreter.fork
-        self._sound = True
+    def __init__(self, backend: Backend, interpreter: Interpreter, log: Path, number: int = 0) -> None:
+        """Start a zygote; `wait_ready` waits for it.
+
+        Args:
+            backend: what it imports.
+            interpreter: which Python it runs in.
+            log: what it and its children print is appended to this file.
+            number: how many zygotes its framework had before.
+
+        Raises:
+            ZygoteGone: the interpreter cannot be started.
+        """
+        self._log, self.number = log, number
+        self.forks = interpreter.forks(backend)
+        self.sound = True
+        """Whether it can be asked again: not after a child that could not be collected."""
         ours, theirs = socket.socketpair()
-        options = ["--no-fork"] if not interpreter.fork else []
+        options = [] if self.forks else ["--no-fork"]
         arguments = [str(theirs.fileno()), *options, *([backend.origin] if backend.origin else [])]
         inherited = interpreter.environment.get("PYTHONPATH", "")
         try:
@@ -71,13 +92,10 @@ class Zygote:
                 )
         except OSError as error:
             ours.close()
-            raise ZygoteGone(f"{interpreter.python} cannot be started ({error.strerror})") from error
+            raise ZygoteGone(
+                f"{interpreter.python} cannot be started ({error.strerror}): {os_cure(error, 'name another Python')}"
+            ) from error
         self._control = Channel(ours)
-
-    @property
-    def sound(self) -> bool:
-        """Whether it can be asked again; not after a child could not be collected."""
-        return self._sound
 
     def wait_ready(self) -> None:
         """Wait until the framework is imported.
@@ -85,13 +103,13 @@ class Zygote:
         Raises:
             ChildError: the import failed; the message ends with the last line that it printed.
         """
-        if not self._fork:
+        if not self.forks:
             return
         try:
             self._control.receive_object(_START_SECONDS)
         except ChildError as error:
             hung = isinstance(error, ChildTimeout)
-            if not hung:  # it has hung up, so it is leaving, with an exit code and last words of its own
+            if not hung:  # it has hung up, so it is leaving, and its exit code and last words say why
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(_LEAVE_SECONDS)
             self._process.kill()
@@ -124,8 +142,8 @@ class Zygote:
         return talk
 
     def _child(self) -> tuple[Channel, int]:
-        """A fresh process that waits for its request: a fork, or where forking is unsafe the interpreter itself."""
-        if not self._fork:
+        """Return a fresh process that waits for its request: a fork, or the started process if it forks none."""
+        if not self.forks:
             return self._control, self._process.pid
         try:
             ours, theirs = socket.socketpair()
@@ -141,28 +159,31 @@ class Zygote:
         return Channel(ours), pid
 
     def end_child(self, channel: Channel, pid: int, hung_up: bool = False) -> int | None:
-        """Kill and collect a child; its exit code, or None if it could not be collected.
+        """Kill and collect a child; return its exit code, or None if it could not be collected.
 
-        One that has hung up is leaving: an interpreter of its own, unlike a fork, takes a moment for that, and its exit
-        code says why.
+        It is killed before it is collected: its number cannot belong to a stranger yet, and if it has died already it
+        keeps its exit code. If it cannot be collected in time, its answer still counts, but the zygote is no longer
+        sound: it may be out of step.
 
-        Killed before it is collected: its number cannot belong to a stranger yet, and one that has died already keeps
-        its own exit code. If it cannot be collected in time its answer still counts, but the zygote does not: it may be
-        out of step.
+        Args:
+            channel: where it was asked.
+            pid: its number.
+            hung_up: whether it has hung up, so that it is leaving. A whole interpreter, unlike a fork, takes a moment
+                for that, and its exit code then says why.
         """
         channel.close()
-        if hung_up and not self._fork:
+        if hung_up and not self.forks:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_LEAVE_SECONDS)
-        _kill_group(pid, left=not self._fork and self._process.returncode is not None)
+        _kill_group(pid, left=not self.forks and self._process.returncode is not None)
         try:
             return self._collect(pid)
         except ZygoteGone:
-            self._sound = False
+            self.sound = False
             return None
 
     def death(self, code: int | None, printed: int) -> ChildError:
-        """What to say of a child that died.
+        """Return the error that tells of a child that died.
 
         Args:
             code: as `end_child` gives it.
@@ -173,8 +194,8 @@ class Zygote:
         return ChildError(self._cause_of_death(code, printed))
 
     def _collect(self, pid: int) -> int:
-        """Wait for a child that is dead or dying; its exit code, negative for a signal."""
-        if not self._fork:
+        """Wait for a child that is dead or dying; return its exit code, negative for a signal."""
+        if not self.forks:
             return self._process.wait()
         try:
             self._control.send(str(pid).encode())
@@ -207,13 +228,13 @@ class Zygote:
 class Conversation:
     """A child that stays alive: it answers batches until it is closed, or until something goes wrong."""
 
-    def __init__(self, zygote: Zygote, channel: Channel, pid: int, printed: int) -> None:
+    def __init__(self, zygote: ZygoteHandle, channel: Channel, pid: int, printed: int) -> None:
         self._zygote, self._channel, self._pid, self._printed = zygote, channel, pid, printed
         self._ended = False
         self.reply = Reply(Status.FAILED, "it has not answered")
 
     def batch(self, batch: Batch, timeout: float) -> Batched:
-        """Have it measure one batch.
+        """Have the child measure one batch.
 
         Raises:
             ChildTimeout: it was silent for `timeout` seconds and has been killed.
@@ -223,7 +244,7 @@ class Conversation:
         return self.exchange(BATCH.dump_json(batch), BATCHED, timeout)
 
     def exchange(self, line: bytes, kind: TypeAdapter[Answer], timeout: float) -> Answer:
-        """Send a line and understand the answer; raises as `batch`, and the child is ended if anything goes wrong."""
+        """Send a line and read the answer; raise as `batch` does, and end the child if anything goes wrong."""
         try:
             self._channel.send(line)
             return kind.validate_json(self._channel.receive(timeout))
@@ -240,7 +261,7 @@ class Conversation:
             raise
 
     def close(self, hung_up: bool = False) -> int | None:
-        """End it; its exit code as `Zygote.end_child` gives it, None if it has been ended before."""
+        """End the child; return what `ZygoteHandle.end_child` does, or None if it was ended before."""
         if self._ended:  # its number may belong to a stranger by now
             return None
         self._ended = True
@@ -248,13 +269,13 @@ class Conversation:
 
 
 def _signal_name(code: int) -> str:
-    """How a process with a negative exit code ended."""
+    """Describe how a process with a negative exit code ended."""
     name = signal.Signals(-code).name
     return f"died by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
 
 
 def _kill_group(pid: int, left: bool = False) -> None:
-    """Kill a child and what it started; it may be dead already, or not yet lead a group of its own.
+    """Kill a child and whatever it started; it may be dead already, or not yet lead a group.
 
     Args:
         pid: the child.

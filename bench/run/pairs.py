@@ -82,7 +82,7 @@ class Pair:
 
 
 class Opens(Protocol):
-    """Whoever starts processes that stay alive: `Zygotes`, or a double in a test."""
+    """Whoever starts processes that stay alive: `Pool`, or a double in a test."""
 
     def open(self, backend: Backend, request: Request, timeout: float) -> Conversation:
         """Start one; its `reply` says how verification went."""

@@ -1,7 +1,8 @@
-"""The zygotes of a run.
+"""The pool of a run's zygotes: which of them a request goes to, and what happens when one dies.
 
-One zygote a framework is kept; each request gets a child of its own. A zygote that dies is started again, and the
-request that it took with it is repeated once.
+Backends of one framework share a zygote, and each request gets a process forked from it. A backend that cannot be
+forked gets an interpreter for each request instead. What dies is started again, and the request that it took with it is
+repeated once.
 """
 
 from __future__ import annotations
@@ -17,27 +18,27 @@ from types import TracebackType
 from typing import TypeVar
 
 from bench.model.device import Backend
-from bench.run.interpreter import Conversation, Interpreter, Zygote, ZygoteGone
+from bench.run.interpreter import Conversation, Interpreter, ZygoteGone, ZygoteHandle
 from bench.timing.protocol import Reply, Request
 
-__all__ = ["Conversation", "Interpreter", "Zygote", "ZygoteGone", "Zygotes"]
-
 Answer = TypeVar("Answer")
+_Key = tuple[str, bool]
 
 
-class Zygotes:
-    """A zygote for each framework, started when it is first needed and again when it dies."""
+class Pool:
+    """All zygotes of a run, each started when it is first needed and again when it dies."""
 
     def __init__(self, interpreter: Interpreter | None = None) -> None:
         self._interpreter = interpreter or Interpreter()
         self._folder = tempfile.TemporaryDirectory(prefix="stepbench-")
-        self._running: dict[str, Zygote] = {}
+        self._running: dict[_Key, ZygoteHandle] = {}
+        self._failures: dict[_Key, list[ZygoteGone]] = {}
         self._started: Counter[str] = Counter()
-        self._failures: dict[str, list[ZygoteGone]] = {}
-        self._lone: list[Zygote] = []
-        """Interpreters that each serve one conversation."""
+        """How many each framework has had."""
+        self._talking: list[ZygoteHandle] = []
+        """Those that cannot fork, each of them held by the one conversation that it serves."""
 
-    def __enter__(self) -> Zygotes:
+    def __enter__(self) -> Pool:
         return self
 
     def __exit__(
@@ -47,106 +48,117 @@ class Zygotes:
 
     @property
     def scratch(self) -> Path:
-        """A folder for files that measuring processes read; it goes with the zygotes."""
+        """A folder for files that measuring processes read; it goes with the pool."""
         return Path(self._folder.name)
 
     def start(self, backends: Iterable[Backend]) -> None:
-        """Start what these backends need, side by side; an interpreter that fails to start is reported when asked."""
+        """Start what these backends need, side by side; one that fails to start is reported when it is asked."""
         new = []
         for backend in backends:
-            if backend.framework not in self._running:
+            if self._key(backend) not in self._running:
                 with suppress(ZygoteGone):
-                    new.append((backend.framework, self._launch(backend)))
-        for framework, zygote in new:
+                    new.append((backend, self._launch(backend)))
+        for backend, zygote in new:
             with suppress(ZygoteGone):
-                self._await(framework, zygote)
+                self._await(backend, zygote)
 
     def renew(self, backends: Iterable[Backend]) -> None:
-        """Start anew what these backends need: other interpreters, with another memory layout."""
+        """Start anew what these backends need: other zygotes, with another memory layout."""
         backends = list(backends)
         for backend in backends:
-            self.discard(backend.framework)
+            self._discard(self._key(backend))
         self.start(backends)
 
-    def _launch(self, backend: Backend) -> Zygote:
-        """Start an interpreter; one that has failed twice is not tried again."""
-        failures = self._failures.setdefault(backend.framework, [])
-        if len(failures) > 1:
-            raise failures[-1]
-        try:
-            zygote = Zygote(backend, self._interpreter, self.scratch / f"{backend.framework}.log")
-        except ZygoteGone as error:
-            failures.append(error)
-            raise
-        self._started[backend.framework] += 1
-        self._running[backend.framework] = zygote
-        return zygote
-
-    def _await(self, framework: str, zygote: Zygote) -> None:
-        try:
-            zygote.wait_ready()
-        except ZygoteGone as error:
-            self._failures[framework].append(error)
-            self.discard(framework)
-            raise
-        self._failures[framework].clear()
-
     def ask(self, backend: Backend, request: Request, timeout: float) -> Reply:
-        """Have a fresh process do `request`; see `Zygote.ask` for what it raises."""
-        reply = self._with_zygote(backend, lambda zygote: zygote.ask(_asked_now(request), timeout))
-        return replace(reply, zygote=self._started[backend.framework] - 1)
+        """Have a fresh process do `request`; see `ZygoteHandle.ask` for what it raises."""
+
+        def use(zygote: ZygoteHandle) -> Reply:
+            return replace(zygote.ask(_asked_now(request), timeout), zygote=zygote.number)
+
+        return self._with_zygote(backend, use)
 
     def open(self, backend: Backend, request: Request, timeout: float) -> Conversation:
-        """Start a fresh process that stays alive; see `Zygote.open` for what it raises."""
+        """Start a fresh process that stays alive; see `ZygoteHandle.open` for what it raises."""
         return self._with_zygote(backend, lambda zygote: zygote.open(_asked_now(request), timeout), keep=True)
-
-    def _with_zygote(self, backend: Backend, use: Callable[[Zygote], Answer], keep: bool = False) -> Answer:
-        """Do something with a framework's zygote, with another one if it dies at it.
-
-        Args:
-            backend: whose framework is meant.
-            use: what to do.
-            keep: whether a zygote that serves a single request is still needed afterwards.
-        """
-        framework = backend.framework
-        for attempt in (1, 2):
-            zygote = self._running.get(framework)
-            try:
-                if zygote is None:
-                    zygote = self._launch(backend)
-                    self._await(framework, zygote)
-                return use(zygote)
-            except ZygoteGone:
-                self.discard(framework)
-                if attempt == 2:
-                    raise
-            finally:
-                if not self._interpreter.fork:
-                    self._retire(framework, keep)
-                elif zygote is not None and not zygote.sound:
-                    self.discard(framework)
-        raise AssertionError("unreachable: the second attempt returns or raises")
-
-    def _retire(self, framework: str, keep: bool) -> None:
-        """Let go of a zygote that has served its only request."""
-        if keep and framework in self._running:
-            self._lone.append(self._running.pop(framework))
-        else:
-            self.discard(framework)
-
-    def discard(self, framework: str) -> None:
-        """End a framework's zygote; the next request starts another."""
-        zygote = self._running.pop(framework, None)
-        if zygote is not None:
-            zygote.close()
 
     def close(self) -> None:
         """End all zygotes and remove their scratch files."""
-        for framework in tuple(self._running):
-            self.discard(framework)
-        while self._lone:
-            self._lone.pop().close()
+        for key in tuple(self._running):
+            self._discard(key)
+        while self._talking:
+            self._talking.pop().close()
         self._folder.cleanup()
+
+    def _key(self, backend: Backend) -> _Key:
+        """Return the key of a backend's zygote: its framework, or its name if it cannot be forked."""
+        forks = self._interpreter.forks(backend)
+        return backend.framework if forks else backend.name, forks
+
+    def _launch(self, backend: Backend) -> ZygoteHandle:
+        """Start a zygote; one that has failed twice is not tried again."""
+        key, framework = self._key(backend), backend.framework
+        failures = self._failures.setdefault(key, [])
+        if len(failures) > 1:
+            raise failures[-1]
+        log = self.scratch / f"{key[0]}.log"
+        try:
+            zygote = ZygoteHandle(backend, self._interpreter, log, self._started[framework])
+        except ZygoteGone as error:
+            failures.append(error)
+            raise
+        self._started[framework] += 1
+        self._running[key] = zygote
+        return zygote
+
+    def _await(self, backend: Backend, zygote: ZygoteHandle) -> None:
+        key = self._key(backend)
+        try:
+            zygote.wait_ready()
+        except ZygoteGone as error:
+            self._failures[key].append(error)
+            self._discard(key)
+            raise
+        self._failures[key].clear()
+
+    def _with_zygote(self, backend: Backend, use: Callable[[ZygoteHandle], Answer], keep: bool = False) -> Answer:
+        """Do something with a backend's zygote, and with another one if it dies of it.
+
+        Args:
+            backend: what is measured.
+            use: what to do.
+            keep: whether a zygote that serves a single request is still needed afterwards.
+        """
+        key = self._key(backend)
+        for attempt in (1, 2):
+            zygote = self._running.get(key)
+            try:
+                if zygote is None:
+                    zygote = self._launch(backend)
+                    self._await(backend, zygote)
+                return use(zygote)
+            except ZygoteGone:
+                self._discard(key)
+                if attempt == 2:
+                    raise
+            finally:
+                if zygote is not None and not zygote.forks:
+                    self._retire(key, keep)
+                elif zygote is not None and not zygote.sound:
+                    self._discard(key)
+        raise AssertionError("unreachable: the second attempt returns or raises")
+
+    def _retire(self, key: _Key, keep: bool) -> None:
+        """Let go of a zygote that has served its only request."""
+        if keep and key in self._running:
+            self._talking.append(self._running.pop(key))
+        else:
+            self._discard(key)
+
+    def _discard(self, key: _Key) -> None:
+        """End a zygote; the next request starts another."""
+        zygote = self._running.pop(key, None)
+        if zygote is not None:
+            zygote.close()
 
 
 def _asked_now(request: Request) -> Request:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.crossover import Point, Rounds, changes, pair_points, pairs
+from bench.analysis.crossover import Rounds, SizePoint, changes, pair_points, pairs
 from bench.analysis.scaling import Plane, planes
 from bench.model.case import Case, Contender
 from bench.model.columns import SIZE_PREFIX
@@ -29,7 +29,7 @@ class _Target:
 
     plane: Plane
     contenders: tuple[Contender, Contender]
-    measured: Sequence[Point]
+    measured: Sequence[SizePoint]
     size: float
     low: float
     high: float
@@ -74,7 +74,7 @@ class Refinement:
         ]
 
     def _of_pair(
-        self, plane: Plane, contenders: tuple[Contender, Contender], measured: Sequence[Point]
+        self, plane: Plane, contenders: tuple[Contender, Contender], measured: Sequence[SizePoint]
     ) -> list[_Target]:
         found = changes(measured)
         if not found:

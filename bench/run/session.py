@@ -31,7 +31,7 @@ from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case
 from bench.run.doctor import Report, examine
 from bench.run.plan import Planned, Selection, check_devices, choose, plan_cases, workload_facts
-from bench.run.pool import Zygotes
+from bench.run.pool import Pool
 from bench.run.prove import Proof, prove
 from bench.run.refine import Refinement
 from bench.run.resume import check_same, done_so_far, planned_of, source_hashes
@@ -147,6 +147,7 @@ def _manifest(
     command: Sequence[str],
     load: Sequence[Path],
 ) -> Manifest:
+    backends = list({item.case.backend: item.backend for item in planned if not item.skipped}.values())
     return Manifest(
         run_id=run_id,
         created=started.isoformat(timespec="seconds"),
@@ -161,7 +162,8 @@ def _manifest(
         load=[str(path.resolve()) for path in load],
         sources=source_hashes(planned),
         machine=machine_facts(),
-        packages=package_versions(),
+        packages=package_versions(backends),
+        backend_packages={backend.name: list(backend.packages) for backend in backends},
         git_revision=git_revision(),
         constraints_sha256=constraints_sha256(),
         disturbances=[finding.sentence for finding in machine_findings() if finding.disturbs],
@@ -183,7 +185,7 @@ def _drive(
     folder = store.folder
     within = manifest.crossover_within
     refinement = None if within is None else Refinement(within)
-    with Zygotes() as zygotes:
+    with Pool() as zygotes:
         runner = Runner(
             store, manifest, planned, zygotes, limits, watcher, done=done, refinement=refinement, began=began
         )
@@ -217,7 +219,7 @@ def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float) -> 
     """Ask every planned case whether it agrees with the oracle; measure nothing and write nothing."""
     replies = []
     live = [item for item in planned if not item.skipped]
-    with Zygotes() as zygotes:
+    with Pool() as zygotes:
         truths = Truths(zygotes.scratch)
         backends = list({item.case.backend: item.backend for item in live}.values())
         watcher.starting(sorted({backend.framework for backend in backends}))
@@ -248,7 +250,7 @@ def prove_device(device: str, load: Sequence[Path], watcher: Watcher, threads: i
         for item in plan_cases(Selection(choose(registry), threads=(threads,), devices=(device,)))
         if not item.skipped
     ]
-    with Zygotes() as zygotes:
+    with Pool() as zygotes:
         return prove(planned, zygotes, watcher, timeout)
 
 
@@ -256,5 +258,5 @@ def examine_machine(watcher: Watcher, threads: int, pairs: int, timeout: float) 
     """The doctor's report on this machine, with an A/A on each framework's CPU backend that is present."""
     chosen = choose(discover(), AA_IMPLEMENTATIONS)
     planned = [item for item in plan_cases(Selection(chosen, threads=(threads,), devices=("cpu",))) if not item.skipped]
-    with Zygotes() as zygotes:
+    with Pool() as zygotes:
         return examine(planned, zygotes, watcher, pairs, timeout)

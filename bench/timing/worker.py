@@ -34,15 +34,15 @@ from bench.timing.protocol import Reply, Request, Task
 
 
 def work(request: Request) -> Reply:
-    """Do what is asked. An implementation that raises is a reply with the reason, never an exception."""
+    """Do what is asked. If an implementation raises, the reply holds the reason; no exception gets out."""
     try:
         return _work(request)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an implementation raises costs its own row only
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what an implementation raises costs only its own row
         return failure(error, request)
 
 
 def failure(error: BaseException, request: Request) -> Reply:
-    """The reply that an exception makes."""
+    """Return the reply that reports an exception."""
     detail = " ".join(str(error).split())
     # Our own errors are whole sentences; a stranger's needs its type to make sense.
     if isinstance(error, StepbenchError):
@@ -52,14 +52,14 @@ def failure(error: BaseException, request: Request) -> Reply:
 
 
 def _place(error: BaseException, path: str) -> str:
-    """The last line of the implementation's own file that the error came through."""
+    """Return the last line of the implementation's own file that the error passed through."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     return f" ({Path(path).name}, line {lines[-1]})" if lines else ""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A case that is built and verified in this process, back at its start."""
+    """A case that has been built, verified and reset in this process."""
 
     request: Request
     implementation: Implementation
@@ -68,13 +68,13 @@ class Prepared:
     data: Data
     rig: Rig
     first: Sample
-    """Its first step."""
+    """The time of its first step."""
     verification: Verification
     build_seconds: float
     start_seconds: float | None
 
     def reply(self, measurement: Measurement | None = None, **more: Any) -> Reply:
-        """What is known of it; wrong if it does not agree with the oracle."""
+        """Return what is known of the case; it is wrong if it does not agree with the oracle."""
         return Reply(
             status=Status.OK if self.verification.passed else Status.WRONG,
             reason=self.verification.reason,
@@ -103,11 +103,11 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
 
 
 def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step) -> Prepared:
-    """Build, time the first step, verify.
+    """Build a case, time its first step, and verify it.
 
     Args:
         request: names an implementation.
-        plant: alters the step that was built; only calibration does.
+        plant: alters the step that was built; only a calibration plants anything.
     """
     registry, backend, device = opened(request)
     implementation = registry[request.implementation]
@@ -126,7 +126,7 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step)
     truth = load_truth(Path(request.truth))
     verification = verify(step, truth, request.problem.dtype, request.precision, lambda: next(left, step)())
     if verification.passed:
-        verification = _count_matmuls(step, implementation, verification)
+        verification = _count_matmuls(step, backend, implementation, verification)
     return Prepared(
         request, implementation, backend, device, data, rig, first, verification, build_seconds, start_seconds
     )
@@ -160,7 +160,7 @@ def _work(request: Request) -> Reply:
 
 
 def _of_device(request: Request, backend: Backend, device: Device) -> Reply:
-    """What is asked of a device without an implementation."""
+    """Answer what is asked of a device alone, without an implementation."""
     if request.task is Task.PROVE:
         return Reply(
             Status.OK, device_name=device.name, facts=dict(device.facts), checks=prove_device(device, host_now)
@@ -181,15 +181,17 @@ def _check_step(step: object, implementation: Implementation) -> None:
         raise StepError(f"the step is {has}, but @implementation says {says}: set fused={not step.separable} there.")
 
 
-def _count_matmuls(step: Step, implementation: Implementation, verification: Verification) -> Verification:
-    """For a step that can be traced: refuse it if its graph has been pruned of matrix products.
+def _count_matmuls(
+    step: Step, backend: Backend, implementation: Implementation, verification: Verification
+) -> Verification:
+    """Refuse a step whose trace shows that matrix products were pruned away, as far as step and backend let us count.
 
     A workload whose amount of work varies has no such count.
     """
     expected = implementation.workload.matmuls()
-    if step.trace is None or expected is None:
+    if step.trace is None or not backend.matmul_kinds or expected is None:
         return verification
-    ran = sum("MatMul" in operation.kind for operation in step.trace())
+    ran = sum(map(backend.is_matmul, step.trace()))
     step.reset()
     if ran >= expected:
         return verification

@@ -1,9 +1,9 @@
-"""The forking child interpreter: it has imported one framework, and nothing has run in it.
+"""The program of a zygote: a process that imports one framework, runs nothing in it, and forks those that measure.
 
 Run as `python -m bench.timing.zygote BACKEND FD [--no-fork] [ORIGIN]`, with the origin of a backend that does not come
-with the harness. It forks a child for every measurement, which costs
-tens of milliseconds where a fresh import of a framework costs seconds. With `--no-fork` it serves a single request
-itself: the same protocol where forking is unsafe.
+with the harness. A fork for every measurement costs tens of milliseconds, a fresh import of a framework seconds. With
+`--no-fork` it serves a single request itself: the same protocol where forking is unsafe. The parent's handle of it is
+in `bench.run.interpreter`.
 
 Nobody outlives the parent: the kernel kills the zygote with it, and the children with the zygote.
 """
@@ -30,7 +30,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent dies (Linux; elsewhere the parent's clean-up must do)."""
+    """Ask the kernel to kill this process when its parent dies (on Linux; elsewhere the parent must clean up)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the request was in place
@@ -49,7 +49,7 @@ def serve_one(connection: socket.socket) -> None:
 
 
 def _child(connection: socket.socket, parent: int) -> NoReturn:
-    """The life of a forked child; it ends without running the zygote's exit handlers."""
+    """Live as a forked child, and end without running the zygote's exit handlers."""
     try:
         os.setsid()  # whatever the implementation starts can be killed with it
         die_with_parent(parent)

@@ -46,7 +46,7 @@ from bench.run.calibrate import arms_of, name_of
 from bench.run.contest import pinned_cpu
 from bench.run.pairs import A, B, PairCase, Pairing
 from bench.run.plan import Selection, choose, plan_cases
-from bench.run.pool import Zygotes
+from bench.run.pool import Pool
 from bench.stats.rates import binomial_interval
 
 PAIRS = 20
@@ -179,7 +179,7 @@ def by_command(tool: Tool, ask: Callable[[float, str], bool]) -> Iterator[None]:
         yield
 
 
-def by_stepbench(tool: Tool, zygotes: Zygotes) -> Iterator[None]:
+def by_stepbench(tool: Tool, zygotes: Pool) -> Iterator[None]:
     """Four verdicts a trial; every fifth a plain A/A for the seconds."""
     (item,) = plan_cases(Selection(choose(discover(), ["torch_autograd"]), devices=("cpu",)))
     zygotes.start([item.backend])
@@ -250,7 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30.0)
     minutes = parser.parse_args().minutes
-    with tempfile.TemporaryDirectory() as scratch, Zygotes() as zygotes:
+    with tempfile.TemporaryDirectory() as scratch, Pool() as zygotes:
         folder = Path(scratch)
         step_seconds = undisturbed_step(folder)
         others = Others(folder, step_seconds)

@@ -156,6 +156,8 @@ def test_runs_on_the_same_machine_do_not_differ(build: ModuleType) -> None:
 
 
 def test_what_never_runs_in_a_step_forbids_no_verdict_but_is_named(runs: tuple[Any, Any], build: ModuleType) -> None:
+    for made in runs:
+        made.plan()
     machine = build.make_manifest().machine
     packages = build.make_manifest().packages
     a = stored(runs[0], machine=machine, environment={"OMP_NUM_THREADS": "2"})

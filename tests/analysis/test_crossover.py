@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.analysis.crossover import Point, changes, crossovers, points, verdict
+from bench.analysis.crossover import SizePoint, changes, crossovers, points, verdict
 from bench.data.run import StoredRun
 from bench.data.schema import Crossing, Status
 from bench.model.problem import Problem
 from bench.stats.estimates import Estimate
 
 
-def point(size: int, value: float, half: float | None = 0.05) -> Point:
-    return Point(size, Estimate(value) if half is None else Estimate(value, value - half, value + half))
+def point(size: int, value: float, half: float | None = 0.05) -> SizePoint:
+    return SizePoint(size, Estimate(value) if half is None else Estimate(value, value - half, value + half))
 
 
 def test_the_crossover_of_straight_lines_is_exact() -> None:

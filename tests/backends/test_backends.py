@@ -26,6 +26,16 @@ def test_only_the_gpu_has_a_memory_of_its_own() -> None:
     assert [backend.name for backend in BACKENDS.values() if not backend.host_memory] == ["torch-cuda"]
 
 
+def test_each_names_the_packages_that_decide_its_times() -> None:
+    assert {name: backend.packages for name, backend in BACKENDS.items()} == {
+        "numpy": ("numpy", "threadpoolctl"),
+        "torch-cpu": ("torch", "numpy"),
+        "torch-cuda": ("torch", "numpy"),
+        "tf-graph": ("tensorflow", "numpy"),
+    }
+    assert all(backend.may_fork for backend in BACKENDS.values())
+
+
 def test_asking_for_availability_imports_no_framework() -> None:
     code = (
         "import sys; from bench.model.backends import BACKENDS;"

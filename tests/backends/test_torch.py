@@ -15,6 +15,7 @@ from bench import Device, Settings
 from bench.backends import torch as torch_backend
 from bench.backends.torch import CudaBackend, TorchBackend
 from bench.model.device import Availability, Precision
+from bench.model.step import Operation
 
 
 def fresh(code: str) -> Any:
@@ -174,3 +175,18 @@ def test_its_copy_really_copies_each_time(open_cpu: Callable[..., Device]) -> No
     out.zero_()
     run()
     assert np.array_equal(out.numpy(), source)
+
+
+def test_its_profiler_calls_matrix_products_by_the_names_that_are_counted() -> None:
+    """Two forward, three backward, since the input needs no gradient; with batches, one more each."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    model = torch.nn.Sequential(torch.nn.Linear(6, 5, bias=False), torch.nn.ReLU(), torch.nn.Linear(5, 3))
+    x, batches = torch.ones(8, 6), torch.ones(2, 4, 4)
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        model(x).sum().backward()
+        torch.matmul(batches, batches)
+        torch.baddbmm(batches, batches, batches)
+    operations = [Operation(f"step/{event.name}", event.name, 0.0) for event in seen.events()]
+    assert sum(map(TorchBackend().is_matmul, operations)) == 5 + 2

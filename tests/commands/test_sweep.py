@@ -71,7 +71,7 @@ def test_the_manifest_knows_the_axes_and_crossovers_have_their_file(swept: Any) 
 def test_the_table_has_sizes_beside_each_other(swept: Any) -> None:
     lines = swept[1].stdout.splitlines()
     heading = next(index for index, line in enumerate(lines) if line.startswith("mlp_sgd: no bias, SGD, float32"))
-    assert "speedup over NumPy by hidden" in lines[heading]
+    assert "speedup over numpy_manual by hidden" in lines[heading]
     assert lines[heading + 1].split() == ["implementation", "backend", "8", "16"]
     assert lines[heading + 2].split()[:2] == ["numpy_manual", "numpy"]
     assert lines[heading + 3].split()[2].endswith("x")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.backends.numpy import NumpyBackend
 from bench.machine import environment
 
 
@@ -34,9 +35,25 @@ def test_the_tightest_quota_on_the_way_up_counts(monkeypatch: pytest.MonkeyPatch
     assert environment.cgroup_quota() == 1.5
 
 
-def test_versions_of_what_is_not_installed_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "PACKAGES", ("numpy", "no-such-package"))
-    assert set(environment.package_versions()) == {"numpy"}
+class Tiny(NumpyBackend):
+    packages = ("pytest", "no-such-package")
+
+
+def test_versions_are_those_of_the_backends_and_of_what_the_harness_asks_for() -> None:
+    from importlib.metadata import version
+
+    own, found = environment.package_versions([]), environment.package_versions([Tiny()])
+    assert found == own | {"pytest": version("pytest")}, "what is not installed is left out"
+    assert {"numpy", "pandas", "matplotlib", "click"} <= set(own)
+    assert not {"pytest", "tensorflow", "ruff"} & set(own), "an extra is asked for by nobody"
+
+
+def test_a_harness_that_is_not_installed_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> list[str]:
+        raise environment.PackageNotFoundError(name)
+
+    monkeypatch.setattr(environment, "requires", absent)
+    assert set(environment.package_versions([NumpyBackend()])) == {"numpy", "threadpoolctl"}
 
 
 def test_the_git_revision_says_when_files_differ(tmp_path: Path) -> None:

@@ -1,36 +1,30 @@
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Mapping
-from pathlib import Path
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 from junitparser import JUnitXml
-from rich.console import Console, RenderableType
 
 from bench.analysis.compare import compare
-from bench.analysis.rule import Criteria
+from bench.analysis.rule import Criteria, exit_code
 from bench.analysis.run_verdicts import RunsJudged, judge_runs
 from bench.analysis.stored import CaseKey, CaseTimes
 from bench.data.schema import CASE_KEY, Status
-from bench.output.compare import case_names, compare_json, compare_table, contested, notes, verdict_table, verdicts_json
-from bench.output.verdicts import junit
+from bench.output.ci import junit
+from bench.output.content.compare import compare_json, description, of_runs, verdicts_json
+from bench.output.content.verdicts import verdict_blocks
+from bench.output.document import plain
+from bench.output.names import case_names
 from bench.run.calibration import Calibration
 
 WIDTHS = (140, 120, 100, 80)
 widths = pytest.mark.parametrize("width", WIDTHS)
-LABELS = ("A is results/one (2026-01-02 03:04)", "B is results/two (2026-01-03 03:04)")
-
-
-def shown(content: RenderableType, width: int = 140) -> str:
-    """The words that a terminal of that width shows, however lines are wrapped; never wider than the terminal."""
-    stream = io.StringIO()
-    Console(file=stream, width=width, highlight=False).print(content)
-    assert max((len(line) for line in stream.getvalue().splitlines()), default=0) <= width
-    return " ".join(stream.getvalue().split())
+LABELS = ("results/one (2026-01-02 03:04)", "results/two (2026-01-03 03:04)")
+Words = Callable[..., str]
 
 
 def key(**options: Any) -> CaseKey:
@@ -85,32 +79,36 @@ def test_cases_are_told_apart_by_what_differs_and_only_by_that() -> None:
 
 
 @widths
-def test_verdicts_with_their_reasons(judged: RunsJudged, width: int) -> None:
-    text = shown(verdict_table(judged, Criteria(), LABELS, ["seed: 0 / 1"]), width)
+def test_verdicts_with_their_reasons(judged: RunsJudged, words: Words, width: int) -> None:
+    text = words(verdict_blocks(of_runs(judged, Criteria(), LABELS, ["seed: 0 / 1"])), width)
     assert "REGRESSION: torch_nn on torch-cpu, mlp_bias_sgd: step: the minimum is slower by 10.0%" in text
     assert "INVALID: broken on torch-cpu, mlp_bias_sgd: step: failed in run B: died: a[:x:] [bold]" in text
     assert "INCONCLUSIVE: noisy on torch-cpu" in text
     assert "not compared: absent on torch-cuda, mlp_bias_sgd: no [bold] CUDA device." in text
     assert "PASS: fine" not in text
-    assert f"{LABELS[0]}; {LABELS[1]}." in text
+    assert f"A is {LABELS[0]}, B is {LABELS[1]}." in text
     assert "The runs also differ in seed: 0 / 1 (A / B)." in text
-    assert "less sure than `bench ab`" in text
+    assert "less certain than `bench ab`" in text
 
 
-def test_a_line_of_the_table(judged: RunsJudged) -> None:
-    text = shown(verdict_table(judged, Criteria(), LABELS))
-    assert "verdict case A B slowdown 99 % bounds slower in REGRESSION torch_nn on torch-cpu" in text
-    assert " 1.00 ms 1.10 ms +10.0% +9.7% … +10.3% forward +30.0% PASS" in text
+def test_a_line_of_the_table(judged: RunsJudged, words: Words) -> None:
+    text = words(verdict_blocks(of_runs(judged, Criteria(), LABELS)), 160)
+    assert "verdict case A B slowdown 99% bounds detectable slower in REGRESSION torch_nn on torch-cpu" in text
+    assert re.search(r" 1\.00 ms 1\.10 ms \+10\.0% \+9\.7% … \+10\.3% \+[\d.]+% forward \+30\.0% PASS", text)
     assert "also differ" not in text
-    assert "INVALID broken on torch-cpu, mlp_bias_sgd - - - - INCONCLUSIVE" not in text  # cases keep their order
-    assert text.index("INCONCLUSIVE noisy") < text.index("INVALID broken")
-    assert "99.9 % bounds" in shown(verdict_table(judged, Criteria(alpha=0.001), LABELS))
+    assert text.index("INCONCLUSIVE noisy") < text.index("INVALID broken")  # cases keep their order
+    assert "99.9% bounds" in words(verdict_blocks(of_runs(judged, Criteria(alpha=0.001), LABELS)))
+
+
+def notes(judged: RunsJudged, criteria: Criteria, *more: Any) -> Sequence[str]:
+    return list(map(plain, of_runs(judged, criteria, LABELS, *more).notes))
 
 
 def test_the_notes_say_what_a_verdict_takes(judged: RunsJudged) -> None:
-    first, *rest = notes(judged, Criteria(0.02, 0.005, 0.1))
-    assert first.startswith("REGRESSION: surely slower than 0.5 %; PASS: surely not slower than 10 %;")
-    assert "at most 2 % (Mann-Whitney, Holm over 8 tests)" in first
+    first, second, *rest = notes(judged, Criteria(0.02, 0.005, 0.1))
+    assert "more than 0.5%; PASS: surely not slower by more than 10%; the chance" in first
+    assert "at most 2%" in first
+    assert "(Mann-Whitney, Holm over 8 tests)" in second
     assert len(rest) == 2
     few = judge_runs({key(): case(n=5, update=0.0)}, {key(): case(0.5, 5, update=0.0)}, {key(): "x"}, Criteria())
     (told,) = [note for note in notes(few, Criteria()) if "too few" in note]
@@ -120,7 +118,9 @@ def test_the_notes_say_what_a_verdict_takes(judged: RunsJudged) -> None:
 
 
 def test_verdicts_as_json(judged: RunsJudged) -> None:
-    told = json.loads(json.dumps(verdicts_json(judged, Criteria(), ["seed: 0 / 1"]), allow_nan=False))
+    told = json.loads(
+        json.dumps(verdicts_json(judged, of_runs(judged, Criteria(), LABELS), ["seed: 0 / 1"]), allow_nan=False)
+    )
     assert (told["verdict"], told["tests"], told["differences"]) == ("REGRESSION", 8, ["seed: 0 / 1"])
     assert told["criteria"] == {"alpha": 0.01, "margin": 0.01, "tolerance": 0.05, "power": 0.8}
     slower, _, _, broken = told["cases"]
@@ -141,11 +141,10 @@ def test_verdicts_as_json(judged: RunsJudged) -> None:
 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_a_file_for_a_build_server(judged: RunsJudged, allowed: bool) -> None:
-    found = contested(judged, Criteria(), ("results/one", "results/two"), Path("results/two"))
-    (suite,) = JUnitXml.fromstring(junit(found, allowed).encode())
+    (suite,) = JUnitXml.fromstring(junit(of_runs(judged, Criteria(), LABELS), allowed).encode())
     assert (suite.tests, suite.failures) == (5, 1)
     assert (suite.errors, suite.skipped) == ((1, 2) if allowed else (2, 1))
-    assert {item.name: item.value for item in suite.properties()} == {"A": "results/one", "B": "results/two"}
+    assert {item.name: item.value for item in suite.properties()} == {"A": LABELS[0], "B": LABELS[1]}
 
 
 @pytest.mark.parametrize(
@@ -161,21 +160,23 @@ def test_a_file_for_a_build_server(judged: RunsJudged, allowed: bool) -> None:
 def test_the_exit_status_is_that_of_the_worst_case(names: list[str], allowed: bool, status: int) -> None:
     chosen = {each: name for each, name in case_names(A).items() if each[0] in names}
     found = judge_runs(A, B, chosen)
-    assert contested(found, Criteria(), ("a", "b"), Path("b")).exit_code(allowed) == status
+    assert exit_code((case.verdict.verdict for case in found.cases), allowed) == status
 
 
 # A description
 
 
 @widths
-def test_two_runs_are_shown_side_by_side(width: int) -> None:
+def test_two_runs_are_shown_side_by_side(words: Words, width: int) -> None:
     rows = compare(
         {key(): case(), **{k: A[k] for k in list(A)[3:]}}, {key(): case(0.15), **{k: B[k] for k in list(B)[3:]}}
     )
-    text = shown(compare_table(rows, case_names(A)), width)
+    text = words(description(rows, case_names(A), {"absent": "no [bold] CUDA device"}, ["seed: 0 / 1"]), width)
     for word in ("1.01", "1.16", "1.150", "1.147", "1.153", "failed", "died:", "a[:x:]", "[bold]"):
         assert word in text
-    assert "absent" not in text
+    assert "absent on" not in text
+    assert "not compared: absent: no [bold] CUDA device." in text
+    assert "The runs differ in seed: 0 / 1 (A / B)." in text
 
 
 def test_two_runs_as_json() -> None:

@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
@@ -22,17 +23,18 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 import bench.output.export as formats
 from bench.commands.export import export as command
-from bench.data.schema import CASE_KEY, Method, SummaryRow
+from bench.data.schema import Method, SummaryRow
 from bench.data.store import SAMPLES, RunStore, read_summary
 from bench.errors import DataFormatError, UsageError
+from bench.model.case import CASE_COLUMNS, Case
 from bench.model.problem import Dtype, Problem
 from bench.output.export import export, names
-from bench.output.export._run import Run, _name
+from bench.output.export._run import Run
 from bench.output.export.pytest_benchmark import _stats
 
 ALL = ("bencher", "github-action-benchmark", "pyperf", "pytest-benchmark")
 EIGHT = (1.0, 1.1, 0.9, 1.2, 1.0, 0.8, 1.3, 1.05)
-STEP = "numpy_manual/numpy/step[mlp_sgd-float32-64x1000x100x10-2threads-resident-warm-whole-host]"
+STEP = "numpy_manual/numpy/step[mlp_sgd-64x1000x100x10-float32-threads=2-whole-host]"
 Finish = Callable[..., Path]
 
 
@@ -94,10 +96,10 @@ def medians_of(folder: Path) -> dict[str, pd.Series[Any]]:
     rows = read_summary(folder)
     found = {}
     for _, row in rows[rows["status"] == "ok"].iterrows():
-        depth = "" if pd.isna(row["depth"]) else f"-depth{row['depth']}"
-        sizes = f"{row['batch']}x{row['d_in']}x{row['hidden']}x{row['d_out']}"
-        inside = f"{row['workload']}-{row['dtype']}-{sizes}-{row['threads']}threads-{row['mode']}"
-        obtained = f"{row['method']}-{row['clock']}{depth}"
+        variant = "" if pd.isna(row["variant"]) else f"-variant={row['variant']}"
+        sizes = "x".join(str(row[f"size.{name}"]) for name in ("batch", "d_in", "hidden", "d_out"))
+        inside = f"{row['workload']}-{sizes}-{row['dtype']}-threads={row['threads']}"
+        obtained = f"{row['method']}-{row['clock']}{variant}"
         found[f"{row['implementation']}/{row['backend']}/{row['phase']}[{inside}-{obtained}]"] = row
     return found
 
@@ -149,18 +151,23 @@ def test_names_do_not_depend_on_what_else_the_run_holds(build: ModuleType, tmp_p
         STEP,
         STEP.replace("float32", "float64"),
         STEP.replace("64x", "7x"),
-        STEP.replace("2threads", "1threads"),
+        STEP.replace("threads=2", "threads=1"),
     ]
 
 
 def test_every_column_of_a_case_is_in_its_name(sample: Path) -> None:
     """The backend stands for framework and device."""
-    columns = Run.read(sample).benchmarks[0].columns
-    silent = [column for column in CASE_KEY if _name({**columns, column: "other"}) == _name(columns)]
+    identity = Run.read(sample).benchmarks[0].identity
+    silent = []
+    for column in CASE_COLUMNS:
+        known = [value for value in column.values if value != column.value_in(identity.case)]
+        other = known[0] if known else 7 if column.kind is int else "other"
+        case = Case.from_columns(identity.case.columns | {column.name: other})
+        silent += [column.name] if replace(identity, case=case).name == identity.name else []
     assert silent == ["framework", "device"]
 
 
-def test_phases_by_method_clock_and_depth_have_names_of_their_own(
+def test_phases_by_method_clock_and_variant_have_names_of_their_own(
     build: ModuleType, tmp_path: Path, finish: Finish
 ) -> None:
     run = build.HandMade(tmp_path / "run")
@@ -168,15 +175,15 @@ def test_phases_by_method_clock_and_depth_have_names_of_their_own(
     parts = {"forward": [0.3], "backward": [0.5], "update": [0.2]}
     process = run.process(case, step=[1.0], phases=parts, by_variant={0: [0.5], 3: [2.0]})
     run.samples += [
-        build.sample_row(case, phase="forward", method=method, clock=clock, process=process)
+        build.sample_row(phase="forward", method=method, clock=clock, process=process)
         for method, clock in ((Method.STAGED, "device"), (Method.PROFILED, "device"))
     ]
     found = strict(export(finish(run), "bencher"))
-    ends = [name.partition("-resident-warm-")[2] for name in found]
+    ends = [name.partition("-threads=2-")[2] for name in found]
     staged = ["staged-host]"] * 3
-    whole = [f"whole-host{depth}]" for depth in ("", "-depth0", "-depth3")]
+    whole = [f"whole-host{variant}]" for variant in ("", "-variant=0", "-variant=3")]
     assert sorted(ends) == sorted([*staged, *whole, "staged-device]", "profiled-device]"])
-    deep = next(value for name, value in found.items() if name.endswith("depth3]"))
+    deep = next(value for name, value in found.items() if name.endswith("variant=3]"))
     assert deep["latency"]["value"] == 2e9
 
 
@@ -302,12 +309,12 @@ def test_pytest_benchmark_compares_two_exports_and_prints_our_medians(
     program = [sys.executable, "-m", "pytest_benchmark", "compare", "0001.json", "0002.json", *options]
     done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
     for number in ("0001", "0002"):
-        assert f"{STEP.replace('2threads', '1threads')} ({number})" in done.stdout
+        assert f"{STEP.replace('threads=2', 'threads=1')} ({number})" in done.stdout
     with (tmp_path / "out.csv").open() as file:
         rows = list(csv.DictReader(file))
     a, b = medians_of(sample), medians_of(slower)
     assert len(rows) == len(a) + len(b)
-    assert {row["param:hidden"] for row in rows} == {"100"}
+    assert {row["param:size.hidden"] for row in rows} == {"100"}
     by_name = {name: sorted(float(row["median"]) for row in rows if row["name"] == name) for name in a}
     for name, row in a.items():
         both = [row["median_seconds"], *([b[name]["median_seconds"]] if name in b else [])]
@@ -396,7 +403,7 @@ def test_pyperf_gets_no_empty_metadata_and_memory_of_the_cpu_only(
     for name, backend in (("numpy_manual", "numpy"), ("torch_tensor", "torch-cuda")):
         case = run.plan(name, backend)
         run.process(case, step=[1.0], peak_bytes=77)
-        run.samples.append(build.sample_row(case, process=run.next_process - 1, iterations=5, seconds=5.0, sample=1))
+        run.samples.append(build.sample_row(process=run.next_process - 1, iterations=5, seconds=5.0, turn=1))
     data = strict(export(finish(run, machine={"cpu": "", "cpus": None, "system": "a\n b"}), "pyperf"))
     assert {"cpu_model_name", "cpu_count", "python_version"} & set(data["metadata"]) == set()
     assert data["metadata"]["platform"] == "a b"

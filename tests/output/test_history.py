@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import json
 import re
 import shutil
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from rich.console import Console, RenderableType
 
 from bench.analysis.history import History, RunFiles, histories
 from bench.commands.history import history as command
@@ -20,12 +18,13 @@ from bench.data.schema import SCHEMA_VERSION, Method, Status
 from bench.data.store import read_manifest, read_summary
 from bench.errors import UsageError
 from bench.output import provenance
+from bench.output.content.history import history_blocks, history_json
 from bench.output.explanation import explain
-from bench.output.history import history_json, history_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Show = Callable[..., str]
 LONG = "implementation_with_a_really_long_name_"
 REVISION = "0123456789abcdef"
 
@@ -89,14 +88,6 @@ def filled(build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Folde
     return made
 
 
-def shown(content: RenderableType, width: int = 140) -> str:
-    stream = io.StringIO()
-    Console(file=stream, width=width, highlight=False).print(content)
-    text = stream.getvalue()
-    assert max((len(line) for line in text.splitlines()), default=0) <= width
-    return text
-
-
 def joined(text: str) -> str:
     return " ".join(text.split())
 
@@ -118,11 +109,11 @@ def on_all(path: Path, *arguments: Any) -> Result:
 
 
 @pytest.mark.parametrize("width", [140, 100, 80])
-def test_the_table_says_what_changed_and_between_which_runs(filled: Folder, width: int) -> None:
+def test_the_table_says_what_changed_and_between_which_runs(filled: Folder, width: int, shown: Show) -> None:
     (history,) = filled.histories()
-    text = joined(shown(history_table(history), width))
+    text = joined(shown(history_blocks(history), width))
     assert "24 runs, 2026-01-02 03:04 to 2026-01-25 03:04 UTC; step" in text
-    wide = joined(shown(history_table(history)))
+    wide = joined(shown(history_blocks(history)))
     (change,) = history.series[1].changes
     ends = f"{change.ratio.low:.3f} … {change.ratio.high:.3f}"
     assert f"torch_autograd torch-cpu {change.ratio.value:.3f} {ends}" in wide
@@ -130,68 +121,68 @@ def test_the_table_says_what_changed_and_between_which_runs(filled: Folder, widt
     assert "New in run run013: torch 2.12.0 → 2.13.0." in text
 
 
-def test_the_runs_of_a_few_cases_are_listed(filled: Folder) -> None:
-    text = shown(history_table(filled.histories()[0]))
+def test_the_runs_of_a_few_cases_are_listed(filled: Folder, shown: Show) -> None:
+    text = shown(history_blocks(filled.histories()[0]))
     (line,) = re.findall(r"^2026-01-14 03:04 +run013 .*torch 2\.12.*$", text, flags=re.MULTILINE)
     assert re.search(r"0000013 +1\.\d\d ms .* changed: \+\d\d %; torch 2\.12\.0 → 2\.13\.0", line)
     assert len(re.findall(r"^2026-01-\d\d 03:04 ", text, flags=re.MULTILINE)) == 48
 
 
-def test_the_runs_of_many_cases_are_left_out_and_their_gaps_told(folder: Folder) -> None:
+def test_the_runs_of_many_cases_are_left_out_and_their_gaps_told(folder: Folder, shown: Show) -> None:
     names = [("numpy_manual", "numpy"), *((f"torch_{index}", "torch-cpu") for index in range(3))]
     folder.fill(names, 3)
     folder.add(dict.fromkeys(names[:3], 1.0) | {names[3]: None})
-    text = joined(shown(history_table(folder.histories()[0])))
+    text = joined(shown(history_blocks(folder.histories()[0])))
     assert "2026-01-05 03:04 run004" not in text
-    assert "add -i NAME" in text
-    assert "torch_2 on torch-cpu has no time in 1 run: failed: it fell over" in text
+    assert "choose them with `-i NAME`" in text
+    assert "torch_2 on torch-cpu, mlp_sgd has no time in 1 run: failed: it fell over" in text
 
 
-def test_what_was_new_in_a_run_is_said_once_for_all_cases(folder: Folder) -> None:
+def test_what_was_new_in_a_run_is_said_once_for_all_cases(folder: Folder, shown: Show) -> None:
     for number in "12":
         versions = {"numpy": number, "torch": number}
         folder.add({NUMPY: 1.0, AUTOGRAD: 1.0, ("torch_nn", "torch-cpu"): 1.0}, packages=versions)
-    text = shown(history_table(folder.histories()[0]))
+    text = shown(history_blocks(folder.histories()[0]))
     assert re.findall(r"^New in run .*$", text, flags=re.MULTILINE) == ["New in run run002: numpy 1 → 2, torch 1 → 2."]
 
 
-def test_a_gap_is_a_line_with_its_reason(folder: Folder) -> None:
+def test_a_gap_is_a_line_with_its_reason(folder: Folder, shown: Show) -> None:
     for seconds in (1.0, None, 1.1):
         folder.add({NUMPY: seconds})
-    text = shown(history_table(folder.histories()[0]))
+    text = shown(history_blocks(folder.histories()[0]))
     assert re.search(r"run002 +0000002 +- +- +failed: it fell over", text)
 
 
-def test_few_runs_say_that_no_change_can_be_told(folder: Folder) -> None:
+def test_few_runs_say_that_no_change_can_be_told(folder: Folder, shown: Show) -> None:
     folder.fill([NUMPY, AUTOGRAD], 9)
-    text = joined(shown(history_table(folder.histories()[0])))
-    assert "A change can be told from noise in 10 runs or more; these have fewer." in text
-    assert "Mere noise" not in text
+    text = joined(shown(history_blocks(folder.histories()[0])))
+    assert "It takes 10 runs to tell a change from noise; these have fewer." in text
+    assert "Noise alone" not in text
 
 
-def test_one_run_is_a_table_and_a_sentence(folder: Folder) -> None:
+def test_one_run_is_a_table_and_a_sentence(folder: Folder, shown: Show) -> None:
     folder.add({NUMPY: 1.0})
-    text = shown(history_table(folder.histories()[0]))
+    text = shown(history_blocks(folder.histories()[0]))
     assert re.search(r"numpy_manual +numpy +1 +1\.00 s +- ", text)
     assert "One run is no history yet" in text
     assert "1 run, 2026-01-02 03:04 UTC" in text
 
 
-def test_columns_that_tell_series_apart_are_shown_and_no_others(folder: Folder, build: ModuleType) -> None:
+def test_columns_that_tell_series_apart_are_shown_and_no_others(folder: Folder, build: ModuleType, shown: Show) -> None:
     rows = [build.summary_row(build.make_case(threads=threads), median_seconds=1.0) for threads in (1, 2)]
     build.write_summary_run(folder.path / "x", rows)
-    text = shown(history_table(folder.histories()[0]))
+    text = shown(history_blocks(folder.histories()[0]))
     assert re.search(r"implementation +backend +threads +runs", text)
     assert re.search(r"numpy_manual +numpy +2 +1 ", text)
 
 
-def test_a_dirty_revision_is_marked_and_words_are_not_markup(folder: Folder) -> None:
+def test_a_dirty_revision_is_marked_and_words_are_not_markup(folder: Folder, shown: Show) -> None:
     for revision in (REVISION + "-dirty", None):
         folder.add({("my[bold]step", "numpy"): 1.0}, git_revision=revision)
-    text = shown(history_table(folder.histories()[0]))
+    text = shown(history_blocks(folder.histories()[0]))
     assert "0123456+" in text
     assert "no revision" in text
-    assert "my[bold]step on numpy" in text
+    assert "my[bold]step on numpy, mlp_sgd" in text
 
 
 # JSON

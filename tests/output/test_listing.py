@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
@@ -8,14 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from bench.backends.numpy import NumpyBackend
 from bench.backends.torch import CudaBackend, TorchBackend
 from bench.model.backends import BACKENDS
 from bench.model.device import Availability
 from bench.model.registry import Registry
-from bench.output.listing import list_json, list_table
+from bench.output.content.listing import list_blocks, list_json
 
 SOURCE = '''
 from bench.model.registry import implementation
@@ -48,14 +46,8 @@ def registry(write: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch)
     return registry
 
 
-def shown(registry: Registry, width: int) -> list[str]:
-    stream = io.StringIO()
-    Console(file=stream, width=width, highlight=False).print(list_table(registry))
-    return stream.getvalue().splitlines()
-
-
-def test_every_implementation_is_listed_on_every_backend(registry: Registry) -> None:
-    header, *lines = (line.strip().split(maxsplit=4) for line in shown(registry, 140))
+def test_every_implementation_is_listed_on_every_backend(registry: Registry, shown: Callable[..., str]) -> None:
+    header, *lines = (line.strip().split(maxsplit=4) for line in shown(list_blocks(registry)).splitlines())
     assert header == ["implementation", "backend", "workload", "phases", "available"]
     assert lines == [
         ["numpy_manual", "numpy", "mlp_sgd", "separable", "yes"],
@@ -65,11 +57,9 @@ def test_every_implementation_is_listed_on_every_backend(registry: Registry) -> 
     ]
 
 
-def test_a_narrow_list_wraps_the_reason_and_cuts_nothing(registry: Registry) -> None:
-    lines = shown(registry, 80)
-    assert max(len(line) for line in lines) <= 80
-    words = {word for line in lines for word in line.split()}
-    assert {"aa_first", "numpy_manual", "torch-cuda", "mlp_bias_adam", "separable", *REASON.split()} <= words
+def test_a_narrow_list_wraps_the_reason_and_cuts_nothing(registry: Registry, words: Callable[..., str]) -> None:
+    found = set(words(list_blocks(registry), 80).split())
+    assert {"aa_first", "numpy_manual", "torch-cuda", "mlp_bias_adam", "separable", *REASON.split()} <= found
 
 
 def test_the_same_for_programs(registry: Registry) -> None:
@@ -93,19 +83,20 @@ def test_the_same_for_programs(registry: Registry) -> None:
     assert rows[0]["summary"] == ""
 
 
-def test_an_empty_registry_lists_nothing() -> None:
+def test_an_empty_registry_lists_nothing(shown: Callable[..., str]) -> None:
     assert list_json(Registry()) == []
-    assert len(shown(Registry(), 80)) == 1
+    assert len(shown(list_blocks(Registry())).splitlines()) == 1
 
 
 def test_listing_imports_nothing_heavy(root: Path) -> None:
     program = (
-        "import sys, bench.output.listing as l, bench.model.registry as r\n"
-        "l.list_table(r.discover()); l.list_json(r.discover())\n"
+        "import sys, bench.output.content.listing as l, bench.model.registry as r\n"
+        "import bench.output.render.terminal as t\n"
+        "t.show(l.list_blocks(r.discover())); l.list_json(r.discover())\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
+    loaded = set(done.stdout.splitlines()[-1].split())
     assert "rich" in loaded
     assert loaded & {"numpy", "pandas", "torch", "tensorflow", "matplotlib", "pydantic", "scipy"} == set()
 

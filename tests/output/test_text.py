@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.output.names import variant_word
 from bench.output.text import (
     duration,
     duration_interval,
@@ -15,7 +16,6 @@ from bench.output.text import (
     percent,
     share,
     significant,
-    variant_word,
     visible,
 )
 

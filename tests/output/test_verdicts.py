@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,22 +10,13 @@ from xml.etree import ElementTree
 
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
-from rich.console import Console
 
 from bench.analysis.decision import PhaseChange
 from bench.analysis.rule import ColumnVerdict, Criteria, Evidence, FamilyVerdict, Statistic, Verdict
 from bench.model.step import Phase
-from bench.output.verdicts import (
-    SUMMARY_BYTES,
-    detectable,
-    junit,
-    markdown,
-    notes,
-    one_lines,
-    slowdown,
-    verdict_table,
-    where,
-)
+from bench.output.ci import SUMMARY_BYTES, junit, summary
+from bench.output.content.verdicts import Judgement, detectable, log_lines, of_pairs, slowdown, verdict_blocks, where
+from bench.output.document import plain
 from bench.run.ab import Decided
 from bench.run.calibration import Calibration, Rate
 from bench.run.contest import Comparison
@@ -55,17 +45,22 @@ def missing(name: str, reason: str) -> Decided:
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Callable[..., Comparison]:
-    def do(*cases: Decided, labels: tuple[str, str] = ("main (1234)", "working tree"), **options: object) -> Comparison:
+def make() -> Callable[..., Judgement]:
+    def do(
+        *cases: Decided,
+        labels: tuple[str, str] = ("main (1234)", "working tree"),
+        calibration: Calibration | None = None,
+        **options: object,
+    ) -> Judgement:
         absent = {"torch-cuda": "no CUDA device"}
         found = Comparison(Path("results/ab-1"), "2026-01-01", labels, Criteria(), cases, absent, 12.3, 1)
-        return replace(found, **options)  # type: ignore[arg-type]
+        return of_pairs(replace(found, **options), calibration)  # type: ignore[arg-type]
 
     return do
 
 
 @pytest.fixture
-def mixed(make: Callable[..., Comparison]) -> Comparison:
+def mixed(make: Callable[..., Judgement]) -> Judgement:
     return make(
         decided("slow on numpy", R, 0.1),
         missing("gone on numpy", "side B (working tree) does not have it"),
@@ -86,10 +81,9 @@ CALIBRATION = Calibration(
 )
 
 
-def printed(found: Comparison, calibration: Calibration | None = None) -> str:
-    stream = io.StringIO()
-    Console(file=stream, width=300, highlight=False).print(verdict_table(found, calibration))
-    return stream.getvalue()
+@pytest.fixture
+def printed(shown: Callable[..., str]) -> Callable[[Judgement], str]:
+    return lambda found: shown(verdict_blocks(found), 300)
 
 
 # --- in words -----------------------------------------------------------------------------------------------------
@@ -117,27 +111,32 @@ def test_what_could_have_been_seen_is_the_largest_of_all_columns_or_unknown() ->
     assert detectable(missing("x", "y")) is None
 
 
-def test_the_criteria_are_told_as_they_were_given(make: Callable[..., Comparison]) -> None:
-    text = notes(make(criteria=Criteria(0.001, 0.005, 0.125)), None)[0]
-    assert "over 0.5%;" in text
-    assert "under 12.5%;" in text
+def test_the_criteria_are_told_as_they_were_given(
+    make: Callable[..., Judgement], printed: Callable[[Judgement], str]
+) -> None:
+    text = plain(make(criteria=Criteria(0.001, 0.005, 0.125)).notes[0])
+    assert "more than 0.5%;" in text
+    assert "more than 12.5%;" in text
     assert "at most 0.1%." in text
     assert "0.1% bounds" not in printed(make(decided("x", PASS)))
     assert "99% bounds" in printed(make(decided("x", PASS)))
     assert "95% bounds" in printed(make(decided("x", PASS), criteria=Criteria(alpha=0.05)))
 
 
-def test_a_machine_that_is_not_calibrated_says_so(make: Callable[..., Comparison]) -> None:
-    assert "This machine is not calibrated: `bench doctor --calibrate`" in notes(make(), None)[1]
-    assert notes(make(), CALIBRATION)[1] == CALIBRATION.sentence()
+def test_a_machine_that_is_not_calibrated_says_so(make: Callable[..., Judgement]) -> None:
+    assert "This machine is not calibrated: `bench doctor --calibrate`" in plain(make().notes[1])
+    assert plain(make(calibration=CALIBRATION).notes[1]) == CALIBRATION.sentence()
 
 
 # --- the table ----------------------------------------------------------------------------------------------------
 
 
-def test_the_table_has_a_line_for_each_case_and_the_reason_of_what_is_no_pass(mixed: Comparison) -> None:
+def test_the_table_has_a_line_for_each_case_and_the_reason_of_what_is_no_pass(
+    mixed: Judgement, printed: Callable[[Judgement], str]
+) -> None:
     lines = [line.rstrip() for line in printed(mixed).splitlines()]
-    rows = {line.split()[0]: line for line in lines[1:5]}
+    assert lines[0] == "A is main (1234), B is working tree; 1 CPU thread."
+    rows = {line.split()[0]: line for line in lines[3:7]}
     assert list(rows) == ["REGRESSION", "INVALID", "INCONCLUSIVE", "PASS"]
     assert re.search(
         r"1\.00 ms +1\.10 ms +\+10\.0% +\+9\.0% … \+11\.0% +\+3\.0% +20 +backward \+50", rows["REGRESSION"]
@@ -146,26 +145,28 @@ def test_the_table_has_a_line_for_each_case_and_the_reason_of_what_is_no_pass(mi
     assert "INVALID: gone on numpy: step: side B (working tree) does not have it." in lines
     assert "INCONCLUSIVE: open on numpy: the minimum is slower by something from 1% to 7%." in lines
     assert not any(line.startswith("PASS: ") for line in lines)
-    assert "A is main (1234), B is working tree; 1 CPU thread." in lines
-    assert "not compared on torch-cuda: no CUDA device." in lines
+    assert "not compared: torch-cuda: no CUDA device." in lines
     assert lines[-1] == "Took 12 s; all batches are in results/ab-1/pairs.csv."
 
 
-def test_one_line_a_case_for_logs_with_every_reason(mixed: Comparison) -> None:
-    assert one_lines(mixed) == [
+def test_one_line_a_case_for_logs_with_every_reason(mixed: Judgement) -> None:
+    assert log_lines(mixed)[:6] == [
         "A is main (1234), B is working tree; 1 CPU thread.",
-        "REGRESSION   slow on numpy: +10.0%, could have seen +3.0%; backward +50.0%, update +25.0%",
+        "REGRESSION   slow on numpy: +10.0%, detectable +3.0%; backward +50.0%, update +25.0%",
         "INVALID      gone on numpy: -; step: side B (working tree) does not have it",
-        "INCONCLUSIVE open on numpy: +3.0%, could have seen +3.0%; the minimum is slower by something from 1% to 7%",
-        "PASS         fine on numpy: -0.1%, could have seen +3.0%",
-        "not compared on torch-cuda: no CUDA device.",
+        "INCONCLUSIVE open on numpy: +3.0%, detectable +3.0%; the minimum is slower by something from 1% to 7%",
+        "PASS         fine on numpy: -0.1%, detectable +3.0%",
+        "not compared: torch-cuda: no CUDA device.",
     ]
+    assert log_lines(mixed)[6:] == list(map(plain, mixed.notes))
 
 
-def test_hostile_names_stay_on_their_line_and_obey_nobody(make: Callable[..., Comparison]) -> None:
+def test_hostile_names_stay_on_their_line_and_no_terminal_obeys_them(
+    make: Callable[..., Judgement], printed: Callable[[Judgement], str]
+) -> None:
     found = make(missing(HOSTILE, HOSTILE), labels=(HOSTILE, "[red]b[/red]"), absent={"x": HOSTILE})
-    lines = one_lines(found)
-    assert len(lines) == 3
+    lines = log_lines(found)
+    assert len(lines) == 3 + len(found.notes)
     for text in (*lines, *printed(found).split("\n")):
         assert "\x1b" not in text
         assert "\x00" not in text
@@ -183,70 +184,57 @@ def cells(row: str) -> list[str]:
     return [cell.strip() for cell in re.findall(r"\|((?:\\.|[^|\\])*)(?=\|)", row)]
 
 
-def test_markdown_is_a_table(mixed: Comparison) -> None:
-    lines = markdown(mixed, CALIBRATION).splitlines()
+def test_markdown_is_a_table_and_the_reasons(mixed: Judgement) -> None:
+    lines = summary(mixed).splitlines()
     assert lines[0] == "## stepbench: REGRESSION"
-    assert lines[2] == "A is main (1234), B is working tree."
-    table = [cells(line) for line in lines if line.startswith("| ")]
-    assert {len(row) for row in table} == {7}
-    assert table[2] == [
-        "**REGRESSION**",
-        "slow on numpy",
-        "1.00 ms",
-        "1.10 ms",
-        "+10.0%",
-        "+3.0%",
-        "backward +50.0%, update +25.0%",
-    ]
-    assert table[3] == [
-        "**INVALID**",
-        "gone on numpy",
-        "-",
-        "-",
-        "-",
-        "-",
-        "step: side B (working tree) does not have it",
-    ]
-    assert table[5] == ["**PASS**", "fine on numpy", "1.00 ms", "1.10 ms", "-0.1%", "+3.0%", ""]
-    assert table[6] == ["not compared", "torch-cuda", "", "", "", "", "no CUDA device"]
-    assert CALIBRATION.sentence() in lines
+    assert lines[2] == "A is main (1234), B is working tree; 1 CPU thread."
+    head, _, slow, gone, _, fine = [cells(line) for line in lines if line.startswith("| ")]
+    assert [*head[:5], head[-1]] == ["verdict", "case", "A", "B", "slowdown", "slower in"]
+    numbers = ["1.00 ms", "1.10 ms", "+10.0%", "+9.0% … +11.0%", "+3.0%", "20"]
+    assert slow == ["**REGRESSION**", "slow on numpy", *numbers, "backward +50.0%, update +25.0%"]
+    assert gone == ["**INVALID**", "gone on numpy", *"------", ""]
+    assert fine[:5] == ["**PASS**", "fine on numpy", "1.00 ms", "1.10 ms", "-0.1%"]
+    assert "- INVALID: gone on numpy: step: side B (working tree) does not have it." in lines
+    assert "- not compared: torch-cuda: no CUDA device." in lines
+    assert f"- {plain(mixed.notes[0])}" in lines
 
 
-def test_a_hostile_name_stays_inside_its_cell(make: Callable[..., Comparison]) -> None:
-    text = markdown(make(missing(HOSTILE, HOSTILE), labels=(HOSTILE, HOSTILE)), None)
+def test_a_hostile_name_stays_inside_its_cell(make: Callable[..., Judgement]) -> None:
+    text = summary(make(missing(HOSTILE, HOSTILE), labels=(HOSTILE, HOSTILE)))
     text.encode()
     (row,) = [line for line in text.splitlines() if line.startswith("| **INVALID**")]
-    assert len(cells(row)) == 7
+    assert len(cells(row)) == 8  # no pairs were measured at all
     name = cells(row)[1]
-    assert re.sub(r"\\(.)", r"\1", name).replace("&lt;", "<").replace("&amp;", "&") == (
-        "a|b\\|c `code` *x* _y_ <script> & [link](http://x) ![i](y) ~~z~~ $e$ ## head[31m"
+    shown = re.sub(r"\\(.)", r"\1", name).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    assert shown == (
+        "a|b\\|c `code` *x* _y_ <script> & [link](http://x) ![i](y) ~~z~~ $e$ ## head\\x1b[31m\\x00\\ud800"
     )
     assert not re.search(r"(?<!\\)[`*_~$\[\]<|]", name)
     assert [line for line in text.splitlines() if line.startswith("#")] == ["## stepbench: INVALID"]
 
 
-def test_twenty_thousand_cases_stay_under_what_github_takes(make: Callable[..., Comparison]) -> None:
-    few = [decided(f"ünit_{index} on numpy", R, 0.1) for index in range(2)]
-    assert "left out" not in markdown(make(*few), None)
-    many = [decided(f"ünit_{index} on numpy", R, 0.1) for index in range(20_000)]
-    text = markdown(make(*many), None)
+def test_twenty_thousand_cases_stay_under_what_github_takes(make: Callable[..., Judgement]) -> None:
+    assert "left out" not in summary(make(*(decided(f"ünit_{index} on numpy", R, 0.1) for index in range(2))))
+    text = summary(make(*(decided(f"ünit_{index} on numpy", R, 0.1) for index in range(20_000))))
     assert 0.99 * SUMMARY_BYTES < len(text.encode()) <= SUMMARY_BYTES
     rows = [line for line in text.splitlines() if line.startswith("| **")]
-    (left,) = re.findall(r"^\| \| (\d+) more, left out for their length ", text, flags=re.MULTILINE)
-    assert len(rows) + int(left) == 20_000 + 1  # the backend that is absent is among those left out
+    cases, reasons = re.findall(r"(\d+) more, left out for their length", text)
+    assert len(rows) + int(cases) == 20_000
+    assert int(reasons) > 19_990
     assert text.rstrip().endswith("pairs.csv.")
 
 
-def test_one_endless_reason_does_not_break_the_limit(make: Callable[..., Comparison]) -> None:
-    text = markdown(make(missing("x", "ä" * SUMMARY_BYTES), decided("y", PASS)), None)
+def test_one_endless_reason_does_not_break_the_limit(make: Callable[..., Judgement]) -> None:
+    text = summary(make(missing("x", "ä" * SUMMARY_BYTES), decided("y", PASS)))
     assert len(text.encode()) <= SUMMARY_BYTES
     assert "left out for their length" in text
+    assert "| **PASS** | y |" in text
 
 
 # --- JUnit --------------------------------------------------------------------------------------------------------
 
 
-def test_junit_says_what_failed_and_what_could_not_be_judged(mixed: Comparison) -> None:
+def test_junit_says_what_failed_and_what_could_not_be_judged(mixed: Judgement) -> None:
     xml = JUnitXml.fromstring(junit(mixed).encode())
     assert (xml.tests, xml.failures, xml.errors, xml.skipped) == (5, 1, 2, 1)
     (suite,) = xml
@@ -267,12 +255,12 @@ def test_junit_says_what_failed_and_what_could_not_be_judged(mixed: Comparison) 
         assert counts == {"tests": "5", "failures": "1", "errors": "2", "skipped": "1", "time": "12.3"}
 
 
-def test_what_is_allowed_to_stay_open_is_skipped_and_not_passed(mixed: Comparison) -> None:
+def test_what_is_allowed_to_stay_open_is_skipped_and_not_passed(mixed: Judgement) -> None:
     xml = JUnitXml.fromstring(junit(mixed, allow_inconclusive=True).encode())
     assert (xml.failures, xml.errors, xml.skipped) == (1, 1, 2)
 
 
-def test_control_characters_do_not_break_the_xml(make: Callable[..., Comparison]) -> None:
+def test_control_characters_do_not_break_the_xml(make: Callable[..., Judgement]) -> None:
     everything = "".join(map(chr, range(0x120))) + "\ud800\ufffe\uffff<>&\"'"
     case = decided(everything, R, 0.1, reason=everything)
     columns = (ColumnVerdict(everything, INVALID, everything),)

@@ -45,7 +45,7 @@ def ok(nanoseconds: int = 1000) -> Reply:
 
 @dataclass
 class Double:
-    """Stands for `Zygotes`: answers from a script and moves its clock by a second a request; peaks cost it nothing."""
+    """Stands for `Pool`: answers from a script and moves its clock by a second a request; peaks cost it nothing."""
 
     scratch: Path
     answer: Callable[[Request], Reply] = lambda request: ok()

@@ -28,7 +28,7 @@ Compare = Callable[..., Comparison]
 
 
 class Interpreters:
-    """Stands for `Zygotes`: hands each one that is made the next side of the arena, or both to the only one."""
+    """Stands for `Pool`: hands each one that is made the next side of the arena, or both to the only one."""
 
     def __init__(self, arena: Any, scratch: Path) -> None:
         self.arena, self.scratch = arena, scratch
@@ -63,7 +63,7 @@ class Interpreters:
 @pytest.fixture
 def interpreters(arena: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Interpreters:
     double = Interpreters(arena, tmp_path)
-    monkeypatch.setattr(contest, "Zygotes", double)
+    monkeypatch.setattr(contest, "Pool", double)
     return double
 
 

@@ -19,8 +19,9 @@ from bench.model.problem import Problem
 from bench.model.registry import BUILT_IN, Registry
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import make_truth, save_truth
-from bench.run import interpreter as zygote
-from bench.run.pool import Conversation, Interpreter, ZygoteGone, Zygotes
+from bench.run import interpreter
+from bench.run.interpreter import Conversation, Interpreter, ZygoteGone
+from bench.run.pool import Pool
 from bench.timing.policy import Policy
 from bench.timing.protocol import Batch, Reply, Request, Task
 
@@ -32,24 +33,27 @@ Ask = Callable[..., Reply]
 
 
 @pytest.fixture(params=["fork", "spawn"])
-def zygotes(request: pytest.FixtureRequest) -> Iterator[Zygotes]:
-    with Zygotes(Interpreter(fork=request.param == "fork")) as running:
+def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
+    with Pool(Interpreter(fork=request.param == "fork")) as running:
         yield running
 
 
 @pytest.fixture
-def ask(zygotes: Zygotes, tmp_path: Path) -> Ask:
-    workload = WORKLOADS["mlp_sgd"]
-    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), tmp_path / "truth.npz")
+def request_(tmp_path: Path) -> Request:
+    """Ask for the plain workload in NumPy, verified and no more."""
+    workload, truth = WORKLOADS["mlp_sgd"], tmp_path / "truth.npz"
+    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), truth)
+    return Request(f"file:{BUILT_IN / 'numpy_manual.py'}", "numpy_manual", "numpy", PROBLEM, 1, str(truth))
 
+
+@pytest.fixture
+def ask(pool: Pool, request_: Request, tmp_path: Path) -> Ask:
     def do(body: str = "", timeout: float = 60.0) -> Reply:
         path = tmp_path / "mine.py"
         path.write_text(
             SOURCE.replace("    def forward():\n", f"    import os, sys, time\n{body}\n    def forward():\n")
         )
-        truth = str(tmp_path / "truth.npz")
-        request = Request(f"file:{path}", "numpy_manual", "numpy", PROBLEM, 1, truth, policy=QUICK)
-        return zygotes.ask(BACKENDS["numpy"], request, timeout)
+        return pool.ask(BACKENDS["numpy"], replace(request_, origin=f"file:{path}", policy=QUICK), timeout)
 
     return do
 
@@ -98,22 +102,18 @@ def test_what_an_implementation_prints_does_not_get_into_the_protocol(ask: Ask) 
     assert ask('    print(\'{"status": "failed"}\', flush=True)').status is Status.OK
 
 
-def test_a_zygote_that_is_killed_is_started_again_and_the_request_repeated(tmp_path: Path) -> None:
-    workload = WORKLOADS["mlp_sgd"]
-    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), tmp_path / "truth.npz")
-    origin = f"file:{BUILT_IN / 'numpy_manual.py'}"
-    request = Request(origin, "numpy_manual", "numpy", PROBLEM, 1, str(tmp_path / "truth.npz"), policy=QUICK)
-    with Zygotes(Interpreter(fork=True)) as running:
+def test_a_zygote_that_is_killed_is_started_again_and_the_request_repeated(request_: Request) -> None:
+    with Pool(Interpreter(fork=True)) as running:
         running.start([BACKENDS["numpy"]])
         for _ in range(3):
             (process,) = (p for p in psutil.Process().children() if "bench.timing.zygote" in p.cmdline())
             process.send_signal(signal.SIGKILL)
-            assert running.ask(BACKENDS["numpy"], request, 60.0).status is Status.OK
+            assert running.ask(BACKENDS["numpy"], replace(request_, policy=QUICK), 60.0).status is Status.OK
 
 
-def test_nothing_is_left_running(ask: Ask, zygotes: Zygotes) -> None:
+def test_nothing_is_left_running(ask: Ask, pool: Pool) -> None:
     ask()
-    zygotes.close()
+    pool.close()
     assert [
         p for p in psutil.Process().children(recursive=True) if "bench.timing.zygote" in " ".join(p.cmdline())
     ] == []
@@ -123,11 +123,18 @@ def test_an_interpreter_that_cannot_start_is_an_error_with_its_own_words(tmp_pat
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "__init__.py").write_text("raise RuntimeError('this is another bench')")
     broken = replace(Interpreter(fork=True), path=(str(tmp_path),))
-    with Zygotes(broken) as running:
+    with Pool(broken) as running:
         running.start([BACKENDS["numpy"]])
         request = Request("file:x.py", "x", "numpy", SMALL, 1, "t")
         with pytest.raises(ZygoteGone, match="did not start: RuntimeError: this is another bench"):
             running.ask(BACKENDS["numpy"], request, 60.0)
+
+
+@pytest.mark.parametrize(("name", "cure"), [("nowhere", "check the path"), ("", "permissions")])
+def test_an_interpreter_that_is_none_is_an_error_with_its_cure(tmp_path: Path, name: str, cure: str) -> None:
+    with Pool(Interpreter(python=str(tmp_path / name))) as running, pytest.raises(ZygoteGone, match=cure) as caught:
+        running.ask(BACKENDS["numpy"], Request("file:x.py", "x", "numpy", SMALL, 1, "t"), 60.0)
+    assert f"{tmp_path / name} cannot be started" in str(caught.value)
 
 
 FAKE = """
@@ -149,38 +156,61 @@ class FakeCpu(Backend):
 """
 
 
-@pytest.mark.usefixtures("own_backends")
+@pytest.fixture
+def fake(tmp_path: Path, own_backends: None) -> Callable[[str], Path]:
+    """Load the backend above, with more lines in its class."""
+
+    def load(lines: str = "") -> Path:
+        path = tmp_path / "fake.py"
+        text = FAKE.replace("PRELOADED", repr(str(tmp_path / "preloaded")))
+        path.write_text(text.replace("    def availability", f"{lines}    def availability"))
+        Registry().load(f"file:{path}")
+        return path
+
+    return load
+
+
 @pytest.mark.parametrize("builtin_first", [True, False])
 def test_a_backend_from_a_file_is_loaded_by_the_interpreter_and_its_children(
-    zygotes: Zygotes, tmp_path: Path, builtin_first: bool
+    pool: Pool, request_: Request, fake: Callable[..., Path], tmp_path: Path, builtin_first: bool
 ) -> None:
     """One interpreter a framework serves both backends, whichever was asked for first."""
-    workload = WORKLOADS["mlp_sgd"]
-    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), tmp_path / "truth.npz")
-    path = tmp_path / "fake.py"
-    path.write_text(FAKE.replace("PRELOADED", repr(str(tmp_path / "preloaded"))))
-    Registry().load(f"file:{path}")
-    request = Request(
-        f"file:{BUILT_IN / 'numpy_manual.py'}", "numpy_manual", "numpy", PROBLEM, 1, str(tmp_path / "truth.npz")
-    )
-    fake = replace(request, backend="numpy-fakecpu", backend_origin=f"file:{path}")
-    order = [request, fake] if builtin_first else [fake, request]
-    replies = {each.backend: zygotes.ask(BACKENDS[each.backend], each, 60.0) for each in order}
+    other = replace(request_, backend="numpy-fakecpu", backend_origin=f"file:{fake()}")
+    order = [request_, other] if builtin_first else [other, request_]
+    replies = {each.backend: pool.ask(BACKENDS[each.backend], each, 60.0) for each in order}
     assert {name: reply.status for name, reply in replies.items()} == dict.fromkeys(replies, Status.OK)
     assert (replies["numpy-fakecpu"].device_name, replies["numpy-fakecpu"].threads) == ("Imaginary 1", 7)
     assert (replies["numpy"].device_name, replies["numpy"].threads) == ("", 1)
     assert (tmp_path / "preloaded").exists() or builtin_first
 
 
-@pytest.mark.usefixtures("own_backends")
-def test_a_backend_whose_file_breaks_later_says_so_in_one_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "fake.py"
-    path.write_text(FAKE.replace("PRELOADED", repr(str(tmp_path / "preloaded"))))
-    Registry().load(f"file:{path}")
+def test_a_backend_that_may_not_be_forked_is_started_for_each_request_and_its_siblings_are_forked(
+    request_: Request, fake: Callable[..., Path], tmp_path: Path
+) -> None:
+    parents = tmp_path / "parents"
+    lines = f"    import os\n    open({str(parents)!r}, 'a').write(f'{{os.getppid()}} ')\n    def forward():\n"
+    (tmp_path / "mine.py").write_text(SOURCE.replace("    def forward():\n", lines))
+    request_ = replace(request_, origin=f"file:{tmp_path / 'mine.py'}")
+    other = replace(request_, backend="numpy-fakecpu", backend_origin=f"file:{fake('    may_fork = False' + chr(10))}")
+    with Pool(Interpreter(fork=True)) as running:
+        running.start([BACKENDS["numpy"], BACKENDS["numpy-fakecpu"]])
+        replies = [running.ask(BACKENDS[each.backend], each, 60.0) for each in (other, request_, other, request_)]
+        talk = running.open(BACKENDS["numpy-fakecpu"], replace(other, task=Task.PAIR), 60.0)
+        assert talk.batch(Batch(1), 60.0).minimum["step"] > 0
+    found = [int(number) for number in parents.read_text().split()]
+    assert [parent == os.getpid() for parent in found] == [True, False, True, False, True]
+    assert found[1] == found[3], "the zygote is not disturbed by the others"
+    assert [reply.zygote for reply in replies] == [1, 0, 2, 0]
+
+
+def test_a_backend_whose_file_breaks_later_says_so_in_one_sentence(
+    request_: Request, fake: Callable[..., Path]
+) -> None:
+    path = fake()
     path.write_text("raise OSError('gone')")
-    request = Request("", "", "numpy-fakecpu", PROBLEM, 1, "", backend_origin=f"file:{path}", task=Task.PEAKS)
-    with Zygotes(Interpreter(fork=True)) as running, pytest.raises(ZygoteGone, match=r"did not start: .*gone"):
-        running.ask(BACKENDS["numpy-fakecpu"], request, 60.0)
+    other = replace(request_, backend="numpy-fakecpu", backend_origin=f"file:{path}", task=Task.PEAKS)
+    with Pool(Interpreter(fork=True)) as running, pytest.raises(ZygoteGone, match=r"did not start: .*gone"):
+        running.ask(BACKENDS["numpy-fakecpu"], other, 60.0)
 
 
 # --- processes that stay alive ------------------------------------------------------------------------------------
@@ -189,18 +219,14 @@ Open = Callable[..., Conversation]
 
 
 @pytest.fixture
-def open_(zygotes: Zygotes, tmp_path: Path) -> Open:
+def open_(pool: Pool, request_: Request, tmp_path: Path) -> Open:
     """Start a conversation; `body` runs at the end of each backward phase."""
-    workload = WORKLOADS["mlp_sgd"]
-    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), tmp_path / "truth.npz")
 
     def do(body: str = "pass", timeout: float = 60.0) -> Conversation:
         path = tmp_path / f"step{len(list(tmp_path.iterdir()))}.py"
         line = "        grad_w1 = x.T @ grad_h\n"
         path.write_text(SOURCE.replace(line, f"{line}        import os, sys, time\n        {body}\n"))
-        truth = str(tmp_path / "truth.npz")
-        request = Request(f"file:{path}", "numpy_manual", "numpy", PROBLEM, 1, truth, task=Task.PAIR)
-        return zygotes.open(BACKENDS["numpy"], request, timeout)
+        return pool.open(BACKENDS["numpy"], replace(request_, origin=f"file:{path}", task=Task.PAIR), timeout)
 
     return do
 
@@ -221,7 +247,7 @@ def test_two_processes_stay_alive_and_answer_in_any_order(open_: Open, monkeypat
     first.close()
     with monkeypatch.context() as patch:
         killed: list[int] = []
-        patch.setattr(zygote, "_kill_group", lambda pid, **options: killed.append(pid))
+        patch.setattr(interpreter, "_kill_group", lambda pid, **options: killed.append(pid))
         first.close()
         assert killed == []  # its number may be a stranger's by now
     assert len(measuring()) == alive - 1
@@ -269,12 +295,9 @@ def batch_after_batch(talk: Conversation) -> None:
         talk.batch(Batch(2), 60.0)
 
 
-def test_when_the_zygote_dies_under_a_conversation_that_is_said(tmp_path: Path) -> None:
-    workload = WORKLOADS["mlp_sgd"]
-    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), tmp_path / "truth.npz")
-    truth, origin = str(tmp_path / "truth.npz"), f"file:{BUILT_IN / 'numpy_manual.py'}"
-    request = Request(origin, "numpy_manual", "numpy", PROBLEM, 1, truth, task=Task.PAIR)
-    with Zygotes(Interpreter(fork=True)) as running:
+def test_when_the_zygote_dies_under_a_conversation_that_is_said(request_: Request) -> None:
+    request = replace(request_, task=Task.PAIR)
+    with Pool(Interpreter(fork=True)) as running:
         talk = running.open(BACKENDS["numpy"], request, 60.0)
         (process,) = (p for p in psutil.Process().children() if "bench.timing.zygote" in p.cmdline())
         process.kill()
@@ -283,8 +306,8 @@ def test_when_the_zygote_dies_under_a_conversation_that_is_said(tmp_path: Path) 
         assert running.open(BACKENDS["numpy"], request, 60.0).reply.status is Status.OK
 
 
-def test_renewed_interpreters_are_others(tmp_path: Path) -> None:
-    with Zygotes(Interpreter(fork=True)) as running:
+def test_renewed_interpreters_are_others() -> None:
+    with Pool(Interpreter(fork=True)) as running:
         running.start([BACKENDS["numpy"]])
         before = {process.pid for process in measuring()}
         running.renew([BACKENDS["numpy"]])

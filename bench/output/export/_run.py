@@ -16,24 +16,58 @@ from typing import Any
 import pandas as pd
 
 from bench.data.manifest import Manifest
-from bench.data.schema import CASE_KEY, SIZES, Status
-from bench.data.store import SAMPLES, SUMMARY, read_manifest, read_processes, read_samples, read_summary
+from bench.data.run import StoredRun, case_of, cases_by_process
+from bench.data.schema import Status
+from bench.data.store import SAMPLES, SUMMARY
 from bench.errors import DataFormatError
-from bench.model.device import Precision
+from bench.model.case import VARIANT, Case
+from bench.model.columns import Role
 
-_ROW_KEY = ("phase", "method", "clock", "depth")
-_SPELLED = {
-    "implementation",
-    "backend",
-    "framework",
-    "device",
-    "workload",
-    "dtype",
-    *SIZES,
-    "threads",
-    "mode",
-    "precision",
-}
+_ROW_KEY = ("phase", "method", "clock", "variant")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What tells one benchmark of a run from the others."""
+
+    case: Case
+    phase: str
+    method: str
+    clock: str
+    variant: int | None
+
+    @classmethod
+    def of(cls, case: Case, row: Mapping[str, Any]) -> Identity:
+        """Take it from a row of summary.csv or of samples.csv."""
+        variant = None if pd.isna(row["variant"]) else int(row["variant"])
+        return cls(case, str(row["phase"]), str(row["method"]), str(row["clock"]), variant)
+
+    @property
+    def columns(self) -> dict[str, str | int]:
+        """Columns of the case and of the row, those that are unknown left out."""
+        own = {name: getattr(self, name) for name in _ROW_KEY}
+        return {**self.case.columns, **{name: value for name, value in own.items() if value is not None}}
+
+    @property
+    def label(self) -> str:
+        """What must be equal for two benchmarks to be comparable, for example `mlp_sgd-64x1000x100x10-float32-...`."""
+        conditions = []
+        for column in VARIANT:
+            value = column.value_in(self.case)
+            if column.role is not Role.SIZE and value != column.usual:
+                conditions.append(str(value) if column.name == "dtype" else f"{column.name}={value}")
+        sizes = "x".join(map(str, self.case.sizes))
+        variant = [] if self.variant is None else [f"variant={self.variant}"]
+        return "-".join([self.case.workload, sizes, *conditions, self.method, self.clock, *variant])
+
+    @property
+    def name(self) -> str:
+        """A name that is unique in its run and the same in every run: `implementation/backend/phase[label]`.
+
+        It depends on nothing but the row itself, also where a run holds only one dtype or size: tools compare by name
+        alone, so a run of other sizes must not carry the same names.
+        """
+        return f"{self.case.implementation}/{self.case.backend}/{self.phase}[{self.label}]"
 
 
 @dataclass(frozen=True)
@@ -57,33 +91,21 @@ class Process:
 class Benchmark:
     """One row of the summary with the processes behind it; times in seconds an iteration."""
 
-    columns: dict[str, str | int]
-    """What identifies it: the case's columns, then phase, method, clock and, if it has one, depth."""
+    identity: Identity
     median: float
     low: float | None
     high: float | None
-    """Ends of the 95 % interval; None where there were too few processes for one."""
+    """End of the 95 % interval, as `low` is; None where there were too few processes for one."""
     processes: tuple[Process, ...]
 
     @property
-    def label(self) -> str:
-        """What must be equal for two benchmarks to be comparable, for example `mlp_sgd-float32-...`; see `name`."""
-        return _label(self.columns)
-
-    @property
     def name(self) -> str:
-        """Unique in its run and the same in every run.
-
-        `implementation/backend/phase[workload-dtype-NxD_inxHxD_out-threads-mode-method-clock]`, with the precision if
-        it is not full and the depth where there is one. It depends on nothing but the row itself, also where a run
-        holds only one dtype or size: tools compare by name alone, so a run of other sizes must not carry the same
-        names.
-        """
-        return _name(self.columns)
+        """Name of the benchmark; see `Identity.name`."""
+        return self.identity.name
 
     @property
     def samples(self) -> int:
-        """Samples of all processes."""
+        """Number of samples of all processes."""
         return sum(len(process.seconds) for process in self.processes)
 
 
@@ -93,7 +115,7 @@ class Run:
 
     manifest: Manifest
     benchmarks: tuple[Benchmark, ...]
-    """In the order of summary.csv; never empty."""
+    """Benchmarks in the order of summary.csv; never empty."""
 
     @classmethod
     def read(cls, folder: Path) -> Run:
@@ -103,51 +125,31 @@ class Run:
             DataFormatError: a file is missing, damaged or of another version, its files contradict each other, or
                 nothing was measured.
         """
-        manifest, summary = read_manifest(folder), read_summary(folder)
-        measured = summary[(summary["status"] == Status.OK.value) & summary["median_seconds"].notna()]
+        run = StoredRun(folder)
+        measured = run.summary[(run.summary["status"] == Status.OK.value) & run.summary["median_seconds"].notna()]
         if not len(measured):
             raise DataFormatError(f"{folder} has no case that was measured: there is nothing to export.")
-        processes = _processes(folder)
+        processes = _processes(run)
         found = []
-        for row in measured.to_dict("records"):
-            columns = _identity({str(key): value for key, value in row.items()})
-            name = _name(columns)
-            if name not in processes:
-                raise DataFormatError(f"{folder / SAMPLES} has no samples of {name}: restore the file.")
-            median, low, high = (_finite(row[f"{stem}_seconds"], name, folder) for stem in ("median", "low", "high"))
+        for record in measured.to_dict("records"):
+            row = {str(key): value for key, value in record.items()}
+            identity = Identity.of(case_of(row), row)
+            if identity not in processes:
+                raise DataFormatError(f"{folder / SAMPLES} has no samples of {identity.name}: restore the file.")
+            ends = (_finite(row[f"{stem}_seconds"], identity.name, folder) for stem in ("median", "low", "high"))
+            median, low, high = ends
             assert median is not None  # noqa: S101 - chosen so above
-            found.append(Benchmark(columns, median, low, high, processes[name]))
-        return cls(manifest, tuple(found))
+            found.append(Benchmark(identity, median, low, high, processes[identity]))
+        return cls(run.manifest, tuple(found))
 
 
 def to_json(data: Any) -> str:
-    """JSON text in ASCII. Nothing that is not a number gets here as one; `allow_nan` would be a defect's last trap."""
+    """Write JSON in ASCII. Nothing that is not a number gets here as one; `allow_nan` is a defect's last trap."""
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
-def _identity(row: Mapping[str, Any]) -> dict[str, str | int]:
-    """The columns that tell benchmarks apart; those that are unknown are left out."""
-    return {name: row[name] for name in (*CASE_KEY, *_ROW_KEY) if not pd.isna(row[name])}
-
-
-def _label(columns: Mapping[str, str | int]) -> str:
-    sizes = "x".join(str(columns[name]) for name in SIZES)
-    words = [columns["workload"], columns["dtype"], sizes, f"{columns['threads']}threads", columns["mode"]]
-    words += [f"{name}={columns[name]}" for name in CASE_KEY if name not in _SPELLED and name in columns]
-    if columns["precision"] != Precision.FULL:
-        words.append(columns["precision"])
-    words += [columns["method"], columns["clock"]]
-    if "depth" in columns:
-        words.append(f"depth{columns['depth']}")
-    return "-".join(map(str, words))
-
-
-def _name(columns: Mapping[str, str | int]) -> str:
-    return f"{columns['implementation']}/{columns['backend']}/{columns['phase']}[{_label(columns)}]"
-
-
 def _finite(value: float, name: str, folder: Path) -> float | None:
-    """A time of summary.csv; None for an empty cell."""
+    """Check a time of summary.csv; None for an empty cell."""
     if math.isnan(value):
         return None
     if not math.isfinite(value) or value < 0:
@@ -155,22 +157,24 @@ def _finite(value: float, name: str, folder: Path) -> float | None:
     return value
 
 
-def _processes(folder: Path) -> dict[str, tuple[Process, ...]]:
-    """The samples of finished processes by the benchmark's name."""
-    rows, samples = read_processes(folder), read_samples(folder)
-    known: Any = rows.set_index("process")["peak_bytes"].dropna().items()
+def _processes(run: StoredRun) -> dict[Identity, tuple[Process, ...]]:
+    """Collect the samples of finished processes by benchmark."""
+    cases = cases_by_process(run.processes)
+    known: Any = run.processes.set_index("process")["peak_bytes"].dropna().items()
     peaks = {int(number): int(peak) for number, peak in known}
-    samples = samples[samples["process"].isin(rows["process"])]
+    samples = run.samples[run.samples["process"].isin(run.processes["process"])]
     each = samples["seconds"] / samples["iterations"].astype(float)
     odd = samples.index[~((each >= 0) & (each < math.inf))]
     if len(odd):
-        raise DataFormatError(f"{folder / SAMPLES} is damaged: line {odd[0] + 2} gives no time; restore the file.")
-    keys = [*CASE_KEY, *_ROW_KEY]
-    groups = samples.assign(each=each).groupby([*keys, "process"], sort=False, dropna=False, observed=True)
+        path = run.folder / SAMPLES
+        raise DataFormatError(f"{path} is damaged: line {odd[0] + 2} gives no time; restore the file.")
+    keys = [*_ROW_KEY, "process"]
+    groups = samples.assign(each=each).groupby(keys, sort=False, dropna=False, observed=True)
     listed: Any = groups[["each", "iterations"]].agg(list)
-    found: dict[str, list[Process]] = {}
-    for (*values, number), seconds, iterations in zip(listed.index, listed["each"], listed["iterations"], strict=True):
-        name = _name(_identity(dict(zip(keys, values, strict=True))))
-        process = Process(int(number), tuple(seconds), tuple(map(int, iterations)), peaks.get(int(number)))
-        found.setdefault(name, []).append(process)
-    return {name: tuple(processes) for name, processes in found.items()}
+    found: dict[Identity, list[Process]] = {}
+    for key, seconds, iterations in zip(listed.index, listed["each"], listed["iterations"], strict=True):
+        row = dict(zip(keys, key, strict=True))
+        number = int(row["process"])
+        process = Process(number, tuple(seconds), tuple(map(int, iterations)), peaks.get(number))
+        found.setdefault(Identity.of(cases[number], row), []).append(process)
+    return {identity: tuple(processes) for identity, processes in found.items()}

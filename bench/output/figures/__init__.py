@@ -1,12 +1,20 @@
-"""Figures, one file each. A module here with a `TITLE` and a `draw(data, look)` is a figure; nothing lists them twice.
+"""Figures, one file each: a module here with a `TITLE` and a `draw(data, look)` is a figure, and no list repeats them.
 
-A figure raises `NothingToShowError` where a run does not hold what it shows. It may also have
+A figure raises `NothingToShowError` where a run lacks what it shows. It may also have
 
-- `HEADLINE = 1`, its place among those that `bench run` and `bench sweep` draw when they end;
-- `inputs(data)`: the files that it is drawn from, if it takes more than those of the run;
+- `HEADLINE = 1`: its place among those that `bench run` and `bench sweep` draw when they end;
+- `inputs(data)`: the files that it is drawn from, if these are more than the files of the run;
 - `READING`: how to read it, in one or two plain sentences;
-- `SHOWS`: the columns of a case that it shows, the foremost first; see `bench.output.report.tables.SHOWN`;
-- `alt(data)`: what it shows, for who does not see it.
+- `SHOWS`: the columns of a case that it shows, the foremost first; see `bench.output.content.cases.SHOWN`;
+- `alt(data)`: a text alternative for readers who cannot see it.
+
+The modules whose names begin with an underscore are shared:
+
+- `_look`: widths, colours, measuring of text, and the bytes of a file;
+- `_data`: the files of a run and the meaning of their columns;
+- `_ticks`: numbers along an axis;
+- `_frame`: texts, keys and panels, each with the room that it needs;
+- `_bars` and `_lines`: what figures of bars, and figures of lines, have in common.
 """
 
 from __future__ import annotations
@@ -18,81 +26,62 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from bench import __version__
 from bench.data.store import FIGURES, write_atomically
 from bench.errors import NothingToShowError, UsageError, nearest
 from bench.output.catalogue import figure_names
-from bench.output.figures._data import RunData
-from bench.output.figures._look import Look, Style, Width
-from bench.output.provenance import Provenance, as_command, digest
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = [
-    "FORMATS",
-    "About",
-    "Drawn",
-    "Look",
-    "RunData",
-    "Style",
-    "Width",
-    "about",
-    "data_sha256",
-    "draw",
-    "draw_headlines",
-    "headlines",
-    "names",
-    "picture",
-    "title",
-]
+from bench.output.figures._data import RunData as RunData
+from bench.output.figures._look import Look as Look
+from bench.output.figures._look import Style as Style
+from bench.output.figures._look import Width as Width
+from bench.output.figures._look import rendered
+from bench.output.provenance import Provenance, as_command
 
 FORMATS = ("png", "svg", "pdf")
 
 
 @dataclass
 class Drawn:
-    """What `draw` has done."""
+    """The outcome of `draw`."""
 
     paths: list[Path] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
-    """Figures that the run has nothing for, and why."""
+    """Figures that the run has nothing for, each with the reason."""
 
 
 def names() -> tuple[str, ...]:
-    """The figures there are."""
+    """Return the names of all figures."""
     return figure_names(__path__)
 
 
 def title(name: str) -> str:
-    """What a figure is called."""
+    """Return the title of a figure."""
     found: str = _module(name).TITLE
     return found
 
 
 @dataclass(frozen=True)
 class About:
-    """What a figure says about itself."""
+    """The words of a figure about itself."""
 
     title: str
     reading: str
-    """Empty if it does not say."""
+    """How to read it; empty if the figure does not say."""
     shows: tuple[str, ...]
-    """Likewise."""
+    """The columns that it shows; empty if the figure does not say."""
     alt: Callable[[RunData], str] | None
 
 
 def about(name: str) -> About:
-    """The words of a figure."""
+    """Return what a figure says about itself."""
     module = _module(name)
     reading, shows = getattr(module, "READING", ""), getattr(module, "SHOWS", ())
     return About(module.TITLE, reading, tuple(shows), getattr(module, "alt", None))
 
 
 def headlines() -> tuple[str, ...]:
-    """The figures that a run is given when it ends, the foremost first."""
+    """Return the figures that are drawn when a run ends, the foremost first."""
     ranks = {name: getattr(_module(name), "HEADLINE", 0) for name in names()}
     return tuple(sorted((name for name in ranks if ranks[name]), key=lambda name: ranks[name]))
 
@@ -113,7 +102,7 @@ def draw(
     data: RunData | None = None,
     report: Callable[[Path], object] = lambda path: None,
 ) -> Drawn:
-    """Draw figures of a run into its own `figures/` folder; what is drawn stays there if the rest cannot be.
+    """Draw figures of a run into its `figures/` folder; those already drawn stay there if another fails.
 
     Args:
         folder: the run's folder.
@@ -149,7 +138,7 @@ def draw(
 
 
 def draw_headlines(folder: Path) -> list[Path]:
-    """The figures that a run is given when it ends, as far as it has something for them; gives their files."""
+    """Draw the figures for the end of a run, as far as it has something for them, and return their files."""
     data, found = RunData(folder), []
     for name in headlines():
         with suppress(NothingToShowError):
@@ -158,27 +147,24 @@ def draw_headlines(folder: Path) -> list[Path]:
 
 
 def picture(data: RunData, name: str, kind: str, look: Look) -> bytes:
-    """One figure as the content of a png, svg or pdf file; the same data give the same bytes.
+    """Return one figure as the content of a png, svg or pdf file; the same data give the same bytes.
 
     Raises:
-        NothingToShowError: the run does not hold what it shows.
+        NothingToShowError: the run lacks what it shows.
     """
-    from bench.output.figures import _file
-
-    draw_one: Callable[[RunData, Look], Figure] = _module(name).draw
+    module = _module(name)
     # Drawn anew for each format: saving lays a figure out, and the next saving would start from that.
-    return _file.rendered(lambda: draw_one(data, look), kind, look, provenance(data, name, kind, look))
+    return rendered(lambda: module.draw(data, look), kind, look, provenance(data, name, kind, look))
 
 
 def data_sha256(data: RunData, name: str) -> str:
-    """Of the files that a figure of this run is drawn from, as they are now."""
-    inputs: Callable[[RunData], Sequence[Path]] = getattr(_module(name), "inputs", lambda data: data.inputs)
-    paths = tuple(inputs(data))
-    return _digest(paths, tuple(map(_stamp, paths)))
+    """Return the digest of the files that a figure of this run is drawn from."""
+    module = _module(name)
+    return data.digest(module.inputs(data) if hasattr(module, "inputs") else data.inputs)
 
 
 def provenance(data: RunData, name: str, kind: str, look: Look) -> Provenance:
-    """What the file of a figure says about itself."""
+    """Return what the file of a figure says about itself."""
     manifest = data.manifest
     words = ["bench", "plot", f"results/{manifest.run_id}", "--figure", name, "--format", kind]
     words += ["--width", look.width.value, "--style", look.style.value]
@@ -190,17 +176,3 @@ def provenance(data: RunData, name: str, kind: str, look: Look) -> Provenance:
         command=as_command(words),
         measured_by=as_command(manifest.command),
     )
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """Changes when a file does, so that a digest is not computed for each figure anew."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
-
-
-@cache
-def _digest(paths: tuple[Path, ...], stamps: tuple[tuple[int, int] | None, ...]) -> str:
-    return digest(paths)

@@ -1,48 +1,89 @@
-"""The frame that all figures share: title, subtitle, keys, panels, footer, each given the room that its words take."""
+"""The frame that all figures share: texts, keys and panels, each with the room that its words take."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from bench.output.figures._look import Look, clipped, text_inches, wrapped
-
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
+from bench.output.figures._look import Look, Width, clipped, text_inches, wrapped
 
 _TITLE, _SUBTITLE, _KEYS, _FOOT = 1.33, 0.95, 0.9, 0.72
 """Sizes of letters, in ems."""
 _LINE = 1.28
-"""A line's height over its letters' size."""
+"""Height of a line as a multiple of its letters' size."""
 _PADDING = 0.6
 _HANDLE = 2.0
-"""Width of a key's sign, in letters of the keys; as much as two letters lie between it, its words and the next key."""
+"""Width of a key's sign, in letters of the keys; the gaps beside it and its words take as much again."""
+LEGEND: dict[str, Any] = {"frameon": False, "handletextpad": 0.6, "borderaxespad": 0.0}
 _MARGIN = 0.008
 _TITLE_SHARE, _WIDER_SHARE = 0.59, {True: 0.84, False: 0.76}
 """Parts of a panel's width that its title may take beside the names, and over them if the panel is narrow or not."""
 PANEL_EM = 4.6
 """Room of a panel beside what its axes enclose: title, axis with its numbers, and a gap."""
 
+SMALL_MOST = {Width.COLUMN: 8, Width.PAGE: 12, Width.SLIDE: 9}
+"""Most small panels of one figure."""
+SMALL_AROUND_EM = 5.6
+"""Room of a small panel beside what its axes enclose: a title of two lines, and an axis with its numbers."""
+_FACTS = 0.85
+"""Size of the letters in the second line over a small panel, in ems."""
+_BESIDE_EM = 6.0
+"""Width of a small panel beside what its axes enclose: numbers with units, and a gap."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The texts around the panels."""
+
+    title: str
+    subtitle: Sequence[str]
+    """What all panels share, part by part; empty parts are left out."""
+    foot: str
+    """Machine, versions and run."""
+    keys: Sequence[Artist] = ()
+    """Handles with labels, for the legend under the subtitle."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The panels that a figure needs, measured in ems (multiples of the letters' size)."""
+
+    heights: Sequence[float]
+    """Height of what each panel's axes enclose."""
+    columns: int = 1
+    """Number of panels beside each other."""
+    around: float = PANEL_EM
+    """Height of a panel's title and axis."""
+    least_width: float = 0.0
+    """Width that a panel needs; letters of a slide become smaller for it."""
+    denser: float = 1.0
+    """Part of their height to which panels may shrink before the letters of a slide do."""
+
+    @property
+    def rows(self) -> list[float]:
+        """The height of each row of panels."""
+        return [max(self.heights[at : at + self.columns]) for at in range(0, len(self.heights), self.columns)]
+
 
 @dataclass(frozen=True)
 class Frame:
-    """A figure that panels are to be drawn into."""
+    """A figure with panels to draw into."""
 
     figure: Figure
     axes: tuple[Axes, ...]
-    """Row by row; places of the grid beyond the panels asked for are switched off and not among them."""
+    """The panels, row by row; unused places of the grid are switched off and not among them."""
     look: Look
-    """As asked for, with the letters that fit."""
+    """The look that was asked for, with the letters that fit."""
     columns: int = 1
-    """Panels beside each other."""
+    """Number of panels beside each other."""
 
     @property
     def panel_inches(self) -> float:
@@ -54,93 +95,84 @@ class Frame:
         """Whether a panel has room for the essential only."""
         return self.look.narrow or self.columns > 1
 
+    def label_x(self, text: str) -> None:
+        """Label the horizontal axes below the lowest panels."""
+        for axis in self.axes[-self.columns :]:
+            axis.set_xlabel(text)
+
 
 @dataclass(frozen=True)
-class _Words:
-    """The texts around the panels as lines, with the heights that they take in inches."""
+class _Folded:
+    """The texts around the panels as lines."""
 
     title: list[str]
     subtitle: list[str]
     foot: list[str]
-    columns: int
-    """Of the keys."""
-    rows: int
+    key_columns: int
+    key_rows: int
+
+    @classmethod
+    def of(cls, texts: Texts, look: Look) -> _Folded:
+        """Fold the texts for a look."""
+        room = look.inches * (1 - 2 * _MARGIN)
+        columns = _key_columns(look, [str(key.get_label()) for key in texts.keys], room)
+        subtitle = "; ".join(filter(None, texts.subtitle))
+        return cls(
+            wrapped(texts.title, room, look.points * _TITLE, bold=True),
+            wrapped(subtitle, room, look.points * _SUBTITLE) if subtitle else [],
+            wrapped(texts.foot, room, look.points * _FOOT),
+            columns,
+            -(-len(texts.keys) // columns),
+        )
 
     def head(self, look: Look) -> float:
-        lines = len(self.title) * _TITLE + len(self.subtitle) * _SUBTITLE + self.rows * _KEYS
+        """Return the height of everything above the panels in inches."""
+        lines = len(self.title) * _TITLE + len(self.subtitle) * _SUBTITLE + self.key_rows * _KEYS
         return look.em(lines * _LINE + 2 * _PADDING)
 
     def tail(self, look: Look) -> float:
+        """Return the height of everything below the panels in inches."""
         return look.em(len(self.foot) * _FOOT * _LINE + _PADDING)
 
 
-def new_frame(
-    look: Look,
-    title: str,
-    subtitle: str,
-    foot: str,
-    panels: Sequence[float],
-    *,
-    keys: Sequence[Artist] = (),
-    columns: int = 1,
-    around: float = PANEL_EM,
-    width_em: float = 0.0,
-    denser: float = 1.0,
-) -> Frame:
-    """A figure with room for everything. The letters that fit become matplotlib's setting, for `rendered` to take back.
+def new_frame(look: Look, texts: Texts, grid: Grid) -> Frame:
+    """Make a figure with room for everything.
 
-    Args:
-        look: width, style.
-        title: in large letters; folded if it is too long.
-        subtitle: what all panels share: sizes, threads, what the whiskers are.
-        foot: machine, versions, run.
-        panels: the height of what each panel's axes enclose, in ems (multiples of the letters' size).
-        keys: handles with labels, for a legend under the subtitle.
-        columns: panels beside each other.
-        around: height of a panel's title and axis, in ems.
-        width_em: what a panel needs at least; letters of a slide become smaller for it.
-        denser: to fit a slide, panels may be this part of their height; only then do letters become smaller.
+    The letters that fit become matplotlib's settings; `rendered` restores these.
     """
-    rows = [max(panels[start : start + columns]) for start in range(0, len(panels), columns)]
-    words = _arranged(look, title, subtitle, foot, keys)
-    beside = around * len(rows) + (words.head(look) + words.tail(look)) / look.em(1)
-    fitted = look.fitted(sum(rows) * denser + beside, width_em * columns)
+    rows, around = grid.rows, grid.around * len(grid.rows)
+    folded = _Folded.of(texts, look)
+    beside = around + (folded.head(look) + folded.tail(look)) / look.em(1)
+    fitted = look.fitted(sum(rows) * grid.denser + beside, grid.least_width * grid.columns)
     if fitted != look:
-        look, words = fitted, _arranged(fitted, title, subtitle, foot, keys)
+        look, folded = fitted, _Folded.of(texts, fitted)
+    head, tail = folded.head(look), folded.tail(look)
     if look.tallest is not None:
-        room = look.tallest - words.head(look) - words.tail(look) - look.em(around * len(rows))
-        part = min(1.0, max(denser, room / look.em(sum(rows))))
-        rows = [row * part for row in rows]
-    body = sum(rows) + around * len(rows)
+        part = (look.tallest - head - tail - look.em(around)) / look.em(sum(rows))
+        rows = [row * min(1.0, max(grid.denser, part)) for row in rows]
+    body = look.em(sum(rows) + around)
     mpl.rcParams.update(cast("Any", look.rc()))
-    height = words.head(look) + look.em(body) + words.tail(look)
-    inside = (0.0, words.tail(look) / height, 1.0, look.em(body) / height)
+    height = head + body + tail
     pad = look.em(0.45)
-    engine = ConstrainedLayoutEngine(rect=inside, w_pad=pad, h_pad=pad)
+    engine = ConstrainedLayoutEngine(rect=(0.0, tail / height, 1.0, body / height), w_pad=pad, h_pad=pad)
     figure = Figure(figsize=(look.inches, height), layout=engine)
-    _write(figure, look, words, height)
-    if keys:
-        _put_keys(figure, look, words, height, keys)
-    grid = figure.subplots(len(rows), columns, height_ratios=rows, squeeze=False).ravel().tolist()
-    for axis in grid[len(panels) :]:
+    top = _write(figure, folded.title, height - look.em(_PADDING * 0.6), look.points * _TITLE, fontweight="bold")
+    top = _write(figure, folded.subtitle, top, look.points * _SUBTITLE)
+    if texts.keys:
+        _put_keys(figure, look, texts.keys, folded.key_columns, top - look.em(_PADDING * 0.4))
+    _write(figure, folded.foot, tail - look.em(_PADDING * 0.3), look.points * _FOOT, color=look.theme.soft)
+    places = figure.subplots(len(rows), grid.columns, height_ratios=rows, squeeze=False).ravel().tolist()
+    count = len(grid.heights)
+    for axis in places[count:]:
         axis.set_axis_off()
-    return Frame(figure, tuple(grid[: len(panels)]), look, columns)
-
-
-def _arranged(look: Look, title: str, subtitle: str, foot: str, keys: Sequence[Artist]) -> _Words:
-    room = look.inches * (1 - 2 * _MARGIN)
-    columns = _key_columns(look, [str(key.get_label()) for key in keys], room)
-    return _Words(
-        wrapped(title, room, look.points * _TITLE, bold=True),
-        wrapped(subtitle, room, look.points * _SUBTITLE) if subtitle else [],
-        wrapped(foot, room, look.points * _FOOT),
-        columns,
-        -(-len(keys) // columns) if keys else 0,
-    )
+    return Frame(figure, tuple(places[:count]), look, grid.columns)
 
 
 def _key_columns(look: Look, labels: Sequence[str], room: float) -> int:
-    """As many keys beside each other as fit, in as few rows; matplotlib fills column by column, the first fullest."""
+    """Return how many keys stand beside each other, in the fewest rows that fit.
+
+    matplotlib fills column by column, the first ones fullest.
+    """
     points = look.points * _KEYS
     beside = 2 * _HANDLE * points / 72
     widths = [text_inches(label, points) + beside for label in labels]
@@ -152,56 +184,44 @@ def _key_columns(look: Look, labels: Sequence[str], room: float) -> int:
     return 1
 
 
-def _write(figure: Figure, look: Look, words: _Words, height: float) -> None:
-    top = height - look.em(_PADDING * 0.6)
-    for lines, size, weight, colour in (
-        (words.title, _TITLE, "bold", look.theme.ink),
-        (words.subtitle, _SUBTITLE, "normal", look.theme.ink),
-    ):
-        for line in lines:
-            top -= look.em(size * _LINE)
-            place = (top + look.em(size * 0.3)) / height
-            figure.text(_MARGIN, place, line, fontsize=look.points * size, fontweight=weight, color=colour)
-    bottom = words.tail(look) - look.em(_PADDING * 0.3)
-    for line in words.foot:
-        bottom -= look.em(_FOOT * _LINE)
-        place = (bottom + look.em(_FOOT * 0.3)) / height
-        figure.text(_MARGIN, place, line, fontsize=look.points * _FOOT, color=look.theme.soft)
+def _write(figure: Figure, lines: Sequence[str], top: float, points: float, **style: Any) -> float:
+    """Write lines below a height in inches, and return the height below them."""
+    for line in lines:
+        top -= points / 72 * _LINE
+        figure.text(_MARGIN, (top + points / 72 * 0.3) / figure.get_figheight(), line, fontsize=points, **style)
+    return top
 
 
-def _put_keys(figure: Figure, look: Look, words: _Words, height: float, keys: Sequence[Artist]) -> None:
-    above = len(words.title) * _TITLE + len(words.subtitle) * _SUBTITLE
-    top = height - look.em(above * _LINE + _PADDING)
+def _put_keys(figure: Figure, look: Look, keys: Sequence[Artist], columns: int, top: float) -> None:
+    """Put the legend below a height in inches, clipping labels that are wider than the figure."""
     points = look.points * _KEYS
     room = look.inches * (1 - 2 * _MARGIN) - 2 * _HANDLE * points / 72
     legend = figure.legend(
         handles=list(keys),
         labels=[clipped(str(key.get_label()), room, points) for key in keys],
         loc="upper left",
-        bbox_to_anchor=(_MARGIN, top / height),
-        ncols=words.columns,
-        frameon=False,
+        bbox_to_anchor=(_MARGIN, top / figure.get_figheight()),
+        ncols=columns,
         fontsize=points,
         handlelength=_HANDLE,
-        handletextpad=0.6,
         columnspacing=1.2,
         labelspacing=0.25,
         borderpad=0.0,
-        borderaxespad=0.0,
+        **LEGEND,
     )
     legend.set_in_layout(False)
 
 
 def panel_title(axis: Axes, text: str, frame: Frame, share: float | None = None, above: float = 0.0) -> None:
-    """A panel's title over its left edge; it ends over the right one instead if it is too long, and then is clipped.
+    """Write a panel's title over its left edge, clipped if it is too long.
 
     Args:
         axis: the panel.
         text: the title.
-        frame: what the panel is in.
-        share: the part of the panel's width that the title may take to the right of its left edge, and no more to the
-            left of it; by default what `beside` and the names of bars leave.
-        above: ems that are kept free between panel and title.
+        frame: the figure that holds the panel.
+        share: the part of the panel's width that the title may take. By default as much as `beside` and the names of
+            bars leave; a longer title then ends over the right edge instead.
+        above: ems to keep free between panel and title.
     """
     look, points = frame.look, frame.look.points * (1.0 if frame.narrow else 1.1)
     room = frame.panel_inches * (share or _TITLE_SHARE)
@@ -212,7 +232,7 @@ def panel_title(axis: Axes, text: str, frame: Frame, share: float | None = None,
 
 
 def beside(axis: Axes, position: float, text: str, look: Look) -> None:
-    """A number to the right of a bar, outside the panel; equal letters stand below one another."""
+    """Write a number to the right of a panel, level with a bar, in letters of equal width."""
     axis.annotate(
         text,
         (1.01, position),
@@ -223,18 +243,32 @@ def beside(axis: Axes, position: float, text: str, look: Look) -> None:
     )
 
 
-def whisker(axis: Axes, position: float, value: float, low: float, high: float, look: Look) -> None:
-    """The interval of a bar that lies; nothing where an end is unknown."""
-    if math.isfinite(low) and math.isfinite(high):
-        line = look.points / 9
-        axis.errorbar(
-            value,
-            position,
-            xerr=[[value - low], [high - value]],
-            fmt="none",
-            ecolor=look.theme.ink,
-            elinewidth=1.1 * line,
-            capsize=2.5 * line,
-            capthick=1.1 * line,
-            zorder=4,
-        )
+# Small panels, one a case
+
+
+def small_columns(look: Look, panels: int) -> int:
+    """Return how many small panels stand beside each other: each at least half a page or a third of a slide wide."""
+    if look.width is Width.SLIDE:
+        return min(3, panels) if panels != 4 else 2
+    return 2 if look.width is Width.PAGE and panels > 3 else 1
+
+
+def small_inches(look: Look, columns: int) -> float:
+    """Return about the width that a small panel's axes enclose."""
+    return look.inches / columns - look.em(_BESIDE_EM)
+
+
+def small_heading(axis: Axes, title: str, facts: Sequence[str], frame: Frame) -> None:
+    """Write two lines over a small panel's left edge: its title, and the facts that tell it from others."""
+    look, room = frame.look, small_inches(frame.look, frame.columns)
+    points = look.points * _FACTS
+    panel_title(axis, title, frame, room / frame.panel_inches, above=0.85)
+    axis.annotate(
+        clipped("; ".join(facts), room, points),
+        (0, 1),
+        xytext=(0, look.points * 0.4),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=points,
+        color=look.theme.soft,
+    )

@@ -1,34 +1,44 @@
-"""What figures over a size share: which lines in which panels, and how a line is drawn."""
+"""What figures of lines share: which lines in which panels, how a line looks, and notes under a panel's title."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bench.analysis.roofline import Ceilings
-from bench.analysis.scaling import Contender, Plane, main_axis, planes
+from bench.analysis.scaling import Plane, main_axis, planes
 from bench.errors import NothingToShowError
-from bench.model.workload import WORKLOADS
-from bench.output.figures import _style
-from bench.output.figures._look import MARKERS, Look
-from bench.output.text import significant, variant_word
-
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-
-    from bench.output.figures._data import RunData
+from bench.model.case import Contender
+from bench.output.figures import _data
+from bench.output.figures._data import RunData
+from bench.output.figures._frame import LEGEND, PANEL_EM, Frame, Grid, Texts, new_frame, panel_title
+from bench.output.figures._look import Look, Width, clipped, text_inches
+from bench.output.figures._ticks import log_axis, measured
+from bench.output.names import variant_word
+from bench.output.text import significant
 
 MOST_PANELS = 6
 CEILINGS: tuple[Any, Any] = ((0, (3.2, 1.2)), (0, (1, 1.2)))
-"""How limits by arithmetic and by memory are drawn."""
-_Item = TypeVar("_Item")
+"""Styles of lines for limits by arithmetic and by memory."""
+_NOTE = 0.86
+"""Size of a note's letters, in ems."""
+_NOTE_LINE = _NOTE * 1.24
+"""Height of a note, in ems."""
+_NOTE_HANDLE = 2.8
+"""Width of a note's sign with the gaps beside it, in ems."""
+_BESIDE_EM = 6.0
+"""Width of a panel beside what its axes enclose: numbers and label of the vertical axis, and a gap."""
+_TITLE_SHARE = 0.85
+"""Part of a panel's width that its title may take."""
 _THREADS: tuple[Any, ...] = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)))
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,141 +48,219 @@ class Scene:
     axis: str
     """The size along the horizontal axis."""
     planes: tuple[Plane, ...]
-    """Those shown, one a panel."""
+    """The planes that are shown, one a panel."""
     found: int
-    """How many there are."""
+    """How many planes there are."""
     rows: pd.DataFrame
-    """Those of the lines shown."""
+    """Rows of the lines that are shown."""
     differing: tuple[str, ...]
-    """What tells panels apart beside their workload."""
+    """Columns that tell panels apart beside their workload."""
+
+    @property
+    def contenders(self) -> list[Contender]:
+        """The contenders of all lines, in order."""
+        return [line.contender for plane in self.planes for line in plane.lines]
+
+    def is_baseline(self, who: Contender) -> bool:
+        """Return whether speedups are over a contender."""
+        return who.implementation in _data.baselines(self.rows)
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Implementation and backend of each line that is not a baseline, in order."""
-        lines = (line.contender for plane in self.planes for line in plane.lines)
-        return list(dict.fromkeys((who.implementation, who.backend) for who in lines if not is_baseline(who)))
+        found = (who for who in self.contenders if not self.is_baseline(who))
+        return list(dict.fromkeys((who.implementation, who.backend) for who in found))
 
     @property
     def threads(self) -> list[int]:
-        """Of all lines, in order."""
-        return sorted({line.contender.threads for plane in self.planes for line in plane.lines})
+        """The numbers of threads of all lines, in order."""
+        return sorted({who.threads for who in self.contenders})
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Of all panels, in order."""
+        """The sizes of all panels, in order."""
         return tuple(sorted({size for plane in self.planes for size in plane.sizes}))
 
     def title(self, plane: Plane) -> str:
-        """What a panel is called."""
-        return ", ".join([plane.workload, *(variant_word(name, plane.fixed[name]) for name in self.differing)])
+        """Return what a panel is called."""
+        return ", ".join([plane.workload, *(variant_word(name, plane.common[name]) for name in self.differing)])
 
     def shared(self) -> list[str]:
-        """What the subtitle says of all panels."""
-        words = [_style.problem_line(self.rows)]
-        return words if len(self.planes) == self.found else [*words, f"{len(self.planes)} of {self.found} panels shown"]
+        """Return what the subtitle says about all panels."""
+        some = len(self.planes) < self.found
+        return [_data.problem_line(self.rows), f"{len(self.planes)} of {self.found} panels shown" if some else ""]
 
-
-def is_baseline(who: Contender) -> bool:
-    """Whether speedups are over it."""
-    return any(workload.baseline == who.implementation for workload in WORKLOADS.values())
+    def note(self, who: Contender, backend: bool | None = None, threads: bool | None = None) -> str:
+        """Return in parentheses what tells a contender apart beside its implementation, by default in this scene."""
+        backend = _data.several_backends(self.rows) if backend is None else backend
+        threads = len(self.threads) > 1 if threads is None else threads
+        words = [who.backend] * backend + [f"{who.threads} thread{'' if who.threads == 1 else 's'}"] * threads
+        return f" ({', '.join(words)})" if words else ""
 
 
 def swept_axis(data: RunData) -> str:
-    """The size that a run varies most.
+    """Return the size that a run varies most.
 
     Raises:
         NothingToShowError: it varies none.
     """
-    found = planes(_style.headline(data.summary))
+    found = planes(_data.headline(data.summary))
     if not found:
         raise NothingToShowError("every case has one size only: measure several with `bench sweep`.")
     return main_axis(found)
 
 
-def scene(rows: pd.DataFrame, axis: str) -> Scene | None:
-    """The panels in which these rows lie along `axis`; None if there is none.
+def scene(rows: pd.DataFrame, axis: str) -> Scene:
+    """Return the panels in which rows lie along an axis, as many as fit.
 
-    Of more than fit, each workload gives its first before another gives its second.
+    Raises:
+        NothingToShowError: no contender was measured at several sizes.
     """
     found = [plane for plane in planes(rows) if plane.axis == axis]
     if not found:
-        return None
+        raise NothingToShowError(
+            "no case stands beside its workload's baseline at several sizes: measure both with `bench sweep`."
+        )
     shown = tuple(in_turn(found, [plane.workload for plane in found], MOST_PANELS))
-    differing = tuple(name for name in found[0].fixed if len({plane.fixed[name] for plane in found}) > 1)
+    differing = tuple(
+        name for name in found[0].common if name != "workload" and len({plane.common[name] for plane in found}) > 1
+    )
     inside = pd.concat([line.rows for plane in shown for line in plane.lines])
     return Scene(axis, shown, len(found), inside, differing)
 
 
 def in_turn(items: Sequence[_Item], kinds: Sequence[object], most: int) -> list[_Item]:
-    """So many of some items, in their order: each kind gives its first before another gives its second."""
-    turns: dict[object, int] = {}
-    order = []
-    for number, kind in enumerate(kinds):
-        turns[kind] = turns.get(kind, -1) + 1
-        order.append((turns[kind], number))
-    return [items[number] for number in sorted(number for _, number in sorted(order)[:most])]
+    """Return at most so many items, in their order: each kind gives its first before another gives its second."""
+    turns = sorted((list(kinds[:place]).count(kind), place) for place, kind in enumerate(kinds))
+    return [items[place] for place in sorted(place for _, place in turns[:most])]
+
+
+# Lines
 
 
 def line_look(scene: Scene, who: Contender, look: Look) -> dict[str, Any]:
-    """How a contender's line is drawn: colour and marker for what computes, the line's style for its threads."""
-    theme, line = look.theme, look.points / 9
-    made: dict[str, Any] = {"ls": _THREADS[scene.threads.index(who.threads) % len(_THREADS)], "lw": 1.3 * line}
-    if is_baseline(who):
-        return made | {"color": theme.ink, "marker": "o", "ms": 4.0 * line, "mfc": theme.paper, "mew": line}
+    """Return how a contender's line looks: colour and marker for what computes, the line's style for its threads."""
+    style: dict[str, Any] = _thread_look(scene, who.threads, look)
+    if scene.is_baseline(who):
+        theme = look.theme
+        return style | {"color": theme.ink, "marker": "o", "ms": 4.0 * look.line, "mfc": theme.paper, "mew": look.line}
     number = scene.pairs.index((who.implementation, who.backend))
-    return made | {
-        "color": theme.series[number % len(theme.series)],
-        "marker": MARKERS[number % len(MARKERS)],
-        "ms": 4.2 * line,
-        "mew": 0.0,
-    }
+    return style | look.theme.mark(number) | {"ms": 4.2 * look.line, "mew": 0.0}
+
+
+def _thread_look(scene: Scene, threads: int, look: Look) -> dict[str, Any]:
+    return {"ls": _THREADS[scene.threads.index(threads) % len(_THREADS)], "lw": 1.3 * look.line}
 
 
 def line_keys(scene: Scene, look: Look) -> list[Artist]:
-    """One key for what computes, and one for each number of threads if there are several."""
-    several = _style.several_backends(scene.rows)
-    threads = scene.threads
-    keys: list[Artist] = []
-    lines = [line.contender for plane in scene.planes for line in plane.lines]
-    baselines = list(dict.fromkeys(who.implementation for who in lines if is_baseline(who)))
-    if baselines:
-        who = next(who for who in lines if is_baseline(who))
-        label = baselines[0] if len(baselines) == 1 else "NumPy baseline"
-        keys.append(Line2D([], [], label=label, **line_look(scene, who, look) | {"ls": "-"}))
-    for name, backend in scene.pairs:
-        who = next(who for who in lines if (who.implementation, who.backend) == (name, backend))
-        style = line_look(scene, who, look) | {"ls": "-"}
-        keys.append(Line2D([], [], label=f"{name} ({backend})" if several else name, **style))
-    for count in threads if len(threads) > 1 else ():
-        style = {"color": look.theme.ink, "ls": _THREADS[threads.index(count) % len(_THREADS)]}
-        keys.append(Line2D([], [], label=variant_word("threads", count), lw=1.3 * look.points / 9, **style))
+    """Return a key for each thing that computes, and for each number of threads if there are several."""
+    several = _data.several_backends(scene.rows)
+    baselines = [who for who in scene.contenders if scene.is_baseline(who)]
+    named = {who.implementation for who in baselines}
+    labelled = [("baseline" if len(named) > 1 else who.implementation, who) for who in baselines[:1]]
+    for pair in scene.pairs:
+        who = next(who for who in scene.contenders if (who.implementation, who.backend) == pair)
+        labelled.append((f"{pair[0]} ({pair[1]})" if several else pair[0], who))
+    keys: list[Artist] = [
+        Line2D([], [], label=label, **line_look(scene, who, look) | {"ls": "-"}) for label, who in labelled
+    ]
+    for count in scene.threads if len(scene.threads) > 1 else ():
+        style = _thread_look(scene, count, look)
+        keys.append(Line2D([], [], label=variant_word("threads", count), color=look.theme.ink, **style))
     return keys
 
 
-def with_interval(
-    axis: Axes, rows: pd.DataFrame, columns: Sequence[str], style: dict[str, Any], look: Look, scale: float = 1.0
-) -> None:
-    """A line with an interval at each point; a point whose interval is unknown has none.
+def draw_lines(axis: Axes, scene: Scene, plane: Plane, columns: Sequence[str], look: Look) -> None:
+    """Draw the lines of a panel through a column, with the interval of two others where that is known."""
+    width = 0.9 * look.line
+    for line in plane.lines:
+        x, y, low, high = (line.rows[name].to_numpy(dtype=float) for name in (plane.axis, *columns))
+        errors = np.vstack([y - low, high - y]).clip(min=0)
+        style = line_look(scene, line.contender, look)
+        axis.errorbar(x, y, yerr=errors, elinewidth=width, capsize=2 * width, capthick=width, **style)
+
+
+def ceiling_words(best: Ceilings, several_threads: bool) -> list[str]:
+    """Return what products and copies reached at most, and which backend reached it."""
+    rates = f"{significant(best.products.gflops)} GFLOP/s", f"{significant(best.copies.gigabytes_per_second)} GB/s"
+    makers = [
+        ", ".join([peak.backend, *([variant_word("threads", peak.threads)] if several_threads else [])])
+        for peak in (best.products, best.copies)
+    ]
+    return [f"{rate} ({maker})" for rate, maker in zip(rates, makers, strict=True)]
+
+
+# Panels with logarithmic axes
+
+
+def columns_of(look: Look, panels: int) -> int:
+    """Return how many panels stand beside each other."""
+    if look.narrow or panels == 1:
+        return 1
+    return 3 if look.width is Width.SLIDE and panels in (3, 5, 6) else 2
+
+
+def panel_frame(look: Look, texts: Texts, notes: Sequence[int]) -> Frame:
+    """Make a frame with a panel of pleasant height for each count of notes."""
+    panels = len(notes)
+    around = PANEL_EM + max(notes) * _NOTE_LINE
+    return new_frame(look, texts, Grid([_height_em(look, panels)] * panels, columns_of(look, panels), around))
+
+
+def _height_em(look: Look, panels: int) -> float:
+    """Return the height of what a panel's axes enclose."""
+    several_rows = panels > columns_of(look, panels)
+    if look.width is Width.SLIDE:
+        return 9.5 if several_rows else 13.0
+    return 13.0 if several_rows else 17.0
+
+
+def note_room(frame: Frame, words: Sequence[str] = ()) -> float:
+    """Return how many inches of a note are left beside these words."""
+    room = frame.panel_inches - frame.look.em(_BESIDE_EM + _NOTE_HANDLE)
+    return room - sum(text_inches(each, frame.look.points * _NOTE) for each in words)
+
+
+def note_words(text: str, frame: Frame, inches: float | None = None) -> str:
+    """Return a text clipped to the room of a note, or to so many inches in its letters."""
+    return clipped(text, note_room(frame) if inches is None else inches, frame.look.points * _NOTE)
+
+
+def put_title(axis: Axes, title: str, notes: Sequence[Artist], frame: Frame) -> None:
+    """Write a panel's title, and below it notes: signs with words."""
+    if notes:
+        axis.legend(
+            handles=list(notes),
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+            fontsize=frame.look.points * _NOTE,
+            handlelength=1.6,
+            labelspacing=0.2,
+            borderpad=0.2,
+            **LEGEND,
+        )
+    panel_title(axis, title, frame, _TITLE_SHARE, len(notes) * _NOTE_LINE)
+
+
+def size_axis(axis: Axes, sizes: Sequence[int], asked: Sequence[object], look: Look) -> None:
+    """Make a logarithmic axis of sizes, numbered with sizes that were measured.
 
     Args:
         axis: the panel.
-        rows: the line's.
-        columns: what lies along the axis, the value, and the ends of its interval.
-        style: of the line.
-        look: the size of everything.
-        scale: what values are divided by.
+        sizes: all that were measured.
+        asked: those that the run was asked for; refinement has added the others, which get no number.
+        look: the size of letters.
     """
-    x, y, low, high = (rows[name].to_numpy(dtype=float) for name in columns)
-    errors = np.vstack([y - low, high - y]).clip(min=0) / scale
-    line = 0.9 * look.points / 9
-    axis.errorbar(x, y / scale, yerr=errors, elinewidth=line, capsize=2 * line, capthick=line, **style)
+    air = (sizes[-1] / sizes[0]) ** 0.04
+    wanted = [size for size in sizes if size in asked] or sizes
+    log_axis(axis, "x", (sizes[0] / air, sizes[-1] * air), lambda size, _: f"{size:.0f}", look, measured(wanted))
 
 
-def ceiling_words(best: Ceilings, several_threads: bool) -> tuple[str, str]:
-    """What was reached at most by products and by copies, and which backend reached it."""
-    rates = (f"{significant(best.products.gflops)} GFLOP/s", f"{significant(best.copies.gigabytes_per_second)} GB/s")
-    tails = []
-    for peak in (best.products, best.copies):
-        threads = f", {variant_word('threads', peak.threads)}" if several_threads else ""
-        tails.append(f" ({peak.backend}{threads})")
-    return rates[0] + tails[0], rates[1] + tails[1]
+def label_axes(frame: Frame, x: str, y: str) -> None:
+    """Label the lowest and the leftmost axes, shortening the vertical label where panels are low."""
+    room = frame.look.em(_height_em(frame.look, len(frame.axes)) + 2)
+    if text_inches(y, frame.look.points) > room:
+        y = y.removesuffix(" (log scale)")
+    frame.label_x(x)
+    for axis in frame.axes[:: frame.columns]:
+        axis.set_ylabel(y)

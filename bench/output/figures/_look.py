@@ -1,22 +1,33 @@
-"""How a figure looks: widths, light and dark, colours that survive colour-blindness and grey print.
+"""How a figure looks, from widths and colours to the bytes of its file.
 
-Every size in a figure is a multiple of the look's font size (an em), so one drawing suits a column and a slide.
+Colours survive colour-blindness and grey print. Every size in a figure is a multiple of the look's font size (an em),
+so that one drawing suits a column and a slide.
 """
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-POINTS_PER_INCH = 72
+from bench.output.provenance import Provenance, metadata
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_POINTS_PER_INCH = 72
+_DPI = 200
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that the name of a case may hold, and XML may not."""
 
 
 class Width(StrEnum):
-    """What a figure is made for."""
+    """What a figure is made for: a column or a page of a paper, or a slide."""
 
     COLUMN = "column"
     PAGE = "page"
@@ -24,7 +35,7 @@ class Width(StrEnum):
 
 
 class Style(StrEnum):
-    """Dark ink on light paper, or the other way round."""
+    """Dark ink on light paper, or light ink on dark paper."""
 
     LIGHT = "light"
     DARK = "dark"
@@ -32,7 +43,7 @@ class Style(StrEnum):
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours by role. In one theme equal colours play equal roles, so that a web page can exchange them by role."""
+    """Colours by role. Within a theme equal colours have equal roles, so that a web page can exchange them by role."""
 
     paper: str
     ink: str
@@ -42,22 +53,27 @@ class Theme:
     faint: str
     """Grid lines."""
     edge: str
-    """The outline of what is filled."""
+    """Outlines of filled shapes."""
     alarm: str
-    """What should catch the eye: a change, a flag."""
+    """Whatever should catch the eye: a change, a flag."""
     phases: Mapping[str, str]
-    """Three steps of lightness, so that their order holds in grey too."""
+    """Three steps of lightness, whose order survives in grey."""
     series: tuple[str, ...]
-    """Told apart by colour-blind readers: Okabe and Ito, "Color Universal Design", 2008, less black and yellow."""
+    """Colours that colour-blind readers can tell apart: Okabe and Ito, "Color Universal Design", 2008, without black
+    and yellow."""
     backends: Mapping[str, tuple[str, str]]
-    """Colour, and a hatch that tells backends apart where colour cannot."""
+    """Colour and hatch of each known backend; the hatch tells them apart where colour cannot."""
     other_backend: tuple[str, str]
     colormap: str
-    """Of matplotlib, even in lightness."""
+    """Name of a colour map of matplotlib with even steps of lightness."""
 
     def backend(self, name: str) -> tuple[str, str]:
-        """Colour and hatch."""
+        """Return the colour and the hatch of a backend."""
         return self.backends.get(name, self.other_backend)
+
+    def mark(self, number: int) -> dict[str, Any]:
+        """Return the colour and the marker of the item with this number; the first 72 differ."""
+        return {"color": self.series[number % len(self.series)], "marker": MARKERS[number % len(MARKERS)]}
 
 
 _SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7A7A7A")
@@ -100,6 +116,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
 @dataclass(frozen=True)
 class _Format:
+    """The inches and the size of letters that a width stands for."""
+
     inches: float
     points: float
     smallest: float
@@ -116,16 +134,16 @@ _FORMATS = {
 
 @dataclass(frozen=True)
 class Look:
-    """What `--width` and `--style` ask for."""
+    """The appearance that `--width` and `--style` ask for."""
 
     width: Width = Width.PAGE
     style: Style = Style.LIGHT
     shrunk: float = 1.0
-    """By how much letters are smaller than they could be, so that the figure fits a slide's height."""
+    """Factor by which letters are smaller than usual, so that the figure fits a slide."""
 
     @property
     def theme(self) -> Theme:
-        """Its colours."""
+        """The colours."""
         return THEMES[self.style]
 
     @property
@@ -135,8 +153,13 @@ class Look:
 
     @property
     def points(self) -> float:
-        """Size of ordinary letters."""
+        """The size of ordinary letters."""
         return _FORMATS[self.width].points * self.shrunk
+
+    @property
+    def line(self) -> float:
+        """The factor for widths of lines and sizes of markers, which are given for letters of 9 points."""
+        return self.points / 9
 
     @property
     def narrow(self) -> bool:
@@ -145,21 +168,21 @@ class Look:
 
     @property
     def stem(self) -> str:
-        """What tells a file of this look from one of the usual look; empty for that one."""
+        """The end of a file's name that tells this look from the usual one; empty for that one."""
         words = [] if self.width is Width.PAGE else [f"-{self.width.value}"]
         return "".join([*words, *(["-dark"] if self.style is Style.DARK else [])])
 
     def em(self, count: float) -> float:
-        """So many times the size of a letter, in inches."""
-        return count * self.points / POINTS_PER_INCH
+        """Return a multiple of the letters' size in inches."""
+        return count * self.points / _POINTS_PER_INCH
 
     @property
     def tallest(self) -> float | None:
-        """The height of a slide in inches; None: a figure may be as high as it needs."""
+        """The height of a slide in inches; None where a figure may be as high as it needs."""
         return _FORMATS[self.width].tallest
 
     def fitted(self, height_em: float, width_em: float = 0.0) -> Look:
-        """This look, its letters smaller if a figure of so many ems would not fit a slide."""
+        """Return this look, with smaller letters if a figure of so many ems would not fit a slide."""
         made_for = _FORMATS[self.width]
         if made_for.tallest is None:
             return self
@@ -169,64 +192,52 @@ class Look:
         return Look(self.width, self.style, max(made_for.smallest / made_for.points, self.shrunk * part))
 
     def rc(self) -> dict[str, Any]:
-        """matplotlib's settings."""
+        """Return the settings of matplotlib that differ from its defaults."""
         theme, points = self.theme, self.points
-        ink = ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color")
-        return dict.fromkeys(ink, theme.ink) | {
-            "figure.facecolor": theme.paper,
-            "savefig.facecolor": theme.paper,
-            "axes.facecolor": theme.paper,
-            "legend.facecolor": theme.paper,
-            "legend.labelcolor": theme.ink,
-            "font.family": "sans-serif",
-            "font.sans-serif": ["DejaVu Sans", "Bitstream Vera Sans", "Verdana", "Arial"],
-            "font.monospace": ["DejaVu Sans Mono", "Bitstream Vera Sans Mono", "Menlo", "Consolas"],
-            "font.size": points,
-            "axes.titlesize": points * 1.1,
-            "axes.titleweight": "bold",
-            "axes.titlelocation": "left",
-            "axes.titlepad": points * 0.67,
-            "axes.labelsize": points,
-            "axes.labelpad": points * 0.44,
-            "xtick.labelsize": points,
-            "ytick.labelsize": points,
-            **{
-                f"{axis}tick.{which}.{part}": points * share
-                for axis in "xy"
-                for which, size in (("major", 0.39), ("minor", 0.22))
-                for part, share in (("size", size), ("width", size * 0.23), ("pad", 0.39))
-            },
-            "axes.linewidth": points * 0.09,
-            "lines.linewidth": points * 0.15,
-            "grid.color": theme.faint,
-            "grid.linewidth": points * 0.066,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.axisbelow": True,
-            "hatch.linewidth": points * 0.066,
-            "text.hinting": "none",  # pixels would make a line of a png up to 5 % longer than its metrics say
-            "text.parse_math": False,
-            "svg.fonttype": "none",
-            "svg.hashsalt": "stepbench",
-            "pdf.fonttype": 42,
-        }
+        ink = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+        ticks = {"size": 0.39, "width": 0.0897, "pad": 0.39}
+        return (
+            dict.fromkeys(ink, theme.ink)
+            | {f"{axis}tick.major.{part}": points * share for axis in "xy" for part, share in ticks.items()}
+            | {
+                "figure.facecolor": theme.paper,
+                "axes.facecolor": theme.paper,
+                "font.size": points,
+                "axes.titleweight": "bold",
+                "axes.titlelocation": "left",
+                "axes.labelpad": points * 0.44,
+                "axes.linewidth": points * 0.09,
+                "lines.linewidth": points * 0.15,
+                "grid.color": theme.faint,
+                "grid.linewidth": points * 0.066,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "axes.axisbelow": True,
+                "hatch.linewidth": points * 0.066,
+                "text.hinting": "none",  # pixels would make a line of a png up to 5 % longer than its metrics say
+                "text.parse_math": False,
+                "svg.fonttype": "none",
+                "svg.hashsalt": "stepbench",
+                "pdf.fonttype": 42,
+            }
+        )
 
 
 @lru_cache(maxsize=4096)
 def text_inches(text: str, points: float, bold: bool = False) -> float:
-    """How wide a line of text is, by the metrics of the font that is drawn with."""
+    """Return the width of a line of text, by the metrics of the font that figures are drawn with."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
     font = FontProperties(family="DejaVu Sans", size=points, weight="bold" if bold else "normal")
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-    return float(width) / POINTS_PER_INCH
+    return float(width) / _POINTS_PER_INCH
 
 
 def wrapped(text: str, inches: float, points: float, bold: bool = False) -> list[str]:
-    """Lines of at most so many inches; a word that is longer has a line of its own, clipped in its middle.
+    """Fold a text into lines of at most so many inches; a longer word gets a line to itself and is clipped.
 
-    A number and its per cent sign stay together, and what a no-break space joins.
+    A number stays with its per cent sign, and words joined by a no-break space stay together.
     """
     lines: list[str] = []
     for paragraph in text.split("\n"):
@@ -243,7 +254,7 @@ def wrapped(text: str, inches: float, points: float, bold: bool = False) -> list
 
 
 def clipped(text: str, inches: float, points: float, bold: bool = False) -> str:
-    """A text, letters of its middle replaced by an ellipsis if it is wider than so many inches."""
+    """Return a text with its middle replaced by an ellipsis if it is wider than so many inches."""
     if text_inches(text, points, bold) <= inches:
         return text
     for kept in range(len(text) - 1, 1, -1):
@@ -251,3 +262,37 @@ def clipped(text: str, inches: float, points: float, bold: bool = False) -> str:
         if text_inches(shorter, points, bold) <= inches:
             return shorter
     return text[:1] + "…"
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Return at most so many of the places 0 .. count - 1: the first, the last, and some evenly between them."""
+    if count <= most:
+        return list(range(count))
+    return [round(place * (count - 1) / (most - 1)) for place in range(most)]
+
+
+def rendered(draw: Callable[[], Figure], kind: str, look: Look, provenance: Provenance) -> bytes:
+    """Draw and save under the look's settings; the same figure gives the same bytes, which hold no date."""
+    import matplotlib as mpl
+
+    content = io.BytesIO()
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a rare letter of a name becomes a box, which is visible
+        mpl.rcdefaults()  # whatever the user's own matplotlibrc says
+        mpl.rcParams.update(cast("Any", look.rc()))
+        figure = draw()
+        _settle(figure)
+        figure.savefig(content, format=kind, dpi=_DPI, metadata=metadata(provenance, kind))
+    if kind == "svg":
+        return _NOT_IN_XML.sub("\ufffd", content.getvalue().decode()).encode()
+    return content.getvalue()
+
+
+def _settle(figure: Figure) -> None:
+    """Lay out once and for all, rounding away the solver's last bits, which depend on addresses in memory."""
+    figure.set_dpi(_DPI)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = (round(float(part), 9) for part in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, height))

@@ -1,48 +1,41 @@
-"""Speedup over NumPy as a table of implementations and sizes, coloured."""
+"""Speedup over the baseline as a table of implementations and sizes, coloured."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
+from numpy.typing import NDArray
 
-from bench.analysis.scaling import Contender, Line, Plane
-from bench.data.schema import CASE_KEY, STEP, Status
-from bench.errors import NothingToShowError
-from bench.model.workload import WORKLOADS
-from bench.output.figures import _lines, _style
-from bench.output.figures._frame import Frame, new_frame, panel_title
+from bench.analysis.scaling import Plane
+from bench.data.schema import Status
+from bench.model.case import Contender
+from bench.output.figures import _bars, _data, _lines
+from bench.output.figures._data import RunData
+from bench.output.figures._frame import Frame, Grid, Texts, new_frame, panel_title
 from bench.output.figures._lines import Scene
-from bench.output.figures._log import size_label
-from bench.output.figures._look import Look, clipped, text_inches
+from bench.output.figures._look import Look, clipped, spread, text_inches
 from bench.output.text import significant
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
-
-    from bench.output.figures import RunData
-
-TITLE = "Speedup over NumPy, size by size"
+TITLE = "Speedup over the baseline, size by size"
 READING = (
-    "Each cell is how many times as fast as NumPy an implementation was at one size: the further its colour from the "
-    "middle one, the larger the difference. A grey cell could not be measured; its word says why."
+    "Each cell is how many times as fast as its baseline an implementation was at one size: the further its colour "
+    "from the middle one, the larger the difference. A grey cell could not be measured; its word says why."
 )
 SHOWS = ("speedup", "speedup_interval", "step")
 _ROW_EM = 1.7
 _LETTERS = 0.86
 """Size of a cell's letters, in ems."""
 _NAME_SHARE = 0.33
-"""A name takes at most this part of a panel's width."""
+"""Part of a panel's width that a name may take."""
 _BESIDE_EM = 1.6
 """Gaps beside names and cells."""
 _HATCH = "////"
@@ -51,102 +44,71 @@ _UNKNOWN = "-"
 
 
 @dataclass(frozen=True, eq=False)
-class _Panel:
-    """What stands in the cells of one panel."""
+class HeatPanel:
+    """The cells of one panel; each line of the plane is a row."""
 
     plane: Plane
-    lines: tuple[Line, ...]
-    """One a row of the table."""
     speedups: NDArray[np.float64]
-    """Rows x sizes; NaN where there is none."""
+    """Speedups, rows x sizes; NaN where there is none."""
     words: dict[tuple[int, int], str]
-    """What stands in a cell without a speedup; a cell that was never planned has none."""
+    """Words of cells without a speedup; a cell that was never planned has none."""
 
 
 def draw(data: RunData, look: Look) -> Figure:
-    """A row a contender, a column a size; colours are even on both sides of 1x."""
+    """Draw a row a contender and a column a size, in colours that are even on both sides of 1x."""
     axis = _lines.swept_axis(data)
-    scene = _scene(data, axis)
-    asked = data.manifest.axes.get(axis, [])
-    columns = _style.columns_of(look, len(scene.planes))
-    sizes = _shown_sizes(scene, asked, look, columns)
+    scene = _lines.scene(_data.planned_contenders(data, axis), axis)
+    columns = _bars.columns_of(look, len(scene.planes))
+    sizes = _shown_sizes(scene, data.asked_sizes(axis), look, columns)
     panels = [_panel(plane, sizes) for plane in scene.planes]
     words = _words(panels, _cells_inches(look, columns) / len(sizes), look)
     reach = max(1.0, float(np.log2(scene.rows["speedup"]).abs().max()))
-    frame = new_frame(
-        look,
-        TITLE,
-        _subtitle(scene, panels, sizes),
-        _style.footer(data),
-        [len(panel.lines) * _ROW_EM for panel in panels],
-        columns=columns,
-        keys=_keys(words, reach, look),
-    )
-    names = _names(scene, panels, len(sizes), frame)
+    texts = Texts(TITLE, _subtitle(scene, panels, sizes), data.footer, _keys(words, reach, look))
+    frame = new_frame(look, texts, Grid([len(panel.plane.lines) * _ROW_EM for panel in panels], columns))
+    names = _names(scene, len(sizes), frame)
+    beside = max(text_inches(name, frame.look.points) for name in names.values()) + frame.look.em(_BESIDE_EM)
     for place, panel in zip(frame.axes, panels, strict=True):
         _cells(place, panel, words, reach, frame)
-        place.set_yticks(range(len(panel.lines)), [names[line.contender] for line in panel.lines])
+        place.set_yticks(range(len(panel.plane.lines)), [names[line.contender] for line in panel.plane.lines])
         place.set_xticks(range(len(sizes)), [str(size) for size in sizes], fontsize=frame.look.points * _LETTERS)
-        panel_title(place, scene.title(panel.plane), frame, 1 - _beside_inches(names, frame) / frame.panel_inches)
-    for place in frame.axes[-frame.columns :]:
-        place.set_xlabel(size_label(axis, ""))
+        panel_title(place, scene.title(panel.plane), frame, 1 - beside / frame.panel_inches)
+    frame.label_x(_data.size_label(axis, ""))
     return frame.figure
 
 
-def _scene(data: RunData, axis: str) -> Scene:
-    """All that was planned of contenders that were measured at some size, baselines left out."""
-    summary = data.summary
-    broken = summary[(summary["status"] != Status.OK.value) & (summary["phase"] == STEP)]
-    rows = pd.concat([_style.headline(summary), broken])
-    rows = rows[rows["implementation"] != rows["workload"].map(lambda name: WORKLOADS[name].baseline)]
-    rest = [name for name in CASE_KEY if name != axis]
-    rows = rows[rows.groupby(rest)["speedup"].transform("count") > 0]
-    found = _lines.scene(rows, axis)
-    if found is None:
-        raise NothingToShowError(
-            "no case stands beside its workload's NumPy baseline at several sizes: measure both with `bench sweep`."
-        )
-    return found
-
-
 def _shown_sizes(scene: Scene, asked: Collection[object], look: Look, columns: int) -> list[int]:
-    """As many sizes as there is room for: those asked for before those of a refinement, both ends among them."""
+    """Return the sizes that there is room for: those asked for before those of a refinement, with both ends."""
     sizes = list(scene.sizes)
     most = max(2, int(_cells_inches(look, columns) / _least_inches(sizes, look)))
     wanted = [size for size in sizes if size in asked]
     if len(sizes) > most and len(wanted) > 1:
         sizes = wanted
-    places = np.linspace(0, len(sizes) - 1, min(most, len(sizes))).round().astype(int)
-    return [sizes[place] for place in places]
+    return [sizes[place] for place in spread(len(sizes), most)]
 
 
 def _least_inches(sizes: Sequence[int], look: Look) -> float:
-    """The width that a cell needs at least."""
+    """Return the least width of a cell."""
     texts = (*map(str, sizes), "0.00")
     return max(text_inches(text, look.points * _LETTERS) for text in texts) + look.em(0.7)
 
 
 def _cells_inches(look: Look, columns: int) -> float:
-    """The width of all cells of a panel beside each other, if its names are long."""
+    """Return the width of all cells of a panel beside each other, if its names are long."""
     return look.inches / columns * (1 - _NAME_SHARE) - look.em(_BESIDE_EM)
 
 
-def _panel(plane: Plane, sizes: Sequence[int]) -> _Panel:
-    speedups = np.full((len(plane.lines), len(sizes)), np.nan)
-    words = {}
-    for place, line in enumerate(plane.lines):
-        rows = {int(row[plane.axis]): row for row in line.rows.to_dict("records")}
-        for column, size in enumerate(sizes):
-            row = rows.get(size)
-            if row is None:
-                continue
-            speedups[place, column] = row["speedup"]
-            if np.isnan(speedups[place, column]):
-                words[place, column] = _UNKNOWN if row["status"] == Status.OK.value else str(row["status"])
-    return _Panel(plane, plane.lines, speedups, words)
+def _panel(plane: Plane, sizes: list[int]) -> HeatPanel:
+    """Arrange the rows of a panel by line and size."""
+    rows = pd.concat([line.rows.assign(line=number) for number, line in enumerate(plane.lines)])
+    cells = rows.set_index(["line", plane.axis])
+    speedups = cells["speedup"].unstack().reindex(columns=sizes)
+    empty = cells["status"].replace(Status.OK.value, _UNKNOWN)[cells["speedup"].isna()]
+    places = zip(empty.index, empty, strict=True)
+    words = {(line, sizes.index(size)): str(word) for (line, size), word in places if size in sizes}
+    return HeatPanel(plane, speedups.to_numpy(dtype=float), words)
 
 
-def _cells(axis: Axes, panel: _Panel, words: dict[str, str], reach: float, frame: Frame) -> None:
+def _cells(axis: Axes, panel: HeatPanel, words: dict[str, str], reach: float, frame: Frame) -> None:
     look = frame.look
     theme, points = look.theme, look.points * _LETTERS
     rows, columns = panel.speedups.shape
@@ -172,7 +134,7 @@ def _cells(axis: Axes, panel: _Panel, words: dict[str, str], reach: float, frame
 
 
 def _number(speedup: float, wide: bool) -> str:
-    """A speedup in so few letters that a cell has room for it."""
+    """Return a speedup in so few letters that a cell has room for it."""
     text = significant(speedup, 3 if wide else 2)
     if len(text) > 5:
         text = "<0.01" if speedup < 0.01 else f"{speedup:.0e}".replace("e+0", "e")
@@ -180,77 +142,60 @@ def _number(speedup: float, wide: bool) -> str:
 
 
 def _ink_on(colour: tuple[float, ...], look: Look) -> str:
-    """Ink or paper, whichever is easier to read on a colour: the higher contrast by WCAG 2.2, "relative luminance"."""
-    on = _luminance(colour)
-
-    def contrast(name: str) -> float:
-        dark, light = sorted((on, _luminance(to_rgb(name))))
-        return (light + 0.05) / (dark + 0.05)
-
-    return max(look.theme.ink, look.theme.paper, key=contrast)
+    """Return ink or paper, whichever has the higher contrast to a colour by WCAG 2.2, "relative luminance"."""
+    on = _luminance(colour) + 0.05
+    return max(look.theme.ink, look.theme.paper, key=lambda name: abs(np.log((_luminance(to_rgb(name)) + 0.05) / on)))
 
 
 def _luminance(colour: Sequence[float]) -> float:
-    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
-    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+    parts = np.array(colour[:3])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
-def _words(panels: Sequence[_Panel], inches: float, look: Look) -> dict[str, str]:
-    """What is written into cells that were not measured: all of each word, or first letters where cells are narrow."""
+def _words(panels: Sequence[HeatPanel], inches: float, look: Look) -> dict[str, str]:
+    """Return what is written into cells that were not measured: each word, or its first letter in narrow cells."""
     found = sorted({word for panel in panels for word in panel.words.values()})
     fit = all(text_inches(word, look.points * _LETTERS) <= inches - look.em(0.3) for word in found)
     return {word: word if fit else word[0] for word in found}
 
 
-def _names(scene: Scene, panels: Sequence[_Panel], sizes: int, frame: Frame) -> dict[Contender, str]:
-    """How rows are called; a long name gives up letters of its middle, backend and threads never."""
+def _names(scene: Scene, sizes: int, frame: Frame) -> dict[Contender, str]:
+    """Return what rows are called; a long name is clipped in its middle, backend and threads never."""
     look = frame.look
-    backends, threads = _style.several_backends(scene.rows), len(scene.threads) > 1
     cells = sizes * _least_inches(scene.sizes, look)
     most = frame.panel_inches * (0.6 if frame.columns == 1 else 0.5)
     room = max(frame.panel_inches * _NAME_SHARE, min(most, frame.panel_inches - look.em(_BESIDE_EM + 0.5) - cells))
     names = {}
-    for who in dict.fromkeys(line.contender for panel in panels for line in panel.lines):
-        words = [who.backend] * backends + [f"{who.threads} thread{'' if who.threads == 1 else 's'}"] * threads
-        tail = f" ({', '.join(words)})" if words else ""
+    for who in scene.contenders:
+        tail = scene.note(who)
         names[who] = clipped(who.implementation, room - text_inches(tail, look.points), look.points) + tail
     return names
 
 
-def _beside_inches(names: Mapping[Contender, str], frame: Frame) -> float:
-    """The room beside a panel's cells."""
-    look = frame.look
-    return max(text_inches(name, look.points) for name in names.values()) + look.em(_BESIDE_EM)
-
-
-def _subtitle(scene: Scene, panels: Sequence[_Panel], sizes: Sequence[int]) -> str:
+def _subtitle(scene: Scene, panels: Sequence[HeatPanel], sizes: Sequence[int]) -> list[str]:
+    """Return what all panels share, and why cells could not be measured if that is short."""
     words = scene.shared()
     if len(sizes) < len(scene.sizes):
         words.append(f"{len(sizes)} of {len(scene.sizes)} sizes shown")
-    statuses = {word for panel in panels for word in panel.words.values()}
     rows = scene.rows[scene.rows["status"] != Status.OK.value]
     reasons = list(dict.fromkeys(zip(rows["status"], rows["reason"], strict=True)))
     if 0 < len(reasons) <= 2 and all(len(reason) <= _LONGEST_REASON for _, reason in reasons):
         words += [f"{status}: {reason}" for status, reason in reasons]
     elif reasons:
         words.append("why cells could not be measured: summary.csv")
-    if _UNKNOWN in statuses:
-        words.append("-: no time of NumPy at that size")
-    return "; ".join(word for word in words if word)
+    if any(_UNKNOWN in panel.words.values() for panel in panels):
+        words.append(f"{_UNKNOWN}: no time of the baseline at that size")
+    return words
 
 
-def _keys(words: dict[str, str], reach: float, look: Look) -> list[Artist]:
-    """The ends of the colours and their middle, and what a grey cell is."""
+def _keys(words: Mapping[str, str], reach: float, look: Look) -> list[Patch]:
+    """Return keys for the ends of the colours and their middle, and for grey cells if there are any."""
     theme = look.theme
     colours = mpl.colormaps[theme.colormap]
-    ends = (
-        (0.0, f"{significant(2**-reach, 2)}x"),
-        (0.5, "1x: as fast as NumPy"),
-        (1.0, f"{significant(2**reach, 2)}x"),
-    )
-    keys: list[Artist] = [
-        Patch(facecolor=colours(place), edgecolor=theme.edge, lw=0.6, label=label) for place, label in ends
-    ]
+    low, high = f"{significant(2**-reach, 2)}x", f"{significant(2**reach, 2)}x"
+    ends = (0.0, low), (0.5, "1x: as fast as the baseline"), (1.0, high)
+    keys = [Patch(facecolor=colours(place), edgecolor=theme.edge, lw=0.6, label=label) for place, label in ends]
     if words:
         short = [f"{text}: {word}" for word, text in words.items() if text != word]
         label = f"not measured ({', '.join(short)})" if short else "not measured"

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.ticker import FixedLocator
 
 from bench import __version__
-from bench.analysis.history import History, RunFiles, Series, moment
+from bench.analysis.history import History, Point, RunFiles, Series, moment
 from bench.data.schema import STEP
 from bench.errors import NothingToShowError
-from bench.output.figures import _file, _small
-from bench.output.figures._frame import new_frame
-from bench.output.figures._labels import MARGIN, ROW_EM, SIZE, STAR, TIMES_EM, Labels, letters_of
-from bench.output.figures._look import Look, text_inches
-from bench.output.history import facts, span, telling
+from bench.output.figures import _frame
+from bench.output.figures._data import RunData, in_order
+from bench.output.figures._frame import Grid, Texts, new_frame
+from bench.output.figures._look import Look, rendered, spread, text_inches
+from bench.output.figures._ticks import FittingLocator, TimeFormatter, even_steps, put_ticks
+from bench.output.names import facts, short, size_of, span, telling
 from bench.output.provenance import Provenance, as_command, digest
-from bench.output.text import time_unit
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from bench.output.figures import RunData
 
 TITLE = "Time of one training step, run by run"
 READING = (
@@ -34,13 +30,22 @@ READING = (
     "A dashed line lies where the time changed; letters say what was new in a run, which need not be why."
 )
 SHOWS = ("step", "step_interval")
-_BESIDE_EM = 8.0
-"""Width of a panel beside what its axes enclose."""
 _DOT: dict[str, Any] = {"ls": "none", "marker": "o"}
+_SIZE = 0.86
+"""Size of a label's letters, in ems."""
+_ROW_EM = 1.25
+"""Height of a row of labels."""
+_MARGIN = 0.6
+"""Distance of the first run from the panel's edge, in runs."""
+_TIMES_EM = 5.0
+"""Height that the times span."""
+_STAR = "*"
+_MOST_TOLD = 8
+_MOST_DATES = 12
 
 
 def draw(data: RunData, look: Look) -> Figure:
-    """The cases of this run, over all runs of its machine in the folder that holds it."""
+    """Draw the cases of this run, over all runs of its machine in the folder that holds it."""
     found = []
     for history in data.histories:
         repeated = tuple(series for series in history.series if len(series.measured) > 1)
@@ -53,14 +58,14 @@ def draw(data: RunData, look: Look) -> Figure:
 
 
 def inputs(data: RunData) -> list[Path]:
-    """The files of all those runs, in their order."""
-    return _files(data.neighbours)
+    """Return the files of all those runs, in their order."""
+    return [path for run in data.neighbours for path in run.files]
 
 
 def render(
     found: Sequence[History], kind: str, phase: str = STEP, runs: Sequence[RunFiles] = (), words: Sequence[str] = ()
 ) -> bytes:
-    """The histories as the content of a png, svg or pdf file; the same histories give the same bytes.
+    """Return the histories as the content of a png, svg or pdf file; the same histories give the same bytes.
 
     Args:
         found: what to draw.
@@ -74,113 +79,108 @@ def render(
         stepbench=__version__,
         figure="history",
         run_id=newest.run_id,
-        data_sha256=digest(_files(runs)),
+        data_sha256=digest(path for run in in_order(runs) for path in run.files),
         command=as_command(words),
         measured_by=as_command(newest.command),
     )
     look = Look()
-    return _file.rendered(lambda: draw_histories(found, phase, look), kind, look, provenance)
+    return rendered(lambda: draw_histories(found, phase, look), kind, look, provenance)
 
 
 def most_panels(look: Look | None = None) -> int:
-    """So many series are drawn, those with a change first."""
-    return _small.MOST[(look or Look()).width]
-
-
-def _files(runs: Sequence[RunFiles]) -> list[Path]:
-    ordered = sorted(runs, key=lambda run: (moment(run.manifest.created), run.manifest.run_id))
-    return [path for run in ordered for path in run.files]
+    """Return how many series are drawn at most, those with a change first."""
+    return _frame.SMALL_MOST[(look or Look()).width]
 
 
 def draw_histories(found: Sequence[History], phase: str, look: Look) -> Figure:
-    """Panels in the order of the histories; of too many series those with a change."""
+    """Draw panels in the order of the histories; of too many series those with a change."""
     every = [(history, series) for history in found for series in history.series]
     chosen = {id(series) for _, series in sorted(every, key=lambda item: not item[1].changes)[: most_panels(look)]}
     shown = [item for item in every if id(item[1]) in chosen]
-    letters = letters_of(shown)
-    text = "median and 95 % interval over processes; less is faster; time axes do not begin at 0"
-    if len(every) > len(shown):
-        text += f"; {len(shown)} of {len(every)} cases"
+    letters = _letters(shown)
+    columns = _frame.small_columns(look, len(shown))
+    heights = [
+        Labels.of(series, letters, len(history.runs), _frame.small_inches(look, columns), look).panel_em
+        for history, series in shown
+    ]
+    subtitle = ["median and 95 % interval over processes", "less is faster", "time axes do not begin at 0"]
+    subtitle += [f"{len(shown)} of {len(every)} cases"] if len(shown) < len(every) else []
     what = "one training step" if phase == STEP else f"the {phase} phase"
-    columns = _small.columns_of(look, len(shown))
-    inches = _small.inside_inches(look, columns, _BESIDE_EM)
-    frame = new_frame(
-        look,
-        f"Time of {what}, run by run",
-        text,
-        "\n".join([*_told(letters), *(f"{history.machine}: {span(history)}" for history in found)]),
-        [Labels.of(series, letters, len(history.runs), inches, look).panel_em for history, series in shown],
-        keys=_keys(shown, letters, look),
-        columns=columns,
-        around=_small.AROUND_EM + 1,
-    )
-    extra = telling([series for _, series in shown])
-    inches = _small.inside_inches(frame.look, columns, _BESIDE_EM)
+    foot = "\n".join([*_told(letters), *(f"{history.machine}: {span(history)}" for history in found)])
+    texts = Texts(f"Time of {what}, run by run", subtitle, foot, _keys(shown, letters, look))
+    frame = new_frame(look, texts, Grid(heights, columns, _frame.SMALL_AROUND_EM + 1))
+    extra, look = telling([series for _, series in shown]), frame.look
     for axis, (history, series) in zip(frame.axes, shown, strict=True):
-        labels = Labels.of(series, letters, len(history.runs), inches, frame.look)
-        _panel(axis, history, series, labels, frame.look)
-        _date_axis(axis, [run.created for run in history.runs], inches, frame.look)
+        labels = Labels.of(series, letters, len(history.runs), _frame.small_inches(look, columns), look)
+        _panel(axis, history, series, labels, look)
         known = facts(series)
         words = [str(known["backend"]), *(f"{name} {known[name]}" for name in extra)]
         words += [history.machine.cpu or "?"] if len(found) > 1 else []
-        _small.heading(axis, str(known["implementation"]), "; ".join(words), frame, _BESIDE_EM)
+        _frame.small_heading(axis, str(known["implementation"]), words, frame)
     return frame.figure
 
 
 def _panel(axis: Axes, history: History, series: Series, labels: Labels, look: Look) -> None:
-    theme, line = look.theme, look.points / 9
+    """Draw the times of one series, with what stands above and below them."""
+    theme, line = look.theme, look.line
     measured = [(point.run, point.seconds) for point in series.points if point.seconds is not None]
-    values = [end for _, seconds in measured for end in (seconds.value, seconds.low, seconds.high) if end is not None]
-    scale, unit = time_unit(max(values))
     for run, seconds in measured:
         if seconds.low is not None and seconds.high is not None:
-            axis.vlines(run, seconds.low / scale, seconds.high / scale, color=theme.soft, lw=0.9 * line, zorder=2)
-    colour, _ = theme.backend(series.columns["backend"])
+            axis.vlines(run, seconds.low, seconds.high, color=theme.soft, lw=0.9 * line, zorder=2)
     axis.plot(
         [run for run, _ in measured],
-        [seconds.value / scale for _, seconds in measured],
+        [seconds.value for _, seconds in measured],
         ms=(4 if len(measured) <= 60 else 2.5) * line,
-        mfc=colour,
+        mfc=theme.backend(series.case.backend)[0],
         mec=theme.edge,
         mew=0.5 * line,
         zorder=3,
         **_DOT,
     )
-    axis.set_xlim(-MARGIN, len(history.runs) - 1 + MARGIN)
-    low, high = min(values) / scale, max(values) / scale
-    an_em = ((high - low) or high * 0.1) / TIMES_EM
-    axis.set_ylim(low - an_em * labels.below_em, high + an_em * labels.above_em)
+    axis.set_xlim(-_MARGIN, len(history.runs) - 1 + _MARGIN)
+    _put_dates(axis, [run.created for run in history.runs], look)
+    values = [end for _, seconds in measured for end in (seconds.value, seconds.low, seconds.high) if end is not None]
+    low, high = min(values), max(values)
+    an_em = ((high - low) or high * 0.1) / _TIMES_EM
+    below, above = labels.room_em
+    axis.set_ylim(low - an_em * below, high + an_em * above)
     near = low - 0.5 * an_em, high + 0.5 * an_em  # no numbers beside the letters
-    ticks = [float(tick) for tick in MaxNLocator(4).tick_values(*near) if near[0] <= tick <= near[1]]
-    axis.yaxis.set_major_locator(FixedLocator(ticks))
-    axis.set_ylabel(unit)
-    axis.grid(axis="y")
+    put_ticks(axis, "y", TimeFormatter(), FittingLocator(look, even_steps, near))
     _write(axis, series, labels, look)
 
 
+def _put_dates(axis: Axes, created: Sequence[str], look: Look) -> None:
+    """Label runs with their day, and with the time where several fall on one day; the first and the last if it fits."""
+    count, days = len(created), {each[:10] for each in created}
+    labels = [each[:10] if len(days) == count else f"{each[:10]}\n{each[11:16]}" for each in created]
+    mosts = range(min(count, _MOST_DATES), min(count, 2) - 1, -1)
+    locator = FittingLocator(look, lambda low, high: [FixedLocator(spread(count, most)) for most in mosts])
+    axis.xaxis.set_major_locator(locator)
+    axis.xaxis.set_major_formatter(lambda run, _: labels[round(run)])
+    axis.tick_params(axis="x", labelsize=look.points * _SIZE)
+
+
 def _write(axis: Axes, series: Series, labels: Labels, look: Look) -> None:
-    """Lines where the time changed with their labels above; letters, crosses and stars below."""
-    theme, line, points = look.theme, look.points / 9, look.points
-    common: dict[str, Any] = {"textcoords": "offset points", "fontsize": points * SIZE}
+    """Write lines where the time changed with their labels above; letters, crosses and stars below."""
+    theme, line, points = look.theme, look.line, look.points
+    common: dict[str, Any] = {"textcoords": "offset points", "fontsize": points * _SIZE}
     common["bbox"] = {"facecolor": theme.paper, "edgecolor": "none", "pad": 0.06 * points}
     for label in labels.changes:
         axis.axvline(label.place, color=theme.alarm, lw=line, ls="--", zorder=1)
-        down = (0.1 + label.row * ROW_EM) * points
         axis.annotate(
             label.words,
             (label.begin, 1),
-            xytext=(0.35 * points, -down),
+            xytext=(0.35 * points, -(0.1 + label.row * _ROW_EM) * points),
             xycoords="axes fraction",
             va="top",
             color=theme.alarm,
             **common,
         )
     for label in labels.letters:
-        up = (0.3 + label.row * ROW_EM + labels.marks_em) * points
         axis.annotate(
             label.words,
             (label.place, 0),
-            xytext=(0, up),
+            xytext=(0, (0.3 + label.row * _ROW_EM + labels.marks_em) * points),
             xycoords=("data", "axes fraction"),
             ha="center",
             fontweight="bold",
@@ -188,39 +188,23 @@ def _write(axis: Axes, series: Series, labels: Labels, look: Look) -> None:
         )
     for places, marker, name in ((labels.gaps, "x", "no time"), (labels.stars, "*", "something new")):
         style: dict[str, Any] = {"ls": "none", "marker": marker, "ms": 4.5 * line, "mew": line, "color": theme.soft}
-        low, high = axis.get_ylim()
         height = 0.6 * labels.marks_em / labels.panel_em
         if places:
-            axis.plot(places, [low + height * (high - low)] * len(places), label=name, **style)
+            across = axis.get_xaxis_transform()
+            axis.plot(places, [height] * len(places), label=name, transform=across, **style)
 
 
 def _told(letters: dict[str, str]) -> list[str]:
-    """What the letters mean."""
-    told = [f"{letter}: {text}" for text, letter in letters.items() if letter != STAR]
-    more = len(letters) - len(told)
-    told += [f"{STAR}: earlier news, told by the table of `bench history`"] if more else []
-    return ["; ".join(told)] if told else []
-
-
-def _date_axis(axis: Axes, created: Sequence[str], inches: float, look: Look) -> None:
-    """Dates of as many runs as have room, the first and the last among them, evenly spread.
-
-    The day, with the time where two of them fall on one day.
-    """
-    width = text_inches("2000-00-00", look.points * SIZE) + look.em(1.2)
-    most = max(2, int(inches / width))
-    count = len(created)
-    ticks = list(range(count)) if count <= most else [round(at * (count - 1) / (most - 1)) for at in range(most)]
-    days = [created[tick][:10] for tick in ticks]
-    if len(set(days)) < len(days):
-        days = [f"{created[tick][:10]}\n{created[tick][11:16]}" for tick in ticks]
-    axis.set_xticks(ticks, days, fontsize=look.points * SIZE)
+    """Return the foot's line that says what the letters mean; none without letters."""
+    told = [f"{letter}: {text}" for text, letter in letters.items() if letter != _STAR]
+    more = [f"{_STAR}: earlier news, told by the table of `bench history`"] if len(letters) > len(told) else []
+    return ["; ".join([*told, *more])] if letters else []
 
 
 def _keys(shown: Sequence[tuple[History, Series]], letters: dict[str, str], look: Look) -> list[Line2D]:
-    theme, line = look.theme, look.points / 9
+    theme, line = look.theme, look.line
     size: dict[str, Any] = {"ms": 4.5 * line, "mec": theme.edge, "mew": 0.5 * line}
-    backends = sorted({str(series.columns["backend"]) for _, series in shown})
+    backends = sorted({str(series.case.backend) for _, series in shown})
     keys = [Line2D([], [], mfc=theme.backend(name)[0], label=name, **_DOT, **size) for name in backends]
     if any(series.changes for _, series in shown):
         keys.append(Line2D([], [], color=theme.alarm, lw=line, ls="--", label="change, 1 % level"))
@@ -229,3 +213,100 @@ def _keys(shown: Sequence[tuple[History, Series]], letters: dict[str, str], look
     if any(len(series.measured) < len(series.points) for _, series in shown):
         keys.append(Line2D([], [], ls="none", marker="x", color=theme.soft, ms=4.5 * line, label="no time"))
     return keys
+
+
+# What stands above and below the times: changes, and letters for what was new, in rows
+
+
+def _letters(shown: Sequence[tuple[History, Series]]) -> dict[str, str]:
+    """Return a letter for each of the newest combinations of things that were new in a run, in the order of runs."""
+    points = sorted((point for _, series in shown for point in series.points), key=lambda point: point.run)
+    texts = list(dict.fromkeys(_news(point) for point in points if point.differences))
+    first = max(0, len(texts) - _MOST_TOLD)
+    return {text: _STAR if at < first else chr(ord("a") + at - first) for at, text in enumerate(texts)}
+
+
+def _news(point: Point) -> str:
+    return ", ".join(map(str, point.differences))
+
+
+@dataclass(frozen=True)
+class Label:
+    """Words above or below the times."""
+
+    words: str
+    place: float
+    """Place on the axis of runs."""
+    begin: float
+    """Share of the axis at which its words begin."""
+    row: int
+
+
+@dataclass(frozen=True)
+class Labels:
+    """All labels of a panel."""
+
+    changes: tuple[Label, ...]
+    letters: tuple[Label, ...]
+    gaps: tuple[int, ...]
+    """Runs without a time."""
+    stars: tuple[int, ...]
+    """Runs in which something was new that has no letter."""
+
+    @classmethod
+    def of(cls, series: Series, letters: dict[str, str], count: int, inches: float, look: Look) -> Labels:
+        """Arrange the labels of a series among so many runs, on an axis of so many inches."""
+        told = [
+            ((change.before.run + change.after.run) / 2, f"{size_of(change)} at {short(change.after.revision)}")
+            for change in series.changes
+        ]
+        news = [(point.run, letters[_news(point)]) for point in series.points if point.differences]
+        told_news = [item for item in news if item[1] != _STAR]
+        return cls(
+            _in_rows(told, 0.0, count, inches, look),
+            _in_rows(told_news, 0.5, count, inches, look),
+            tuple(point.run for point in series.points if point.seconds is None),
+            tuple(run for run, letter in news if letter == _STAR),
+        )
+
+    @property
+    def marks_em(self) -> float:
+        """Room of crosses and stars at the lower edge."""
+        return _ROW_EM if self.gaps or self.stars else 0.0
+
+    @property
+    def room_em(self) -> tuple[float, float]:
+        """Room below and above the times."""
+        below, above = (1 + max((label.row for label in each), default=-1) for each in (self.letters, self.changes))
+        return 0.5 + self.marks_em + _ROW_EM * below, 0.5 + _ROW_EM * above
+
+    @property
+    def panel_em(self) -> float:
+        """Height of the panel."""
+        return sum(self.room_em) + _TIMES_EM
+
+
+def _in_rows(
+    labels: Sequence[tuple[float, str]], hold: float, count: int, inches: float, look: Look
+) -> tuple[Label, ...]:
+    """Arrange labels in as few rows as keep them apart; one that would leave the panel changes sides.
+
+    Args:
+        labels: place among the runs, and words.
+        hold: the part of its width that a label has before its place.
+        count: number of runs.
+        inches: width of the panel.
+        look: the size of letters.
+    """
+    found: list[Label] = []
+    ends: list[float] = []  # where each row's last label ends
+    for place, words in labels:
+        width = (text_inches(words, look.points * _SIZE) + look.em(0.7 if hold == 0 else 0.3)) / inches
+        share = (place + _MARGIN) / (count - 1 + 2 * _MARGIN)
+        begin = share - hold * width
+        if hold == 0 and begin + width > 1:
+            begin = max(0.0, share - width)
+        row = next((number for number, end in enumerate(ends) if end <= begin), len(ends))
+        ends[row : row + 1] = [begin + width]
+        found.append(Label(words, place, begin, row))
+    return tuple(found)

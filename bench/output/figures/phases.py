@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bench.data.schema import CASE_KEY, HOST, SIZES, Method
+from bench.data.schema import Method
 from bench.model.step import ALL_PHASES
-from bench.output.figures import _style
-from bench.output.figures._frame import Frame, beside, new_frame, panel_title, whisker
-from bench.output.text import duration, time_unit
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from bench.output.figures import Look, RunData
+from bench.output.figures import _bars, _data
+from bench.output.figures._data import RunData
+from bench.output.figures._frame import Frame, Texts
+from bench.output.figures._look import Look
+from bench.output.figures._ticks import FittingLocator, TimeFormatter, even_steps, put_ticks
+from bench.output.text import duration
 
 TITLE = "Where the time of a training step goes"
 HEADLINE = 3
@@ -33,93 +33,70 @@ _HATCH = "////"
 
 
 def draw(data: RunData, look: Look) -> Figure:
-    """Stacked bars; a fused step's profiled shares are scaled to its whole step and hatched."""
-    rows = _style.headline(data.summary)
-    panels, others = _style.shown(data, rows, look)
-    apart = "each panel has its own axis" if any(rows[name].nunique() > 1 for name in SIZES) else ""
-    profiled = bool((data.summary["method"] == Method.PROFILED.value).any())
-    frame = new_frame(
-        look,
-        TITLE,
-        _style.remarks(_style.problem_line(rows), "medians over processes", apart, others),
-        _style.footer(data),
-        [_style.bars_em(len(panel)) for _, panel in panels],
-        columns=_style.columns_of(look, len(panels)),
-        width_em=_style.PANEL_WIDTH_EM,
-        denser=_style.DENSEST,
-        keys=_keys(profiled, look),
-    )
-    several = _style.several_backends(rows)
-    counts = [len(panel) for _, panel in panels]
-    for number, (axis, (name, panel)) in enumerate(zip(frame.axes, panels, strict=True)):
-        longest = _longest(panel if apart else rows, data.summary)
-        scale, unit = time_unit(longest)
-        _panel(axis, data.summary, panel, several, scale, frame)
-        panel_title(axis, name, frame)
-        axis.set_ylim(*_style.bars_limits(counts, number, frame.columns))
-        axis.set_xlim(0, longest / scale * 1.04)
-        axis.locator_params(axis="x", nbins=(4 if apart else 5) if frame.narrow else 8)
-        if apart:
-            axis.xaxis.set_major_formatter(f"{{x:g}} {unit}")
-    for axis in frame.axes[-frame.columns :]:
-        axis.set_xlabel("time of one step" if apart else f"time of one step ({unit})")
+    """Draw stacked bars; a fused step's profiled shares are scaled to its whole step and hatched."""
+    rows = _data.headline(data.summary)
+    shown = _bars.shown(data, rows, look)
+    apart = _data.varies_sizes(rows)
+    subtitle = [
+        _data.problem_line(rows),
+        "medians over processes",
+        "each panel has its own axis" if apart else "",
+        shown.remark,
+    ]
+    texts = Texts(TITLE, subtitle, data.footer, _keys(data, look))
+    frame = _bars.bar_figure(look, texts, shown, partial(_bar, data))
+    for axis, (_, panel) in zip(frame.axes, shown.panels, strict=True):
+        axis.set_xlim(0, _longest(data, panel if apart else rows) * 1.04)
+        put_ticks(axis, "x", TimeFormatter(), FittingLocator(frame.look, even_steps))
+    frame.label_x("time of one step")
     return frame.figure
 
 
-def _longest(rows: pd.DataFrame, summary: pd.DataFrame) -> float:
-    """The longest of all steps, ends of intervals and stacks of these cases, in seconds."""
-    ends = np.nanmax(rows[["median_seconds", "high_seconds"]].to_numpy(dtype=float))
-    staged = summary[(summary["status"] == "ok") & (summary["method"] == Method.STAGED.value)]
-    sums = staged[staged["clock"] == HOST].groupby(list(CASE_KEY))["median_seconds"].sum()
-    stacks = sums[sums.index.isin(list(rows[list(CASE_KEY)].itertuples(index=False, name=None)))]
-    return max(float(ends), float(stacks.max()) if len(stacks) else 0.0)
+def _longest(data: RunData, rows: pd.DataFrame) -> float:
+    """Return the longest of all steps, ends of intervals and stacks of these cases, in seconds."""
+    ends = float(np.nanmax(rows[["median_seconds", "high_seconds"]].to_numpy(dtype=float)))
+    return max(ends, *(sum(seconds for _, seconds, _ in _stack(data, row)) for _, row in rows.iterrows()))
 
 
-def _panel(axis: Axes, summary: pd.DataFrame, panel: pd.DataFrame, several: bool, scale: float, frame: Frame) -> None:
-    look = frame.look
-    theme, line = look.theme, look.points / 9
-    positions = np.arange(len(panel))[::-1]
-    for position, (_, row) in zip(positions, panel.iterrows(), strict=True):
-        _stack(axis, position, summary[_style.same_case(summary, row) & (summary["clock"] == HOST)], row, scale, look)
-        whole = row["median_seconds"] / scale
-        diamond: dict[str, Any] = {"marker": "D", "ms": 4.5 * line, "mfc": theme.paper, "mec": theme.ink, "mew": line}
-        axis.plot(whole, position, zorder=5, ls="none", **diamond)
-        whisker(axis, position, whole, row["low_seconds"] / scale, row["high_seconds"] / scale, look)
-        beside(axis, position, duration(float(row["median_seconds"])), look)
-    axis.grid(axis="x")
-    axis.set_yticks(positions, [_style.label(row, several, frame) for _, row in panel.iterrows()])
+def _stack(data: RunData, whole: pd.Series[Any]) -> list[tuple[str, float, bool]]:
+    """Return the phases that a case has a time of: name, seconds, and whether a profiler told them."""
+    found = []
+    parts = {row["phase"]: row for row in data.parts[whole.name].to_dict("records")}
+    for phase in map(str, ALL_PHASES):
+        if phase in parts:
+            part = parts[phase]
+            profiled = part["method"] == Method.PROFILED.value
+            seconds = part["share"] * whole["median_seconds"] if profiled else part["median_seconds"]
+            found.append((phase, float(seconds), profiled))
+    return found
 
 
-def _stack(axis: Axes, position: float, rows: pd.DataFrame, whole: pd.Series[Any], scale: float, look: Look) -> None:
-    """The phases of one case, one after the other; nothing for those that it has no time of."""
-    left = 0.0
-    for phase in ALL_PHASES:
-        found = rows[rows["phase"] == phase]
-        if not len(found):
-            continue
-        part = found.iloc[0]
-        from_profiler = part["method"] == Method.PROFILED.value
-        seconds = part["share"] * whole["median_seconds"] if from_profiler else part["median_seconds"]
-        axis.barh(
-            position,
-            seconds / scale,
-            left=left,
-            height=0.66,
-            color=look.theme.phases[phase],
-            hatch=_HATCH if from_profiler else "",
-            edgecolor=look.theme.paper,
-            lw=0.8 * look.points / 9,
-        )
-        left += seconds / scale
+def _bar(data: RunData, axis: Axes, place: float, row: pd.Series[Any], frame: Frame) -> _bars.Bar:
+    """Draw the phases of one case one after the other, and its whole step."""
+    look, left = frame.look, 0.0
+    for phase, seconds, profiled in _stack(data, row):
+        style: dict[str, Any] = {"facecolor": look.theme.phases[phase], "hatch": _HATCH if profiled else ""}
+        axis.barh(place, seconds, _bars.THICK, left, edgecolor=look.theme.paper, lw=0.8 * look.line, **style)
+        left += seconds
+    whole, low, high = (float(row[name]) for name in ("median_seconds", "low_seconds", "high_seconds"))
+    axis.plot(whole, place, zorder=5, ls="none", **_diamond(look, 4.5))
+    return _bars.Bar(whole, low, high, duration(whole))
 
 
-def _keys(profiled: bool, look: Look) -> list[Patch | Line2D]:
-    theme, line = look.theme, look.points / 9
+def _diamond(look: Look, size: float) -> dict[str, Any]:
+    """Return the look of a whole step's mark."""
+    theme, line = look.theme, look.line
+    return {"marker": "D", "ms": size * line, "mfc": theme.paper, "mec": theme.ink, "mew": line}
+
+
+def _keys(data: RunData, look: Look) -> list[Patch | Line2D]:
+    """Return a key for each phase, for profiled shares if there are any, and for the whole step."""
+    theme, line = look.theme, look.line
     keys: list[Patch | Line2D] = [
         Patch(facecolor=colour, edgecolor=theme.edge, label=phase, lw=0.6 * line)
         for phase, colour in theme.phases.items()
     ]
-    if profiled:
+    if (data.summary["method"] == Method.PROFILED.value).any():
         keys.append(Patch(facecolor=theme.soft, edgecolor=theme.paper, hatch=_HATCH, label="share by profiler", lw=0))
-    diamond: dict[str, Any] = {"marker": "D", "ms": 5 * line, "mfc": theme.paper, "mec": theme.ink, "mew": line}
-    return [*keys, Line2D([], [], label="whole step with 95 % interval", color=theme.ink, lw=1.1 * line, **diamond)]
+    whole = Line2D([], [], label="whole step with 95 % interval", color=theme.ink, lw=1.1 * line, **_diamond(look, 5))
+    return [*keys, whole]

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from bench.errors import NothingToShowError
 from bench.machine.disturbance import LAUNCH_BOUND, PREEMPTED, PRESSURE, STOLEN, UNSETTLED
 from bench.model.condition import FOREIGN, THROTTLED
-from bench.output.figures import _small, _style
-from bench.output.figures._frame import Frame, new_frame
-from bench.output.figures._times import padded, put_time_axis
-from bench.output.text import VARIANT, variant_word
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from bench.output.figures import Look, RunData
+from bench.output.figures import _data, _frame
+from bench.output.figures._data import RunData, TimedCase
+from bench.output.figures._frame import Frame, Grid, Texts, new_frame
+from bench.output.figures._look import Look
+from bench.output.figures._ticks import log_axis, log_limits
 
 TITLE = "The samples in the order in which they were taken"
 READING = (
@@ -45,149 +40,116 @@ _SIGNS |= {THROTTLED: ("D", 3), FOREIGN: ("P", 4), LAUNCH_BOUND: ("X", 5)}
 """Mark, and place among the theme's colours."""
 _OTHER_SIGN = ("*", 7)
 MOST_DOTS = 3600
-"""Of a figure; samples of a panel that has more than its part are gathered into so many bars."""
+"""Most dots of a figure; a panel with more than its part of them gathers its samples into bars."""
 BARS = 120
 MOST_FLAGGED = 2000
-"""Marks of a figure; of more, each bar keeps the slowest of its kind."""
+"""Most marks of a figure; beyond that each bar keeps the slowest of its kind."""
 _MOST_BANDS = 24
 _PANEL_EM = 5.5
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class _Case:
-    row: pd.Series[Any]
-    seconds: Floats
-    """In the order in which they were taken."""
-    process: NDArray[np.int64]
-    """From 0, which of the case's processes each is of."""
-    flags: dict[str, NDArray[np.bool_]]
-    """Which samples carry each flag."""
+@dataclass(frozen=True)
+class Thinning:
+    """How a figure thins what would be too much to draw."""
 
-    @property
-    def flagged(self) -> NDArray[np.bool_]:
-        """Which carry any."""
-        found = np.zeros(len(self.seconds), dtype=bool)
-        for marked in self.flags.values():
-            found |= marked
-        return found
+    most: int
+    """Most samples of a panel that are drawn as single dots."""
+    band: int
+    """Number of processes that share a shade."""
+    flagged: bool
+    """Whether only the longest of the flagged samples in each bar is marked."""
+
+    @classmethod
+    def of(cls, shown: list[TimedCase]) -> Thinning:
+        """Choose how the cases of a figure are thinned."""
+        flagged = sum(int(marked.sum()) for case in shown for marked in case.flags.values()) > MOST_FLAGGED
+        band = -(-max(int(case.process[-1]) + 1 for case in shown) // _MOST_BANDS)
+        return cls(BARS if flagged else MOST_DOTS // len(shown), band, flagged)
+
+    def bars(self, count: int) -> Places:
+        """Return the bar that each of so many samples belongs to: its own if the panel is not thinned."""
+        places = np.arange(count)
+        return places * BARS // count if count > self.most else places
 
 
 def draw(data: RunData, look: Look) -> Figure:
-    """A panel a case, the most disturbed first: dots, marks on what was flagged, shades that alternate by process."""
-    rows = _style.headline(data.summary)
-    every = _cases(data, rows)
-    if not every:
-        raise NothingToShowError("samples.csv holds no whole step of its cases: restore the file or measure anew.")
-    shown = sorted(every, key=lambda case: -case.flagged.mean())[: _small.MOST[look.width]]
-    kinds = [kind for kind in _kinds(every) if any(kind in case.flags for case in shown)]
-    thinned = sum(int(marked.sum()) for case in shown for marked in case.flags.values()) > MOST_FLAGGED
-    most = BARS if thinned else MOST_DOTS // len(shown)
-    band = -(-max(int(case.process[-1]) + 1 for case in shown) // _MOST_BANDS)
-    columns = _small.columns_of(look, len(shown))
-    frame = new_frame(
-        look,
-        TITLE,
-        _style.remarks(_style.problem_line(rows), *_remarks(every, shown, band, most, thinned)),
-        _style.footer(data),
-        [_PANEL_EM] * len(shown),
-        keys=_keys(shown, kinds, look),
-        columns=columns,
-        around=_small.AROUND_EM,
-    )
-    telling = [name for name in ("workload", *VARIANT) if rows[name].nunique() > 1]
+    """Draw a panel a case, the most disturbed first: dots, marks on what was flagged, shades that alternate."""
+    rows = _data.headline(data.summary)
+    every = data.timed(rows)
+    shown = sorted(every, key=lambda case: -case.flagged.mean())[: _frame.SMALL_MOST[look.width]]
+    thinning = Thinning.of(shown)
+    columns = _frame.small_columns(look, len(shown))
+    subtitle = [_data.problem_line(rows), *_remarks(every, shown, thinning)]
+    grid = Grid([_PANEL_EM] * len(shown), columns, _frame.SMALL_AROUND_EM)
+    frame = new_frame(look, Texts(TITLE, subtitle, data.footer, _keys(every, shown, look)), grid)
     for axis, case in zip(frame.axes, shown, strict=True):
-        _panel(axis, case, band, most, thinned, frame)
-        facts = [str(case.row[name]) if name == "workload" else variant_word(name, case.row[name]) for name in telling]
-        _small.heading(axis, str(case.row["implementation"]), "; ".join([str(case.row["backend"]), *facts]), frame)
-    for axis in frame.axes[-columns:]:
-        axis.set_xlabel("samples, in their order")
+        _panel(axis, case, thinning, frame)
+        _frame.small_heading(axis, str(case.row["implementation"]), _data.facts(case.row, rows), frame)
+    frame.label_x("samples, in their order")
     return frame.figure
 
 
-def _cases(data: RunData, rows: pd.DataFrame) -> list[_Case]:
-    found = []
-    for label, row in rows.iterrows():
-        own = data.steps[data.steps["case"] == label]
-        if not (own["seconds"] > 0).any():
-            continue
-        texts = own["flags"].astype("category").cat
-        words = [set(text.split()) for text in texts.categories]
-        codes = texts.codes.to_numpy()
-        marks = {kind: np.array([kind in each for each in words])[codes] for kind in sorted(set().union(*words))}
-        flags = {kind: marked for kind, marked in marks.items() if marked.any()}
-        process = own["process"].to_numpy(dtype=int)
-        order = np.concatenate([[0], np.cumsum(process[1:] != process[:-1])])
-        found.append(_Case(row, own["seconds"].to_numpy(dtype=float), order, flags))
-    return found
-
-
-def _kinds(cases: list[_Case]) -> list[str]:
-    """The flags that there are, in the order of `MEANING`; unknown ones last."""
-    found = {kind for case in cases for kind in case.flags}
-    return [kind for kind in MEANING if kind in found] + sorted(found - MEANING.keys())
-
-
-def _remarks(every: list[_Case], shown: list[_Case], band: int, most: int, thinned: bool) -> list[str]:
+def _remarks(every: list[TimedCase], shown: list[TimedCase], thinning: Thinning) -> list[str]:
     count, flagged = sum(len(case.seconds) for case in every), sum(int(case.flagged.sum()) for case in every)
-    found = [f"whole steps: {count:,} samples, {flagged:,} of them flagged"]
-    if len(shown) < len(every):
-        found.append(f"{len(shown)} of {len(every)} cases, the most disturbed first")
-    found.append(f"shades alternate with {'each process' if band == 1 else f'every {band} processes'}")
-    found.append("line: median in the table")
-    if any(len(case.seconds) > most for case in shown):
-        found.append("many samples are thinned to bars from the shortest to the longest with dots at the medians")
-    if thinned:
-        found.append("of the flagged ones only the longest in each bar is marked")
-    return found
+    each = "each process" if thinning.band == 1 else f"every {thinning.band} processes"
+    some, gathered = len(shown) < len(every), any(len(case.seconds) > thinning.most for case in shown)
+    bars = "many samples are thinned to bars from the shortest to the longest with dots at the medians"
+    return [
+        f"whole steps: {count:,} samples, {flagged:,} of them flagged",
+        f"{len(shown)} of {len(every)} cases, the most disturbed first" if some else "",
+        f"shades alternate with {each}",
+        "line: median in the table",
+        bars if gathered else "",
+        "of the flagged ones only the longest in each bar is marked" if thinning.flagged else "",
+    ]
 
 
-def _sign(kind: str, look: Look, ms: float = 4.5) -> dict[str, Any]:
-    """A hollow mark, so that several on one sample can be told apart."""
+def _sign(kind: str, look: Look, size: float = 4.5) -> dict[str, Any]:
+    """Return the look of a flag's mark, which is hollow so that several on one sample can be told apart."""
     marker, place = _SIGNS.get(kind, _OTHER_SIGN)
-    colour, line = look.theme.series[place], look.points / 9
-    return {"ls": "none", "marker": marker, "ms": ms * line, "mfc": "none", "mec": colour, "mew": 0.9 * line}
+    colour, line = look.theme.series[place], look.line
+    return {"ls": "none", "marker": marker, "ms": size * line, "mfc": "none", "mec": colour, "mew": 0.9 * line}
 
 
-def _keys(shown: list[_Case], kinds: list[str], look: Look) -> list[Line2D]:
-    dot: dict[str, Any] = {
-        "ls": "none",
-        "marker": ".",
-        "ms": look.points * 0.5,
-        "mec": look.theme.soft,
-        "mfc": look.theme.soft,
-    }
-    keys = [Line2D([], [], label="not flagged", **dot)]
-    for kind in kinds:
+def _keys(every: list[TimedCase], shown: list[TimedCase], look: Look) -> list[Line2D]:
+    """Return a key for calm samples and one for each flag, in the order of `MEANING` with unknown flags last."""
+    soft = look.theme.soft
+    keys = [Line2D([], [], label="not flagged", ls="none", marker=".", ms=4.5 * look.line, mec=soft, mfc=soft)]
+    found = {kind for case in every for kind in case.flags}
+    for kind in [*(kind for kind in MEANING if kind in found), *sorted(found - MEANING.keys())]:
         count = sum(int(case.flags[kind].sum()) for case in shown if kind in case.flags)
         words = f"{kind}: {MEANING[kind]}" if kind in MEANING else kind
-        keys.append(Line2D([], [], label=f"{words} ({count:,})", **_sign(kind, look, 6.0)))
+        keys += [Line2D([], [], label=f"{words} ({count:,})", **_sign(kind, look, 6.0))] if count else []
     return keys
 
 
-def _panel(axis: Axes, case: _Case, band: int, most: int, thinned: bool, frame: Frame) -> None:
-    look = frame.look
-    theme, count = look.theme, len(case.seconds)
-    _bands(axis, case, band, look)
-    axis.axhline(float(case.row["median_seconds"]), color=theme.soft, lw=0.7 * look.points / 9, zorder=2)
-    calm = ~case.flagged
-    places = np.arange(count)
-    bars = places * BARS // count if count > most else places
-    _dots(axis, case.seconds, bars, calm, look)
-    for kind in case.flags:
-        places = _longest(case.seconds, bars, case.flags[kind]) if thinned else np.flatnonzero(case.flags[kind])
+def _panel(axis: Axes, case: TimedCase, thinning: Thinning, frame: Frame) -> None:
+    look, count = frame.look, len(case.seconds)
+    _bands(axis, case, thinning.band, look)
+    axis.axhline(case.median, color=look.theme.soft, lw=0.7 * look.line, zorder=2)
+    bars = thinning.bars(count)
+    _dots(axis, case.seconds, bars, ~case.flagged, look)
+    for kind, marked in case.flags.items():
+        places = np.flatnonzero(marked)
+        if thinning.flagged:
+            by_bar = _by_bar(places, bars)
+            places = np.array([own[np.argmax(case.seconds[own])] for own in by_bar], dtype=int)
         axis.plot(places, case.seconds[places], zorder=4, label=kind, **_sign(kind, look))
     axis.set_xlim(-0.5 - count * 0.01, count - 0.5 + count * 0.01)
-    positive = case.seconds[case.seconds > 0]
-    limits = padded(float(positive.min()), float(positive.max()), 0.07)
-    put_time_axis(axis, "y", limits, look.em(_PANEL_EM), lambda label: look.em(1.25))
-    axis.grid(axis="y")
     axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    log_axis(axis, "y", log_limits([case.seconds], span=1.1, margin=0.07), EngFormatter("s"), look)
 
 
-def _bands(axis: Axes, case: _Case, band: int, look: Look) -> None:
-    """Every second group of processes is shaded."""
+def _by_bar(places: Places, bars: Places) -> list[Places]:
+    """Return places, which are in order, bar by bar; bars without any are left out."""
+    return [own for own in np.split(places, np.flatnonzero(np.diff(bars[places])) + 1) if len(own)]
+
+
+def _bands(axis: Axes, case: TimedCase, band: int, look: Look) -> None:
+    """Shade every second group of processes."""
     group = case.process // band
     begins = np.flatnonzero(np.diff(group, prepend=-1))
     ends = np.append(begins[1:], len(group))
@@ -197,29 +159,17 @@ def _bands(axis: Axes, case: _Case, band: int, look: Look) -> None:
     )
 
 
-def _dots(axis: Axes, seconds: Floats, bars: NDArray[np.int64], calm: NDArray[np.bool_], look: Look) -> None:
-    """Samples without a flag: dots, or bars from the shortest to the longest with a dot at the median."""
-    colour, line = look.theme.soft, look.points / 9
+def _dots(axis: Axes, seconds: Floats, bars: Places, calm: NDArray[np.bool_], look: Look) -> None:
+    """Draw samples without a flag: dots, or bars from the shortest to the longest with a dot at the median."""
+    colour, line = look.theme.soft, look.line
     dot: dict[str, Any] = {"ls": "none", "marker": ".", "ms": 3 * line, "mec": "none", "mfc": colour, "zorder": 3}
     places = np.flatnonzero(calm)
     if bars[-1] == len(bars) - 1:
         axis.plot(places, seconds[places], label="calm", **dot)
         return
-    middles, ends, medians = [], [], []
-    for own in np.split(places, np.flatnonzero(np.diff(bars[places])) + 1):
-        if len(own):
-            middles.append((own[0] + own[-1]) / 2)
-            ends.append((seconds[own].min(), seconds[own].max()))
-            medians.append(np.median(seconds[own]))
+    by_bar = _by_bar(places, bars)
+    middles = np.array([(own[0] + own[-1]) / 2 for own in by_bar])
     # One path for all bars: as single lines they would fill an SVG.
-    across = np.repeat(np.asarray(middles, dtype=float), 3)
-    upright = np.array([(low, high, np.nan) for low, high in ends]).ravel()
-    axis.plot(across, upright, color=colour, lw=0.8 * line, alpha=0.6, zorder=3, label="bars")
-    axis.plot(middles, medians, label="calm", **dot)
-
-
-def _longest(seconds: Floats, bars: NDArray[np.int64], marked: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Of the marked samples of each bar the place of the longest."""
-    places = np.flatnonzero(marked)
-    by_bar = np.split(places, np.flatnonzero(np.diff(bars[places])) + 1)
-    return np.array([own[np.argmax(seconds[own])] for own in by_bar if len(own)], dtype=int)
+    upright = np.array([(seconds[own].min(), seconds[own].max(), np.nan) for own in by_bar]).ravel()
+    axis.plot(np.repeat(middles, 3), upright, color=colour, lw=0.8 * line, alpha=0.6, zorder=3, label="bars")
+    axis.plot(middles, [np.median(seconds[own]) for own in by_bar], label="calm", **dot)

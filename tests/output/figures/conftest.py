@@ -8,19 +8,24 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from bench.data.schema import SCHEMA_VERSION, SIZES, Crossing, CrossoverRow, Method, Status, SummaryRow
 from bench.data.store import RunStore
 from bench.model.problem import Problem
 from bench.model.workload import WORKLOADS
+from bench.output.figures import Look, RunData, Style, Width
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+mpl.use("agg")
 PARTS = {"forward": 0.3, "backward": 0.5, "update": 0.2}
 
 
@@ -43,9 +48,10 @@ class Measured:
         interval: bool = True,
         phases: Method | None = Method.STAGED,
         stretch: float = 1.1,
+        tax: float | None = None,
         **row: Any,
     ) -> None:
-        """One case: a whole step, and phases that take `stretch` times as long together."""
+        """One case: a whole step, and phases that take `stretch` times as long together; `tax` is the sync tax."""
         case = self.build.make_case(implementation, backend, workload)
         values: dict[str, Any] = {"median_seconds": seconds}
         if interval:
@@ -54,6 +60,10 @@ class Measured:
             values |= {"speedup": speedup, "baseline": WORKLOADS[workload].baseline}
             if interval:
                 values |= {"speedup_low": speedup * 0.85, "speedup_high": speedup * 1.12}
+        if tax is not None:
+            values |= {"sync_tax": tax}
+            if interval:
+                values |= {"sync_tax_low": tax - 0.012, "sync_tax_high": tax + 0.034}
         self.rows.append(self.build.summary_row(case, **(values | row)))
         for phase, part in PARTS.items() if phases else ():
             took = seconds * part * (stretch if phases is Method.STAGED else 0.5)
@@ -63,12 +73,10 @@ class Measured:
         self, names: Iterable[str], workload: str = "mlp_sgd", backends: Iterable[str] = ("torch-cpu",)
     ) -> None:
         """A baseline, and these beside it, from slower to faster."""
-        self.add(WORKLOADS[workload].baseline, "numpy", workload, speedup=1.0)
-        backends = tuple(backends)
-        for index, name in enumerate(names):
-            for backend in backends:
-                speedup = 0.4 + 0.23 * index
-                self.add(name, backend, workload, seconds=4e-4 / speedup, speedup=speedup)
+        self.add(WORKLOADS[workload].baseline, "numpy", workload, speedup=1.0, tax=0.0)
+        for (index, name), backend in itertools.product(enumerate(names), backends):
+            speedup, tax = 0.4 + 0.23 * index, 0.11 * (index - 3)
+            self.add(name, backend, workload, seconds=4e-4 / speedup, speedup=speedup, tax=tax)
 
     def write(self) -> Path:
         """The run's folder."""
@@ -270,54 +278,87 @@ def sampled(new_sampled: Callable[[Path], Sampled], tmp_path: Path) -> Sampled:
     return new_sampled(tmp_path / "sampled")
 
 
-@pytest.fixture
-def drawn() -> Callable[..., Figure]:
-    """Draw one figure of a run (a folder, or what writes one), without saving it; by default a page in light."""
-    import matplotlib as mpl
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """A figure as a reader sees it; methods that take no panel are about the first one."""
 
-    mpl.use("agg")
-    from bench.output.figures import Look, RunData
+    figure: Figure
 
-    def draw(name: str, run: Any, look: Look | None = None) -> Figure:
-        look = look or Look()
-        data = RunData(run if isinstance(run, Path) else run.write())
-        with mpl.rc_context(look.rc()):
-            figure: Figure = importlib.import_module(f"bench.output.figures.{name}").draw(data, look)
-        return figure
+    @property
+    def axes(self) -> list[Axes]:
+        """The panels."""
+        return [axis for axis in self.figure.axes if axis.axison]
 
-    return draw
+    @property
+    def axis(self) -> Axes:
+        """The only panel."""
+        (axis,) = self.axes
+        return axis
 
+    @property
+    def words(self) -> str:
+        """The texts around the panels, as if no line were folded."""
+        return " ".join(" ".join(text.get_text() for text in self.figure.texts).split())
 
-SLOW_LOOKS = (("slide", "light"), ("page", "dark"))
-"""Drawn in `make survival` only: a column is tighter than a slide, and dark differs from light in colours only."""
+    @property
+    def titles(self) -> list[str]:
+        """The titles of the panels."""
+        return [axis.get_title(loc="left") for axis in self.axes]
 
+    @property
+    def keys(self) -> dict[str, Any]:
+        """The handles of the legend by their labels."""
+        (legend,) = self.figure.legends
+        labels = [text.get_text() for text in legend.get_texts()]
+        return dict(zip(labels, legend.legend_handles, strict=True))
 
-@pytest.fixture(
-    params=[
-        ("column", "light"),
-        ("page", "light"),
-        *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW_LOOKS),
-    ],
-    ids="-".join,
-)
-def look(request: pytest.FixtureRequest) -> Any:
-    """Each width, and dark once: it differs from light in colours only."""
-    from bench.output.figures import Look, Style, Width
+    def ticks(self, which: str, axis: Axes | None = None) -> dict[str, float]:
+        """The ticks of the axis `x` or `y`: place by label."""
+        shown = getattr(axis or self.axes[0], f"{which}axis")
+        places = shown.get_majorticklocs()
+        return dict(zip(shown.get_major_formatter().format_ticks(places), map(float, places), strict=True))
 
-    return Look(Width(request.param[0]), Style(request.param[1]))
+    def name(self, place: float, axis: Axes | None = None) -> str:
+        """The label of the vertical axis beside a place."""
+        ticks = self.ticks("y", axis)
+        return min(ticks, key=lambda label: abs(ticks[label] - place))
 
+    def bars(self, axis: Axes | None = None) -> dict[str, list[Any]]:
+        """The bars of each case from left to right."""
+        found: dict[str, list[Any]] = {}
+        for bar in (axis or self.axes[0]).patches:
+            found.setdefault(self.name(bar.get_y() + bar.get_height() / 2, axis), []).append(bar)
+        return found
 
-@pytest.fixture
-def layout_problems() -> Callable[[Figure], list[str]]:
-    """What is wrong with where a figure's texts are: outside the figure, or on top of one another."""
-    import matplotlib as mpl
+    def whiskers(self, axis: Axes | None = None) -> dict[str, tuple[float, float]]:
+        """Both ends of each bar's interval."""
+        found = {}
+        for container in (axis or self.axes[0]).containers:
+            if isinstance(container, ErrorbarContainer):
+                ((low, place), (high, _)) = container.lines[2][0].get_segments()[0]
+                found[self.name(place, axis)] = (low, high)
+        return found
 
-    from bench.output.figures import Look
+    def beside(self, axis: Axes | None = None) -> dict[str, str]:
+        """The texts beside the bars."""
+        return {self.name(text.xy[1], axis): text.get_text() for text in (axis or self.axes[0]).texts}
 
-    def check(figure: Figure) -> list[str]:
+    def lines(self, axis: Axes | None = None) -> dict[str, Any]:
+        """The lines with intervals by the key of their colour and marker."""
+        keys = {(key.get_color(), key.get_marker()): label for label, key in self.keys.items()}
+        boxes = [box for box in (axis or self.axes[0]).containers if isinstance(box, ErrorbarContainer)]
+        return {keys[box.lines[0].get_color(), box.lines[0].get_marker()]: box for box in boxes}
+
+    def notes(self, axis: Axes | None = None) -> list[str]:
+        """The notes below a panel's title."""
+        legend = (axis or self.axes[0]).get_legend()
+        return [] if legend is None else [text.get_text() for text in legend.get_texts()]
+
+    def problems(self) -> list[str]:
+        """What is wrong with where texts are: outside the figure, or on top of one another."""
         with mpl.rc_context(Look().rc()):
-            texts = dict(_texts(figure))
-        width, height = figure.bbox.width, figure.bbox.height
+            texts = dict(_texts(self.figure))
+        width, height = self.figure.bbox.width, self.figure.bbox.height
         outside = [
             f"{text!r} sticks out of the figure: {box.extents.round(1)} of {width} x {height}"
             for text, box in texts.items()
@@ -331,14 +372,9 @@ def layout_problems() -> Callable[[Figure], list[str]]:
                 meeting.append(f"{one!r} and {other!r} overlap by {across:.1f} x {down:.1f} pixels")
         return outside + meeting
 
-    return check
-
 
 def _texts(figure: Figure) -> Iterator[tuple[str, Any]]:
     """Every text that is visible, numbered, with its box in pixels."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.text import Text
-
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()
@@ -356,3 +392,39 @@ def _texts(figure: Figure) -> Iterator[tuple[str, Any]]:
             text.set_text(content.rstrip("\n"))  # empty lines only keep room free
             yield f"{number}: {content.strip()}", text.get_window_extent(renderer)
             text.set_text(content)
+
+
+@pytest.fixture
+def seen() -> type[Drawing]:
+    """Look at a figure."""
+    return Drawing
+
+
+@pytest.fixture
+def drawn() -> Callable[..., Drawing]:
+    """Draw one figure of a run (a folder, or what writes one), without saving it; by default a page in light."""
+
+    def draw(name: str, run: Any, look: Look | None = None) -> Drawing:
+        look = look or Look()
+        data = RunData(run if isinstance(run, Path) else run.write())
+        with mpl.rc_context(look.rc()):
+            return Drawing(importlib.import_module(f"bench.output.figures.{name}").draw(data, look))
+
+    return draw
+
+
+SLOW_LOOKS = (("slide", "light"), ("page", "dark"))
+"""Drawn in `make survival` only: a column is tighter than a slide, and dark differs from light in colours only."""
+
+
+@pytest.fixture(
+    params=[
+        ("column", "light"),
+        ("page", "light"),
+        *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW_LOOKS),
+    ],
+    ids="-".join,
+)
+def look(request: pytest.FixtureRequest) -> Look:
+    """Each width, and dark once."""
+    return Look(Width(request.param[0]), Style(request.param[1]))

@@ -111,7 +111,10 @@ def test_the_subtitle_counts_samples_flags_and_processes(sampled: Any, drawn: Dr
     sampled.add("numpy_manual", "numpy", flags={(0, 1): "preempted", (2, 3): "preempted stolen"})
     sampled.add("torch_tensor", processes=5, samples=1000, flags={(4, 0): "pressure"})
     text = joined(drawn("ecdf", sampled))
-    assert "batch 64, 1000-100-10, float32, 2 CPU threads; 5,080 samples (3 flagged) of 13 processes;" in text
+    assert (
+        "batch 64, d-in 1000, hidden 100, d-out 10, float32, 2 CPU threads; 5,080 samples (3 flagged) of 13 processes;"
+        in text
+    )
     assert headline(sampled)["flagged"].sum() == 3
 
 

@@ -153,7 +153,9 @@ def drawn_inches(text: str, points: float, bold: bool = False, dpi: int = 200) -
 @pytest.mark.parametrize("points", [5.04, 6.65, 8.55, 11.97, 23.94])
 @pytest.mark.parametrize("bold", [False, True])
 def test_a_text_is_as_wide_as_it_is_said_to_be(points: float, bold: bool) -> None:
-    text = "batch 64, 1000-100-10, float32, 2 CPU threads; 95 % interval over processes $x_1$ 512 µs …"
+    text = (
+        "batch 64, d-in 1000, hidden 100, d-out 10, float32, 2 CPU threads; 95 % interval over processes $x_1$ 512 µs …"
+    )
     assert drawn_inches(text, points, bold) == pytest.approx(text_inches(text, points, bold), rel=0.01)
 
 

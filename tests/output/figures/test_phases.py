@@ -175,7 +175,7 @@ def test_the_same_implementation_on_two_devices_keeps_its_phases_apart(measured:
 
 def test_cases_that_were_not_measured_and_single_depths_are_left_out(measured: Any, drawn: Draw) -> None:
     measured.add("numpy_dynamic", "numpy", "mlp_dynamic")
-    measured.add("numpy_dynamic", "numpy", "mlp_dynamic", seconds=9.0, depth=3, phases=None)
+    measured.add("numpy_dynamic", "numpy", "mlp_dynamic", seconds=9.0, variant=3, phases=None)
     measured.rows.append(
         measured.build.summary_row(
             measured.build.make_case("torch_nn", "torch-cuda", "mlp_bias_sgd"),

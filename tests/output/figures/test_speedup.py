@@ -144,7 +144,7 @@ def test_cases_that_were_not_measured_or_have_no_baseline_are_left_out(measured:
 
 def test_single_depths_are_not_drawn(measured: Any, drawn: Draw) -> None:
     measured.contenders(["torch_dynamic"], "mlp_dynamic")
-    measured.add("torch_dynamic", "torch-cpu", "mlp_dynamic", speedup=9.0, phases=None, depth=2)
+    measured.add("torch_dynamic", "torch-cpu", "mlp_dynamic", speedup=9.0, phases=None, variant=2)
     (axis,) = drawn("speedup", measured).axes
     assert list(bars(axis)) == ["torch_dynamic"]
 

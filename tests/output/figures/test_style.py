@@ -36,7 +36,7 @@ def test_the_footer_says_where_the_numbers_are_from(measured: Any, drawn: Draw, 
 @both
 def test_the_subtitle_gives_sizes_format_and_threads(measured: Any, drawn: Draw, look: Look, name: str) -> None:
     measured.contenders(["torch_tensor"])
-    assert "batch 64, 1000-100-10, float32, 2 CPU threads; " in joined(drawn(name, measured, look))
+    assert "batch 64, d-in 1000, hidden 100, d-out 10, float32, 2 CPU threads; " in joined(drawn(name, measured, look))
 
 
 @both

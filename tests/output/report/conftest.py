@@ -69,13 +69,22 @@ def measure() -> Callable[..., None]:
 @pytest.fixture
 def document() -> Callable[..., Any]:
     """The document of a run, with these figures taken as drawn."""
+    from bench.output.content.report import build
     from bench.output.figures import RunData
-    from bench.output.report.document import build
 
     def make(folder: Path, figures: tuple[str, ...] = ("speedup", "phases")) -> Any:
         return build(RunData(folder), figures, {"heatmap": "it has one size only: measure several with `bench sweep`."})
 
     return make
+
+
+@pytest.fixture
+def long_and_short() -> Any:
+    """A document with a table of 30 rows and one of 2."""
+    from bench.output.document import Document, Section, table
+
+    tables = [table(f"t{count}", (f"Caption {count}",), ["name"], [[f"row {count}"]] * count) for count in (30, 2)]
+    return Document("Title", "r", ("answer",), (), (), (Section("s", "S", tuple(tables)),), "1.0")
 
 
 @pytest.fixture
@@ -125,7 +134,7 @@ def hostile(build: ModuleType, tmp_path: Path) -> Path:
         command=["bench", "run", "--load", "it's a `file`; $(rm -rf).py"],
         machine={"cpu": HOSTILE[0], "cpus_usable": 2, "system": HOSTILE[3], "memory_bytes": None, "governor": None},
         packages={"numpy": HOSTILE[2]},
-        modes={HOSTILE[1]: {HOSTILE[0]: HOSTILE[3]}},
+        facts={HOSTILE[1]: {HOSTILE[0]: HOSTILE[3]}},
         disturbances=[f"odd: {name}" for name in HOSTILE],
         git_revision=HOSTILE[0],
     )

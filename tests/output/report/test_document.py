@@ -13,7 +13,7 @@ import pytest
 from bench.data.store import read_crossovers
 from bench.model.case import Mode
 from bench.model.problem import Problem
-from bench.output.report.model import Bullets, Commands, FigureBlock, Paragraph, Table, Terms, plain
+from bench.output.document import Bullets, Commands, FigureBlock, Glossary, Paragraph, Table, plain
 
 Document = Callable[..., Any]
 
@@ -36,7 +36,7 @@ def texts(document: Any, anchor: str) -> str:
             found.append(plain(block.words))
         elif isinstance(block, Bullets):
             found += map(plain, block.items)
-        elif isinstance(block, Terms):
+        elif isinstance(block, Glossary):
             found += [f"{name}: {plain(words)}" for name, words in block.items]
         elif isinstance(block, Commands):
             found += block.lines
@@ -90,13 +90,9 @@ def pair(run: Any, measure: Any, ratio: float, rounds: int = 7, spread: float = 
 @pytest.mark.parametrize(
     ("ratio", "spread", "said"),
     [
-        (2.0, 0.01, "torch_tensor on torch-cpu is 2.00x as fast as NumPy (95 % interval"),
-        (
-            0.5,
-            0.01,
-            "No implementation is faster than NumPy here: the closest, torch_tensor on torch-cpu, reaches 0.500x",
-        ),
-        (1.0, 0.30, "No implementation is shown to be faster than NumPy: the largest speedup, of torch_tensor"),
+        (2.0, 0.01, "torch_tensor on torch-cpu is 2.00x as fast as numpy_manual (95 % interval"),
+        (0.5, 0.01, "No implementation is faster than its baseline here: torch_tensor on torch-cpu comes closest"),
+        (1.0, 0.30, "No implementation is shown to be faster than its baseline: torch_tensor on torch-cpu leads"),
     ],
 )
 def test_the_answer(
@@ -108,6 +104,22 @@ def test_the_answer(
     assert plain(made.answer).endswith("in mlp_sgd.")
 
 
+def test_the_baseline_is_the_one_that_the_rows_name(build: ModuleType, tmp_path: Path, document: Document) -> None:
+    rows = [
+        build.summary_row(build.make_case(name), median_seconds=1e-3, baseline="my_loop", speedup=speedup, **more)
+        for name, speedup, more in (
+            ("my_loop", 1.0, {}),
+            ("torch_nn", 2.0, {"speedup_low": 1.9, "speedup_high": 2.1}),
+            ("torch_lonely", None, {}),
+        )
+    ]
+    made = document(build.write_summary_run(tmp_path / "run", rows), ())
+    assert "as fast as my_loop" in plain(made.answer)
+    assert "the time of my_loop over this one" in texts(made, "result")
+    assert "add `--implementation my_loop`" in texts(made, "result")
+    assert [row[3] for row in cells(tables(made)["result-mlp-sgd"])] == ["baseline", "2.00x", "-"]
+
+
 def test_a_sure_speedup_comes_before_a_larger_doubtful_one(
     run: Any, measure: Any, finished: Any, document: Document
 ) -> None:
@@ -115,7 +127,7 @@ def test_a_sure_speedup_comes_before_a_larger_doubtful_one(
     measure(run, run.plan("torch_nn", "torch-cpu"), 0.65e-3, spread=0.95)
     words = plain(document(finished(run)).answer)
     assert words.startswith("torch_tensor on torch-cpu is 1.50x")
-    assert words.endswith("the largest speedup that is sure, in mlp_sgd.")
+    assert words.endswith("the largest speedup that is certain, in mlp_sgd.")
 
 
 def test_an_answer_without_interval_is_a_hint_and_warned_of(
@@ -124,10 +136,8 @@ def test_an_answer_without_interval_is_a_hint_and_warned_of(
     pair(run, measure, 3.0, rounds=3)
     made = document(finished(run, ended_by="rounds", rounds=3))
     assert "too few processes for an interval: take it as a hint" in plain(made.answer)
-    assert [plain(words) for words in made.warnings] == [
-        "Some cases have no interval: it needs 6 processes, and the least measured case had 3. A number without one is "
-        "no more than a hint."
-    ]
+    (words,) = made.warnings
+    assert "it takes 6 processes, and the case with the fewest had 3" in plain(words)
 
 
 def test_an_answer_without_a_baseline_names_the_fastest_step(
@@ -137,8 +147,7 @@ def test_an_answer_without_a_baseline_names_the_fastest_step(
     measure(run, run.plan("torch_autograd", "torch-cpu"), 2e-3)
     made = document(finished(run), ())
     assert "the fastest step is that of torch_tensor on torch-cpu with 1.00 ms" in plain(made.answer)
-    assert "their baseline numpy_manual was not measured" in texts(made, "result")
-    assert "Nor does it hold a speedup between two backends" in texts(made, "published")
+    assert "their baseline was not measured; add `--implementation numpy_manual`" in texts(made, "result")
 
 
 def test_a_budget_that_ended_the_run_is_warned_of_with_numbers(
@@ -146,8 +155,8 @@ def test_a_budget_that_ended_the_run_is_warned_of_with_numbers(
 ) -> None:
     pair(run, measure, 2.0, spread=0.2)
     (words,) = document(finished(run, ended_by="budget")).warnings
-    assert plain(words).startswith("The time budget ended the run before every speedup was known to the precision")
-    assert "± 2.0 %: 1 of 1 are not, and the least sure is known to ± " in plain(words)
+    assert plain(words).startswith("The time budget ended the run before every speedup")
+    assert "within ± 2.0 %: 1 of 1 are wider, the widest ± " in plain(words)
 
 
 def test_a_budget_that_was_enough_is_no_warning(run: Any, measure: Any, finished: Any, document: Document) -> None:
@@ -171,6 +180,7 @@ def test_flags_are_counted_and_most_of_them_is_a_warning(
     ]
     made = document(finished(run, ended_by="precision"))
     assert "Most samples were disturbed (70 of 70)" in plain(made.warnings[0])
+    assert "the kernel took a CPU away" in cells(tables(made)["flags"])[0][2]
     rows = {row.cells[0].text: row.cells[1].raw for row in tables(made)["flags"].rows}
     assert rows == {"preempted": (70,), "pressure": (70,), "stolen": (126,)}
 
@@ -193,10 +203,9 @@ def test_what_was_not_measured_stands_by_reason(run: Any, measure: Any, finished
         run.plan("torch_optim", "torch-cpu", "mlp_bias_adam"), status="wrong", reason="off by 1", verified=False
     )
     made = document(finished(run))
-    assert cells(tables(made)["unmeasured"]) == [
-        ["wrong", "off by 1", "torch_optim on torch-cpu"],
-        ["skipped", "no CUDA device", "torch_nn on torch-cuda, torch_module on torch-cuda"],
-    ]
+    told = texts(made, "machine").splitlines()
+    assert "wrong: torch_optim on torch-cpu: off by 1" in told
+    assert "skipped on torch-cuda: torch_nn, torch_module: no CUDA device" in told
 
 
 def sweep(run: Any, measure: Any) -> None:
@@ -213,28 +222,42 @@ def test_crossovers_are_told_in_words_and_as_a_table(run: Any, measure: Any, fin
     sweep(run, measure)
     folder = finished(run, axes={"hidden": [25, 50, 100, 200, 400]})
     made = document(folder)
-    words = texts(made, "result")
-    assert "mlp_sgd: torch_tensor on torch-cpu, 2 CPU threads overtakes numpy_manual on numpy, 2 CPU threads" in words
+    assert "mlp_sgd: torch_tensor overtakes numpy_manual at hidden " in texts(made, "result")
     rows = tables(made)["crossovers"].rows
-    frame = read_crossovers(folder)
-    assert [row.cells[4].raw[0] for row in rows] == [None if size != size else size for size in frame["size"]]
-    told = [row.cells[-1].text for row in rows]
-    assert told == [
-        "numpy_manual is faster below, torch_tensor above",
-        "numpy_manual is faster at every size",
-        "torch_tensor is faster at every size",
+    sizes = {row.cells[1].text: row.cells[2] for row in rows}
+    assert [cell.text for cell in rows[1].cells[2:4]] == ["-", "-"]
+    assert list(sizes) == [
+        "torch_tensor overtakes numpy_manual",
+        "numpy_manual is faster than tf_static_graph at every size",
+        "torch_tensor is faster than tf_static_graph at every size",
     ]
-    assert [cell.text for cell in rows[1].cells[4:6]] == ["-", "-"]
+    found = read_crossovers(folder)["size"].dropna()
+    assert sizes["torch_tensor overtakes numpy_manual"].raw == tuple(found)
+
+
+def test_a_sweeps_figures_and_crossovers_come_before_its_long_tables(
+    run: Any, measure: Any, finished: Any, document: Document
+) -> None:
+    sweep(run, measure)
+    made = document(finished(run, axes={"hidden": [25, 50, 100, 200, 400]}), ("speedup_size",))
+    assert [item.anchor for item in made.sections][:3] == ["result", "figures", "cases"]
+    assert [row[:3] for row in cells(tables(made)["sizes-1"])] == [
+        ["numpy_manual", "numpy", "250 µs"],
+        ["torch_tensor", "torch-cpu", "0.407x"],
+        ["tf_static_graph", "tf-graph", "0.100x"],
+    ]
+    assert [head.name for head in tables(made)["sizes-1"].heads[2:]] == ["25", "50", "100", "200", "400"]
+    within = [block for block in section(made, "cases").blocks if isinstance(block, Table)]
+    assert [table.name for table in within] == ["result-mlp-sgd", "crossovers"]
 
 
 def test_crossovers_that_are_undecided_say_so(run: Any, measure: Any, finished: Any, document: Document) -> None:
     for hidden in (50, 100):
         measure(run, run.plan(problem=Problem(hidden=hidden)), 1e-3)
         measure(run, run.plan("torch_tensor", "torch-cpu", problem=Problem(hidden=hidden)), 1e-3, spread=0.4)
-    made = document(finished(run))
-    assert "No two contenders are known to change places" in texts(made, "result")
+    made = document(finished(run, axes={"hidden": [50, 100]}))
     (row,) = tables(made)["crossovers"].rows
-    assert row.cells[-1].text == "undecided: the intervals are too wide to tell"
+    assert row.cells[1].text == "undecided between numpy_manual and torch_tensor"
 
 
 def gpu(build: ModuleType, run: Any, measure: Any) -> None:
@@ -245,55 +268,32 @@ def gpu(build: ModuleType, run: Any, measure: Any) -> None:
         measure(run, run.plan("torch_tensor", "torch-cuda", threads=threads, mode=Mode.TRANSFERRED_WARM), 4e-4)
 
 
-def test_a_gpu_stands_beside_the_published_numbers_with_both_fractions(
-    build: ModuleType, run: Any, measure: Any, finished: Any, document: Document
+def test_a_gpu_has_its_name_in_the_facts_and_its_speedups_on_a_card(
+    run: Any, measure: Any, finished: Any, document: Document
 ) -> None:
-    gpu(build, run, measure)
-    run.samples = [dataclasses.replace(row, device_name=f"Imaginary {row.device}") for row in run.samples]
-    kinds = (("numpy", 100.0), ("torch-cuda", 1000.0))
-    peaks = [build.make_peak(name, gflops=most, threads=threads) for name, most in kinds for threads in (1, 2)]
-    made = document(finished(run, peaks=peaks))
-    assert "Nothing in this run was measured on a GPU" not in texts(made, "published")
-    rows = cells(tables(made)["beside"])
-    assert rows[0][1:] == ["64.0 … 77.4x", "not recorded", "not recorded", "not recorded"]
-    assert rows[2][0].endswith("torch_tensor on torch-cuda over numpy_manual")
-    assert rows[2][1] == "5.00x"
-    assert rows[2][3:] == ["13 %", "26 %"]
-    assert rows[3][0].endswith("torch_tensor on torch-cuda over itself on torch-cpu")
-    assert (rows[3][1], rows[3][4]) == ("8.00x", "16 %")
+    for threads in (1, 2):
+        measure(run, run.plan(threads=threads), 1e-3)
+        measure(run, run.plan("torch_tensor", "torch-cuda", threads=threads), 2e-4)
+        measure(run, run.plan("torch_tensor", "torch-cuda", threads=threads, mode=Mode.TRANSFERRED_WARM), 4e-4)
+    run.samples = [dataclasses.replace(row, device_name=f"Imaginary {row.case.device}") for row in run.samples]
+    made = document(finished(run))
     assert (
         dict(made.facts)["Machine"] == "Imaginary Processor 3000 @ 2.80GHz, 2 CPUs, 7.45 GiB, Imaginary cuda, Linux 6.1"
     )
     card = tables(made)["card"]
-    assert [column.name for column in card.columns[3:]] == ["1 CPU thread", "2 CPU threads"]
+    assert [head.name for head in card.heads[3:]] == ["1 CPU thread", "2 CPU threads"]
     assert cells(card)[0][:3] == ["torch_tensor on torch-cuda", "numpy_manual on numpy", "resident-warm"]
-
-
-def test_without_a_gpu_that_is_said_plainly(sample: Path, document: Document) -> None:
-    made = document(sample)
-    assert "Nothing in this run was measured on a GPU" in texts(made, "published")
-    rows = cells(tables(made)["beside"])
-    assert len(rows) == 2 + 4
-    assert rows[2] == [
-        "here, mlp_sgd: tf_static_graph on tf-graph over numpy_manual",
-        "0.881x",
-        "0.827 … 0.906",
-        "61 %",
-        "69 %",
-    ]
-    ratios = [row[3] for row in cells(tables(made)["published"])]
-    assert ratios == ["66.1x", "69.6x", "64.0x", "75.6x"]
 
 
 def test_methods_say_what_the_manifest_says(sample: Path, document: Document) -> None:
     words = texts(document(sample), "methods")
     for fact in (
         "AMD EPYC, 2 CPUs, 23.5 GiB, Linux 6.18.44-fc-v657",
-        "Python 3.11.7, numpy 2.4.6, torch 2.13.0+cpu, tensorflow 2.21.0, stepbench 0.1.0",
+        "Python 3.11.7, numpy 2.4.6, threadpoolctl 3.8.0, tensorflow 2.21.0, torch 2.13.0+cpu, stepbench 0.1.0",
         "65fcbe4d434f530526fd82247db5cb81a09eb025",
         "c090232cc20eac6ba813605892127fce95eda2feefc4c2ebbebce50019c0ca33",
         "openblas 0.3.31.188.0",
-        "batch 64, 1000-100-10, float32, 1 CPU thread",
+        "batch 64, d-in 1000, hidden 100, d-out 10, float32, 1 CPU thread",
         "seed 0",
         "27 rounds",
         "224 processes took 6139 samples",
@@ -321,11 +321,11 @@ def test_methods_tell_of_changes_that_no_revision_holds(
     pair(run, measure, 2.0)
     made = document(finished(run, git_revision="abc-dirty", rounds=8, ended_by="rounds"))
     words = texts(made, "methods")
-    assert "Git revision abc with changes that are in no revision." in words
+    assert "Git revision `abc` with uncommitted changes." in words
     assert "The number of rounds was fixed beforehand: 8." in words
 
 
-def test_a_figure_has_words_for_who_does_not_see_it(sample: Path, document: Document) -> None:
+def test_a_figure_has_words_for_readers_who_cannot_see_it(sample: Path, document: Document) -> None:
     made = document(sample)
     first = next(block for block in section(made, "figures").blocks if isinstance(block, FigureBlock))
     assert first.alt == (
@@ -333,12 +333,12 @@ def test_a_figure_has_words_for_who_does_not_see_it(sample: Path, document: Docu
         "mlp_bias_sgd; largest speedup 0.881x: tf_static_graph on tf-graph in mlp_sgd."
     )
     assert "right is faster" in plain(first.reading)
-    assert "heatmap: it has one size only: measure several with bench sweep." in texts(made, "figures")
+    assert "`heatmap`: it has one size only: measure several with `bench sweep`." in texts(made, "figures")
 
 
 def test_every_figure_says_how_to_read_it() -> None:
     from bench.output import figures
-    from bench.output.report.tables import SHOWN
+    from bench.output.content.cases import SHOWN
 
     for name in figures.names():
         about = figures.about(name)
@@ -356,9 +356,9 @@ def test_the_history_has_a_row_a_run(
         finished(run, run_id=f"run{number}", created=f"2026-01-0{number + 1}T00:00:00+00:00")
     table = tables(document(tmp_path / "run2", ("history",)))["figure-history"]
     assert [row[:4] for row in cells(table)] == [
-        ["run0", "2026-01-01 00:00", "no revision", "1.00 ms"],
-        ["run1", "2026-01-02 00:00", "no revision", "2.00 ms"],
-        ["run2", "2026-01-03 00:00", "no revision", "3.00 ms"],
+        ["2026-01-01 00:00", "run0", "no revision", "1.00 ms"],
+        ["2026-01-02 00:00", "run1", "no revision", "2.00 ms"],
+        ["2026-01-03 00:00", "run2", "no revision", "3.00 ms"],
     ]
     assert table.groups[0].title == "numpy_manual on numpy, mlp_sgd"
 
@@ -370,4 +370,4 @@ def test_names_of_tables_and_anchors_are_unique(sample: Path, document: Document
     blocks = [block for item in made.sections for block in item.blocks]
     assert len(names) == sum(isinstance(block, Table | FigureBlock) for block in blocks)
     assert len(set(names)) == len(names) > 10
-    assert len(set(anchors)) == len(anchors) == 7
+    assert len(set(anchors)) == len(anchors) == 6

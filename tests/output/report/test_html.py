@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bench.data.schema import CASE_KEY
+from bench.output.render.html import render
 from bench.output.report import report
 
 VOID = {"meta", "link"}
@@ -104,7 +105,7 @@ def test_nothing_runs_and_nothing_is_fetched(page: Element, sample_page: Path) -
     policy = next(element.attributes["content"] for element in page.all("meta") if "http-equiv" in element.attributes)
     assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
     outside = [element.attributes["href"] for element in page.all() if "://" in element.attributes.get("href", "")]
-    assert outside == ["https://github.com/jcjohnson/cnn-benchmarks"]
+    assert outside == []
     assert not re.findall(r"url\((?!#)", sample_page.read_text(encoding="utf-8"))
 
 
@@ -120,6 +121,14 @@ def test_tables_are_tables(page: Element) -> None:
                 scopes = [cell.attributes.get("scope") for cell in row.inside]
                 assert scopes in (["rowgroup"], ["row", *[None] * (count - 1)])
                 assert row.inside[0].attributes.get("colspan", str(count)) == str(count)
+
+
+def test_a_long_table_is_folded(long_and_short: Any) -> None:
+    page = Page(render(long_and_short, {})).root
+    (folded,) = page.all("details")
+    assert "Caption 30: 30 rows" in folded.text
+    assert [table.text.count("row 30") for table in folded.all("table")] == [30]
+    assert len(page.all("table")) == 2
 
 
 def test_each_figure_has_a_drawing_for_wide_and_for_narrow_screens(page: Element) -> None:

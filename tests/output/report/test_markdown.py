@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,9 +12,9 @@ from urllib.parse import unquote
 import pytest
 from markdown_it import MarkdownIt
 
+from bench.output.document import Code, FigureBlock, Strong, Table
+from bench.output.render.markdown import code, escape, fenced, render, words
 from bench.output.report import report
-from bench.output.report.markdown import code, escape, fenced, words
-from bench.output.report.model import Code, FigureBlock, Strong, Table
 
 SPECIAL = [*"\\`*_{}[]()<>#+-.!|~$&^:\"'=", "<b>", "&amp;", "&lt;", "**x**", "__x__", "~~x~~", "[a](b)", "![a](b)"]
 SPECIAL += ["``", "1.", "- x", "===", "---", "1) x"]
@@ -103,14 +104,23 @@ def test_the_sample_has_all_its_tables(sample: Path, document: Any, rendered: An
     tables = [block for block in blocks if isinstance(block, Table)]
     expected = []
     for table in tables:
-        lines = [[column.name for column in table.columns]]
+        lines = [[head.name for head in table.heads]]
         for group in table.groups:
-            lines += [[group.title, *[""] * (len(table.columns) - 1)]] if group.title else []
+            lines += [[group.title, *[""] * (len(table.heads) - 1)]] if group.title else []
             lines += [[cell.text for cell in row.cells] for row in group.rows]
         expected.append(lines)
     assert len(expected) > 10
     assert sorted(found.tables) == sorted(expected)
     assert made.title in found.text
+
+
+def test_a_long_table_is_folded(long_and_short: Any, rendered: Any) -> None:
+    text = render(long_and_short, {})
+    found = rendered(text)
+    assert sorted(map(len, found.tables)) == [3, 31]
+    _, folded, after = re.split("</?details>", text)
+    assert folded.count("row 30") == 30
+    assert "Caption 2" in after
 
 
 def test_pictures_are_drawn_and_named_from_the_reports_folder(

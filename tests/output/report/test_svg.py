@@ -9,7 +9,7 @@ import pytest
 
 from bench.output.figures import Look, RunData, picture
 from bench.output.figures._look import DARK, LIGHT
-from bench.output.report.svg import by_colour, foreign_colours, inline, roles, variables
+from bench.output.render.svg import by_colour, foreign_colours, inline, roles, variables
 
 Clean = Callable[[str], str]
 

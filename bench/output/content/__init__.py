@@ -1,0 +1,1 @@
+"""What stepbench says, each thing once, as blocks of `bench.output.document`."""

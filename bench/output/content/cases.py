@@ -1,0 +1,133 @@
+"""Tables of cases: one row a case, and columns that are asked for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.data.schema import DEVICE, HOST, STEP, Method, SummaryRow, columns_of
+from bench.data.store import SUMMARY
+from bench.model.step import ALL_PHASES
+from bench.output.content.summary import Summary, is_baseline, key_texts
+from bench.output.document import Cell, Head, Raw, Row, RowGroup, Table, Words
+from bench.output.text import (
+    duration,
+    duration_interval,
+    factor,
+    factor_interval,
+    interval,
+    percent,
+    share,
+    significant,
+)
+
+_UNITS = {column.name: column.unit for column in columns_of(SummaryRow)}
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A column: which cells of summary.csv it shows, and how."""
+
+    header: str
+    fields: tuple[str, ...]
+    text: Callable[..., str]
+    spare: int = 0
+    """How soon a narrow terminal leaves it out; see `Head`."""
+    phase: str = STEP
+    clock: str = HOST
+
+    @property
+    def source(self) -> str:
+        """Where its values stand."""
+        prefix = ("" if self.clock == HOST else f"{self.clock}.") + ("" if self.phase == STEP else f"{self.phase}.")
+        return " ".join(prefix + name for name in self.fields)
+
+
+def _known(text: Callable[[float], str]) -> Callable[[float | None], str]:
+    return lambda value: "-" if value is None else text(value)
+
+
+def _percent_interval(low: float | None, high: float | None) -> str:
+    return interval(low, high, percent).replace(" % …", " …")
+
+
+SHOWN: dict[str, _Shown] = {
+    "step": _Shown("step", ("median_seconds",), duration),
+    "step_interval": _Shown("95 % interval", ("low_seconds", "high_seconds"), duration_interval, spare=1),
+    "minimum": _Shown("minimum", ("minimum_seconds",), duration),
+    "on_device": _Shown("on device", ("median_seconds",), duration, clock=DEVICE),
+    "speedup": _Shown("speedup", ("speedup",), factor),
+    "speedup_interval": _Shown("its 95 % interval", ("speedup_low", "speedup_high"), factor_interval),
+    **{str(phase): _Shown(str(phase), ("median_seconds",), duration, 2, phase=str(phase)) for phase in ALL_PHASES},
+    "sync_tax": _Shown("sync tax", ("sync_tax",), percent, spare=1),
+    "sync_tax_interval": _Shown("its 95 % interval", ("sync_tax_low", "sync_tax_high"), _percent_interval, spare=2),
+    "gflops": _Shown("GFLOP/s", ("gflops",), _known(significant)),
+    "peak_fraction": _Shown("of peak", ("peak_fraction",), share, spare=2),
+    "processes": _Shown("processes", ("processes",), str),
+    "samples": _Shown("samples", ("samples",), str),
+    "flagged": _Shown("flagged", ("flagged",), str),
+    "energy": _Shown("energy", ("energy_joules",), _known(lambda value: f"{significant(value)} J"), spare=3),
+}
+"""The columns that a table of cases may have, and that the `SHOWS` of a figure names."""
+_FIRST_PHASE = str(ALL_PHASES[0])
+
+
+def case_table(name: str, caption: Words, summary: Summary, rows: Sequence[SummaryRow], shown: Iterable[str]) -> Table:
+    """Return a table of cases in the order of the workloads, those of one variant together.
+
+    Args:
+        name: the table's.
+        caption: the table's.
+        summary: all rows of the run.
+        rows: whole steps, one for each case. Where they are of several workloads, each is named.
+        shown: names of columns, from `SHOWN`; one that no case has a value for is left out.
+    """
+    kept = [item for item in shown if any(_has(summary, row, SHOWN[item]) for row in rows)]
+    heads = [Head("implementation", wraps=True), Head("backend")]
+    heads += [_head(SHOWN[item], begins=item == _FIRST_PHASE) for item in kept]
+    several = len({row.case.workload for row in rows}) > 1
+    groups = [
+        RowGroup(
+            ", ".join([variant.workload, *variant.words] if several else variant.words),
+            tuple(_row(summary, row, kept) for row in variant.rows),
+        )
+        for variant in summary.variants(rows)
+    ]
+    return Table(name, caption, tuple(heads), tuple(groups), SUMMARY)
+
+
+def _head(shown: _Shown, begins: bool) -> Head:
+    return Head(shown.header, right=True, unit=_UNITS[shown.fields[0]], begins=begins, spare=shown.spare)
+
+
+def _has(summary: Summary, row: SummaryRow, shown: _Shown) -> bool:
+    found = summary.find(row, shown.phase, shown.clock)
+    return found is not None and (
+        any(getattr(found, name) is not None for name in shown.fields) or _is_profiled(found, shown)
+    )
+
+
+def _is_profiled(row: SummaryRow, shown: _Shown) -> bool:
+    return shown.phase != STEP and row.method is Method.PROFILED
+
+
+def _row(summary: Summary, row: SummaryRow, shown: Iterable[str]) -> Row:
+    names = [
+        Cell(str(row.case.columns[name]), (row.case.columns[name],), name) for name in ("implementation", "backend")
+    ]
+    return Row((*names, *(_cell(summary, row, SHOWN[item]) for item in shown)), key_texts(row))
+
+
+def _cell(summary: Summary, row: SummaryRow, shown: _Shown) -> Cell:
+    """Return one value; a word for a baseline's speedup, and for a fused phase its share."""
+    found = summary.find(row, shown.phase, shown.clock)
+    if found is None:
+        return Cell("-")
+    if _is_profiled(found, shown):
+        text = "-" if found.share is None else f"~{found.share * 100:.0f} %"
+        return Cell(text, (found.share,), f"{shown.phase}.share")
+    raw: tuple[Raw, ...] = tuple(getattr(found, name) for name in shown.fields)
+    text = shown.text(*raw)
+    if shown.fields[0].startswith("speedup") and is_baseline(row):
+        text = "baseline" if shown.fields == ("speedup",) else ""
+    return Cell(text, raw, shown.source)

@@ -1,0 +1,140 @@
+"""Two stored runs: the verdicts over them, or their times side by side without any."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.analysis.compare import SideBySide
+from bench.analysis.rule import Criteria
+from bench.analysis.run_verdicts import CaseVerdict, RunsJudged
+from bench.data.manifest import Manifest
+from bench.model.case import Case
+from bench.output.content.verdicts import Judgement, calibration_note, rule_note
+from bench.output.document import Block, Bullets, Head, Words, numbers, plain, prose, table
+from bench.output.names import counted, day
+from bench.output.text import duration, interval
+from bench.run.calibration import Calibration
+from bench.stats.unpaired import can_show, processes_needed
+
+
+def run_label(folder: Path, manifest: Manifest) -> str:
+    """Return a run in a few words."""
+    revision = f", {manifest.git_revision[:12]}" if manifest.git_revision else ""
+    return f"{folder} ({day(manifest.created)}{revision})"
+
+
+def of_runs(
+    judged: RunsJudged,
+    criteria: Criteria,
+    labels: tuple[str, str],
+    noted: Sequence[str] = (),
+    calibration: Calibration | None = None,
+) -> Judgement:
+    """Return the verdicts over two stored runs.
+
+    Args:
+        judged: the verdicts.
+        criteria: those that they were found by.
+        labels: of the runs A and B, from `run_label`.
+        noted: what else differs between the runs, each as `name: A / B`.
+        calibration: this machine's; None if it has none.
+    """
+    notes = [
+        rule_note(criteria),
+        prose(
+            "A, B and slowdown are medians over processes of each one's minimum (Mann-Whitney, Holm over {}).",
+            counted(judged.tests, "test"),
+        ),
+        *_too_few(judged, criteria),
+    ]
+    if noted:
+        notes.append(prose("The runs also differ in {} (A / B).", "; ".join(noted)))
+    notes.append(
+        prose(
+            "Two runs at two times are less certain than `bench ab`: no bound covers how the machine drifted from one "
+            "to the other. Let `bench ab`, which measures both sides at once, confirm what matters."
+        )
+    )
+    notes.append(calibration_note(calibration))
+    return Judgement(labels, criteria, judged.cases, judged.left_out, tuple(notes))
+
+
+def _too_few(judged: RunsJudged, criteria: Criteria) -> list[Words]:
+    risk = criteria.alpha / max(judged.tests, 1)
+    timed = [case.processes for case in judged.cases if all(case.processes)]
+    few = sum(not can_show(*processes, risk) for processes in timed)
+    if not few:
+        return []
+    return [
+        prose(
+            "{} too few processes for any REGRESSION among so many tests; {} of each run can show one: measure longer, "
+            "with `--budget` or `--rounds` of `bench run`.",
+            counted(few, "case has", "cases have"),
+            str(processes_needed(risk)),
+        )
+    ]
+
+
+def verdicts_json(judged: RunsJudged, judgement: Judgement, noted: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the verdicts for programs; what is unknown is null."""
+    criteria = judgement.criteria
+    return {
+        "verdict": judged.verdict,
+        "criteria": {name: getattr(criteria, name) for name in ("alpha", "margin", "tolerance", "power")},
+        "tests": judged.tests,
+        "differences": list(noted),
+        "cases": [_case_json(case) for case in judged.cases],
+        "not_compared": dict(judged.left_out),
+        "notes": list(map(plain, judgement.notes)),
+    }
+
+
+def _case_json(case: CaseVerdict) -> dict[str, Any]:
+    told = dataclasses.asdict(case)
+    verdict = told.pop("verdict")
+    told["processes"] = list(case.processes)
+    told = {"name": verdict["name"], "verdict": verdict["verdict"], "reason": verdict["reason"], **told}
+    told["timed"] = verdict["columns"]
+    found = [each for column in verdict["columns"] for each in column["evidence"]]
+    for each in [*found, *(change["evidence"] for change in told["changed"])]:
+        each.pop("pairs", None)  # there are none here
+    return told
+
+
+def description(
+    rows: Sequence[SideBySide], names: Mapping[Case, str], left_out: Mapping[str, str], differing: Sequence[str]
+) -> list[Block]:
+    """Return two runs case by case, without a verdict.
+
+    Args:
+        rows: their cases.
+        names: what cases are called.
+        left_out: cases that neither run measured, with the reason.
+        differing: how the runs differ, each as `name: A / B`.
+    """
+    noted = [Head("note", wraps=True)] if any(row.reason for row in rows) else []
+    lines = [
+        [
+            names[row.case],
+            *(duration(None if side is None else side.value) for side in (row.seconds_a, row.seconds_b)),
+            "-" if row.ratio is None else f"{row.ratio.value:.3f}",
+            "-" if row.ratio is None else interval(row.ratio.low, row.ratio.high, "{:.3f}".format),
+            *([row.reason] if noted else []),
+        ]
+        for row in rows
+    ]
+    heads = [Head("case", wraps=True), *numbers("A", "B", "B / A", "95 % interval"), *noted]
+    notes = [prose("not compared: {}: {}.", name, reason) for name, reason in left_out.items()]
+    notes.append(
+        prose("A ratio over 1 means that B took longer. No verdict: a ratio may be due to anything that differs.")
+    )
+    notes += [prose("The runs differ in {} (A / B).", item) for item in differing]
+    return [table("compare", (), heads, lines), Bullets(tuple(notes))]
+
+
+def compare_json(rows: Sequence[SideBySide]) -> list[dict[str, Any]]:
+    """Return two runs, case by case, for programs."""
+    return [dataclasses.asdict(row) for row in rows]

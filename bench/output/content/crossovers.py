@@ -1,0 +1,126 @@
+"""Where one contender overtakes another as the problem grows: in sentences, and every pair in a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bench.data.schema import Crossing
+from bench.data.store import CROSSOVERS
+from bench.model.case import VARIANT
+from bench.output.document import (
+    Block,
+    Bullets,
+    Cell,
+    Head,
+    Heading,
+    Line,
+    Strong,
+    Table,
+    Words,
+    joined,
+    plain,
+    prose,
+    table,
+)
+from bench.output.names import counted, spaced, variant_word
+from bench.output.text import interval, significant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_SENTENCES = 12
+_CONDITIONS = tuple(column.name for column in VARIANT if not column.contender)
+_ORDER = (Crossing.FOUND, Crossing.UNDECIDED, Crossing.NEVER)
+
+Record = dict[str, Any]
+"""A row of crossovers.csv; an unknown value is None."""
+
+
+class Crossovers:
+    """The rows of crossovers.csv in words: first crossovers, then what is undecided, then pairs that never cross."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        records = [_known(record) for record in frame.to_dict("records")]
+        self.records = sorted(records, key=lambda record: _ORDER.index(Crossing(record["status"])))
+        self._differing = [name for name in _CONDITIONS if len({record[name] for record in records} - {None}) > 1]
+        who = {(record[f"{side}_implementation"], record[f"{side}_backend"]) for record in records for side in "ab"}
+        self._several_backends = len({name for name, _ in who}) < len(who)
+        self._several_threads = len({record[f"{side}_threads"] for record in records for side in "ab"}) > 1
+
+    def blocks(self) -> list[Block]:
+        """Return sentences, the most telling ones if there are many; nothing if nothing was compared."""
+        if not self.records:
+            return []
+        sentences = [self.sentence(record) for record in self.records]
+        if len(sentences) > MOST_SENTENCES:
+            more = str(len(sentences) - MOST_SENTENCES)
+            sentences = [*sentences[:MOST_SENTENCES], prose("and {} more: see crossovers.csv", more)]
+        return [Heading("Crossovers"), Bullets(tuple(sentences))]
+
+    def table(self) -> Table:
+        """Return every pair that was compared, with the size at which one overtakes the other."""
+        heads = [Head("workload"), Head("what is known", wraps=True)]
+        heads += [Head("under", wraps=True)] if self._differing else []
+        heads += [Head("crossover", right=True), Head("95 % interval", right=True), Head("measured at")]
+        rows: list[Line] = []
+        for record in self.records:
+            ends = (record["size_low"], record["size_high"])
+            size = record["size"]
+            rows.append(
+                [
+                    record["workload"],
+                    plain(self._known_of(record)),
+                    *([self._conditions(record)] if self._differing else []),
+                    Cell("-" if size is None else significant(size), (size,), "size"),
+                    Cell(interval(*ends, significant), ends, "size_low size_high"),
+                    f"{_range(record)}, {counted(record['sizes'], 'size')}",
+                ]
+            )
+        caption = "Every pair that was compared; beyond the sizes measured nothing is known"
+        return table("crossovers", (caption,), heads, rows, CROSSOVERS)
+
+    def sentence(self, record: Record) -> Words:
+        """Return what one row says."""
+        under = self._conditions(record)
+        place = ", ".join([record["workload"], *([under] if under else [])])
+        if record["status"] == Crossing.FOUND:
+            ends = interval(record["size_low"], record["size_high"], significant)
+            axis = spaced(record["axis"])
+            size = Strong(significant(record["size"]))
+            return prose("{}: {} at {} {} [{}]", place, self._known_of(record), axis, size, ends)
+        return prose("{}, {}: {}", place, _range(record), self._known_of(record))
+
+    def _known_of(self, record: Record) -> Words:
+        """Return who overtakes whom, or who is faster at every size, or that this is not known."""
+        below, above = record["faster_below"], record["faster_above"]
+        if record["status"] == Crossing.FOUND:
+            return prose("{} overtakes {}", self._name(record, above), self._name(record, below))
+        if record["status"] == Crossing.NEVER:
+            other = "b" if above == "a" else "a"
+            return prose("{} is faster than {} at every size", self._name(record, above), self._name(record, other))
+        ends = [
+            prose("{} is faster at the {} size", self._name(record, side), end)
+            for side, end in ((below, "smallest"), (above, "largest"))
+            if side
+        ]
+        first = prose("undecided between {} and {}", self._name(record, "a"), self._name(record, "b"))
+        return joined([first, *ends], "; ")
+
+    def _name(self, record: Record, side: str) -> str:
+        """Return one contender, with backend and threads where names alone do not tell contenders apart."""
+        name = str(record[f"{side}_implementation"])
+        name += f" on {record[f'{side}_backend']}" if self._several_backends else ""
+        return name + (f" with {counted(int(record[f'{side}_threads']), 'thread')}" if self._several_threads else "")
+
+    def _conditions(self, record: Record) -> str:
+        """Return what tells this comparison from others of the same pair; empty if nothing does."""
+        words = [variant_word(name, record[name]) for name in self._differing if record[name] is not None]
+        return ", ".join(words)
+
+
+def _known(record: dict[Any, Any]) -> Record:
+    return {str(name): None if value != value or str(value) == "<NA>" else value for name, value in record.items()}
+
+
+def _range(record: Record) -> str:
+    return f"{spaced(record['axis'])} {record['smallest']:,} to {record['largest']:,}"

@@ -1,0 +1,69 @@
+"""The words and numbers of each figure; the pictures themselves belong to a format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from bench.output import figures
+from bench.output.content.cases import SHOWN, case_table
+from bench.output.content.history import runs_table
+from bench.output.content.summary import Summary, is_baseline
+from bench.output.document import Block, Bullets, Code, FigureBlock, Heading, Section, Table, prose, ticked
+from bench.output.names import counted
+
+if TYPE_CHECKING:
+    from bench.data.schema import SummaryRow
+    from bench.output.figures import RunData
+
+_SHOWS = ("step", "step_interval", "speedup", "speedup_interval")
+
+
+def section(data: RunData, summary: Summary, drawn: Sequence[str], left_out: Mapping[str, str]) -> Section:
+    """Return all figures that could be drawn, and why the others could not."""
+    blocks: list[Block] = [_figure(data, summary, name) for name in drawn]
+    if left_out:
+        blocks.append(Heading("Not drawn"))
+        blocks.append(Bullets(tuple((Code(name), ": ", *ticked(reason)) for name, reason in left_out.items())))
+    return Section("figures", "Figures", tuple(blocks))
+
+
+def _figure(data: RunData, summary: Summary, name: str) -> FigureBlock:
+    about = figures.about(name)
+    shown = about.shows or _SHOWS
+    rows = _rows(summary, shown[0])
+    conditions = f"All cases: {summary.shared}. " if summary.shared else ""
+    caption = prose("{}Run {}.", conditions, summary.manifest.run_id)
+    alt = about.alt(data) if about.alt is not None else f"{about.title}: {_ends(summary, rows, shown[0])}"
+    reading = (about.reading,) if about.reading else ()
+    return FigureBlock(name, about.title, alt, caption, reading, _table(data, summary, name, about.title, rows, shown))
+
+
+def _rows(summary: Summary, first: str) -> Sequence[SummaryRow]:
+    """Return the cases that have what the figure shows before all else."""
+    field = SHOWN[first].fields[0]
+    return [row for row in summary.measured if getattr(row, field) is not None] or summary.measured
+
+
+def _table(
+    data: RunData, summary: Summary, name: str, title: str, rows: Sequence[SummaryRow], shown: Sequence[str]
+) -> Table:
+    called, caption = f"figure-{name.replace('_', '-')}", prose("Numbers of the figure: {}", title)
+    if name == "history":
+        every = [series for history in data.histories for series in history.series if len(series.measured) > 1]
+        return runs_table(called, caption, every)
+    return case_table(called, caption, summary, rows, shown)
+
+
+def _ends(summary: Summary, rows: Sequence[SummaryRow], shown: str) -> str:
+    """Return how many cases there are, and those with the smallest and the largest of a number."""
+    item = SHOWN[shown]
+    field = item.fields[0]
+    known = [row for row in rows if getattr(row, field) is not None and not (field == "speedup" and is_baseline(row))]
+    told = [counted(len(known), "case")]
+    for word, choose in (("smallest", min), ("largest", max)):
+        if known:
+            row = choose(known, key=lambda row: getattr(row, field))
+            number = f"{item.header} {item.text(getattr(row, field))}"
+            told.append(f"{word} {number}: {row.case.label} in {summary.place(row)}")
+    return f"{'; '.join(told)}."

@@ -1,0 +1,161 @@
+"""The machine, what disturbed it, and what could not be measured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from bench.data.manifest import Manifest
+from bench.machine.disturbance import MEANINGS
+from bench.output.content import notes
+from bench.output.content.summary import Summary, folder_of
+from bench.output.document import (
+    Block,
+    Bullets,
+    Cell,
+    Head,
+    Heading,
+    Paragraph,
+    Section,
+    Table,
+    Words,
+    numbers,
+    prose,
+    table,
+)
+from bench.output.names import counted
+from bench.output.text import significant
+
+if TYPE_CHECKING:
+    from bench.output.figures import RunData
+
+_FACTS = {
+    "cpu": "processor",
+    "cpus": "CPUs",
+    "cpus_usable": "CPUs that the run could use",
+    "cores": "physical cores",
+    "memory_bytes": "memory",
+    "cgroup_cpus": "CPUs' worth of time that the container allows",
+    "governor": "frequency governor",
+    "load_1min": "load in the minute before",
+    "system": "operating system",
+    "python": "Python",
+}
+
+
+def one_line(data: RunData) -> str:
+    """Return processor, devices, memory and system."""
+    machine = data.manifest.machine
+    parts = [machine.get("cpu")]
+    if machine.get("cpus_usable"):
+        parts.append(counted(int(machine["cpus_usable"] or 0), "CPU"))
+    if machine.get("memory_bytes"):
+        parts.append(_gibibytes(machine["memory_bytes"]))
+    return ", ".join(str(part) for part in [*parts, *devices(data), machine.get("system")] if part) or "unknown"
+
+
+def devices(data: RunData) -> list[str]:
+    """Return the hardware of all devices beside the CPU, by their own names."""
+    others = data.processes[data.processes["device"] != "cpu"]
+    return sorted(str(name) for name in others["device_name"].unique() if name)
+
+
+def _gibibytes(count: Any) -> str:
+    return f"{significant(float(count) / 2**30)} GiB"
+
+
+def section(data: RunData, summary: Summary) -> Section:
+    """Return all of it."""
+    manifest = data.manifest
+    missing = notes.unmeasured(summary) or [prose("Nothing: every case that was planned was measured.")]
+    blocks = [
+        _facts(data),
+        *_facts_of_backends(manifest),
+        *_peaks(manifest),
+        Heading("What disturbed it"),
+        Bullets(tuple(_disturbances(data, summary))),
+        *_flags(data),
+        Heading("What was not measured"),
+        Bullets(tuple(missing)),
+        Heading("How it ended"),
+        Paragraph(notes.ending(manifest, folder_of(manifest))),
+    ]
+    return Section("machine", "The machine, and what disturbed it", tuple(blocks))
+
+
+def _facts(data: RunData) -> Table:
+    manifest = data.manifest
+    known = {name: value for name, value in manifest.machine.items() if value is not None}
+    rows = [
+        (_FACTS.get(name, name.replace("_", " ")), _gibibytes(value) if name == "memory_bytes" else str(value))
+        for name, value in known.items()
+    ]
+    rows += [(f"device {number}", name) for number, name in enumerate(devices(data), start=1)]
+    rows += [*manifest.packages.items(), ("threads of a case", _threads(data)), *manifest.environment.items()]
+    if unknown := [_FACTS.get(name, name) for name in manifest.machine if name not in known]:
+        rows.append(("unknown or not set", ", ".join(unknown)))
+    heads = [Head("what"), Head("value", wraps=True)]
+    return table("machine", ("Machine, software and threads",), heads, rows)
+
+
+def _threads(data: RunData) -> str:
+    asked = sorted({int(item.columns["threads"]) for item in data.manifest.cases})
+    used = sorted(int(count) for count in data.processes["threads_used"].dropna().unique())
+    found = f"{', '.join(map(str, used))} found computing" if used else "not known how many compute"
+    return f"{', '.join(map(str, asked)) or 'unknown number'} asked for; {found}"
+
+
+def _facts_of_backends(manifest: Manifest) -> list[Block]:
+    rows = [(backend, name, value) for backend, found in manifest.facts.items() for name, value in found.items()]
+    if not rows:
+        return []
+    caption = "What each backend was set to, as it reported it"
+    return [table("backends", (caption,), ["backend", "setting", Head("value", wraps=True)], rows)]
+
+
+def _peaks(manifest: Manifest) -> list[Block]:
+    if not manifest.peaks:
+        return []
+    heads = [*map(Head, ("backend", "number format", "precision")), *numbers("CPU threads")]
+    heads.append(Head("matrix products, GFLOP/s", right=True, unit="GFLOP/s"))
+    heads.append(Head("copy, GB/s", right=True, unit="GB/s"))
+    rows = [
+        [
+            *map(Cell, (peak.backend, peak.dtype, peak.precision, str(peak.threads))),
+            *(Cell(significant(value), (value,)) for value in (peak.gflops, peak.gigabytes_per_second)),
+        ]
+        for peak in manifest.peaks
+    ]
+    caption = "The most that each backend reached, measured before the first round; “of peak” is a part of this"
+    return [table("peaks", (caption,), heads, rows)]
+
+
+def _disturbances(data: RunData, summary: Summary) -> list[Words]:
+    found = [prose("found at the start: {}", text) for text in data.manifest.disturbances]
+    if not found:
+        found.append(prose("Nothing was found to disturb the machine when the run began."))
+    found += notes.disturbances(summary)
+    throttled = data.processes[data.processes["throttled"] != ""]
+    for why, rows in throttled.groupby("throttled"):
+        rounds = sorted({int(number) for number in rows["round"]})
+        word = "round" if len(rounds) == 1 else "rounds"
+        found.append(prose("A device was throttled ({}) in {} {}.", str(why), word, ", ".join(map(str, rounds))))
+    settled = data.processes["warmup_settled"].dropna()
+    if len(settled):
+        steady = int(settled.astype(bool).sum())
+        found.append(prose("The warm-up became steady in {} of {} processes.", str(steady), str(len(settled))))
+    return found
+
+
+def _flags(data: RunData) -> list[Block]:
+    """Return how many samples carry which flag, those of single phases and of the device's clock included."""
+    counts: Counter[str] = Counter()
+    for flags, count in data.samples["flags"].value_counts().items():
+        for flag in str(flags).split():
+            counts[flag] += int(count)
+    if not counts:
+        return []
+    heads = [Head("flag"), *numbers("samples"), Head("meaning", wraps=True)]
+    rows = [(flag, Cell(str(count), (count,)), MEANINGS.get(flag, "")) for flag, count in sorted(counts.items())]
+    caption = prose("Flagged samples among all {} of `samples.csv`; they are kept and count", str(len(data.samples)))
+    return [table("flags", caption, heads, rows)]

@@ -1,0 +1,158 @@
+"""The result of a run: one sentence, and a table for each workload."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.data.schema import SummaryRow
+from bench.data.store import SUMMARY
+from bench.output.content import notes
+from bench.output.content.card import card_table
+from bench.output.content.cases import case_table
+from bench.output.content.summary import Summary, name_of
+from bench.output.document import (
+    Block,
+    Bullets,
+    Cell,
+    Head,
+    Line,
+    Paragraph,
+    Section,
+    Strong,
+    Table,
+    Words,
+    prose,
+    table,
+)
+from bench.output.names import spaced
+from bench.output.text import duration, factor, factor_interval
+
+if TYPE_CHECKING:
+    from bench.analysis.card import CardCell
+
+_COLUMNS = ("step", "step_interval", "on_device", "speedup", "speedup_interval", "forward", "backward", "update")
+_MORE = ("sync_tax", "peak_fraction", "energy")
+
+
+def run_blocks(summary: Summary, folder: str, card: Sequence[CardCell] = ()) -> list[Block]:
+    """Return what `bench run` shows at its end.
+
+    Args:
+        summary: the run's rows.
+        folder: how the user calls the run's folder.
+        card: the cells of the speedup card, if the run has one.
+    """
+    blocks: list[Block] = []
+    if summary.measured:
+        machine, run = str(summary.manifest.machine.get("cpu")), f"run {summary.manifest.run_id}"
+        blocks.append(Paragraph(("; ".join(part for part in (summary.shared, machine, run) if part),)))
+    blocks += [*tables(summary), *([card_table(card)] if card else [])]
+    return [*blocks, notes.below_the_tables(summary, folder)]
+
+
+def section(summary: Summary, card: Sequence[CardCell]) -> Section:
+    """Return the section of a report with all that was measured."""
+    blocks: list[Block] = [Paragraph(introduction(summary)), *tables(summary)]
+    if found := notes.explanations(summary):
+        blocks.append(Bullets(tuple(found)))
+    blocks += [card_table(card)] if card else []
+    return Section("result", "Result", tuple(blocks))
+
+
+def introduction(summary: Summary) -> Words:
+    """Return what all cases share, and how they were measured."""
+    said = f"All cases: {summary.shared}. " if summary.shared else ""
+    return (said, *notes.how_measured(summary))
+
+
+def tables(summary: Summary) -> list[Block]:
+    """Return the tables of each workload: its steps, and single steps by variant where work varies."""
+    found: list[Block] = []
+    for name in summary.workloads:
+        rows = [row for row in summary.measured if row.case.workload == name]
+        caption = (f"{name}: {summary.title(name)}",)
+        found.append(case_table(f"result-{spaced(name)}", caption, summary, rows, (*_COLUMNS, *_MORE)))
+        found += _variant_table(summary, name, rows)
+    return found
+
+
+def _variant_table(summary: Summary, workload: str, rows: Iterable[SummaryRow]) -> list[Table]:
+    cases = [(row, by_variant) for row in rows if (by_variant := summary.by_variant(row))]
+    variants = sorted({variant for _, by_variant in cases for variant in by_variant})
+    lines: list[Line] = [
+        [
+            ", ".join([row.case.implementation, *summary.telling(row)]),
+            row.case.backend,
+            *(_variant(by_variant, each) for each in variants),
+        ]
+        for row, by_variant in cases
+    ]
+    heads = [Head("implementation", wraps=True), Head("backend")]
+    heads += [Head(f"variant {each}", right=True, unit="s") for each in variants]
+    caption = (f"{workload}: single steps by variant: how much work the step did",)
+    return [table(f"variants-{spaced(workload)}", caption, heads, lines, SUMMARY)] if lines else []
+
+
+def _variant(by_variant: dict[int, SummaryRow], variant: int) -> Cell:
+    if variant not in by_variant:
+        return Cell("-")
+    seconds = by_variant[variant].median_seconds
+    return Cell(duration(seconds), (seconds,), f"variant {variant} median_seconds")
+
+
+def best(summary: Summary) -> SummaryRow | None:
+    """Return the case with the largest speedup; one that is surely over 1 comes before a larger one that is not."""
+    sure = [row for row in summary.contenders if row.speedup_low is not None and row.speedup_low > 1]
+    return max(sure or summary.contenders, key=lambda row: row.speedup or 0.0, default=None)
+
+
+def answer(summary: Summary) -> Words:
+    """Return the result in one sentence."""
+    row = best(summary)
+    if row is None:
+        fastest = min(summary.measured, key=lambda row: row.median_seconds or 0.0)
+        return prose(
+            "There is no speedup, since no case was measured beside its workload's baseline; the fastest step is that "
+            "of {} with {} in {}.",
+            name_of(fastest),
+            duration(fastest.median_seconds),
+            summary.place(fastest),
+        )
+    found, place, over = _speedup(row), summary.place(row), str(row.baseline)
+    if row.speedup_low is None or row.speedup_high is None:
+        return prose(
+            "The largest speedup over {} is {} by {} in {}, but there were too few processes for an interval: take it "
+            "as a hint.",
+            over,
+            found,
+            name_of(row),
+            place,
+        )
+    if row.speedup_low > 1:
+        return prose(
+            "{} is {} as fast as {}{}, the largest speedup{}, in {}.",
+            name_of(row),
+            Strong(factor(row.speedup)),
+            over,
+            f" (95 % interval {factor_interval(row.speedup_low, row.speedup_high)})",
+            "" if row.speedup == max(other.speedup or 0.0 for other in summary.contenders) else " that is certain",
+            place,
+        )
+    if all(other.speedup_high is not None and other.speedup_high < 1 for other in summary.contenders):
+        template = "No implementation is faster than its baseline here: {} comes closest to {}, with {} in {}."
+    else:
+        template = "No implementation is shown to be faster than its baseline: {} leads, over {}, with {} in {}."
+    return prose(template, name_of(row), over, found, place)
+
+
+def _speedup(row: SummaryRow) -> Words:
+    interval = factor_interval(row.speedup_low, row.speedup_high)
+    text = Strong(factor(row.speedup))
+    return (text,) if interval == "-" else (text, f" (95 % interval {interval})")
+
+
+def summary_json(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
+    """Return the rows of summary.csv for programs; unknown values are null."""
+    return [dataclasses.asdict(row) for row in rows]

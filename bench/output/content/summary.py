@@ -1,0 +1,144 @@
+"""The rows of summary.csv, as those who write about a run ask for them, and what its cases are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.data.manifest import Manifest
+from bench.data.run import case_of
+from bench.data.schema import DEVICE, Method, Status, SummaryRow, columns_of, is_headline
+from bench.model.case import Case
+from bench.model.case import differing as differing_in
+from bench.output.document import Strong, Words
+from bench.output.names import CONDITIONS, common_words, variant_word
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def summary_rows(frame: pd.DataFrame) -> list[SummaryRow]:
+    """Return the rows of a frame as `SummaryRow`; an empty cell is None again."""
+    columns = [column for column in columns_of(SummaryRow) if column.path == (column.name,)]
+    found = []
+    for record in frame.to_dict("records"):
+        values: dict[str, Any] = {}
+        for column in columns:
+            value = record[column.name]
+            unknown = value == "" if column.kind is str else value is None or value != value or str(value) == "<NA>"
+            values[column.name] = None if unknown and column.optional else column.kind(value)
+        values["status"] = Status(values["status"])
+        values["method"] = None if values["method"] is None else Method(values["method"])
+        case = case_of({str(name): value for name, value in record.items()})
+        found.append(SummaryRow(case=case, **values))
+    return found
+
+
+def key_texts(row: SummaryRow) -> dict[str, str]:
+    """Return what tells cases apart as texts, by the names of the columns."""
+    return {name: str(value) for name, value in row.case.columns.items()}
+
+
+def name_of(row: SummaryRow) -> Words:
+    """Return the name of a case for a sentence."""
+    return (Strong(row.case.implementation), f" on {row.case.backend}")
+
+
+def folder_of(manifest: Manifest) -> str:
+    """Return the folder of a run, as commands name it."""
+    return f"results/{manifest.run_id}"
+
+
+def is_baseline(row: SummaryRow) -> bool:
+    """Return whether a case is what the speedups of its workload are over."""
+    return row.case.implementation == row.baseline
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The measured cases of one workload under the same conditions."""
+
+    workload: str
+    words: tuple[str, ...]
+    """What tells it from the run's other variants of that workload."""
+    rows: tuple[SummaryRow, ...]
+
+
+class Summary:
+    """All rows of a run, and those that are asked for often."""
+
+    def __init__(self, rows: Sequence[SummaryRow], manifest: Manifest) -> None:
+        self.rows, self.manifest = tuple(rows), manifest
+        self.headlines = tuple(row for row in self.rows if is_headline(row))
+        """One for each case: its whole step, or why there is none."""
+        self.measured = tuple(
+            row for row in self.headlines if row.status is Status.OK and row.median_seconds is not None
+        )
+        self.contenders = tuple(row for row in self.measured if row.speedup is not None and not is_baseline(row))
+        """Cases with a speedup over another one."""
+        self.by_case: dict[Case, list[SummaryRow]] = {}
+        for row in self.rows:
+            self.by_case.setdefault(row.case, []).append(row)
+        columns = [row.case.columns for row in self.measured]
+        self._values = {name: {values[name] for values in columns} for name in CONDITIONS}
+        self.differing = differing_in(row.case for row in self.measured)
+        """The sizes and conditions that the measured cases do not share."""
+        self.shared = common_words(self._values)
+        """What all measured cases have in common, in words."""
+        self.workloads = list(dict.fromkeys(row.case.workload for row in self.measured))
+        """The workloads with a measured case, in the order of the run's plan."""
+        self.has_device = any(row.clock == DEVICE for row in self.rows)
+        """Whether a device's own clock was read."""
+        self.has_profiled = any(row.method is Method.PROFILED for row in self.rows)
+        """Whether a framework's own profiler divided a step."""
+
+    def title(self, workload: str) -> str:
+        """Return a few words about a workload."""
+        return self.manifest.workloads[workload].title
+
+    def baseline(self, workload: str) -> str:
+        """Return the implementation that speedups of a workload are over."""
+        named = (row.baseline for row in self.rows if row.case.workload == workload and row.baseline)
+        return next(named, self.manifest.workloads[workload].baseline)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The measured whole steps as `bench.analysis.scaling` takes them."""
+        import pandas as pd
+
+        return pd.DataFrame([{**vars(row), **row.case.columns} for row in self.measured])
+
+    def find(self, row: SummaryRow, phase: str, clock: str) -> SummaryRow | None:
+        """Return another row of the same case, over the workload's own mix of variants."""
+        others = self.by_case[row.case]
+        return next(
+            (other for other in others if (other.phase, other.clock, other.variant) == (phase, clock, None)), None
+        )
+
+    def by_variant(self, row: SummaryRow) -> dict[int, SummaryRow]:
+        """Return the single steps of a case by variant; none if its amount of work does not vary."""
+        return {other.variant: other for other in self.by_case[row.case] if other.variant is not None}
+
+    def variants(self, rows: Iterable[SummaryRow]) -> list[Variant]:
+        """Return rows in the order of the workloads, those under the same conditions together."""
+        found: dict[tuple[Any, ...], list[SummaryRow]] = {}
+        for row in rows:
+            found.setdefault((row.case.workload, *row.case.conditions.values()), []).append(row)
+        order = list(dict.fromkeys(row.case.workload for row in self.rows))
+        return [
+            Variant(alike[0].case.workload, self.telling(alike[0]), tuple(alike))
+            for _, alike in sorted(found.items(), key=lambda item: order.index(item[0][0]))
+        ]
+
+    def telling(self, row: SummaryRow) -> tuple[str, ...]:
+        """Return the conditions that tell a case from the run's others, in words."""
+        return tuple(variant_word(name, row.case.columns[name]) for name in self.differing)
+
+    def place(self, row: SummaryRow) -> str:
+        """Return the workload and what else tells a case from the run's others."""
+        return ", ".join([row.case.workload, *self.telling(row)])
+
+    def values(self, name: str) -> list[Any]:
+        """Return the distinct values of a size or condition, in order."""
+        return sorted(self._values[name])

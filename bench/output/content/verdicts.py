@@ -1,0 +1,183 @@
+"""Verdicts, from pairs or from two stored runs: as blocks, and as lines for a log."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.analysis.rule import Criteria, Evidence, Verdict, worst
+from bench.data.schema import STEP
+from bench.output.document import (
+    Block,
+    Bullets,
+    Cell,
+    Head,
+    Paragraph,
+    Table,
+    Tone,
+    Words,
+    numbers,
+    plain,
+    prose,
+    table,
+)
+from bench.output.names import variant_word
+from bench.output.text import duration, interval, one_line
+
+if TYPE_CHECKING:
+    from bench.analysis.run_verdicts import CaseVerdict
+    from bench.run.ab import Decided
+    from bench.run.calibration import Calibration
+    from bench.run.contest import Comparison
+
+    Judged = Decided | CaseVerdict
+    """A case with its verdict, from pairs or from two stored runs."""
+
+_TONES: dict[Verdict, Tone] = {
+    Verdict.REGRESSION: "bad",
+    Verdict.INVALID: "bad",
+    Verdict.INCONCLUSIVE: "warn",
+    Verdict.PASS: "good",
+}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdicts of one comparison, whatever they were found from."""
+
+    labels: tuple[str, str]
+    """What A and B are."""
+    criteria: Criteria
+    cases: Sequence[Judged]
+    absent: Mapping[str, str]
+    """What was not compared, with the reason."""
+    notes: tuple[Words, ...]
+    """What the verdicts rest on."""
+    seconds: float = 0.0
+    """How long it took."""
+    conditions: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict of the worst case."""
+        return worst(case.verdict.verdict for case in self.cases)
+
+
+def of_pairs(found: Comparison, calibration: Calibration | None) -> Judgement:
+    """Return what `bench ab` and `bench gate` found.
+
+    Args:
+        found: the comparison.
+        calibration: this machine's; None if it has none.
+    """
+    notes = (
+        rule_note(found.criteria),
+        calibration_note(calibration),
+        prose("Took {} s; all batches are in {}.", f"{found.seconds:.0f}", f"{found.folder}/pairs.csv"),
+    )
+    threads = variant_word("threads", found.threads)
+    return Judgement(found.labels, found.criteria, found.cases, found.absent, notes, found.seconds, threads)
+
+
+def rule_note(criteria: Criteria) -> Words:
+    """Return what a verdict takes."""
+    return prose(
+        "REGRESSION: surely slower by more than {}; PASS: surely not slower by more than {}; the chance of any false "
+        "REGRESSION is at most {}. detectable: the slowdown that would have been found {} of the time.",
+        *map(percentage, (criteria.margin, criteria.tolerance, criteria.alpha, criteria.power)),
+    )
+
+
+def calibration_note(calibration: Calibration | None) -> Words:
+    """Return what this machine has shown of its verdicts, or that it has not."""
+    if calibration is not None:
+        return (calibration.sentence(),)
+    return prose(
+        "This machine is not calibrated: `bench doctor --calibrate` measures how often verdicts are wrong here."
+    )
+
+
+def slowdown(value: float | None) -> str:
+    """Return a slowdown as a signed percentage."""
+    return "-" if value is None or not math.isfinite(value) else f"{round(value, 3) + 0.0:+.1%}"
+
+
+def percentage(value: float) -> str:
+    """Return a criterion with as many digits as it was given with."""
+    return f"{value * 100:.6g}%"
+
+
+def step_evidence(case: Judged) -> Evidence | None:
+    """Return the primary evidence of the whole step; None if nothing could be measured."""
+    column = next((column for column in case.verdict.columns if column.name == STEP), None)
+    return column.evidence[0] if column is not None and column.evidence else None
+
+
+def where(case: Judged) -> str:
+    """Return the phases that got slower, the one that adds most first; the step itself if no phase shows it alone."""
+    if case.verdict.verdict is not Verdict.REGRESSION:
+        return ""
+    if not case.changed:
+        return "the step; no single phase shows it"
+    return ", ".join(f"{change.phase} {slowdown(change.evidence.slowdown)}" for change in case.changed)
+
+
+def detectable(case: Judged) -> float | None:
+    """Return the slowdown that would have been found in every column of a case: the largest of theirs."""
+    seen = [each.detectable for column in case.verdict.columns for each in column.evidence]
+    return None if not seen or None in seen else max(value for value in seen if value is not None)
+
+
+def verdict_blocks(found: Judgement) -> list[Block]:
+    """Return one row for each case, the reasons of what is not a PASS, and what all of it rests on."""
+    reasons = [
+        prose("{}: {}: {}.", case.verdict.verdict, case.verdict.name, case.verdict.reason.rstrip("."))
+        for case in found.cases
+        if case.verdict.verdict is not Verdict.PASS
+    ]
+    reasons += _absent(found)
+    findings = [Bullets(tuple(reasons))] if reasons else []
+    return [Paragraph(_labels(found)), _table(found), *findings, Bullets(found.notes)]
+
+
+def _labels(found: Judgement) -> Words:
+    under = f"; {found.conditions}" if found.conditions else ""
+    return prose("A is {}, B is {}{}.", *found.labels, under)
+
+
+def _absent(found: Judgement) -> list[Words]:
+    return [prose("not compared: {}: {}.", name, reason.rstrip(".")) for name, reason in found.absent.items()]
+
+
+def _table(found: Judgement) -> Table:
+    paired = any(evidence.pairs for case in found.cases if (evidence := step_evidence(case)))
+    heads = [Head("verdict"), Head("case", wraps=True), *numbers("A", "B", "slowdown")]
+    # Each of the two bounds is wrong with probability alpha.
+    heads += numbers(f"{percentage(1 - found.criteria.alpha)} bounds", "detectable", spare=1)
+    heads += [*(numbers("pairs", spare=2) if paired else []), Head("slower in", wraps=True)]
+    rows = []
+    for case in found.cases:
+        verdict, evidence = case.verdict.verdict, step_evidence(case)
+        low, high, slower = (None, None, None) if evidence is None else (evidence.low, evidence.high, evidence.slowdown)
+        row = [Cell(verdict, tone=_TONES[verdict]), Cell(case.verdict.name)]
+        row += map(Cell, (duration(case.seconds_a), duration(case.seconds_b), slowdown(slower)))
+        row += map(Cell, (interval(low, high, slowdown), slowdown(detectable(case))))
+        row += [Cell("-" if evidence is None else str(evidence.pairs))] if paired else []
+        rows.append([*row, Cell(where(case))])
+    return table("verdicts", (), heads, rows)
+
+
+def log_lines(found: Judgement) -> list[str]:
+    """Return lines for a log: what is compared, each case, what is not compared, and what the verdicts rest on."""
+    lines = [one_line(plain(_labels(found)))]
+    for case in found.cases:
+        verdict, evidence = case.verdict, step_evidence(case)
+        told = [slowdown(None if evidence is None else evidence.slowdown)]
+        if (seen := detectable(case)) is not None:
+            told.append(f", detectable {slowdown(seen)}")
+        if verdict.verdict is not Verdict.PASS:
+            told.append(f"; {where(case) or verdict.reason}")
+        lines.append(f"{verdict.verdict:12} " + one_line(f"{verdict.name}: {''.join(told)}"))
+    return [*lines, *(one_line(plain(words)) for words in (*_absent(found), *found.notes))]

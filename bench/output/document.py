@@ -1,0 +1,278 @@
+"""What is said, in no format yet: blocks that the terminal, HTML, Markdown and LaTeX all render.
+
+`bench.output.content` writes them, each once; `bench.output.render` has a module for each format.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+MOST_ROWS = 24
+"""A table with more rows than this is folded."""
+
+Raw = float | int | str | None
+Tone = Literal["", "good", "warn", "bad"]
+
+
+class _Kind:
+    """What templates ask a piece of a document for."""
+
+    @property
+    def kind(self) -> str:
+        """The name of its class."""
+        return type(self).__name__
+
+
+@dataclass(frozen=True)
+class Code(_Kind):
+    """A command, a file or a column, as one types it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Strong(_Kind):
+    """What must not be missed, or what a paragraph is about."""
+
+    text: str
+
+
+Inline = str | Code | Strong
+Words = tuple[Inline, ...]
+"""A text. No piece of it is in any format, so nothing in it can break one."""
+_MARKS = re.compile(r"(`[^`]*`|\*\*[^*]+\*\*|\{\})")
+
+
+def prose(template: str, *values: Inline | Words) -> Words:
+    """Return a text of ours, with values in place of its `{}`.
+
+    Args:
+        template: marks `code` and **strong**; it never holds a word that somebody else chose.
+        values: one for each `{}`, taken as they are.
+    """
+    found: list[Inline] = []
+    rest = iter(values)
+    for piece in _MARKS.split(template):
+        if piece == "{}":
+            value = next(rest)
+            found += value if isinstance(value, tuple) else (value,)
+        elif piece.startswith("`"):
+            found.append(Code(piece[1:-1]))
+        elif piece.startswith("**"):
+            found.append(Strong(piece[2:-2]))
+        elif piece:
+            found.append(piece)
+    return tuple(found)
+
+
+def ticked(text: str) -> Words:
+    """Return a message of another part of stepbench, whose `code` stands in backticks, as a text."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:  # a stray backtick is taken as it is
+        return (text,)
+    return tuple(Code(piece) if number % 2 else piece for number, piece in enumerate(pieces) if piece)
+
+
+def joined(parts: Iterable[Words], between: str = " ") -> Words:
+    """Join texts into one."""
+    found: list[Inline] = []
+    for part in parts:
+        found += [between, *part] if found else part
+    return tuple(found)
+
+
+def marked(words: Words, text: Callable[[str], str], code: Callable[[str], str], strong: str) -> str:
+    """Return a text in a format.
+
+    Args:
+        words: the text.
+        text: escapes a plain piece.
+        code: writes a piece as code.
+        strong: what the format makes of a strong piece, with `{}` in its place.
+    """
+    found = []
+    for word in words:
+        if isinstance(word, Strong):
+            inner = word.text.rstrip()  # no format takes a mark that ends after a space
+            found.append(strong.format(text(inner)) + " " * (inner != word.text))
+        else:
+            found.append(code(word.text) if isinstance(word, Code) else text(word))
+    return "".join(found)
+
+
+def plain(words: Words) -> str:
+    """Return a text as one would type it: code in backticks."""
+    return marked(words, str, "`{}`".format, "{}")
+
+
+@dataclass(frozen=True)
+class Paragraph(_Kind):
+    """A paragraph."""
+
+    words: Words
+
+
+@dataclass(frozen=True)
+class Heading(_Kind):
+    """The title of what follows inside a section."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Bullets(_Kind):
+    """A list."""
+
+    items: tuple[Words, ...]
+
+
+@dataclass(frozen=True)
+class Glossary(_Kind):
+    """Words and what they mean."""
+
+    items: tuple[tuple[str, Words], ...]
+
+
+@dataclass(frozen=True)
+class Commands(_Kind):
+    """Lines for a shell."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What is known of a column of a table."""
+
+    name: str
+    right: bool = False
+    """Whether it is a column of numbers, which are aligned to the right."""
+    wraps: bool = False
+    """Whether its texts may take several lines."""
+    unit: str = ""
+    """The unit of the raw values; the texts carry their own."""
+    begins: bool = False
+    """Whether a table that is too wide for a page is best cut before it."""
+    spare: int = 0
+    """How soon a narrow terminal leaves it out, the largest first; 0 if it always stays."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: what a reader sees, and the number or numbers behind it, unrounded."""
+
+    text: str
+    raw: tuple[Raw, ...] = ()
+    """None for an unknown value."""
+    source: str = ""
+    """Where the raw values stand: columns of summary.csv, after `phase.` if not of the whole step."""
+    tone: Tone = ""
+    """What a reader should think of it; shown by colour or weight."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row; its first cell names it."""
+
+    cells: tuple[Cell, ...]
+    key: Mapping[str, str] = field(default_factory=dict)
+    """The columns that identify its case in summary.csv; empty if it is not about a single case."""
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Rows that belong together."""
+
+    title: str
+    """What they have in common; empty if the table has only one group."""
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Table(_Kind):
+    """A table."""
+
+    name: str
+    """Letters, digits and hyphens; no two tables of a document have the same."""
+    caption: Words
+    heads: tuple[Head, ...]
+    groups: tuple[RowGroup, ...]
+    file: str = ""
+    """The file of the run that holds all rows; a terminal shows only the first of many. Empty: it shows all."""
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows of all groups."""
+        return tuple(row for group in self.groups for row in group.rows)
+
+    @property
+    def folded(self) -> bool:
+        """Whether it is so long that a page shows it only when asked."""
+        return len(self.rows) > MOST_ROWS
+
+    def letters(self, place: int, size: Callable[[str], int] = len) -> int:
+        """Return the width of the column at `place`, in letters."""
+        return max(size(text) for text in (self.heads[place].name, *(row.cells[place].text for row in self.rows)))
+
+
+Line = Sequence[Cell | str]
+"""The cells of a row, those that are nothing but texts given as such."""
+
+
+def numbers(*names: str, spare: int = 0) -> list[Head]:
+    """Return the heads of columns of numbers."""
+    return [Head(name, right=True, spare=spare) for name in names]
+
+
+def table(name: str, caption: Words, heads: Iterable[Head | str], rows: Iterable[Line], file: str = "") -> Table:
+    """Return a table of one group; heads and cells may be given as texts."""
+    made = tuple(Row(tuple(item if isinstance(item, Cell) else Cell(item) for item in row)) for row in rows)
+    found = tuple(item if isinstance(item, Head) else Head(item) for item in heads)
+    return Table(name, caption, found, (RowGroup("", made),), file)
+
+
+@dataclass(frozen=True)
+class FigureBlock(_Kind):
+    """A figure with its words and the numbers that it shows; the picture itself belongs to a format."""
+
+    name: str
+    """The name of its module."""
+    title: str
+    alt: str
+    """What it shows, for readers who cannot see it."""
+    caption: Words
+    reading: Words
+    """How to read it."""
+    table: Table
+
+
+Block = Paragraph | Heading | Bullets | Glossary | Commands | Table | FigureBlock
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report."""
+
+    anchor: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole report."""
+
+    title: str
+    run_id: str
+    answer: Words
+    """One sentence."""
+    facts: tuple[tuple[str, str], ...]
+    """Run, time and machine, each with its name."""
+    warnings: tuple[Words, ...]
+    """What a reader must know before quoting anything."""
+    sections: tuple[Section, ...]
+    stepbench: str
+    """The version that wrote the report."""

@@ -1,0 +1,175 @@
+"""What figures of bars share: which cases in which panels, and what stands beside each bar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from bench.output.figures import _data
+from bench.output.figures._data import RunData
+from bench.output.figures._frame import PANEL_EM, Frame, Grid, Texts, beside, new_frame, panel_title
+from bench.output.figures._look import Look, Width, clipped, spread, text_inches
+
+_PANEL_WIDTH_EM = 33.0
+"""Least width of a panel of bars: a name, the bar and its number."""
+BAR_EM = 2.15
+"""Room of one bar."""
+_DENSEST = 0.62
+"""Part of their height to which bars may shrink to fit a slide; its lines of text stay apart."""
+THICK = 0.66
+"""Thickness of a bar as a part of its room."""
+_TALLEST = 9.0
+"""Height of a page's text in inches: a sweep shows as many sizes as fit."""
+_MOST_ON_SLIDE = 6
+_HEAD_EM = 12.0
+"""About what title, subtitle, keys and footer take."""
+_NAME_SHARE = 0.36
+"""Part of a panel's width that a name may take."""
+Height = Callable[[int], float]
+"""Gives the height, in ems, of what the axes of a panel of so many cases enclose."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The panels that a figure has room for."""
+
+    panels: list[tuple[str, pd.DataFrame]]
+    """Title and headline rows of each."""
+    remark: str
+    """How many panels there are; empty if all are shown."""
+    with_backend: bool
+    """Whether names alone do not tell cases apart."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The value that a bar was drawn for."""
+
+    value: float
+    low: float
+    high: float
+    """Ends of the interval; NaN if unknown."""
+    text: str
+    """The words beside the bar."""
+
+
+def bars_em(count: int) -> float:
+    """Return the height of so many bars."""
+    return (count + 0.2) * BAR_EM
+
+
+def shown(data: RunData, rows: pd.DataFrame, look: Look, panel_em: Height = bars_em) -> Shown:
+    """Choose panels for these headline rows.
+
+    A sweep shows the sizes that were asked for, not those that were added around crossovers; if these are still too
+    many, the first, the last and some between them of each workload.
+
+    Args:
+        data: the run.
+        rows: headline rows.
+        look: the width.
+        panel_em: the height of a panel.
+    """
+    every = _data.panels(rows)
+    asked = _data.panels(data.asked(rows)) or every
+    if _data.varies_sizes(rows):
+        kinds = [list(kind) for _, kind in groupby(asked, key=lambda panel: panel[1]["workload"].iloc[0])]
+        panel_inches = look.em(panel_em(max(len(panel) for _, panel in asked)) + PANEL_EM)
+        most = int((_TALLEST - look.em(_HEAD_EM)) / panel_inches) if look.width is not Width.SLIDE else _MOST_ON_SLIDE
+        quota = max(2, most // len(kinds))
+        asked = [kind[place] for kind in kinds for place in spread(len(kind), quota)]
+    remark = "" if len(asked) == len(every) else f"{len(asked)} of {len(every)} panels, the others are in summary.csv"
+    return Shown(asked, remark, _data.several_backends(rows))
+
+
+def columns_of(look: Look, panels: int) -> int:
+    """Return how many panels stand beside each other: two where a slide would get too high, else one."""
+    return 2 if look.width is Width.SLIDE and panels > 2 else 1
+
+
+def new_panels(
+    look: Look, texts: Texts, counts: Sequence[int], denser: float = _DENSEST, panel_em: Height = bars_em
+) -> Frame:
+    """Make a frame with a panel for each count of cases, whose letters of a slide shrink only if denser panels fail."""
+    heights = [panel_em(count) for count in counts]
+    grid = Grid(heights, columns_of(look, len(counts)), least_width=_PANEL_WIDTH_EM, denser=denser)
+    return new_frame(look, texts, grid)
+
+
+def bar_figure(
+    look: Look, texts: Texts, panels: Shown, draw: Callable[[Axes, float, pd.Series[Any], Frame], Bar]
+) -> Frame:
+    """Draw a bar a case, one below the other, with its name, its interval and its number.
+
+    Args:
+        look: width and style.
+        texts: the words around the panels.
+        panels: the cases.
+        draw: draws the bar of one row at a height.
+    """
+    counts = [len(rows) for _, rows in panels.panels]
+    frame = new_panels(look, texts, counts)
+    for number, (axis, (title, rows)) in enumerate(zip(frame.axes, panels.panels, strict=True)):
+        places = range(len(rows) - 1, -1, -1)
+        for place, (_, row) in zip(places, rows.iterrows(), strict=True):
+            bar = draw(axis, place, row, frame)
+            _whisker(axis, place, bar, frame.look)
+            beside(axis, place, bar.text, frame.look)
+        axis.set_yticks(places, [name_of(row, panels.with_backend, frame) for _, row in rows.iterrows()])
+        panel_title(axis, title, frame)
+        # Panels beside each other are as high as the one with most bars, and bars equally thick in all panels.
+        axis.set_ylim(counts[number] - 0.6 - most_beside(counts, number, frame.columns), counts[number] - 0.4)
+    return frame
+
+
+def most_beside(counts: Sequence[int], number: int, columns: int) -> int:
+    """Return the largest count of the panels in the same row as this one."""
+    first = number // columns * columns
+    return max(counts[first : first + columns])
+
+
+def backend_style(backend: str, look: Look) -> dict[str, Any]:
+    """Return the colour, hatch and outline of a backend's bars."""
+    colour, hatch = look.theme.backend(backend)
+    return {"facecolor": colour, "hatch": hatch, "edgecolor": look.theme.edge, "lw": 0.6 * look.line}
+
+
+def backend_keys(backends: Iterable[str], look: Look) -> list[Patch]:
+    """Return a key for each backend, in the order of their names."""
+    return [Patch(label=name, **backend_style(name, look)) for name in sorted(set(backends))]
+
+
+def name_of(row: pd.Series[Any], with_backend: bool, frame: Frame) -> str:
+    """Return what an axis calls a case; a long name is clipped in its middle, the backend never."""
+    look = frame.look
+    backend = f" ({row['backend']})" if with_backend else ""
+    room = frame.panel_inches * _NAME_SHARE - text_inches(backend, look.points)
+    return clipped(str(row["implementation"]), room, look.points) + backend
+
+
+def _whisker(axis: Axes, place: float, bar: Bar, look: Look) -> None:
+    """Draw the interval of a bar, unless an end is unknown."""
+    if math.isfinite(bar.low) and math.isfinite(bar.high):
+        axis.errorbar(
+            bar.value,
+            place,
+            xerr=[[bar.value - bar.low], [bar.high - bar.value]],
+            fmt="none",
+            ecolor=look.theme.ink,
+            elinewidth=1.1 * look.line,
+            capsize=2.5 * look.line,
+            capthick=1.1 * look.line,
+            zorder=4,
+        )
+
+
+def known(*values: float) -> tuple[float | None, ...]:
+    """Return values as `bench.output.text` takes them, with None for NaN."""
+    return tuple(None if math.isnan(value) else float(value) for value in values)

@@ -1,0 +1,103 @@
+"""What people call things: the conditions of a case, sizes, revisions, the series of a history."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.model.case import VARIANT, Case, differing
+from bench.model.columns import SIZE_PREFIX
+from bench.output.text import significant
+
+if TYPE_CHECKING:
+    from bench.analysis.history import Change, History, Series
+
+CONDITIONS = tuple(column.name for column in VARIANT)
+"""The columns of a case that stand in a heading where a run holds several values of them."""
+_USUAL = {column.name: str(column.usual) for column in VARIANT if column.usual is not None}
+_AS_IT_IS = ("dtype", "mode")
+_TELLING = (*CONDITIONS, "clock", "gpu")
+_REVISION = 7
+
+
+def counted(count: int, thing: str, many: str = "") -> str:
+    """Return a number with its noun: `1 process`, `2 processes`."""
+    return f"{count} {thing if count == 1 else many or f'{thing}s'}"
+
+
+def from_to(values: Iterable[int]) -> str:
+    """Return the smallest and the largest of some counts, in words."""
+    known = sorted(set(values))
+    return f"{known[0]}" if len(known) == 1 else f"{known[0]} to {known[-1]}"
+
+
+def common_words(values: Mapping[str, Collection[object]]) -> str:
+    """Return what all cases have in common, in words; the usual goes without saying.
+
+    Args:
+        values: the distinct values of each of `CONDITIONS`.
+    """
+    only = {name: next(iter(values[name])) for name in CONDITIONS if len(values.get(name, ())) == 1}
+    return ", ".join(variant_word(name, value) for name, value in only.items() if str(value) != _USUAL.get(name))
+
+
+def variant_word(name: str, value: object) -> str:
+    """Return the value of one of `CONDITIONS` in words."""
+    if name == "threads":
+        return f"{value} CPU thread{'' if value == 1 else 's'}"
+    if name == "precision":
+        return f"{value} precision"
+    return str(value) if name in _AS_IT_IS else f"{spaced(name)} {value}"
+
+
+def case_names(cases: Iterable[Case]) -> dict[Case, str]:
+    """Return what cases are called; sizes, threads and other conditions only where the cases hold several of them."""
+    known = list(cases)
+    telling_apart = differing(known)
+    return {
+        case: ", ".join(
+            [case.label, case.workload, *(variant_word(name, case.columns[name]) for name in telling_apart)]
+        )
+        for case in known
+    }
+
+
+def spaced(name: str) -> str:
+    """Return a column's name as people write it."""
+    return name.removeprefix(SIZE_PREFIX).replace("_", "-")
+
+
+def short(revision: str | None) -> str:
+    """Return a revision as people quote it, marked with + if files differed from it."""
+    if revision is None:
+        return "no revision"
+    return revision[:_REVISION] + ("+" if revision.endswith("-dirty") else "")
+
+
+def day(created: str) -> str:
+    """Return the date and minute of a run."""
+    return created[:16].replace("T", " ")
+
+
+def span(history: History) -> str:
+    """Return how many runs there are, and from when to when."""
+    first, last = day(history.runs[0].created), day(history.runs[-1].created)
+    when = first if len(history.runs) == 1 else f"{first} to {last}"
+    return f"{counted(len(history.runs), 'run')}, {when} UTC"
+
+
+def facts(series: Series) -> dict[str, Any]:
+    """Return what names a series: the case's columns, its clock and its GPU."""
+    return {**series.case.columns, "clock": series.clock, "gpu": series.gpu}
+
+
+def telling(series: Sequence[Series]) -> list[str]:
+    """Return the columns that tell these series apart, beside implementation and backend."""
+    return [name for name in _TELLING if len({facts(item)[name] for item in series}) > 1]
+
+
+def size_of(change: Change) -> str:
+    """Return by how much a change made the step longer or shorter."""
+    if not change.shifts:
+        return "scatter"
+    return f"{'+' if change.ratio.value >= 1 else '-'}{significant(abs(change.ratio.value - 1) * 100, 2)} %"

@@ -1,0 +1,222 @@
+"""No text of a figure meets another or the edge, however much there is to write."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.data.schema import Method, Status
+from bench.model.case import Mode
+from bench.model.problem import Dtype, Problem
+from bench.output.figures import Look, Width
+from bench.output.figures.samples import MEANING
+
+LONG = [f"implementation_with_a_really_long_name{index:02}" for index in range(20)]
+COMMON = ["torch_tensor", "torch_autograd", "torch_custom_function", "torch_cuda_graph", "torch_nn", "torch_module"]
+WORKLOADS = ("mlp_sgd", "mlp_bias_sgd", "mlp_bias_adam", "mlp_dynamic")
+BARS = ("speedup", "phases", "sync_tax")
+LINES = ("speedup_size", "time_size", "heatmap", "roofline")
+CROWDS: list[Any] = []
+
+
+def crowd(kind: str, *figures: str) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+    """Draw these figures of a run made by the fixture `kind` and filled by the function."""
+
+    def add(fill: Callable[[Any], None]) -> Callable[[Any], None]:
+        CROWDS.extend(pytest.param(kind, name, fill, id=f"{name}-{fill.__name__}") for name in figures)
+        return fill
+
+    return add
+
+
+# One size
+
+
+@crowd("measured", *BARS)
+def one(made: Any) -> None:
+    made.contenders(["torch_nn"])
+
+
+@crowd("measured", *BARS)
+def common_names(made: Any) -> None:
+    made.contenders([f"torch_custom_{index}" for index in range(9)])
+    made.add("tf_static_graph", "tf-graph", speedup=0.5, seconds=8e-4, phases=Method.PROFILED)
+
+
+@crowd("measured", *BARS)
+def twenty_long_names(made: Any) -> None:
+    made.contenders(LONG)
+    for name in LONG:
+        made.add(f"{name}_fused", "tf-graph")
+
+
+@crowd("measured", *BARS)
+def all_workloads(made: Any) -> None:
+    for workload in WORKLOADS:
+        made.contenders([f"torch_{workload}", LONG[0]], workload)
+        made.add("torch_nn", "torch-cuda", workload, speedup=1.0, tax=0.00123)
+    made.manifest = {"machine": {"cpu": "AMD EPYC 9654 96-Core Processor (virtualised)" * 2, "system": "Linux"}}
+
+
+@crowd("measured", *BARS)
+def several_devices(made: Any) -> None:
+    made.contenders(["torch_tensor", "torch_custom_function", *LONG[:2]], backends=["torch-cpu", "torch-cuda"])
+    made.add("tf_static_graph", "tf-graph", speedup=0.5, seconds=8e-4, phases=Method.PROFILED, tax=0.36)
+
+
+@crowd("measured", *BARS)
+def very_different(made: Any) -> None:
+    made.contenders([])
+    for speedup, tax in ((0.003, 25.0), (0.9, 0.0004), (180.0, 0.0123)):
+        made.add(f"torch_{speedup}", seconds=4e-4 / speedup, speedup=speedup, tax=tax)
+
+
+@crowd("measured", *BARS)
+def much_alike(made: Any) -> None:
+    made.contenders([])
+    for speedup, tax in ((0.99, 0.0001), (1.01, 0.0004)):
+        made.add(f"torch_{speedup}", seconds=4e-4 / speedup, speedup=speedup, tax=tax, sync_tax_high=tax * 2)
+
+
+# Several sizes
+
+
+@crowd("swept", "speedup", "phases")
+def a_panel_for_each_size(made: Any) -> None:
+    made.sizes = [16, 1024]
+    for workload in ("mlp_sgd", "mlp_bias_adam"):
+        made.contenders(["torch_custom_function", LONG[0]], workload)
+
+
+@crowd("swept", "speedup", "phases")
+def titles_that_say_more_than_fits(made: Any) -> None:
+    made.sizes = [16, 1_048_576]
+    for hidden, threads in ((100, 1), (20_000, 16)):
+        made.contenders([LONG[0]], "mlp_bias_adam", hidden=hidden, threads=threads)
+
+
+def lines(made: Any, names: list[str], step: int) -> None:
+    made.sizes = [2**power for power in range(0, 16, step)]
+    made.contenders(names)
+    broken = {1: (Status.TIMEOUT, "slow"), 8: (Status.SKIPPED, "no time")}
+    made.line("tf_static_graph", "tf-graph", constant=3e-4, rate=2e-7, broken=broken)
+    made.crossing("tf_static_graph", names[0], size=340.0, backends=("tf-graph", "torch-cpu"))
+
+
+@crowd("swept", *LINES)
+def one_line(made: Any) -> None:
+    lines(made, ["torch_nn"], 3)
+
+
+@crowd("swept", *LINES)
+def one_long_name(made: Any) -> None:
+    lines(made, LONG[:1], 3)
+
+
+@crowd("swept", *LINES)
+def common_lines(made: Any) -> None:
+    lines(made, COMMON, 3)
+
+
+@crowd("swept", *LINES)
+def nine_long_lines(made: Any) -> None:
+    lines(made, LONG[:9], 1)
+
+
+@crowd("swept", *LINES)
+def twenty_long_lines(made: Any) -> None:
+    lines(made, LONG, 1)
+
+
+@crowd("swept", *LINES)
+def six_panels(made: Any) -> None:
+    for hidden, workload in itertools.product((10, 3000), ("mlp_sgd", "mlp_bias_sgd", "mlp_dynamic")):
+        made.contenders([f"{name}_{workload}" for name in LONG[:3]], workload, hidden=hidden)
+        for speedup in (0.0003, 0.99, 1.01, 2000.0):
+            made.line(f"torch_{speedup}", "torch-cuda", workload, constant=1e-4 / speedup, hidden=hidden)
+
+
+@crowd("swept", *LINES)
+def threads_and_devices(made: Any) -> None:
+    counts = (1, 2, 16)
+    made.manifest["peaks"] = [
+        made.build.make_peak(backend, threads=threads, dtype=dtype, gflops=12345.0)
+        for backend, threads, dtype in itertools.product(("numpy", "torch-cuda"), counts, ("float32", "float64"))
+    ]
+    for dtype, threads in itertools.product((Dtype.FLOAT32, Dtype.FLOAT64), counts):
+        made.contenders(LONG[:3], dtype=dtype, threads=threads)
+        made.line(LONG[0], "torch-cuda", dtype=dtype, threads=threads)
+
+
+# Samples
+
+
+def samples(made: Any, names: list[str]) -> None:
+    for index, name in enumerate(names):
+        flags = {(0, at): kind for at, kind in enumerate(MEANING)}
+        workload = "mlp_sgd" if index % 2 else "mlp_bias_adam"
+        threads = 1 + index % 2
+        made.add(name, workload=workload, processes=2, seconds=9e-4 * 1.3**index, flags=flags, threads=threads)
+
+
+@crowd("sampled", "ecdf", "samples")
+def one_case(made: Any) -> None:
+    samples(made, ["torch_nn"])
+
+
+@crowd("sampled", "ecdf", "samples")
+def nine_long_cases(made: Any) -> None:
+    samples(made, LONG[:9])
+
+
+@crowd("sampled", "ecdf", "samples")
+def twenty_long_cases(made: Any) -> None:
+    for index, name in enumerate(LONG):
+        made.add(name, processes=6, samples=2, seconds=9e-4 * 1.3**index)
+
+
+@crowd("sampled", "ecdf", "samples")
+def all_workloads_and_several_backends(made: Any) -> None:
+    for workload, backend in itertools.product(WORKLOADS, ("torch-cpu", "torch-cuda")):
+        made.add(LONG[0], backend, workload, processes=6, samples=2)
+
+
+@crowd("sampled", "ecdf", "samples")
+def much_that_tells_cases_apart(made: Any) -> None:
+    for number, mode in zip(range(4), itertools.cycle(Mode)):
+        problem = Problem(batch=64 << number, d_in=1000 + number, hidden=100 + number, d_out=10 + number)
+        made.add(LONG[number], "torch-cpu", processes=2, problem=problem, threads=1 + number, mode=mode)
+
+
+@pytest.mark.parametrize(("kind", "name", "fill"), CROWDS)
+def test_no_text_meets_another_or_the_edge(
+    request: pytest.FixtureRequest, drawn: Any, look: Look, kind: str, name: str, fill: Callable[[Any], None]
+) -> None:
+    made = request.getfixturevalue(kind)
+    fill(made)
+    drawing = drawn(name, made, look)
+    assert drawing.problems() == []
+    assert drawing.figure.get_figheight() <= 7.51 or look.width is not Width.SLIDE
+
+
+@pytest.mark.parametrize("name", BARS)
+@pytest.mark.parametrize("workloads", [WORKLOADS[:1], WORKLOADS], ids=["one", "four"])
+def test_twenty_cases_fit_a_slide(measured: Any, drawn: Any, name: str, workloads: tuple[str, ...]) -> None:
+    for workload in workloads:
+        measured.contenders(LONG[: 20 // len(workloads)], workload)
+    drawing = drawn(name, measured, Look(Width.SLIDE))
+    assert drawing.figure.get_figheight() <= 7.51
+    assert drawing.problems() == []
+
+
+def test_overlaps_and_edges_are_seen(measured: Any, drawn: Any) -> None:
+    measured.contenders(["torch_nn"])
+    drawing = drawn("phases", measured)
+    drawing.figure.text(0.01, 0.98, "on the title", va="top")
+    drawing.figure.text(0.95, 0.5, "beyond the right edge")
+    found = drawing.problems()
+    assert any("Where the time" in each and "on the title" in each and "overlap" in each for each in found)
+    assert any("beyond the right edge' sticks out" in each for each in found)
