@@ -146,12 +146,13 @@ class Gate:
 
     def _ask(self) -> tuple[tuple[Side, Side], Match, Terms]:
         """Check the revision out and see what can be compared."""
+        from bench.options import names_of
         from bench.options.judging import criteria_of
-        from bench.run.ab import Volume
         from bench.run.contest import new_id
+        from bench.run.matching import match
         from bench.run.session import RESULTS
         from bench.run.sides import of_revisions
-        from bench.run.terms import Terms, cases_of, names_of
+        from bench.run.terms import Terms, Volume
 
         option, root = self._config.getoption, self._config.rootpath
         pairs = option("bench_gate_pairs")
@@ -163,7 +164,7 @@ class Gate:
         )
         load = [self._config.invocation_params.dir / path for path in option("bench_gate_load")]
         sides = self._checkouts.enter_context(of_revisions(self._revision, None, load, root))
-        return sides, cases_of(sides, terms), terms
+        return sides, match(sides, terms), terms
 
     def names(self) -> list[str]:
         """List the labels of all cases, those that only one side has included; empty before the collection."""
@@ -195,7 +196,7 @@ class Gate:
 
     def _measure(self, chosen: set[str]) -> Comparison:
         from bench.output.progress import Progress
-        from bench.run.terms import decide_cases
+        from bench.run.contest import compare_sides
 
         if self._asked is None:  # an item is only made once this is known
             raise AssertionError("a test of stepbench runs although nothing was collected")
@@ -210,7 +211,7 @@ class Gate:
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             sys.stderr.write("\n")  # pytest has begun a line
             with Progress() as progress:
-                return decide_cases(sides, cases, progress, terms)
+                return compare_sides(sides, cases, progress, terms)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write one line for each case and what the verdicts rest on: a PASS says which slowdown was detectable."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import UsageError, nearest
-from bench.options import with_options
+from bench.options import names_of, with_options
 from bench.options.judging import JUDGING, criteria_of
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _refuse_judging() -> None:
 def _chosen(cases: Sequence[Case], wanted: tuple[str, ...]) -> list[Case]:
     """Choose the cases of the implementations that were named, or all of them."""
     known = {case.implementation for case in cases}
-    names = [name for value in wanted for name in value.split(",") if name]
+    names = names_of(wanted)
     for name in names:
         if name not in known:
             raise UsageError(f"-i {name}: neither run has such an implementation; {nearest(name, known)}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.errors import UsageError, nearest
+from bench.options import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ def history(
     if figure is not None and figure.suffix[1:] not in _KINDS:
         raise UsageError(f"--figure is {str(figure)!r}: give a file that ends in .png, .svg or .pdf.")
     runs = _of_machine(_read(folder), folder, machine)
-    names = [name for value in implementation for name in value.split(",") if name]
+    names = names_of(implementation)
     _check(names, backend, runs)
 
     from bench.analysis.history import histories

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bench.errors import UsageError
+from bench.options import names_of
 
 
 class _WithFigures(click.Command):
@@ -53,14 +54,9 @@ def plot(folder: Path, figure: tuple[str, ...], formats: str, width: str, style:
     """
     from bench.output.figures import FORMATS, Look, Style, Width, draw
 
-    kinds = _parts(formats)
+    kinds = names_of([formats])
     if not kinds or set(kinds) - set(FORMATS):
         raise UsageError(f"--format is {formats!r}: give any of {', '.join(FORMATS)}, separated by commas.")
-    done = draw(folder, _parts(*figure), kinds, Look(Width(width), Style(style)), report=click.echo)
+    done = draw(folder, names_of(figure), kinds, Look(Width(width), Style(style)), report=click.echo)
     for name, reason in done.left_out.items():
         click.echo(f"No {name}: {reason}", err=True)
-
-
-def _parts(*values: str) -> list[str]:
-    """What stands between the commas, each once."""
-    return list(dict.fromkeys(part.strip() for value in values for part in value.split(",") if part.strip()))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bench.options import CHOOSING, SIZE, SIZING, Duration, Percent, with_options
-from bench.options.planning import choice, is_given, measuring_seconds, refuse_beside_resume, show_run
+from bench.options.planning import is_given, measuring_seconds, refuse_beside_resume, selection, show_run
 
 
 @click.command()
@@ -53,6 +53,7 @@ def run(
     into one HTML file.
     """
     from bench.output.progress import Progress
+    from bench.run.plan import plan_cases
     from bench.run.runner import Limits
     from bench.run.session import resume
     from bench.run.session import run as measure
@@ -63,7 +64,7 @@ def run(
             refuse_beside_resume()
             outcome = resume(resumed, progress, seconds if is_given("budget") else None)
         else:
-            planned = choice(seed=seed, **chosen).plan()
+            planned = plan_cases(selection(seed=seed, **chosen))
             limits = Limits(seconds, rounds, within, timeout)
             command = ["bench", *sys.argv[1:]]
             outcome = measure(planned, limits, progress, seed=seed, command=command, out=out, load=chosen["load"])

@@ -11,7 +11,7 @@ import click
 
 from bench.errors import UsageError
 from bench.options import CHOOSING, SIZE, SIZING, Duration, Percent, with_options
-from bench.options.planning import choice, is_given, measuring_seconds, refuse_beside_resume, show_run
+from bench.options.planning import is_given, measuring_seconds, refuse_beside_resume, selection, show_run
 
 if TYPE_CHECKING:
     from bench.model.axis import Axis
@@ -167,10 +167,12 @@ def _axes(texts: tuple[str, ...], preset: str | None) -> tuple[Axis, ...]:
 
 
 def _planned(axes: tuple[Axis, ...], seed: int, chosen: dict[str, Any]) -> tuple[Planned, ...]:
+    from bench.run.plan import plan_sweep
+
     for axis in axes:
         if axis.name == "threads":
             chosen["threads"] = tuple(int(count) for count in axis.values)
-    return choice(seed=seed, **chosen).plan_sweep(axes)
+    return plan_sweep(selection(seed=seed, **chosen), axes)
 
 
 def _warn_of_budget(planned: tuple[Planned, ...], budget: float) -> None:

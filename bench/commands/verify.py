@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bench.options import CHOOSING, SIZING, with_options
-from bench.options.planning import choice
+from bench.options.planning import selection
 
 
 @click.command()
@@ -20,9 +20,10 @@ def verify(as_json: bool, timeout: float, **chosen: Any) -> None:
     from bench.output.content.verify import verify_blocks, verify_json
     from bench.output.progress import Progress
     from bench.output.render.terminal import show
+    from bench.run.plan import plan_cases
     from bench.run.session import verify_all
 
-    planned = choice(**chosen).plan()
+    planned = plan_cases(selection(**chosen))
     with Progress() as progress:
         replies = verify_all(planned, progress, timeout)
     if as_json:

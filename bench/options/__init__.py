@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -137,6 +137,12 @@ SIZING = (
         "--timeout", type=Duration(), default="30s", show_default=True, help="Longest silence of one process."
     ),
 )
+
+
+def names_of(values: Iterable[str]) -> tuple[str, ...]:
+    """Split the values of an option, each of which may hold several names with commas; each name counts once."""
+    names = (name.strip() for value in values for name in value.split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def with_options(*groups: tuple[Callable[[Command], Command], ...]) -> Callable[[Command], Command]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from bench.errors import UsageError
-from bench.options import SIZE, Duration, Percent
+from bench.options import SIZE, Duration, Percent, names_of
 
 if TYPE_CHECKING:
     from bench.analysis.rule import Criteria
@@ -111,8 +111,10 @@ def decide(
     """Measure and judge two sides as the options say."""
     from bench.model.problem import Dtype, Problem
     from bench.output.progress import Progress
-    from bench.run.ab import Volume
-    from bench.run.terms import Terms, cases_of, decide_cases, names_of
+    from bench.run.contest import compare_sides
+    from bench.run.matching import match
+    from bench.run.plan import check_devices
+    from bench.run.terms import Terms, Volume
 
     terms = Terms(
         names=names_of(implementation),
@@ -125,9 +127,10 @@ def decide(
         out=out,
         allow_new=allow_new,
     )
-    cases = cases_of(sides, terms)
+    check_devices(terms.devices)
+    cases = match(sides, terms)
     with Progress() as progress:
-        return decide_cases(sides, cases, progress, terms)
+        return compare_sides(sides, cases, progress, terms)
 
 
 @contextmanager

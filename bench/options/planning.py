@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bench.errors import UsageError
+from bench.options import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.model.axis import Axis
-    from bench.model.case import Mode
-    from bench.model.device import Precision
-    from bench.model.problem import Problem
-    from bench.model.registry import Implementation
-    from bench.run.plan import Planned
+    from bench.run.plan import Selection
     from bench.run.session import Outcome
 
 FIGURE_SECONDS = 7.0
 """Kept back from the budget for the summary and the figures."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What the options ask for: the arguments of `plan_cases` and `plan_sweep`."""
-
-    implementations: tuple[Implementation, ...]
-    problem: Problem
-    threads: tuple[int, ...]
-    devices: tuple[str, ...]
-    modes: tuple[Mode, ...]
-    precision: Precision
-
-    def plan(self) -> tuple[Planned, ...]:
-        """The cases of one problem."""
-        from bench.run.plan import plan_cases
-
-        return plan_cases(self.implementations, self.problem, self.threads, self.devices, self.modes, self.precision)
-
-    def plan_sweep(self, axes: Sequence[Axis]) -> tuple[Planned, ...]:
-        """The cases of all combinations of the axes' values."""
-        from bench.run.plan import plan_sweep
-
-        return plan_sweep(
-            self.implementations, self.problem, axes, self.threads, self.devices, self.modes, self.precision
-        )
-
-
-def choice(
+def selection(
     *,
     implementation: tuple[str, ...],
     workload: tuple[str, ...],
@@ -63,22 +32,26 @@ def choice(
     modes: tuple[str, ...],
     tf32: bool,
     **sizes: int,
-) -> Choice:
-    """What the options of `CHOOSING` and `SIZING` mean; warns of more threads than there are CPUs."""
+) -> Selection:
+    """Read the options of `CHOOSING` and `SIZING`; warn of more threads than there are CPUs.
+
+    Raises:
+        UsageError: a name is unknown, or nothing fits.
+        DeviceAbsentError: the device is absent here.
+        LoadError: a file cannot be used.
+    """
     from bench.model.case import Mode
     from bench.model.device import Precision
     from bench.model.problem import Dtype, Problem
     from bench.model.registry import discover
-    from bench.run.plan import check_devices, choose
+    from bench.run.plan import Selection, check_devices, choose
 
-    names = [name for value in implementation for name in value.split(",") if name]
-    workloads = [name for value in workload for name in value.split(",") if name]
     devices = () if device == "all" else (device,)
     registry = discover(load)  # first: a loaded file may bring a device of its own
     check_devices(devices)
     warn_of_threads(threads)
-    return Choice(
-        choose(registry, names, workloads),
+    return Selection(
+        choose(registry, names_of(implementation), names_of(workload)),
         Problem(dtype=Dtype(dtype), **sizes),
         threads,
         devices,

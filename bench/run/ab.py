@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.analysis.decision import PhaseChange, after_first_stage, after_second_stage, changed_phases
-from bench.analysis.rule import ColumnVerdict, Criteria, FamilyVerdict, Statistic, Verdict
+from bench.analysis.rule import ColumnVerdict, FamilyVerdict, Statistic, Verdict
 from bench.analysis.verdict import Family, PairedColumn, judge
 from bench.data.schema import STEP, PairRow
 from bench.data.store import append_pairs
@@ -26,18 +26,10 @@ from bench.run.asking import Truths
 from bench.run.matching import Match
 from bench.run.pairs import A, B, Pair, PairCase, Pairing
 from bench.run.runner import Watcher
+from bench.run.terms import Terms
 from bench.stats.paired import pair_value, pairs_needed
 
 PHASES = (STEP, *map(str, ALL_PHASES))
-
-
-@dataclass(frozen=True)
-class Volume:
-    """How many pairs of a case, and for how long in all."""
-
-    first: int = 10
-    second: int = 20
-    budget_seconds: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -54,8 +46,8 @@ class Decided:
     """The phases that got slower, the one that adds most first."""
 
 
-class Contest:
-    """Measures and judges a match."""
+class TwoStages:
+    """Measures the cases of a match in two stages and judges them."""
 
     def __init__(
         self,
@@ -63,12 +55,9 @@ class Contest:
         pairing: Pairing,
         truths: Truths,
         watcher: Watcher,
-        *,
-        volume: Volume,
-        criteria: Criteria,
+        terms: Terms,
         folder: Path,
-        run_id: str,
-        seed: int,
+        *,
         renew: Callable[[int], None] = lambda number: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -79,18 +68,15 @@ class Contest:
             pairing: measures pairs.
             truths: the oracle's files.
             watcher: is told about progress.
-            volume: pairs and budget.
-            criteria: what a verdict takes.
-            folder: where pairs.csv is.
-            run_id: the comparison's name.
-            seed: of the order of cases and of the test's sign flips.
+            terms: pairs and budget, what a verdict takes, and the seed.
+            folder: where pairs.csv is; its name is that of the comparison.
             renew: called before every pair of a case with its number, to renew interpreters.
             now: a clock in seconds.
         """
         self._match, self._pairing, self._truths, self._watcher = match, pairing, truths, watcher
-        self._volume, self._criteria, self._folder, self._run_id = volume, criteria, folder, run_id
-        self._seed, self._renew, self._now = seed, renew, now
-        self._end = now() + volume.budget_seconds
+        self._volume, self._criteria, self._seed = terms.volume, terms.criteria, terms.problem.seed
+        self._folder, self._run_id, self._renew, self._now = folder, folder.resolve().name, renew, now
+        self._end = now() + terms.volume.budget_seconds
         self._broken: dict[str, str] = {}
         self._seconds: dict[str, float] = {}
         """What one pair of a case cost."""

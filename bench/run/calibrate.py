@@ -20,7 +20,6 @@ from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
 from bench.analysis.verdict import judge
 from bench.errors import ChildError, NothingRanError
-from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.model.step import ALL_PHASES
 from bench.run.ab import family_of, typical_seconds
@@ -28,7 +27,7 @@ from bench.run.asking import Truths
 from bench.run.calibration import Calibration, Rate, fingerprint, save
 from bench.run.contest import pinned_cpu
 from bench.run.pairs import A, Arm, B, Pair, PairCase, Pairing
-from bench.run.plan import Planned, choose, plan_cases
+from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.run.pool import Pool
 from bench.run.runner import Watcher
 from bench.stats.rates import binomial_interval
@@ -154,7 +153,7 @@ def calibrate_machine(watcher: Watcher, budget_seconds: float, timeout: float) -
         NothingRanError: the step that is calibrated with cannot run here.
         StorageError: the result cannot be written.
     """
-    (item,) = plan_cases(choose(discover(), [CALIBRATED]), Problem(), [1], ["cpu"])
+    (item,) = plan_cases(Selection(choose(discover(), [CALIBRATED]), devices=("cpu",)))
     if item.skipped:
         raise NothingRanError(f"Nothing can be calibrated here: {item.skipped}.")
     found = calibrate(item, watcher, pairs=PAIRS, budget_seconds=budget_seconds, criteria=Criteria(), timeout=timeout)

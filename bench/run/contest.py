@@ -19,8 +19,7 @@ from bench.data.store import create_pairs, write_atomically
 from bench.machine.environment import machine_facts, package_versions
 from bench.model.backends import BACKENDS
 from bench.model.device import Backend
-from bench.model.problem import Problem
-from bench.run.ab import Contest, Decided, Volume
+from bench.run.ab import Decided, TwoStages
 from bench.run.asking import Truths
 from bench.run.matching import Match
 from bench.run.pairs import A, B, Pairing
@@ -28,6 +27,7 @@ from bench.run.pool import Pool
 from bench.run.runner import Watcher
 from bench.run.session import RESULTS
 from bench.run.sides import Side
+from bench.run.terms import Terms
 
 VERDICTS = "verdicts.json"
 RENEW_PAIRS = 4
@@ -70,37 +70,20 @@ def pinned_cpu(threads: int) -> int | None:
     return max(os.sched_getaffinity(0))
 
 
-def compare_sides(
-    sides: tuple[Side, Side],
-    match: Match,
-    watcher: Watcher,
-    *,
-    problem: Problem,
-    threads: int,
-    volume: Volume,
-    criteria: Criteria,
-    timeout: float,
-    out: Path | None = None,
-) -> Comparison:
+def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, terms: Terms) -> Comparison:
     """Measure and judge; pairs.csv and verdicts.json are left in a folder.
 
     Args:
         sides: as `bench.run.sides` makes them.
         match: their cases.
         watcher: is told about progress.
-        problem: sizes, number format and seed, which also decides orders.
-        threads: CPU threads; with one, both sides are pinned to the same core.
-        volume: pairs and budget.
-        criteria: what a verdict takes.
-        timeout: longest silence of a process, in seconds.
-        out: the folder; by default a new one below results/.
+        terms: what was asked for.
 
     Raises:
         StorageError: the folder holds something already or cannot be written.
     """
     started = datetime.now(UTC)
-    folder = out if out is not None else RESULTS / new_id(started, "ab")
-    run_id = folder.resolve().name
+    folder = terms.out if terms.out is not None else RESULTS / new_id(started, "ab")
     create_pairs(folder)
     planned = [item for case in match.cases for item in (case.a, case.b)]
     backends = list({item.case.backend: item.backend for item in planned}.values())
@@ -109,27 +92,16 @@ def compare_sides(
         pairing = Pairing(
             opens,
             {A: sides[0].path, B: sides[1].path},
-            cpu=pinned_cpu(threads),
-            timeout=timeout,
-            chance=random.Random(problem.seed),  # noqa: S311 - an order, not a secret
+            cpu=pinned_cpu(terms.threads),
+            timeout=terms.timeout,
+            chance=random.Random(terms.problem.seed),  # noqa: S311 - an order, not a secret
         )
-        contest = Contest(
-            match,
-            pairing,
-            Truths(opens[A].scratch),
-            watcher,
-            volume=volume,
-            criteria=criteria,
-            folder=folder,
-            run_id=run_id,
-            seed=problem.seed,
-            renew=renew,
-        )
-        cases = tuple(contest.decide())
+        stages = TwoStages(match, pairing, Truths(opens[A].scratch), watcher, terms, folder, renew=renew)
+        cases = tuple(stages.decide())
     seconds = round((datetime.now(UTC) - started).total_seconds(), 1)
     labels = (sides[0].label, sides[1].label)
     created = started.isoformat(timespec="seconds")
-    found = Comparison(folder, created, labels, criteria, cases, match.absent, seconds, threads)
+    found = Comparison(folder, created, labels, terms.criteria, cases, match.absent, seconds, terms.threads)
     write_atomically(folder / VERDICTS, json.dumps(as_json(found), indent=2) + "\n")
     return found
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.errors import NothingRanError, UsageError, nearest
-from bench.model.problem import Problem
 from bench.run.pairs import A, B, PairCase
-from bench.run.plan import Planned, plan_cases
+from bench.run.plan import Planned, Selection, plan_cases
 from bench.run.sides import Side
+from bench.run.terms import Terms
 
 
 @dataclass(frozen=True)
@@ -23,25 +23,14 @@ class Match:
     """Backends that are absent on this machine, with the reason; nobody can say anything about their cases."""
 
 
-def match(
-    sides: tuple[Side, Side],
-    names: Sequence[str],
-    problem: Problem,
-    threads: int,
-    devices: Sequence[str] = (),
-    *,
-    allow_new: bool = False,
-) -> Match:
+def match(sides: tuple[Side, Side], terms: Terms) -> Match:
     """Pair the cases of two sides by implementation and backend; two named ones of different frameworks by device.
+
+    Two implementations that were named alone are paired whatever they are called.
 
     Args:
         sides: the one to compare with, and the one to judge.
-        names: only these implementations; all of both sides if empty. Two implementations that were named alone are
-            paired whatever they are called.
-        problem: sizes, number format and seed.
-        threads: CPU threads.
-        devices: only these; all if empty.
-        allow_new: whether what only the second side has is named and left out; else it cannot be matched.
+        terms: which cases, and what becomes of those that only the second side has.
 
     Raises:
         UsageError: neither side has an implementation that is named, or two that were named alone differ in their
@@ -52,9 +41,8 @@ def match(
     cases: list[PairCase] = []
     unmatched: dict[str, str] = {}
     absent: dict[str, str] = {}
-    for name_a, name_b in _named(a, b, names):
-        one = _planned(a, name_a, problem, threads, devices)
-        other = _planned(b, name_b, problem, threads, devices)
+    for name_a, name_b in _named(a, b, terms.names):
+        one, other = _planned(a, name_a, terms), _planned(b, name_b, terms)
         if a.alone and b.alone and not one.keys() & other.keys():
             one, other = _by_device(one), _by_device(other)
         for backend in dict.fromkeys([*one, *other]):
@@ -62,7 +50,7 @@ def match(
             there = right or left
             if there is not None and there.skipped:
                 absent[there.case.backend] = there.skipped
-            elif left is None and allow_new and not a.broken:
+            elif left is None and terms.allow_new and not a.broken:
                 absent[f"{name_b} on {backend}"] = "it is new, so there is nothing to compare it with"
             elif left is None or right is None:
                 unmatched[f"{name_b} on {backend}"] = _why_missing(*((a, A) if left is None else (b, B)))
@@ -75,7 +63,7 @@ def match(
         if name_a not in a.names and name_b not in b.names:
             unmatched[name_b] = _why_missing(*((b, B) if b.broken else (a, A)))
     for path in {**a.broken, **b.broken}:
-        if not any(path in reason for reason in unmatched.values()) and not names:
+        if not any(path in reason for reason in unmatched.values()) and not terms.names:
             unmatched[path] = b.broken.get(path) or a.broken[path]
     if not cases and not unmatched:
         why = "; ".join(f"{name}: {reason}" for name, reason in absent.items()) or "neither side runs on --device"
@@ -93,14 +81,15 @@ def _named(a: Side, b: Side, names: Sequence[str]) -> list[tuple[str, str]]:
     return [(name, name) for name in dict.fromkeys(names or known)]
 
 
-def _planned(side: Side, name: str, problem: Problem, threads: int, devices: Sequence[str]) -> dict[str, Planned]:
-    """A side's cases of one implementation, by backend; empty if it has none."""
+def _planned(side: Side, name: str, terms: Terms) -> dict[str, Planned]:
+    """Plan a side's cases of one implementation, by backend; none if it has no such implementation or no backend."""
     if name not in side.names:
         return {}
     item = side.registry[name]
-    if not any(backend.device in devices for backend in item.backends) if devices else not item.backends:
+    if not any(backend.device in terms.devices or not terms.devices for backend in item.backends):
         return {}
-    return {planned.case.backend: planned for planned in plan_cases([item], problem, [threads], devices)}
+    selection = Selection((item,), terms.problem, (terms.threads,), terms.devices)
+    return {planned.case.backend: planned for planned in plan_cases(selection)}
 
 
 def _by_device(planned: Mapping[str, Planned]) -> dict[str, Planned]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 from typing import Any
@@ -21,6 +21,22 @@ from bench.model.workload import WORKLOADS, find_workload
 from bench.run.memory import too_large
 
 _MOST_PROBLEMS = 1000
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is to be measured: implementations, and the conditions of each."""
+
+    implementations: tuple[Implementation, ...]
+    """As `choose` gives them."""
+    problem: Problem = field(default_factory=Problem)
+    threads: tuple[int, ...] = (1,)
+    """Numbers of CPU threads, each a case."""
+    devices: tuple[str, ...] = ()
+    """Only these kinds of device; all if empty."""
+    modes: tuple[Mode, ...] = (Mode.RESIDENT_WARM,)
+    """Places of the batch and states of the caches, each a case."""
+    precision: Precision = Precision.FULL
 
 
 @dataclass(frozen=True)
@@ -49,7 +65,7 @@ class Planned:
 
 
 def choose(registry: Registry, names: Sequence[str] = (), workloads: Sequence[str] = ()) -> tuple[Implementation, ...]:
-    """The implementations asked for, workload by workload, each workload's baseline first.
+    """Return the implementations asked for, workload by workload, each workload's baseline first.
 
     Raises:
         UsageError: a name is unknown, or nothing fits.
@@ -81,55 +97,41 @@ def check_devices(devices: Collection[str]) -> None:
             raise DeviceAbsentError(f"--device {device} is absent here: {found[0].reason}.")
 
 
-def plan_cases(
-    implementations: Iterable[Implementation],
-    problem: Problem,
-    threads: Sequence[int],
-    devices: Collection[str] = (),
-    modes: Sequence[Mode] = (Mode.RESIDENT_WARM,),
-    precision: Precision = Precision.FULL,
-    *,
-    keep_too_large: bool = False,
-) -> tuple[Planned, ...]:
-    """Every implementation on every backend of its framework, in every mode and with every number of threads.
+def plan_cases(selection: Selection, *, keep_too_large: bool = False) -> tuple[Planned, ...]:
+    """Plan every implementation on every backend of its framework, in every mode and with every number of threads.
 
     Absent backends become skipped cases. A device that computes in the host's memory has nothing to transfer: of the
     modes it takes those with a resident batch.
 
     Args:
-        implementations: as `choose` gives them.
-        problem: sizes, number format and seed.
-        threads: CPU threads of each case; one case for each of them.
-        devices: only these; all if empty.
-        modes: where the batch is and what the caches hold; one case for each.
-        precision: how float32 matrices may be multiplied.
+        selection: what is chosen.
         keep_too_large: whether a case that cannot fit in memory is a skipped case; by default it is an error.
 
     Raises:
         UsageError: there is no case, or one cannot fit in memory.
     """
     planned: dict[Case, Planned] = {}
-    for implementation in implementations:
+    for implementation in selection.implementations:
         for backend in implementation.backends:
-            if devices and backend.device not in devices:
+            if selection.devices and backend.device not in selection.devices:
                 continue
             availability = backend.availability()
             skipped = "" if availability.present else availability.reason
-            if large := "" if skipped else too_large(implementation.workload, problem, backend):
+            if large := "" if skipped else too_large(implementation.workload, selection.problem, backend):
                 if not keep_too_large:
                     raise UsageError(f"{implementation.name} cannot run: {large}.")
                 skipped = large
-            for count, mode in product(threads, modes):
+            for threads, mode in product(selection.threads, selection.modes):
                 case = Case(
                     implementation.name,
                     implementation.workload.name,
                     backend.name,
                     backend.framework,
                     backend.device,
-                    problem,
-                    count,
+                    selection.problem,
+                    threads,
                     mode.on_host if backend.host_memory else mode,
-                    precision,
+                    selection.precision,
                 )
                 planned[case] = Planned(case, implementation, skipped)
     if not planned:
@@ -137,20 +139,12 @@ def plan_cases(
     return tuple(planned.values())
 
 
-def plan_sweep(
-    implementations: Sequence[Implementation],
-    problem: Problem,
-    axes: Sequence[Axis],
-    threads: Sequence[int],
-    devices: Collection[str] = (),
-    modes: Sequence[Mode] = (Mode.RESIDENT_WARM,),
-    precision: Precision = Precision.FULL,
-) -> tuple[Planned, ...]:
-    """`plan_cases` for every combination of the axes' values; what is too large is a skipped case.
+def plan_sweep(selection: Selection, axes: Sequence[Axis]) -> tuple[Planned, ...]:
+    """Plan the cases of every combination of the axes' values; what is too large is a skipped case.
 
     Args:
-        axes: what varies; `problem` and `threads` give what does not.
-        implementations, problem, threads, devices, modes, precision: as for `plan_cases`.
+        selection: what is chosen, and the values of what does not vary.
+        axes: what varies.
 
     Raises:
         UsageError: as `plan_cases`, or the axes have more than 1000 combinations.
@@ -158,16 +152,14 @@ def plan_sweep(
     varied = {axis.name: axis.values for axis in axes}
     if (count := prod(map(len, varied.values()))) > _MOST_PROBLEMS:
         raise UsageError(f"--axis: {count} combinations are more than {_MOST_PROBLEMS}: take fewer values.")
-    counts = [int(value) for value in varied.pop("threads", threads)]
+    threads = tuple(int(value) for value in varied.pop("threads", selection.threads))
     planned: dict[Case, Planned] = {}
     for values in product(*varied.values()):
         changes: dict[str, Any] = dict(zip(varied, values, strict=True))
         if "dtype" in changes:
             changes["dtype"] = Dtype(changes["dtype"])
-        some = plan_cases(
-            implementations, replace(problem, **changes), counts, devices, modes, precision, keep_too_large=True
-        )
-        planned |= {item.case: item for item in some}
+        here = replace(selection, problem=replace(selection.problem, **changes), threads=threads)
+        planned |= {item.case: item for item in plan_cases(here, keep_too_large=True)}
     return tuple(planned.values())
 
 
@@ -180,7 +172,7 @@ def workload_facts(planned: Iterable[Planned]) -> dict[str, WorkloadFacts]:
 
 
 def round_order(cases: Sequence[Planned], seed: int, number: int) -> tuple[Planned, ...]:
-    """The cases of one round, shuffled anew in each, so that a drift of the machine falls on all of them."""
+    """Shuffle the cases of one round, anew in each, so that a drift of the machine falls on all of them."""
     order = list(cases)
     random.Random(f"{seed}/{number}").shuffle(order)  # noqa: S311 - an order, not a secret
     return tuple(order)

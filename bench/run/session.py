@@ -27,11 +27,10 @@ from bench.machine.environment import (
 )
 from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
-from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case
 from bench.run.doctor import Report, examine
-from bench.run.plan import Planned, check_devices, choose, plan_cases, workload_facts
+from bench.run.plan import Planned, Selection, check_devices, choose, plan_cases, workload_facts
 from bench.run.pool import Pool
 from bench.run.prove import Proof, prove
 from bench.run.refine import Refinement
@@ -246,7 +245,11 @@ def prove_device(device: str, load: Sequence[Path], watcher: Watcher, threads: i
     check_devices([device])
     if all(backend.host_memory for backend in BACKENDS.values() if backend.device == device):
         raise UsageError(f"--device {device} has no clock of its own to prove: leave it out.")
-    planned = [item for item in plan_cases(choose(registry), Problem(), [threads], [device]) if not item.skipped]
+    planned = [
+        item
+        for item in plan_cases(Selection(choose(registry), threads=(threads,), devices=(device,)))
+        if not item.skipped
+    ]
     with Pool() as zygotes:
         return prove(planned, zygotes, watcher, timeout)
 
@@ -254,6 +257,6 @@ def prove_device(device: str, load: Sequence[Path], watcher: Watcher, threads: i
 def examine_machine(watcher: Watcher, threads: int, pairs: int, timeout: float) -> Report:
     """The doctor's report on this machine, with an A/A on each framework's CPU backend that is present."""
     chosen = choose(discover(), AA_IMPLEMENTATIONS)
-    planned = [item for item in plan_cases(chosen, Problem(), [threads], ["cpu"]) if not item.skipped]
+    planned = [item for item in plan_cases(Selection(chosen, threads=(threads,), devices=("cpu",))) if not item.skipped]
     with Pool() as zygotes:
         return examine(planned, zygotes, watcher, pairs, timeout)

@@ -38,7 +38,6 @@ import numpy as np
 from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, Verdict
 from bench.analysis.verdict import judge
-from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.model.step import ALL_PHASES
 from bench.run.ab import family_of, typical_seconds
@@ -46,7 +45,7 @@ from bench.run.asking import Truths
 from bench.run.calibrate import arms_of, name_of
 from bench.run.contest import pinned_cpu
 from bench.run.pairs import A, B, PairCase, Pairing
-from bench.run.plan import choose, plan_cases
+from bench.run.plan import Selection, choose, plan_cases
 from bench.run.pool import Pool
 from bench.stats.rates import binomial_interval
 
@@ -182,7 +181,7 @@ def by_command(tool: Tool, ask: Callable[[float, str], bool]) -> Iterator[None]:
 
 def by_stepbench(tool: Tool, zygotes: Pool) -> Iterator[None]:
     """Four verdicts a trial; every fifth a plain A/A for the seconds."""
-    (item,) = plan_cases(choose(discover(), ["torch_autograd"]), Problem(), [1], ["cpu"])
+    (item,) = plan_cases(Selection(choose(discover(), ["torch_autograd"]), devices=("cpu",)))
     zygotes.start([item.backend])
     truth = Truths(zygotes.scratch).path(item.case)
     chance = random.Random(0)  # noqa: S311

@@ -76,12 +76,12 @@ def make_run(folder: Path, count: int) -> None:
     from bench.data.schema import ProcessRow, SampleRow, Status, columns_of
     from bench.data.store import PROCESSES, SAMPLES, RunStore, to_csv
     from bench.model.axis import Axis
-    from bench.model.problem import Problem
     from bench.model.registry import discover
-    from bench.run.plan import choose, plan_sweep, workload_facts
+    from bench.run.plan import Selection, choose, plan_sweep, workload_facts
 
     names = ("numpy_manual", "tf_static_graph", "torch_tensor", "torch_autograd", "torch_custom_function")
-    planned = plan_sweep(choose(discover(), names), Problem(), [Axis("hidden", HIDDEN)], [2], ["cpu"])
+    selection = Selection(choose(discover(), names), threads=(2,), devices=("cpu",))
+    planned = plan_sweep(selection, [Axis("hidden", HIDDEN)])
     peak = {"device": "cpu", "dtype": "float32", "threads": 2, "precision": "full", "matmul_size": 1024}
     manifest = Manifest(
         run_id=folder.name,

@@ -17,7 +17,7 @@ from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.oracle.verify import Verification
 from bench.run.pairs import PairCase
-from bench.run.plan import Planned, choose, plan_cases, workload_facts
+from bench.run.plan import Planned, Selection, choose, plan_cases, workload_facts
 from bench.run.runner import Limits, Runner
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
@@ -121,7 +121,7 @@ def make(tmp_path: Path) -> Callable[..., Bench]:
         threads: Sequence[int] = (1,),
     ) -> Bench:
         names = ("numpy_manual", "numpy_bias_sgd", "torch_nn") if "cuda" in devices else ("numpy_manual", "numpy_adam")
-        planned = plan_cases(choose(discover(), names), SMALL, threads, devices)
+        planned = plan_cases(Selection(choose(discover(), names), SMALL, tuple(threads), tuple(devices)))
         manifest = Manifest(
             run_id="r",
             created="2026-01-01T00:00:00+00:00",
@@ -247,5 +247,5 @@ def arena() -> Arena:
 @pytest.fixture
 def pair_cases() -> tuple[PairCase, ...]:
     """Two implementations, each against itself."""
-    planned = plan_cases(choose(discover(), ("numpy_manual", "numpy_adam")), SMALL, [1])
+    planned = plan_cases(Selection(choose(discover(), ("numpy_manual", "numpy_adam")), SMALL))
     return tuple(PairCase(item, item) for item in planned)

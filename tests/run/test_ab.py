@@ -16,12 +16,14 @@ import pytest
 from bench.analysis.rule import Criteria, Verdict
 from bench.data.store import PAIRS, create_pairs
 from bench.errors import ChildError
+from bench.model.problem import Problem
 from bench.model.step import Phase
 from bench.run import asking
-from bench.run.ab import Contest, Decided, Volume, rows_of_pair
+from bench.run.ab import Decided, TwoStages, rows_of_pair
 from bench.run.asking import Truths
 from bench.run.matching import Match
 from bench.run.pairs import A, B, Pair, PairCase, Pairing
+from bench.run.terms import Terms, Volume
 from bench.timing.protocol import Batched
 
 Decide = Callable[..., list[Decided]]
@@ -48,20 +50,10 @@ def decide(
             timeout=5.0,
             chance=random.Random(1),  # noqa: S311 - an order, not a secret
         )
-        contest = Contest(
-            Match(pair_cases[:cases], unmatched or {}, {}),
-            pairing,
-            Truths(tmp_path),
-            seen,
-            volume=volume,
-            criteria=options.pop("criteria", Criteria()),
-            folder=folder,
-            run_id="found",
-            seed=3,
-            now=lambda: arena.time,
-            **options,
-        )
-        return contest.decide()
+        match = Match(pair_cases[:cases], unmatched or {}, {})
+        terms = Terms(problem=Problem(seed=3), volume=volume, criteria=options.pop("criteria", Criteria()))
+        more: dict[str, Any] = {"now": lambda: arena.time, **options}
+        return TwoStages(match, pairing, Truths(tmp_path), seen, terms, folder, **more).decide()
 
     return do
 

@@ -12,7 +12,7 @@ from bench.model.device import Precision
 from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case, ask_device
-from bench.run.plan import Planned, choose, plan_cases
+from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.timing.policy import Policy
 from bench.timing.protocol import Reply, Task
 
@@ -20,8 +20,8 @@ SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
 
 
 def planned(**options: Any) -> Planned:
-    modes, precision = options.pop("modes", [Mode.RESIDENT_COLD]), options.pop("precision", Precision.TF32)
-    (item,) = plan_cases(choose(discover(), ["numpy_manual"]), SMALL, [3], (), modes, precision)
+    given = {"threads": (3,), "modes": (Mode.RESIDENT_COLD,), "precision": Precision.TF32} | options
+    (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), SMALL, **given))
     return item
 
 
@@ -74,7 +74,7 @@ def test_whatever_becomes_of_a_process_is_a_reply(make_double: Any, error: Child
 
 def test_a_truth_is_worked_out_once_for_a_workload_problem_and_precision(tmp_path: Path) -> None:
     truths = Truths(tmp_path)
-    full, cold = planned(precision=Precision.FULL), planned(modes=[Mode.RESIDENT_WARM], precision=Precision.FULL)
+    full, cold = planned(precision=Precision.FULL), planned(modes=(Mode.RESIDENT_WARM,), precision=Precision.FULL)
     assert truths.path(full.case) == truths.path(cold.case)
     assert truths.path(planned().case) != truths.path(full.case), "what TF32 cannot decide is more"
     assert len(list(tmp_path.iterdir())) == 2

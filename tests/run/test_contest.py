@@ -16,12 +16,13 @@ from bench.data.store import PAIRS
 from bench.errors import StorageError
 from bench.model.registry import Registry
 from bench.run import contest
-from bench.run.ab import Decided, Volume
+from bench.run.ab import Decided
 from bench.run.contest import Comparison, as_json, compare_sides, new_id, pinned_cpu
 from bench.run.interpreter import Interpreter
 from bench.run.matching import Match
 from bench.run.pairs import A, B, PairCase
 from bench.run.sides import Side
+from bench.run.terms import Terms
 
 Compare = Callable[..., Comparison]
 
@@ -81,17 +82,9 @@ def compare(
             )
             for letter, path in zip("ab", python, strict=True)
         ]
-        given: dict[str, Any] = {
-            "problem": pair_cases[0].case.problem,
-            "threads": 1,
-            "volume": Volume(10, 20),
-            "criteria": Criteria(),
-            "timeout": 5.0,
-            "out": tmp_path / "out",
-            **options,
-        }
+        given = {"problem": pair_cases[0].case.problem, "timeout": 5.0, "out": tmp_path / "out", **options}
         absent = {"torch-cuda": "no CUDA device"}
-        return compare_sides((sides[0], sides[1]), Match(pair_cases[:1], {}, absent), seen, **given)
+        return compare_sides((sides[0], sides[1]), Match(pair_cases[:1], {}, absent), seen, Terms(**given))
 
     return do
 

@@ -5,14 +5,13 @@ import math
 import pytest
 
 from bench.model.case import Case, Mode
-from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.ledger import MIN_ROUNDS, Ledger
-from bench.run.plan import Planned, choose, plan_cases
+from bench.run.plan import Planned, Selection, choose, plan_cases
 
 
 def ledger_of(*names: str) -> tuple[Ledger, dict[str, Case]]:
-    planned = plan_cases(choose(discover(), names), Problem(), [1], ["cpu"])
+    planned = plan_cases(Selection(choose(discover(), names), devices=("cpu",)))
     return Ledger(planned), {item.case.implementation: item.case for item in planned}
 
 
@@ -86,11 +85,9 @@ def test_an_invalid_round_is_forgotten_for_every_case() -> None:
 
 
 def test_a_transferred_case_is_judged_over_the_resident_baseline() -> None:
-    modes = [Mode.RESIDENT_WARM, Mode.TRANSFERRED_WARM]
-    implementations = choose(discover(), ["numpy_bias_sgd", "torch_nn"])
-    planned = [
-        Planned(item.case, item.implementation) for item in plan_cases(implementations, Problem(), [1], (), modes)
-    ]
+    modes = (Mode.RESIDENT_WARM, Mode.TRANSFERRED_WARM)
+    chosen = Selection(choose(discover(), ["numpy_bias_sgd", "torch_nn"]), modes=modes)
+    planned = [Planned(item.case, item.implementation) for item in plan_cases(chosen)]
     ledger = Ledger(planned)
     (baseline,) = (item.case for item in planned if item.case.backend == "numpy")
     (moved,) = (item.case for item in planned if item.case.mode is Mode.TRANSFERRED_WARM)

@@ -14,8 +14,10 @@ from bench.model.problem import Problem
 from bench.model.registry import load_each
 from bench.run.matching import Match, match
 from bench.run.sides import Side
+from bench.run.terms import Terms
 
 Make = Callable[..., Side]
+PROBLEM = Problem(batch=8, d_in=6, hidden=5, d_out=3)
 STUB = """
 from bench import implementation
 @implementation("{name}", framework="{framework}", workload="{workload}", devices={devices})
@@ -50,7 +52,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def matched(a: Side, b: Side, names: Sequence[str] = (), devices: Sequence[str] = ()) -> Match:
-    return match((a, b), names, Problem(batch=8, d_in=6, hidden=5, d_out=3), 1, devices)
+    return match((a, b), Terms(tuple(names), tuple(devices), PROBLEM))
 
 
 def labels(found: Match) -> list[str]:
@@ -164,11 +166,11 @@ def test_nothing_to_compare_says_why(make: Make) -> None:
 
 
 def test_what_is_new_can_be_let_be_but_not_what_is_gone_or_broken(make: Make) -> None:
-    problem = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+    terms = Terms(problem=PROBLEM, allow_new=True)
     a, b = make("old", "kept", "gone"), make("now", "kept", "fresh")
-    found = match((a, b), (), problem, 1, allow_new=True)
+    found = match((a, b), terms)
     assert labels(found) == ["kept on numpy"]
     assert dict(found.absent) == {"fresh on numpy": "it is new, so there is nothing to compare it with"}
     assert list(found.unmatched) == ["gone on numpy"]
     broken = make("hurt", "kept", broken={"implementations/fresh.py": "fresh.py does not import"})
-    assert "fresh on numpy" in match((broken, b), (), problem, 1, allow_new=True).unmatched
+    assert "fresh on numpy" in match((broken, b), terms).unmatched

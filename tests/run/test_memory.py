@@ -11,7 +11,7 @@ from bench.model.registry import discover
 from bench.model.workload import WORKLOADS
 from bench.run import memory
 from bench.run.memory import too_large
-from bench.run.plan import choose, plan_sweep
+from bench.run.plan import Selection, choose, plan_sweep
 
 GIB = 2**30
 
@@ -59,7 +59,7 @@ def test_a_container_may_have_less_than_the_machine(monkeypatch: pytest.MonkeyPa
 def test_a_sweep_keeps_what_is_too_large_as_a_row_with_the_reason(gib: Any) -> None:
     gib(4.0)
     chosen = choose(discover(), ["numpy_dynamic"])
-    items = plan_sweep(chosen, Problem(), [Axis("hidden", (64, 8192))], [1])
+    items = plan_sweep(Selection(chosen), [Axis("hidden", (64, 8192))])
     assert [(item.case.problem.hidden, bool(item.skipped)) for item in items] == [(64, False), (8192, True)]
     assert "choose smaller sizes" in items[1].skipped
     assert items[1].for_manifest().skipped == items[1].skipped

@@ -6,9 +6,8 @@ from bench.errors import DeviceAbsentError, UsageError
 from bench.model.backends import BACKENDS
 from bench.model.case import Mode
 from bench.model.device import Availability, Precision
-from bench.model.problem import Problem
 from bench.model.registry import discover
-from bench.run.plan import check_devices, choose, plan_cases, round_order
+from bench.run.plan import Selection, check_devices, choose, plan_cases, round_order
 
 REGISTRY = discover()
 
@@ -56,7 +55,7 @@ def test_unknown_names_are_refused() -> None:
 
 @pytest.mark.usefixtures("no_cuda")
 def test_an_absent_backend_keeps_its_cases_with_the_reason() -> None:
-    planned = plan_cases(choose(REGISTRY, ["torch_nn", "numpy_bias_sgd"]), Problem(), [2])
+    planned = plan_cases(Selection(choose(REGISTRY, ["torch_nn", "numpy_bias_sgd"]), threads=(2,)))
     assert [(item.case.label, item.skipped) for item in planned] == [
         ("numpy_bias_sgd on numpy", ""),
         ("torch_nn on torch-cpu", ""),
@@ -76,11 +75,11 @@ def test_a_device_that_was_asked_for_by_name_must_be_there() -> None:
 
 def test_a_choice_without_a_backend_on_the_device_is_refused() -> None:
     with pytest.raises(UsageError, match="has a backend on the chosen --device"):
-        plan_cases(choose(REGISTRY, ["numpy_manual"]), Problem(), [1], ["cuda"])
+        plan_cases(Selection(choose(REGISTRY, ["numpy_manual"]), devices=("cuda",)))
 
 
 def test_rounds_are_shuffled_anew_from_the_seed() -> None:
-    cases = plan_cases(choose(REGISTRY), Problem(), [1], ["cpu"])
+    cases = plan_cases(Selection(choose(REGISTRY), devices=("cpu",)))
     orders = [round_order(cases, 0, number) for number in range(20)]
     assert len(set(orders)) == 20
     assert all(sorted(order, key=cases.index) == list(cases) for order in orders)
@@ -91,8 +90,9 @@ def test_rounds_are_shuffled_anew_from_the_seed() -> None:
 
 @pytest.mark.usefixtures("no_cuda")
 def test_each_number_of_threads_and_each_mode_is_a_case_of_its_own() -> None:
-    modes = [Mode.RESIDENT_WARM, Mode.TRANSFERRED_COLD]
-    planned = plan_cases(choose(REGISTRY, ["torch_nn"]), Problem(), [1, 4], (), modes, Precision.TF32)
+    modes = (Mode.RESIDENT_WARM, Mode.TRANSFERRED_COLD)
+    chosen = Selection(choose(REGISTRY, ["torch_nn"]), threads=(1, 4), modes=modes, precision=Precision.TF32)
+    planned = plan_cases(chosen)
     assert [(item.case.backend, item.case.threads, item.case.mode) for item in planned] == [
         # The CPU has nothing to transfer: it takes the resident batch, as warm or cold.
         ("torch-cpu", 1, Mode.RESIDENT_WARM),
@@ -109,10 +109,11 @@ def test_each_number_of_threads_and_each_mode_is_a_case_of_its_own() -> None:
 
 @pytest.mark.usefixtures("no_cuda")
 def test_modes_that_are_one_on_the_host_are_measured_there_once() -> None:
-    planned = plan_cases(choose(REGISTRY, ["torch_nn"]), Problem(), [1], (), list(Mode))
+    planned = plan_cases(Selection(choose(REGISTRY, ["torch_nn"]), modes=tuple(Mode)))
     modes = [(item.case.backend, item.case.mode.value) for item in planned]
     assert modes == [("torch-cpu", "resident-warm"), ("torch-cpu", "resident-cold")] + [
         ("torch-cuda", mode.value) for mode in Mode
     ]
-    on_cpu = plan_cases(choose(REGISTRY, ["numpy_manual"]), Problem(), [1], ["cpu"], [Mode.TRANSFERRED_WARM])
+    chosen = Selection(choose(REGISTRY, ["numpy_manual"]), devices=("cpu",), modes=(Mode.TRANSFERRED_WARM,))
+    on_cpu = plan_cases(chosen)
     assert [item.case.mode for item in on_cpu] == [Mode.RESIDENT_WARM]

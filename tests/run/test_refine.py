@@ -17,7 +17,7 @@ from bench.model.case import Case
 from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.ledger import MIN_ROUNDS, Ledger
-from bench.run.plan import Planned, choose, plan_sweep, workload_facts
+from bench.run.plan import Planned, Selection, choose, plan_sweep, workload_facts
 from bench.run.refine import Refinement
 from bench.run.resume import done_so_far, planned_of
 from bench.run.runner import Limits, Runner
@@ -30,7 +30,8 @@ def planned(
     names: Sequence[str] = NAMES[:2], grid: Sequence[int] = GRID, threads: Sequence[int] = (1,)
 ) -> list[Planned]:
     problem = Problem(batch=8, d_in=6, d_out=3)
-    return list(plan_sweep(choose(discover(), names), problem, [Axis("hidden", tuple(grid))], threads, ["cpu"]))
+    chosen = Selection(choose(discover(), names), problem, tuple(threads), ("cpu",))
+    return list(plan_sweep(chosen, [Axis("hidden", tuple(grid))]))
 
 
 def seconds(case: Case, number: int, crossover: float = 300.0, scatter: float = 1.0) -> float:

@@ -12,7 +12,7 @@ from bench.data.store import read_manifest
 from bench.errors import NothingRanError, UsageError
 from bench.model.problem import Problem
 from bench.model.registry import discover
-from bench.run.plan import Planned, choose, plan_cases
+from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.run.runner import Limits
 from bench.run.session import new_run_id, resume, run, verify_all
 
@@ -28,7 +28,7 @@ class Silent:
 
 
 def numpy_cases(*names: str) -> tuple[Planned, ...]:
-    return plan_cases(choose(discover(), names), SMALL, [1])
+    return plan_cases(Selection(choose(discover(), names), SMALL))
 
 
 def test_run_ids_sort_by_time() -> None:
