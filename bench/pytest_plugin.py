@@ -174,7 +174,7 @@ class Gate:
         return [*(case.label for case in cases.cases), *cases.unmatched]
 
     def decided(self, item: GateItem) -> Decided:
-        """Give the verdict of a test's case. The first that asks has all chosen cases measured, and nobody measures again.
+        """Give the verdict of a test's case. The first that asks has all cases measured, and nobody measures again.
 
         Raises:
             StepbenchError: the comparison could not be made; for every test that asks.

@@ -60,7 +60,7 @@ def _devices(run: StoredRun) -> dict[str, str]:
 
 
 def also_different(a: Manifest, b: Manifest) -> list[str]:
-    """Name what forbids no verdict but may be a reason: the system's kernel, thread variables, the seed, other packages."""
+    """Name what forbids no verdict but may be a reason: kernel, thread variables, seed, other packages."""
     found = [item for item in differences(a, b) if item.partition(":")[0] in _harmless(a, b)]
     facts = [{"system": str(run.machine.get("system")), "seed": str(run.seed)} for run in (a, b)]
     return [*_told("", facts[0], facts[1]), *_told("unset", a.environment, b.environment), *found]

@@ -132,7 +132,7 @@ class History:
 def histories(
     runs: Iterable[RunFiles], phase: str = STEP, implementations: Sequence[str] = (), backend: str | None = None
 ) -> tuple[History, ...]:
-    """Collect the series of each machine, in the order in which the machines appear; a case without any time is left out.
+    """Collect the series of each machine, in the order of the machines; a case without any time is left out.
 
     Args:
         runs: in any order.
@@ -223,7 +223,7 @@ def _conditions(manifest: Manifest, row: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Difference, ...]:
-    """List what both runs record and record differently; what one alone records says more about stepbench than the case."""
+    """List what both runs record, and differently; what one alone records says more about stepbench."""
     return tuple(Difference(name, before[name], now[name]) for name in now if before.get(name, now[name]) != now[name])
 
 

@@ -34,7 +34,7 @@ def export(run: Run) -> str:
 
 
 def _suite(manifest: Manifest) -> dict[str, Any]:
-    """Collect what all benchmarks share. When each process ran is not kept, so there is no `date`, only the run's start."""
+    """Collect what all benchmarks share. When a process ran is not kept, so there is the run's start and no `date`."""
     facts = {
         "unit": "second",
         "cpu_model_name": manifest.machine.get("cpu"),
