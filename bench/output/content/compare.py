@@ -93,7 +93,8 @@ def verdicts_json(judged: RunsJudged, judgement: Judgement, noted: Sequence[str]
 
 
 def _case_json(case: CaseVerdict) -> dict[str, Any]:
-    told = dataclasses.asdict(case)
+    told = {"columns": case.case.columns, **dataclasses.asdict(case)}
+    del told["case"]
     verdict = told.pop("verdict")
     told["processes"] = list(case.processes)
     told = {"name": verdict["name"], "verdict": verdict["verdict"], "reason": verdict["reason"], **told}
@@ -137,4 +138,5 @@ def description(
 
 def compare_json(rows: Sequence[SideBySide]) -> list[dict[str, Any]]:
     """Return two runs, case by case, for programs."""
-    return [dataclasses.asdict(row) for row in rows]
+    told = [{"columns": row.case.columns, **dataclasses.asdict(row)} for row in rows]
+    return [{name: value for name, value in row.items() if name != "case"} for row in told]
