@@ -77,9 +77,9 @@ def known_matplotlib(root: Path) -> None:
 @pytest.fixture
 def picture(runs: list[RunData], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Picture]:
     """A figure with its look, such as `phases-column-dark`, as an array of height x width x 3."""
-    from bench.output.figures import _file
+    from bench.output.figures import _look
 
-    monkeypatch.setattr(_file, "_DPI", _DPI)
+    monkeypatch.setattr(_look, "_DPI", _DPI)
 
     def draw(stem: str) -> Picture:
         name, *words = stem.split("-")
@@ -142,9 +142,9 @@ def test_a_figure_looks_as_it_did(
 @pytest.fixture
 def speedup(new_measured: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """A small picture of two bars, whose second one can be told apart."""
-    from bench.output.figures import _file
+    from bench.output.figures import _look
 
-    monkeypatch.setattr(_file, "_DPI", _DPI)
+    monkeypatch.setattr(_look, "_DPI", _DPI)
     drawn = iter(range(10))
 
     def draw(name: str = "torch_nn", value: float = 1.6, workload: str = "mlp_sgd", **row: Any) -> Picture:
