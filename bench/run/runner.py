@@ -17,7 +17,7 @@ from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned, round_order
 from bench.run.records import rows_of, whole_step_seconds, write_summary
 from bench.run.refine import Refinement
-from bench.timing.policy import Policy
+from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Reply, Task
 
 _GUESS_SECONDS = 0.6
@@ -133,7 +133,7 @@ class Runner:
     def execute(self) -> None:
         """Measure round after round until the run's rounds, precision or budget are reached."""
         self.manifest.ended_by = "unfinished"
-        policy: Policy | None = None
+        policy: SamplingPolicy | None = None
         number = 0
         while (cases := self._cases_of(number)) is not None:
             order = self._order(number, cases)
@@ -217,7 +217,7 @@ class Runner:
     def _left(self) -> float:
         return self._began + self.manifest.budget_seconds - self._now()
 
-    def _policy(self) -> Policy:
+    def _policy(self) -> SamplingPolicy:
         """Samples of one process: few enough that the budget holds the rounds an interval needs, with some to spare.
 
         A resumed run samples as it began.
@@ -226,9 +226,9 @@ class Runner:
             rounds = self.manifest.rounds or MIN_ROUNDS + (2 if self._refinement is None else _REFINING_ROUNDS)
             units = max(1, len(self._live)) * rounds
             each = max(0.0, self._left()) / units - _OVERHEAD_SECONDS
-            self.manifest.process_seconds = min(Policy.process_seconds, max(0.04, each))
+            self.manifest.process_seconds = min(SamplingPolicy.process_seconds, max(0.04, each))
             self._store.write_manifest(self.manifest)
-        return Policy(process_seconds=self.manifest.process_seconds)
+        return SamplingPolicy(process_seconds=self.manifest.process_seconds)
 
     def _order(self, number: int, cases: Sequence[Case]) -> list[Planned]:
         """What one round still has to measure, shuffled."""
@@ -238,7 +238,7 @@ class Runner:
             if item.case in cases and number not in self._done.rounds.get(item.case, {})
         ]
 
-    def _round(self, number: int, order: Sequence[Planned], policy: Policy) -> bool:
+    def _round(self, number: int, order: Sequence[Planned], policy: SamplingPolicy) -> bool:
         """One round; False if the budget ended it."""
         for index, item in enumerate(order):
             if number and self._left() < self._seconds.get(item.case, _GUESS_SECONDS):
@@ -280,7 +280,7 @@ class Runner:
             )
         )
 
-    def _measure(self, item: Planned, number: int, policy: Policy) -> None:
+    def _measure(self, item: Planned, number: int, policy: SamplingPolicy) -> None:
         """One case in one fresh process, put on disk whatever came of it."""
         case = item.case
         truth = self._truths.path(case)
