@@ -29,7 +29,7 @@ from bench.stats.estimates import median_estimate
 from bench.timing.clock import Now, host_now, resolution
 from bench.timing.measure import measure
 from bench.timing.passes import Rig, time_whole
-from bench.timing.policy import Policy
+from bench.timing.policy import SamplingPolicy
 
 GROSS = 0.10
 AIM = 0.01
@@ -88,7 +88,9 @@ def found_seconds(spins: dict[str, Spin], phase: str) -> tuple[float, float]:
         Rig(step, host_now, lambda: None),
         resolution=resolution(),
         steps=10_000,
-        policy=Policy(sample_seconds=0.0, process_seconds=0.4, max_samples=2000),  # as short as the clock allows
+        policy=SamplingPolicy(
+            sample_seconds=0.0, process_seconds=0.4, max_samples=2000
+        ),  # as short as the clock allows
     )
 
     def median(name: str, method: Method) -> float:

@@ -519,7 +519,8 @@ def test_compare_judges_stored_runs_and_exits_by_the_worst_verdict(stored: Make,
     assert 'failures="1"' in xml.read_text()
     chosen = bench("compare", a, stored({"one": 0.001, "two": 0.2}), "-i", "one", "--json")
     assert chosen.returncode == 0
-    assert [case["name"] for case in json.loads(chosen.stdout)["cases"]] == ["one on numpy, mlp_sgd"]
+    (case,) = json.loads(chosen.stdout)["cases"]
+    assert (case["name"], case["columns"]["size.hidden"]) == ("one on numpy, mlp_sgd", 100)
     broken = bench("compare", a, stored({"one": 0.001, "two": None}))
     assert broken.returncode == 4
     assert "INVALID: two on numpy, mlp_sgd: step: failed in run B: it died." in " ".join(broken.stdout.split())
@@ -556,6 +557,7 @@ def test_compare_refuses_other_machines_and_versions_unless_it_is_only_to_descri
     assert not set(re.findall(r"REGRESSION|PASS|INCONCLUSIVE|INVALID", done.stdout))
     told = json.loads(bench("compare", a, b, "--across", "--json").stdout)
     assert told["verdict"] is None
+    assert told["cases"][0]["columns"]["implementation"] == "one"
     assert told["cases"][0]["ratio"]["value"] == pytest.approx(1.5)
     assert len(told["differences"]) == 4
     assert "leave out one of them" in one_error(bench("compare", a, b, "--across", "--alpha", "5%"), 2)

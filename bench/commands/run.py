@@ -54,9 +54,9 @@ def run(
     """
     from bench.output.progress import Progress
     from bench.run.plan import plan_cases
-    from bench.run.runner import Limits
     from bench.run.session import resume
     from bench.run.session import run as measure
+    from bench.run.terms import RunTerms
 
     seconds = measuring_seconds(budget, figures)
     with Progress() as progress:
@@ -65,8 +65,8 @@ def run(
             outcome = resume(resumed, progress, seconds if is_given("budget") else None)
         else:
             planned = plan_cases(selection(seed=seed, **chosen))
-            limits = Limits(seconds, rounds, within, timeout)
-            command = ["bench", *sys.argv[1:]]
-            outcome = measure(planned, limits, progress, seed=seed, command=command, out=out, load=chosen["load"])
+            command = ("bench", *sys.argv[1:])
+            terms = RunTerms(seconds, rounds, within, timeout, seed, command, out, chosen["load"])
+            outcome = measure(planned, terms, progress)
     show_run(outcome, figures, as_json)
     sys.exit(outcome.exit_code)

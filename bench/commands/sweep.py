@@ -108,9 +108,9 @@ def sweep(
     A size that cannot fit in memory keeps its row, with that reason.
     """
     from bench.output.progress import Progress
-    from bench.run.runner import Limits
     from bench.run.session import resume
     from bench.run.session import run as measure
+    from bench.run.terms import RunTerms
 
     with Progress() as progress:
         if resumed is not None:
@@ -124,17 +124,19 @@ def sweep(
                     chosen["workload"] = PRESETS[preset].workload
             planned = _planned(found, seed, chosen)
             _warn_of_budget(planned, budget)
-            outcome = measure(
-                planned,
-                Limits(measuring_seconds(budget, figures), rounds, within, timeout),
-                progress,
-                seed=seed,
-                command=["bench", *sys.argv[1:]],
+            terms = RunTerms(
+                measuring_seconds(budget, figures),
+                rounds,
+                within,
+                timeout,
+                seed,
+                command=("bench", *sys.argv[1:]),
                 out=out,
                 load=chosen["load"],
                 axes=found,
                 crossover_within=crossover_within if refine and rounds is None else None,
             )
+            outcome = measure(planned, terms, progress)
     show_run(outcome, figures, as_json)
     sys.exit(outcome.exit_code)
 

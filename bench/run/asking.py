@@ -14,7 +14,7 @@ from bench.model.problem import Problem
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import make_truth, save_truth
 from bench.run.plan import Planned
-from bench.timing.policy import Policy
+from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Reply, Request, Task
 
 
@@ -59,7 +59,7 @@ class Truths:
 
 
 def ask_case(
-    asks: Asks, item: Planned, truth: Path, policy: Policy | None, timeout: float, task: Task = Task.CASE
+    asks: Asks, item: Planned, truth: Path, policy: SamplingPolicy | None, timeout: float, task: Task = Task.CASE
 ) -> Reply:
     """Verify, and with a policy measure, one case. Whatever becomes of the process is a reply, never an exception."""
     case = item.case

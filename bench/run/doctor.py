@@ -18,9 +18,9 @@ from bench.run.records import whole_step_seconds
 from bench.run.runner import Watcher
 from bench.stats.estimates import detectable_slowdown
 from bench.timing.clock import Now, host_now, resolution
-from bench.timing.policy import Policy
+from bench.timing.policy import SamplingPolicy
 
-AA_POLICY = Policy(process_seconds=0.12)
+AA_POLICY = SamplingPolicy(process_seconds=0.12)
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class Opens(Protocol):
         """Start one; its `reply` says how verification went."""
 
 
-def volume(iteration_nanoseconds: float, cycle: int, arms: int, policy: PairPolicy) -> tuple[int, int]:
+def rounds_and_units(iteration_nanoseconds: float, cycle: int, arms: int, policy: PairPolicy) -> tuple[int, int]:
     """Rounds of a pair and units of a batch: as planned for a quick step, less for a slow one.
 
     A unit is one cycle of whole steps and one of steps taken phase by phase.
@@ -136,7 +136,7 @@ class Pairing:
             self._chance.shuffle(order)
             live = {side: self._start(stack, pair, side, truth, arms) for side in order}
             slower = max(talk.reply.warmup.iteration_nanoseconds for talk in live.values() if talk.reply.warmup)
-            rounds, units = volume(slower, pair.b.implementation.workload.cycle, len(arms), self._policy)
+            rounds, units = rounds_and_units(slower, pair.b.implementation.workload.cycle, len(arms), self._policy)
             step = slower
             if any(arm.delay_share for arm in arms):  # a delay is a share of what the step takes when undisturbed
                 step = self._batch(live[A], Arm(A, A), units, 0.0).minimum[STEP]

@@ -17,7 +17,7 @@ from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned, round_order
 from bench.run.records import rows_of, whole_step_seconds, write_summary
 from bench.run.refine import Refinement
-from bench.timing.policy import Policy
+from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Reply, Task
 
 _GUESS_SECONDS = 0.6
@@ -62,19 +62,6 @@ class Watcher(Protocol):
         """A case is out of the run."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """When a run ends and how long one process may be silent."""
-
-    budget_seconds: float
-    """Time from the start of the run to its end; the first round is always finished."""
-    rounds: int | None = None
-    """So many rounds over all cases; None: time is given out by need until the precision is met."""
-    within: float = 0.02
-    """Half an interval over its speedup that is good enough."""
-    timeout_seconds: float = 30.0
-
-
 @dataclass
 class Done:
     """What is on disk already: nothing for a new run."""
@@ -97,17 +84,28 @@ class Runner:
         manifest: Manifest,
         planned: Sequence[Planned],
         asks: Asks,
-        limits: Limits,
         watcher: Watcher,
         *,
         done: Done | None = None,
-        refinement: Refinement | None = None,
         began: float | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store, self._asks, self._limits, self._watcher, self._now = store, asks, limits, watcher, now
-        self.manifest = manifest
-        self._done, self._refinement = done or Done(), refinement
+        """Prepare.
+
+        Args:
+            store: the run's folder.
+            manifest: the plan, and how long to measure; it is kept up to date.
+            planned: the cases of the plan.
+            asks: measures them.
+            watcher: is told about progress.
+            done: what has been measured before.
+            began: when the command began, by the clock; by default now.
+            now: a clock in seconds.
+        """
+        self._store, self._asks, self._watcher, self._now = store, asks, watcher, now
+        self.manifest, self._done = manifest, done or Done()
+        within = manifest.crossover_within
+        self._refinement = None if within is None else Refinement(within)
         self._began = (now() if began is None else began) - self._done.seconds
         self._planned = [item for item in planned if not item.skipped]
         self._out: set[Case] = set()
@@ -135,7 +133,7 @@ class Runner:
     def execute(self) -> None:
         """Measure round after round until the run's rounds, precision or budget are reached."""
         self.manifest.ended_by = "unfinished"
-        policy: Policy | None = None
+        policy: SamplingPolicy | None = None
         number = 0
         while (cases := self._cases_of(number)) is not None:
             order = self._order(number, cases)
@@ -157,7 +155,7 @@ class Runner:
     def _ending(self) -> str:
         if not self._live:
             return "failures"
-        return "rounds" if self._limits.rounds is not None else "precision"
+        return "rounds" if self.manifest.rounds is not None else "precision"
 
     def _start_zygotes(self) -> None:
         backends = self._backends()
@@ -192,15 +190,15 @@ class Runner:
     def _cases_of(self, number: int) -> list[Case] | None:
         """The cases of one round, or None if there is no such round."""
         everything = [item.case for item in self._live if not item.added]
-        if self._limits.rounds is not None:
-            return everything if number < self._limits.rounds and everything else None
+        if self.manifest.rounds is not None:
+            return everything if number < self.manifest.rounds and everything else None
         if number < MIN_ROUNDS:
             return everything or None
         if any(number in rounds for rounds in self._done.rounds.values()):
             return []  # a round by need that was under way before: what was needed then is not known now
         if crossing := self._refine():
             return crossing
-        return self._ledger.needing(self._limits.within) or None
+        return self._ledger.needing(self.manifest.within) or None
 
     def _refine(self) -> list[Case]:
         """What is to be measured for the sake of crossovers; cases that are new to the run join it."""
@@ -217,20 +215,20 @@ class Runner:
         return [item.case for item in wanted]
 
     def _left(self) -> float:
-        return self._began + self._limits.budget_seconds - self._now()
+        return self._began + self.manifest.budget_seconds - self._now()
 
-    def _policy(self) -> Policy:
+    def _policy(self) -> SamplingPolicy:
         """Samples of one process: few enough that the budget holds the rounds an interval needs, with some to spare.
 
         A resumed run samples as it began.
         """
         if self.manifest.process_seconds is None:
-            rounds = self._limits.rounds or MIN_ROUNDS + (2 if self._refinement is None else _REFINING_ROUNDS)
+            rounds = self.manifest.rounds or MIN_ROUNDS + (2 if self._refinement is None else _REFINING_ROUNDS)
             units = max(1, len(self._live)) * rounds
             each = max(0.0, self._left()) / units - _OVERHEAD_SECONDS
-            self.manifest.process_seconds = min(Policy.process_seconds, max(0.04, each))
+            self.manifest.process_seconds = min(SamplingPolicy.process_seconds, max(0.04, each))
             self._store.write_manifest(self.manifest)
-        return Policy(process_seconds=self.manifest.process_seconds)
+        return SamplingPolicy(process_seconds=self.manifest.process_seconds)
 
     def _order(self, number: int, cases: Sequence[Case]) -> list[Planned]:
         """What one round still has to measure, shuffled."""
@@ -240,7 +238,7 @@ class Runner:
             if item.case in cases and number not in self._done.rounds.get(item.case, {})
         ]
 
-    def _round(self, number: int, order: Sequence[Planned], policy: Policy) -> bool:
+    def _round(self, number: int, order: Sequence[Planned], policy: SamplingPolicy) -> bool:
         """One round; False if the budget ended it."""
         for index, item in enumerate(order):
             if number and self._left() < self._seconds.get(item.case, _GUESS_SECONDS):
@@ -262,7 +260,7 @@ class Runner:
                 continue
             known.add(key)
             self._watcher.calibrating(item.backend.name)
-            self._keep_peak(case, ask_device(self._asks, item, Task.PEAKS, self._limits.timeout_seconds))
+            self._keep_peak(case, ask_device(self._asks, item, Task.PEAKS, self.manifest.timeout_seconds))
         self._store.write_manifest(self.manifest)
 
     def _keep_peak(self, case: Case, reply: Reply) -> None:
@@ -282,15 +280,15 @@ class Runner:
             )
         )
 
-    def _measure(self, item: Planned, number: int, policy: Policy) -> None:
+    def _measure(self, item: Planned, number: int, policy: SamplingPolicy) -> None:
         """One case in one fresh process, put on disk whatever came of it."""
         case = item.case
         truth = self._truths.path(case)
         began = self._now()
-        reply = ask_case(self._asks, item, truth, policy, self._limits.timeout_seconds)
+        reply = ask_case(self._asks, item, truth, policy, self.manifest.timeout_seconds)
         if reply.status in (Status.FAILED, Status.TIMEOUT) and case in self._well:
             # It has worked before, so perhaps the machine was to blame: once more, and only then is the case out.
-            reply = ask_case(self._asks, item, truth, policy, self._limits.timeout_seconds)
+            reply = ask_case(self._asks, item, truth, policy, self.manifest.timeout_seconds)
         self._seconds[case] = self._now() - began
         if reply.facts:
             self.manifest.facts.setdefault(case.backend, reply.facts)

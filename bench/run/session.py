@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench import __version__
 from bench.data.manifest import Manifest
@@ -25,7 +26,6 @@ from bench.machine.environment import (
     package_versions,
     thread_variables,
 )
-from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
 from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case
@@ -33,9 +33,9 @@ from bench.run.doctor import Report, examine
 from bench.run.plan import Planned, Selection, check_devices, choose, plan_cases, workload_facts
 from bench.run.pool import Pool
 from bench.run.prove import Proof, prove
-from bench.run.refine import Refinement
 from bench.run.resume import check_same, done_so_far, planned_of, source_hashes
-from bench.run.runner import Done, Limits, Runner, Watcher
+from bench.run.runner import Done, Runner, Watcher
+from bench.run.terms import RunTerms
 from bench.timing.protocol import Reply
 
 RESULTS = Path("results")
@@ -63,30 +63,13 @@ def new_run_id(now: datetime) -> str:
     return f"{now:%Y%m%d-%H%M%S}-{os.getpid()}"
 
 
-def run(
-    planned: Sequence[Planned],
-    limits: Limits,
-    watcher: Watcher,
-    *,
-    seed: int,
-    command: Sequence[str],
-    out: Path | None = None,
-    load: Sequence[Path] = (),
-    axes: Sequence[Axis] = (),
-    crossover_within: float | None = None,
-) -> Outcome:
+def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcome:
     """Measure the planned cases into a new folder. Ctrl-C ends it early and keeps what is finished.
 
     Args:
         planned: the cases, as `plan_cases` gives them.
-        limits: budget, rounds, and how long a process may be silent.
+        terms: what was asked for beside them.
         watcher: is told about progress.
-        seed: of the data and of the order of the rounds.
-        command: the command line, for the manifest.
-        out: the run's folder; by default a new one below results/.
-        load: the files of implementations that were named, for the manifest.
-        axes: of a sweep, what varies, for the manifest.
-        crossover_within: of a sweep, how well crossovers are to be known; None: they are not refined.
 
     Raises:
         NothingRanError: not one of the cases can run here.
@@ -97,14 +80,26 @@ def run(
         reasons = "; ".join(sorted({item.skipped for item in planned}))
         raise NothingRanError(f"Nothing can run here: {reasons}.")
     started = datetime.now(UTC)
-    run_id = out.resolve().name if out is not None else new_run_id(started)
-    folder = out if out is not None else RESULTS / run_id
-    manifest = _manifest(run_id, started, planned, limits, seed, command, load)
-    manifest.axes = {axis.column: list(axis.values) for axis in axes}
-    manifest.crossover_within = crossover_within
+    folder = terms.out if terms.out is not None else RESULTS / new_run_id(started)
+    manifest = Manifest(
+        run_id=folder.resolve().name,
+        created=started.isoformat(timespec="seconds"),
+        command=list(terms.command),
+        seed=terms.seed,
+        budget_seconds=terms.budget_seconds,
+        rounds=terms.rounds,
+        within=terms.within,
+        timeout_seconds=terms.timeout_seconds,
+        load=[str(path.resolve()) for path in terms.load],
+        axes={axis.column: list(axis.values) for axis in terms.axes},
+        crossover_within=terms.crossover_within,
+        cases=[item.for_manifest() for item in planned],
+        workloads=workload_facts(planned),
+        **_circumstances(planned),
+    )
     store = RunStore.create(folder, manifest)
     with _locked(folder):
-        return _drive(store, manifest, planned, limits, watcher, began, Done())
+        return _drive(store, manifest, planned, watcher, began, Done())
 
 
 def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) -> Outcome:
@@ -126,76 +121,45 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) 
             f"{folder} was begun by an earlier stepbench, whose files cannot be added to: start a new run."
         )
     planned = planned_of(manifest, discover([Path(path) for path in manifest.load]))
-    budget = manifest.budget_seconds if budget_seconds is None else budget_seconds
-    limits = Limits(budget, manifest.rounds, manifest.within, manifest.timeout_seconds)
-    load = [Path(path) for path in manifest.load]
-    here = _manifest(manifest.run_id, datetime.now(UTC), planned, limits, manifest.seed, manifest.command, load)
+    here = manifest.model_copy(update=_circumstances(planned))
     check_same(manifest, here, folder)
-    manifest.budget_seconds = budget
+    if budget_seconds is not None:
+        manifest.budget_seconds = budget_seconds
     manifest.disturbances = list(dict.fromkeys([*manifest.disturbances, *here.disturbances]))
     with _locked(folder):
         repair(folder)
-        return _drive(RunStore(folder), manifest, planned, limits, watcher, began, done_so_far(folder, manifest))
+        return _drive(RunStore(folder), manifest, planned, watcher, began, done_so_far(folder, manifest))
 
 
-def _manifest(
-    run_id: str,
-    started: datetime,
-    planned: Sequence[Planned],
-    limits: Limits,
-    seed: int,
-    command: Sequence[str],
-    load: Sequence[Path],
-) -> Manifest:
+def _circumstances(planned: Sequence[Planned]) -> dict[str, Any]:
+    """Look at what a manifest says of the machine and of the programs on it, as they are now."""
     backends = list({item.case.backend: item.backend for item in planned if not item.skipped}.values())
-    return Manifest(
-        run_id=run_id,
-        created=started.isoformat(timespec="seconds"),
-        stepbench=__version__,
-        command=list(command),
-        seed=seed,
-        budget_seconds=limits.budget_seconds,
-        rounds=limits.rounds,
-        within=limits.within,
-        timeout_seconds=limits.timeout_seconds,
-        environment=thread_variables(),
-        load=[str(path.resolve()) for path in load],
-        sources=source_hashes(planned),
-        machine=machine_facts(),
-        packages=package_versions(backends),
-        backend_packages={backend.name: list(backend.packages) for backend in backends},
-        git_revision=git_revision(),
-        constraints_sha256=constraints_sha256(),
-        disturbances=[finding.sentence for finding in machine_findings() if finding.disturbs],
-        cases=[item.for_manifest() for item in planned],
-        workloads=workload_facts(planned),
-    )
+    return {
+        "stepbench": __version__,
+        "environment": thread_variables(),
+        "sources": source_hashes(planned),
+        "machine": machine_facts(),
+        "packages": package_versions(backends),
+        "backend_packages": {backend.name: list(backend.packages) for backend in backends},
+        "git_revision": git_revision(),
+        "constraints_sha256": constraints_sha256(),
+        "disturbances": [finding.sentence for finding in machine_findings() if finding.disturbs],
+    }
 
 
 def _drive(
-    store: RunStore,
-    manifest: Manifest,
-    planned: Sequence[Planned],
-    limits: Limits,
-    watcher: Watcher,
-    began: float,
-    done: Done,
+    store: RunStore, manifest: Manifest, planned: Sequence[Planned], watcher: Watcher, began: float, done: Done
 ) -> Outcome:
     interrupted = False
-    folder = store.folder
-    within = manifest.crossover_within
-    refinement = None if within is None else Refinement(within)
-    with Pool() as zygotes:
-        runner = Runner(
-            store, manifest, planned, zygotes, limits, watcher, done=done, refinement=refinement, began=began
-        )
+    with Pool() as pool:
+        runner = Runner(store, manifest, planned, pool, watcher, done=done, began=began)
         try:
             runner.execute()
         except KeyboardInterrupt:
             interrupted = True
             manifest.ended_by = "interrupted"
         rows = runner.finish()
-    return Outcome(folder, manifest, rows, interrupted)
+    return Outcome(store.folder, manifest, rows, interrupted)
 
 
 @contextmanager

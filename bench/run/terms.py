@@ -1,4 +1,4 @@
-"""What a comparison is asked for beside its two sides: `bench ab`, `bench gate` and the pytest plugin share it."""
+"""What a run is asked for beside its cases, and a comparison beside its two sides."""
 
 from __future__ import annotations
 
@@ -6,7 +6,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.analysis.rule import Criteria
+from bench.model.axis import Axis
 from bench.model.problem import Problem
+
+
+@dataclass(frozen=True)
+class RunTerms:
+    """How long a run measures, and what its manifest is told."""
+
+    budget_seconds: float
+    """Time from the start of the run to its end; the first round is always finished."""
+    rounds: int | None = None
+    """Rounds over all cases; None: time is given out by need until every interval is narrow enough."""
+    within: float = 0.02
+    """Half an interval over its speedup that is good enough."""
+    timeout_seconds: float = 30.0
+    """Longest silence of a process."""
+    seed: int = 0
+    """Seed of the data and of the order of the rounds."""
+    command: tuple[str, ...] = ()
+    """The command line."""
+    out: Path | None = None
+    """The run's folder; None for a new one below results/."""
+    load: tuple[Path, ...] = ()
+    """Files of implementations that were named."""
+    axes: tuple[Axis, ...] = ()
+    """What varies in a sweep."""
+    crossover_within: float | None = None
+    """Half a crossover's interval over its size that is good enough; None: crossovers are not refined."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +47,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Terms:
-    """What is compared, how much is measured, and what a verdict takes."""
+    """What `bench ab`, `bench gate` and the pytest plugin compare, how much they measure, and what a verdict takes."""
 
     names: tuple[str, ...] = ()
     """Only these implementations; all of both sides if empty."""

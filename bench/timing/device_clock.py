@@ -18,7 +18,7 @@ from bench.timing.passes import (
     time_batched,
     time_device,
 )
-from bench.timing.policy import Policy
+from bench.timing.policy import SamplingPolicy
 
 _MARGIN = 2.0
 """A hold lasts so many times what enqueueing took, for hosts are not steady."""
@@ -63,7 +63,7 @@ class DeviceClock:
 
     @classmethod
     def rehearsed(
-        cls, rig: Rig, make_room: Callable[[int], None], cycle: int, steps: int, policy: Policy
+        cls, rig: Rig, make_room: Callable[[int], None], cycle: int, steps: int, policy: SamplingPolicy
     ) -> DeviceClock | None:
         """Find iterations and hold for a step; None where the device has no clock of its own.
 
@@ -88,7 +88,9 @@ class DeviceClock:
         room = max(1, min(policy.device_iterations, steps // 3 - cycle) // cycle)
         return cls(rig, rig.stream, min(cycles, room) * cycle, 0, batched)._with_hold(make_room, cycle, rate, policy)
 
-    def _with_hold(self, make_room: Callable[[int], None], cycle: int, rate: float, policy: Policy) -> DeviceClock:
+    def _with_hold(
+        self, make_room: Callable[[int], None], cycle: int, rate: float, policy: SamplingPolicy
+    ) -> DeviceClock:
         """The same with a hold that holds; with fewer iterations if the longest does not.
 
         A device's queue has a limited number of places. When they are taken the host waits until the hold is over,

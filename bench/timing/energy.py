@@ -7,13 +7,17 @@ from collections.abc import Callable
 
 from bench.model.condition import Condition
 from bench.timing.passes import Rig, time_work
-from bench.timing.policy import Policy
+from bench.timing.policy import SamplingPolicy
 
 _BLOCK_SECONDS = 0.1
 
 
 def energy_of_step(
-    rig: Rig, condition: Callable[[], Condition] | None, steps: int, iteration_nanoseconds: float, policy: Policy
+    rig: Rig,
+    condition: Callable[[], Condition] | None,
+    steps: int,
+    iteration_nanoseconds: float,
+    policy: SamplingPolicy,
 ) -> float | None:
     """Joules of one whole step, idle power included; None where the device does not count them.
 

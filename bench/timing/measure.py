@@ -26,7 +26,7 @@ from bench.machine.disturbance import LAUNCH_BOUND, UNSETTLED, Observe, unobserv
 from bench.model.step import ALL_PHASES, Phase, Step
 from bench.timing.device_clock import DeviceClock
 from bench.timing.passes import Rig, Taken, time_staged, time_whole
-from bench.timing.policy import Policy, Sample
+from bench.timing.policy import Sample, SamplingPolicy
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Course:
         self.done += iterations
 
 
-def warm_up(course: Course, cycle: int, policy: Policy, rig: Rig) -> WarmUp:
+def warm_up(course: Course, cycle: int, policy: SamplingPolicy, rig: Rig) -> WarmUp:
     """Run cycles until they are steady: the medians of their last and middle thirds agree, or the cap is reached."""
     times: list[int] = []
     began = rig.now()
@@ -98,14 +98,14 @@ def warm_up(course: Course, cycle: int, policy: Policy, rig: Rig) -> WarmUp:
     return WarmUp(iterations, settled, median(last_third) / cycle, (rig.now() - began) / iterations)
 
 
-def size_sample(iteration_nanoseconds: float, cycle: int, steps: int, resolution: int, policy: Policy) -> int:
+def size_sample(iteration_nanoseconds: float, cycle: int, steps: int, resolution: int, policy: SamplingPolicy) -> int:
     """Iterations per sample: a multiple of the cycle, long enough for the clock, within one course of training."""
     aim = max(policy.sample_seconds * 1e9, resolution / policy.resolution_share)
     cycles = max(1, math.ceil(aim / max(iteration_nanoseconds, 1e-3) / cycle))
     return min(cycles, max(1, steps // cycle - 1)) * cycle  # the first cycle of a course is not timed
 
 
-def _sample_count(warmup: WarmUp, iterations: int, passes: int, policy: Policy, cold: bool) -> int:
+def _sample_count(warmup: WarmUp, iterations: int, passes: int, policy: SamplingPolicy, cold: bool) -> int:
     # With cold caches most of the time goes into flushing.
     each = max(warmup.wall_nanoseconds if cold else warmup.iteration_nanoseconds, 1e-3) * iterations * passes
     return min(policy.max_samples, max(policy.min_samples, math.ceil(policy.process_seconds * 1e9 / each)))
@@ -119,7 +119,7 @@ def measure(
     variants: Sequence[int] = (),
     cycle: int = 1,
     observe: Observe = unobserved,
-    policy: Policy = Policy(),
+    policy: SamplingPolicy = SamplingPolicy(),
 ) -> Measurement:
     """Warm up, size a sample and sample one step, which has been reset and verified before.
 
@@ -200,7 +200,9 @@ class _Taker:
             gc.collect()
 
 
-def _by_variant(course: Course, variants: Sequence[int], cycle: int, policy: Policy, take: _Taker) -> list[Sample]:
+def _by_variant(
+    course: Course, variants: Sequence[int], cycle: int, policy: SamplingPolicy, take: _Taker
+) -> list[Sample]:
     """Single steps, labelled with their variant; whole cycles, so that each variant gets as many."""
     samples = []
     counts: dict[int, int] = {}
@@ -212,7 +214,7 @@ def _by_variant(course: Course, variants: Sequence[int], cycle: int, policy: Pol
     return samples
 
 
-def _traced(course: Course, policy: Policy) -> list[Sample]:
+def _traced(course: Course, policy: SamplingPolicy) -> list[Sample]:
     """Phase times by the framework's own profiler; what it attributes to no phase is left out."""
     if course.step.trace is None:
         return []

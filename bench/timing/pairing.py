@@ -19,11 +19,11 @@ from bench.model.step import ALL_PHASES, Stage, Step
 from bench.timing.clock import Now, host_now
 from bench.timing.measure import Course, Measurement, warm_up
 from bench.timing.passes import Rig, time_staged, time_whole
-from bench.timing.policy import Policy
+from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import BATCH, BATCHED, REPLY, Batch, Batched, Channel, Request
 from bench.timing.worker import failure, prepare
 
-WARM_UP = Policy(warmup_max_seconds=0.1)
+WARM_UP = SamplingPolicy(warmup_max_seconds=0.1)
 """Short: a pair is compared with itself, and what is left of the warm-up falls on both sides."""
 
 
@@ -52,7 +52,7 @@ class Delay:
         return spin
 
 
-class Side:
+class BatchTimer:
     """Times batches of one step."""
 
     def __init__(self, rig: Rig, steps: int, cycle: int) -> None:
@@ -95,8 +95,8 @@ def serve_batches(request: Request, channel: Channel) -> None:
     sys.path[:0] = request.path
     try:
         case = prepare(request, delay.planted if request.plant else lambda step: step)
-        side = Side(case.rig, request.problem.steps, case.implementation.workload.cycle)
-        warmed = side.warm_up() if case.verification.passed else None
+        timer = BatchTimer(case.rig, request.problem.steps, case.implementation.workload.cycle)
+        warmed = timer.warm_up() if case.verification.passed else None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - as for any other request
         channel.send(REPLY.dump_json(failure(error, request)))
         return
@@ -107,6 +107,6 @@ def serve_batches(request: Request, channel: Channel) -> None:
         while True:
             batch: Batch = BATCH.validate_json(channel.receive())
             delay.phase, delay.nanoseconds = batch.delay_phase, batch.delay_nanoseconds
-            channel.send(BATCHED.dump_json(side.batch(batch.units)))
+            channel.send(BATCHED.dump_json(timer.batch(batch.units)))
     except ChildError:
         return  # the parent has what it wants

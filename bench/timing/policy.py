@@ -8,7 +8,7 @@ from bench.data.schema import Method
 
 
 @dataclass(frozen=True)
-class Policy:
+class SamplingPolicy:
     """How long to warm up and to sample. Times in seconds."""
 
     sample_seconds: float = 0.004

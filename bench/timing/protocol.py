@@ -30,7 +30,7 @@ from bench.model.problem import Problem
 from bench.oracle.verify import Verification
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
-from bench.timing.policy import Policy, Sample
+from bench.timing.policy import Sample, SamplingPolicy
 from bench.timing.proof import Check
 
 _CHUNK = 1 << 16
@@ -65,7 +65,7 @@ class Request:
     backend_origin: str = ""
     """What registers the backend, if it does not come with the harness."""
     task: Task = Task.CASE
-    policy: Policy | None = None
+    policy: SamplingPolicy | None = None
     """How to sample; None to verify only."""
     path: tuple[str, ...] = ()
     """Where else the implementation's own imports are looked for."""

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from bench.data.store import read_crossovers, read_manifest, read_processes, read_summary
+from bench.model.case import Case
+from bench.run.terms import RunTerms
 
 BENCH = Path(sys.executable).with_name("bench")
 SMALL = ("--batch", "16", "--d-in", "12", "--d-out", "4", "--threads", "1", "--device", "cpu")
@@ -116,11 +118,10 @@ def test_presets_are_axes_that_can_be_given_otherwise(monkeypatch: pytest.Monkey
     import bench.run.session as session
     from bench.cli import cli
 
-    seen: list[dict[str, Any]] = []
+    seen: list[tuple[set[Case], RunTerms]] = []
 
-    def run(planned: Any, limits: Any, watcher: Any, **options: Any) -> None:
-        live = {item.case for item in planned}
-        seen.append({"planned": live, "limits": limits, **options})
+    def run(planned: Any, terms: RunTerms, watcher: Any) -> None:
+        seen.append(({item.case for item in planned}, terms))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(session, "run", run)
@@ -130,18 +131,18 @@ def test_presets_are_axes_that_can_be_given_otherwise(monkeypatch: pytest.Monkey
         ["--preset", "paper", "--threads", "1"],
     ):
         CliRunner().invoke(cli, ["sweep", "--device", "cpu", *arguments])
-    small, other, paper = seen
-    assert {case.problem.hidden for case in small["planned"]} == {32, 128, 512, 2048}
-    assert {case.workload for case in small["planned"]} == {"mlp_sgd"}
-    assert small["limits"].budget_seconds == pytest.approx(150 - 7)
-    assert small["crossover_within"] == 0.1
-    assert {case.problem.hidden for case in other["planned"]} == {8, 16}
-    assert {case.workload for case in other["planned"]} == {"mlp_bias_adam"}
-    assert other["limits"].budget_seconds == pytest.approx(8)
-    assert other["crossover_within"] is None
-    assert {case.workload for case in paper["planned"]} == {"mlp_sgd", "mlp_bias_sgd", "mlp_bias_adam", "mlp_dynamic"}
-    assert {case.threads for case in paper["planned"]} == {1}
-    assert [axis.name for axis in paper["axes"]] == ["hidden"]
+    (small, small_terms), (other, other_terms), (paper, paper_terms) = seen
+    assert {case.problem.hidden for case in small} == {32, 128, 512, 2048}
+    assert {case.workload for case in small} == {"mlp_sgd"}
+    assert small_terms.budget_seconds == pytest.approx(150 - 7)
+    assert small_terms.crossover_within == 0.1
+    assert {case.problem.hidden for case in other} == {8, 16}
+    assert {case.workload for case in other} == {"mlp_bias_adam"}
+    assert other_terms.budget_seconds == pytest.approx(8)
+    assert other_terms.crossover_within is None
+    assert {case.workload for case in paper} == {"mlp_sgd", "mlp_bias_sgd", "mlp_bias_adam", "mlp_dynamic"}
+    assert {case.threads for case in paper} == {1}
+    assert [axis.name for axis in paper_terms.axes] == ["hidden"]
 
 
 def test_a_budget_that_cannot_be_enough_is_said_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:

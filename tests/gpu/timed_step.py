@@ -15,10 +15,10 @@ from bench.model.registry import Build, Implementation, discover
 from bench.timing.measure import Measurement, measure
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
-from bench.timing.policy import Policy, Sample
+from bench.timing.policy import Sample, SamplingPolicy
 
 PROBLEM = Problem(batch=4, d_in=6, hidden=5, d_out=3, steps=400)
-POLICY = Policy(
+POLICY = SamplingPolicy(
     sample_seconds=0.5e-3,
     process_seconds=5e-3,
     min_samples=2,
@@ -29,7 +29,7 @@ POLICY = Policy(
     device_samples=2,
     device_sample_seconds=0.1e-3,
 )
-FULL_POLICY = replace(POLICY, device_sample_seconds=Policy.device_sample_seconds)
+FULL_POLICY = replace(POLICY, device_sample_seconds=SamplingPolicy.device_sample_seconds)
 """As many iterations a sample by the device's clock as a run takes."""
 PHASES = ("forward", "backward", "update")
 
@@ -58,7 +58,7 @@ class Setup:
         flush = self.device.flush if self.cold else None
         return Rig(self.step, self.cuda.now, self.device.synchronize, flush, self.device.stream)
 
-    def measured(self, policy: Policy = POLICY) -> Measurement:
+    def measured(self, policy: SamplingPolicy = POLICY) -> Measurement:
         """By the real code, from warm-up to the last sample."""
         variants, steps = self.data.depths, PROBLEM.steps
         return measure(self.rig, resolution=1, steps=steps, variants=variants, cycle=self.cycle, policy=policy)

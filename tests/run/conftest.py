@@ -18,7 +18,8 @@ from bench.model.registry import discover
 from bench.oracle.verify import Verification
 from bench.run.pairs import PairCase
 from bench.run.plan import Planned, Selection, choose, plan_cases, workload_facts
-from bench.run.runner import Limits, Runner
+from bench.run.runner import Runner
+from bench.run.terms import RunTerms
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
 from bench.timing.policy import Sample
@@ -112,10 +113,10 @@ class Bench:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., Bench]:
-    """Build a runner; `limits` and `answer` as the test wants them."""
+    """Build a runner; `terms` and `answer` as the test wants them."""
 
     def build(
-        limits: Limits,
+        terms: RunTerms,
         answer: Callable[[Request], Reply] | None = None,
         devices: Sequence[str] = (),
         threads: Sequence[int] = (1,),
@@ -128,8 +129,9 @@ def make(tmp_path: Path) -> Callable[..., Bench]:
             stepbench="0",
             command=["bench"],
             seed=7,
-            budget_seconds=limits.budget_seconds,
-            rounds=limits.rounds,
+            budget_seconds=terms.budget_seconds,
+            rounds=terms.rounds,
+            within=terms.within,
             machine={"cpu": "a CPU"},
             packages={},
             cases=[item.for_manifest() for item in planned],
@@ -140,7 +142,7 @@ def make(tmp_path: Path) -> Callable[..., Bench]:
         (tmp_path / "scratch").mkdir(exist_ok=True)
         double = Double(tmp_path / "scratch", *([answer] if answer else []))
         seen = Seen()
-        runner = Runner(store, manifest, planned, double, limits, seen, now=lambda: double.time)
+        runner = Runner(store, manifest, planned, double, seen, now=lambda: double.time)
         return Bench(runner, double, seen, folder, planned)
 
     return build

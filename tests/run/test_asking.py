@@ -13,7 +13,7 @@ from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case, ask_device
 from bench.run.plan import Planned, Selection, choose, plan_cases
-from bench.timing.policy import Policy
+from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Reply, Task
 
 SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
@@ -29,7 +29,7 @@ def test_a_case_is_asked_for_with_all_that_it_is(make_double: Any, ok_reply: Rep
     item = planned()
     monkeypatch.setattr(item.backend, "origin", "file:/mine.py")
     double = make_double(lambda _: ok_reply)
-    assert ask_case(double, item, Path("/t.npz"), Policy(), 1.0, Task.PROVE) == ok_reply
+    assert ask_case(double, item, Path("/t.npz"), SamplingPolicy(), 1.0, Task.PROVE) == ok_reply
     (request,) = double.asked
     assert (request.implementation, request.backend, request.origin) == (
         "numpy_manual",
@@ -37,7 +37,7 @@ def test_a_case_is_asked_for_with_all_that_it_is(make_double: Any, ok_reply: Rep
         item.implementation.origin,
     )
     assert (request.threads, request.mode, request.precision) == (3, Mode.RESIDENT_COLD, Precision.TF32)
-    assert (request.problem, request.truth, request.policy) == (SMALL, "/t.npz", Policy())
+    assert (request.problem, request.truth, request.policy) == (SMALL, "/t.npz", SamplingPolicy())
     assert (request.task, request.backend_origin) == (Task.PROVE, "file:/mine.py")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
-from bench.run.pairs import A, Arm, B, Pair, PairCase, Pairing, PairPolicy, volume
+from bench.run.pairs import A, Arm, B, Pair, PairCase, Pairing, PairPolicy, rounds_and_units
 from bench.timing.measure import WarmUp
 from bench.timing.protocol import Reply, Task
 
@@ -35,7 +35,7 @@ Measure = Callable[..., Pair]
     ],
 )
 def test_the_volume_of_a_pair(iteration: float, cycle: int, arms: int, expected: tuple[int, int]) -> None:
-    assert volume(iteration, cycle, arms, POLICY) == expected
+    assert rounds_and_units(iteration, cycle, arms, POLICY) == expected
 
 
 @pytest.fixture

@@ -22,11 +22,11 @@ from bench.oracle.truth import make_truth, save_truth
 from bench.run import interpreter
 from bench.run.interpreter import Conversation, Interpreter, ZygoteGone
 from bench.run.pool import Pool
-from bench.timing.policy import Policy
+from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Batch, Reply, Request, Task
 
 SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
-QUICK = Policy(sample_seconds=1e-4, process_seconds=1e-3, warmup_min_seconds=1e-4, warmup_max_seconds=1e-2)
+QUICK = SamplingPolicy(sample_seconds=1e-4, process_seconds=1e-3, warmup_min_seconds=1e-4, warmup_max_seconds=1e-2)
 SOURCE = (BUILT_IN / "numpy_manual.py").read_text(encoding="utf-8")
 PROBLEM = Problem(batch=20, d_in=16, hidden=12, d_out=8)
 Ask = Callable[..., Reply]

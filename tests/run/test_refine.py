@@ -20,7 +20,8 @@ from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned, Selection, choose, plan_sweep, workload_facts
 from bench.run.refine import Refinement
 from bench.run.resume import done_so_far, planned_of
-from bench.run.runner import Limits, Runner
+from bench.run.runner import Runner
+from bench.run.terms import RunTerms
 
 GRID = (64, 256, 1024)
 NAMES = ("numpy_manual", "torch_tensor", "tf_static_graph")
@@ -133,8 +134,8 @@ def test_what_is_undecided_comes_after_what_is_found() -> None:
 def sweep(tmp_path: Path, make: Callable[..., Any]) -> Callable[..., Any]:
     """A sweep whose processes answer with invented times; also one that takes up what an earlier one left."""
 
-    def start(folder: Path, limits: Limits, *, again: bool = False, within: float = 0.1) -> Any:
-        double = make(limits).double
+    def start(folder: Path, terms: RunTerms, *, again: bool = False, within: float = 0.1) -> Any:
+        double = make(terms).double
 
         def answer(request: Any) -> Any:
             from dataclasses import replace
@@ -150,14 +151,12 @@ def sweep(tmp_path: Path, make: Callable[..., Any]) -> Callable[..., Any]:
             items, done, store = planned_of(manifest, discover()), done_so_far(folder, manifest), RunStore(folder)
         else:
             items, done = tuple(planned()), None
-            manifest = make(limits).runner.manifest
+            manifest = make(terms).runner.manifest
             manifest.cases, manifest.workloads = [item.for_manifest() for item in items], workload_facts(items)
             manifest.axes, manifest.crossover_within = {"size.hidden": list(GRID)}, within
             store = RunStore.create(folder, manifest)
-        runner = Runner(
-            store, manifest, items, double, limits, make(limits).seen, done=done,
-            refinement=Refinement(within), now=lambda: double.time,
-        )  # fmt: skip
+        manifest.budget_seconds, manifest.within = terms.budget_seconds, terms.within
+        runner = Runner(store, manifest, items, double, make(terms).seen, done=done, now=lambda: double.time)
         runner.execute()
         runner.finish()
         return double
@@ -171,7 +170,7 @@ def _asks_for(request: Any, case: Case) -> bool:
 
 def test_a_sweep_narrows_its_crossover_and_writes_it_down(sweep: Callable[..., Any], tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
-    sweep(folder, Limits(2000, within=0.9))
+    sweep(folder, RunTerms(2000, within=0.9))
     (row,) = read_crossovers(folder).to_dict("records")
     assert row["status"] == Crossing.FOUND.value
     assert (row["faster_below"], row["faster_above"]) == ("a", "b")
@@ -186,7 +185,7 @@ def test_a_sweep_narrows_its_crossover_and_writes_it_down(sweep: Callable[..., A
     assert summary[summary["implementation"] == "torch_tensor"]["speedup"].notna().all()
 
 
-CUT_OFF = Limits(55)
+CUT_OFF = RunTerms(55)
 """Enough for the grid and for a few rounds of a new size, interpreters being renewed in between."""
 
 
@@ -205,7 +204,7 @@ def test_a_sweep_that_was_cut_off_goes_on_with_the_size_it_had_begun(sweep: Call
     sweep(folder, CUT_OFF)
     begun = {item.columns["size.hidden"] for item in read_manifest(folder).cases if item.added}
     missing = 2 * MIN_ROUNDS - read_processes(folder)["size.hidden"].isin(begun).sum()
-    double = sweep(folder, Limits(4000, within=0.9), again=True)
+    double = sweep(folder, RunTerms(4000, within=0.9), again=True)
     # The grid is done: not one of its cases is measured again before the new size has its rounds.
     assert {request.problem.hidden for request in double.asked[:missing]} == begun
     (row,) = read_crossovers(folder).to_dict("records")

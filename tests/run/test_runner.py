@@ -13,7 +13,8 @@ from bench.data.schema import Status
 from bench.data.store import read_manifest, read_processes, read_samples, read_summary
 from bench.errors import ChildError, ChildTimeout
 from bench.model.condition import Condition
-from bench.run.runner import Done, Limits
+from bench.run.runner import Done
+from bench.run.terms import RunTerms
 from bench.timing.peaks import Peaks
 from bench.timing.protocol import Reply, Request
 
@@ -21,7 +22,7 @@ Make = Callable[..., Any]
 
 
 def test_so_many_rounds_as_asked_for_each_over_all_cases(make: Make) -> None:
-    bench = make(Limits(1000, rounds=3))
+    bench = make(RunTerms(1000, rounds=3))
     bench.runner.execute()
     rows = bench.runner.finish()
     assert bench.runner.manifest.ended_by == "rounds"
@@ -33,7 +34,7 @@ def test_so_many_rounds_as_asked_for_each_over_all_cases(make: Make) -> None:
 
 
 def test_the_budget_ends_a_run_before_it_is_overdrawn(make: Make) -> None:
-    bench = make(Limits(10.5))  # 3 s to start, then 1 s a case: seven fit
+    bench = make(RunTerms(10.5))  # 3 s to start, then 1 s a case: seven fit
     bench.runner.execute()
     assert bench.runner.manifest.ended_by == "budget"
     assert len(bench.double.asked) == 7
@@ -41,7 +42,7 @@ def test_the_budget_ends_a_run_before_it_is_overdrawn(make: Make) -> None:
 
 
 def test_the_first_round_is_finished_whatever_the_budget(make: Make) -> None:
-    bench = make(Limits(0.001))
+    bench = make(RunTerms(0.001))
     bench.runner.execute()
     rows = bench.runner.finish()
     assert len(bench.double.asked) == 2
@@ -55,7 +56,7 @@ def test_every_finished_case_is_on_disk_before_the_next_begins(make: Make) -> No
         counts.append((len(read_processes(bench.folder)), len(read_samples(bench.folder))))
         return _ok(bench)
 
-    bench = make(Limits(1000, rounds=2), answer)
+    bench = make(RunTerms(1000, rounds=2), answer)
     bench.runner.execute()
     assert counts == [(0, 0), (1, 1), (2, 2), (3, 3)]
 
@@ -81,7 +82,7 @@ def test_trouble_costs_only_its_own_row(make: Make, trouble: Any, status: Status
             raise trouble
         return trouble
 
-    bench = make(Limits(1000, rounds=3), answer)
+    bench = make(RunTerms(1000, rounds=3), answer)
     bench.runner.execute()
     rows = {row.case.implementation: row for row in bench.runner.finish()}
     assert rows["numpy_manual"].status is Status.OK
@@ -102,7 +103,7 @@ def test_a_failure_in_a_later_round_takes_the_case_out_and_keeps_what_was_measur
             raise ChildError("its process died by SIGKILL")
         return _ok(bench)
 
-    bench = make(Limits(1000, rounds=4), answer)
+    bench = make(RunTerms(1000, rounds=4), answer)
     bench.runner.execute()
     rows = {row.case.implementation: row for row in bench.runner.finish()}
     assert rows["numpy_adam"].status is Status.FAILED
@@ -118,7 +119,7 @@ def test_a_case_that_worked_before_is_repeated_once(make: Make) -> None:
             raise ChildError("its process died by SIGKILL")
         return _ok(bench)
 
-    bench = make(Limits(1000, rounds=4), answer)
+    bench = make(RunTerms(1000, rounds=4), answer)
     bench.runner.execute()
     rows = {row.case.implementation: row for row in bench.runner.finish()}
     assert rows["numpy_adam"].status is Status.OK
@@ -127,7 +128,7 @@ def test_a_case_that_worked_before_is_repeated_once(make: Make) -> None:
 
 
 def test_a_run_in_which_every_case_fails_ends_and_says_so(make: Make) -> None:
-    bench = make(Limits(1000), lambda _: Reply(Status.WRONG, "the loss is off"))
+    bench = make(RunTerms(1000), lambda _: Reply(Status.WRONG, "the loss is off"))
     bench.runner.execute()
     assert bench.runner.manifest.ended_by == "failures"
     assert len(bench.double.asked) == 2
@@ -135,16 +136,16 @@ def test_a_run_in_which_every_case_fails_ends_and_says_so(make: Make) -> None:
 
 def test_interpreters_are_renewed_between_rounds_when_they_have_served_long_enough(make: Make) -> None:
     """Starting takes 3 s here and a round 2 s: after 12 s, that is six rounds, there are others."""
-    bench = make(Limits(1000, rounds=13))
+    bench = make(RunTerms(1000, rounds=13))
     bench.runner.execute()
     assert bench.double.renewed == 2
-    hurried = make(Limits(20, rounds=13))
+    hurried = make(RunTerms(20, rounds=13))
     hurried.runner.execute()
     assert hurried.double.renewed == 0  # no room for it in the budget
 
 
 def test_a_resumed_run_samples_as_it_began(make: Make) -> None:
-    bench = make(Limits(60))
+    bench = make(RunTerms(60))
     bench.runner.manifest.process_seconds = 0.123
     bench.runner.execute()
     assert bench.double.asked[0].policy.process_seconds == 0.123
@@ -156,7 +157,7 @@ def test_ctrl_c_leaves_a_readable_run(make: Make) -> None:
             raise KeyboardInterrupt
         return _ok(bench)
 
-    bench = make(Limits(1000), answer)
+    bench = make(RunTerms(1000), answer)
     with pytest.raises(KeyboardInterrupt):
         bench.runner.execute()
     bench.runner.manifest.ended_by = "interrupted"
@@ -172,7 +173,7 @@ def test_skipped_cases_are_planned_but_never_asked(make: Make, monkeypatch: pyte
     monkeypatch.setattr(
         type(BACKENDS["torch-cuda"]), "availability", lambda backend: Availability(False, "absent: the test says so")
     )
-    bench = make(Limits(1000, rounds=1), None, ["cuda"])
+    bench = make(RunTerms(1000, rounds=1), None, ["cuda"])
     bench.runner.execute()
     (row,) = bench.runner.finish()
     assert (row.status, row.reason) == (Status.SKIPPED, "absent: the test says so")
@@ -180,7 +181,7 @@ def test_skipped_cases_are_planned_but_never_asked(make: Make, monkeypatch: pyte
 
 
 def test_what_the_backends_pinned_is_in_the_manifest(make: Make) -> None:
-    bench = make(Limits(1000, rounds=1))
+    bench = make(RunTerms(1000, rounds=1))
     bench.runner.execute()
     bench.runner.finish()
     assert read_manifest(bench.folder).facts == {"numpy": {"blas": "test"}}
@@ -189,13 +190,13 @@ def test_what_the_backends_pinned_is_in_the_manifest(make: Make) -> None:
 @pytest.mark.parametrize(("budget", "seconds"), [(5, 0.04), (3 + 16 * 0.5, 0.1), (60, 0.25)])
 def test_processes_sample_for_less_when_the_budget_is_small(make: Make, budget: float, seconds: float) -> None:
     """Two cases and eight rounds are sixteen processes; 0.4 s of each are not sampling."""
-    bench = make(Limits(budget))
+    bench = make(RunTerms(budget))
     bench.runner.execute()
     assert bench.double.asked[0].policy.process_seconds == pytest.approx(seconds)
 
 
 def test_a_run_ends_when_every_interval_is_narrow_enough(make: Make) -> None:
-    bench = make(Limits(1000, within=0.02))
+    bench = make(RunTerms(1000, within=0.02))
     bench.runner.execute()
     assert bench.runner.manifest.ended_by == "precision"
     assert bench.runner.manifest.rounds_done == 6
@@ -212,7 +213,7 @@ def test_after_the_first_rounds_time_goes_where_the_interval_is_wide(make: Make)
             reply = replace(reply, samples=(replace(reply.samples[0], nanoseconds=2000),))
         return reply
 
-    bench = make(Limits(40, within=0.02), answer)
+    bench = make(RunTerms(40, within=0.02), answer)
     bench.runner.execute()
     assert bench.runner.manifest.ended_by == "budget"
     asked = [request.implementation for request in bench.double.asked]
@@ -223,25 +224,25 @@ def test_after_the_first_rounds_time_goes_where_the_interval_is_wide(make: Make)
 
 
 def test_rounds_asked_for_are_all_done_however_sure_the_run_is(make: Make) -> None:
-    bench = make(Limits(1000, rounds=9, within=0.02))
+    bench = make(RunTerms(1000, rounds=9, within=0.02))
     bench.runner.execute()
     assert len(bench.double.asked) == 18
 
 
+def again(bench: Any, terms: RunTerms, done: Done) -> Any:
+    """The same run, taken up by another runner, which may have other terms."""
+    manifest = bench.runner.manifest
+    manifest.budget_seconds, manifest.rounds = terms.budget_seconds, terms.rounds
+    return type(bench.runner)(
+        bench.runner._store, manifest, bench.planned, bench.double, bench.seen, done=done, now=lambda: bench.double.time
+    )
+
+
 def test_a_resumed_run_measures_exactly_what_is_missing(make: Make) -> None:
-    bench = make(Limits(1000, rounds=4))
+    bench = make(RunTerms(1000, rounds=4))
     manual, adam = (item.case for item in bench.planned)
     done = Done({manual: {0: 1e-6, 1: 1e-6}, adam: {0: 1e-6}}, processes=3, seconds=5.0)
-    runner = type(bench.runner)(
-        bench.runner._store,
-        bench.runner.manifest,
-        bench.planned,
-        bench.double,
-        Limits(1000, rounds=4),
-        bench.seen,
-        done=done,
-        now=lambda: bench.double.time,
-    )
+    runner = again(bench, RunTerms(1000, rounds=4), done)
     runner.execute()
     assert sorted(bench.seen.measured) == [
         ("numpy_adam", 1),
@@ -254,17 +255,10 @@ def test_a_resumed_run_measures_exactly_what_is_missing(make: Make) -> None:
 
 
 def test_a_run_with_nothing_missing_starts_nothing(make: Make) -> None:
-    bench = make(Limits(1000, rounds=1))
+    bench = make(RunTerms(1000, rounds=1))
     manual, adam = (item.case for item in bench.planned)
-    runner = type(bench.runner)(
-        bench.runner._store,
-        bench.runner.manifest,
-        bench.planned,
-        bench.double,
-        Limits(1000, rounds=1),
-        bench.seen,
-        done=Done({manual: {0: 1e-6}, adam: {0: 1e-6}}, processes=2, seconds=5.0),
-        now=lambda: bench.double.time,
+    runner = again(
+        bench, RunTerms(1000, rounds=1), Done({manual: {0: 1e-6}, adam: {0: 1e-6}}, processes=2, seconds=5.0)
     )
     runner.execute()
     assert bench.double.started == []
@@ -272,38 +266,15 @@ def test_a_run_with_nothing_missing_starts_nothing(make: Make) -> None:
 
 
 def test_a_resumed_run_counts_what_it_has_spent_and_does_not_repeat_a_failure(make: Make) -> None:
-    bench = make(Limits(1000))
+    bench = make(RunTerms(1000))
     manual, adam = (item.case for item in bench.planned)
     done = Done({manual: {0: 1e-6}, adam: {0: None}}, processes=2, seconds=30.0)
-    runner = type(bench.runner)(
-        bench.runner._store,
-        bench.runner.manifest,
-        bench.planned,
-        bench.double,
-        Limits(36.5),
-        bench.seen,
-        done=done,
-        now=lambda: bench.double.time,
-    )
+    runner = again(bench, RunTerms(36.5), done)
     runner.execute()
     assert [request.implementation for request in bench.double.asked] == ["numpy_manual"] * 3
 
 
 # What a device can do at most
-
-
-def again(bench: Any, limits: Limits, done: Done) -> Any:
-    """The same run, taken up by another runner."""
-    return type(bench.runner)(
-        bench.runner._store,
-        bench.runner.manifest,
-        bench.planned,
-        bench.double,
-        limits,
-        bench.seen,
-        done=done,
-        now=lambda: bench.double.time,
-    )
 
 
 def test_peaks_are_measured_before_the_first_case_once_a_backend_and_number_of_threads(make: Make) -> None:
@@ -313,7 +284,7 @@ def test_peaks_are_measured_before_the_first_case_once_a_backend_and_number_of_t
         order.append("case")
         return _ok(bench)
 
-    bench = make(Limits(1000, rounds=2), answer, threads=(1, 2))
+    bench = make(RunTerms(1000, rounds=2), answer, threads=(1, 2))
     real = bench.double.peak
     bench.double.peak = lambda request: (order.append("peak"), real(request))[1]
     bench.runner.execute()
@@ -339,16 +310,16 @@ def test_peaks_are_on_disk_before_the_first_case_is_measured(make: Make) -> None
         seen.append(len(read_manifest(bench.folder).peaks))
         return _ok(bench)
 
-    bench = make(Limits(1000, rounds=1), answer)
+    bench = make(RunTerms(1000, rounds=1), answer)
     bench.runner.execute()
     assert seen == [1, 1]
 
 
 def test_a_resumed_run_keeps_its_peaks(make: Make) -> None:
-    bench = make(Limits(1000, rounds=1))
+    bench = make(RunTerms(1000, rounds=1))
     bench.runner.execute()
     peaks = list(bench.runner.manifest.peaks)
-    again(bench, Limits(1000, rounds=2), Done(processes=2)).execute()
+    again(bench, RunTerms(1000, rounds=2), Done(processes=2)).execute()
     assert len(bench.double.asked_for_peaks) == 1
     assert bench.runner.manifest.peaks == peaks
 
@@ -360,7 +331,7 @@ def test_a_device_without_a_peak_is_measured_all_the_same(make: Make, reply: Any
             raise reply
         return reply  # type: ignore[no-any-return]
 
-    bench = make(Limits(1000, rounds=1))
+    bench = make(RunTerms(1000, rounds=1))
     bench.double.peak = peak
     bench.runner.execute()
     assert {row.status for row in bench.runner.finish()} == {Status.OK}
@@ -369,7 +340,7 @@ def test_a_device_without_a_peak_is_measured_all_the_same(make: Make, reply: Any
 
 
 def test_an_impossible_rate_is_refused_in_the_summary(make: Make) -> None:
-    bench = make(Limits(1000, rounds=1))
+    bench = make(RunTerms(1000, rounds=1))
     bench.double.peak = lambda _: Reply(Status.OK, peaks=Peaks(1.0, 8, 1.0, 8))
     bench.runner.execute()
     rows = bench.runner.finish()
@@ -397,7 +368,7 @@ def throttling(bench: Any, *rounds: int) -> Callable[[Request], Reply]:
 def test_a_throttled_round_is_forgotten_for_all_cases_and_measured_anew(make: Make) -> None:
     """After six rounds both cases have five that count; the wider half is one of them, then it is the other's turn."""
     bench: list[Any] = []
-    bench.append(make(Limits(1000, within=0.02), throttling(bench, 2)))
+    bench.append(make(RunTerms(1000, within=0.02), throttling(bench, 2)))
     bench[0].runner.execute()
     assert bench[0].runner.manifest.ended_by == "precision"
     assert bench[0].runner.manifest.rounds_done == 8
@@ -409,20 +380,20 @@ def test_a_throttled_round_is_forgotten_for_all_cases_and_measured_anew(make: Ma
 
 
 def test_a_throttled_round_is_known_again_when_a_run_is_resumed(make: Make) -> None:
-    bench = make(Limits(1000, within=0.02))
+    bench = make(RunTerms(1000, within=0.02))
     cases = [item.case for item in bench.planned]
     seconds = {number: 1e-6 if number != 2 else 1e-4 for number in range(6)}
     done = Done({case: dict(seconds) for case in cases}, invalid=frozenset({2}), processes=12)
-    again(bench, Limits(1000, within=0.02), done).execute()
+    again(bench, RunTerms(1000, within=0.02), done).execute()
     assert sorted(name for name, number in bench.seen.measured if number > 5) == ["numpy_adam", "numpy_manual"]
     assert len(bench.seen.measured) == 2
 
 
 def test_a_round_that_was_throttled_before_the_run_broke_off_stays_invalid_when_it_is_finished(make: Make) -> None:
-    bench = make(Limits(1000))
+    bench = make(RunTerms(1000))
     manual, adam = (item.case for item in bench.planned)
     whole = dict.fromkeys(range(6), 1e-6)
     done = Done({manual: {**whole}, adam: dict.fromkeys(range(5), 1e-06)}, invalid=frozenset({5}), processes=11)
-    again(bench, Limits(1000), done).execute()
+    again(bench, RunTerms(1000), done).execute()
     assert bench.seen.measured[0] == ("numpy_adam", 5)
     assert sorted(name for name, number in bench.seen.measured if number > 5) == ["numpy_adam", "numpy_manual"]

@@ -13,8 +13,8 @@ from bench.errors import NothingRanError, UsageError
 from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.plan import Planned, Selection, choose, plan_cases
-from bench.run.runner import Limits
 from bench.run.session import new_run_id, resume, run, verify_all
+from bench.run.terms import RunTerms
 
 SMALL = Problem(batch=20, d_in=16, hidden=12, d_out=8)
 
@@ -39,10 +39,11 @@ def test_run_ids_sort_by_time() -> None:
 
 def test_a_run_from_plan_to_files(tmp_path: Path) -> None:
     out = tmp_path / "mine"
-    outcome = run(numpy_cases("numpy_manual"), Limits(60, 2), Silent(), seed=3, command=["bench", "run"], out=out)
+    outcome = run(numpy_cases("numpy_manual"), RunTerms(60, 2, seed=3, command=("bench", "run"), out=out), Silent())
     assert outcome.exit_code == 0
     manifest = read_manifest(out)
     assert (manifest.run_id, manifest.seed, manifest.rounds_done, manifest.ended_by) == ("mine", 3, 2, "rounds")
+    assert (manifest.command, manifest.budget_seconds, manifest.within) == (["bench", "run"], 60, 0.02)
     assert manifest.packages["numpy"]
     assert manifest.facts["numpy"]["blas"]
     assert sorted(path.name for path in out.iterdir()) == [
@@ -55,7 +56,7 @@ def test_a_run_from_plan_to_files(tmp_path: Path) -> None:
 
 def test_a_run_that_another_process_writes_is_left_alone(tmp_path: Path) -> None:
     out = tmp_path / "mine"
-    run(numpy_cases("numpy_manual"), Limits(60, 1), Silent(), seed=0, command=[], out=out)
+    run(numpy_cases("numpy_manual"), RunTerms(60, 1, out=out), Silent())
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     other = os.open(out, os.O_RDONLY)
     try:
@@ -71,7 +72,7 @@ def test_a_run_in_which_nothing_can_run_says_why_and_makes_no_folder(tmp_path: P
     (item,) = numpy_cases("numpy_manual")
     skipped = Planned(item.case, item.implementation, "no such thing here")
     with pytest.raises(NothingRanError, match="Nothing can run here: no such thing here"):
-        run([skipped], Limits(1), Silent(), seed=0, command=[], out=tmp_path / "x")
+        run([skipped], RunTerms(1, out=tmp_path / "x"), Silent())
     assert not (tmp_path / "x").exists()
 
 

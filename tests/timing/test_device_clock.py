@@ -12,13 +12,13 @@ import pytest
 from bench.data.schema import Method
 from bench.timing.device_clock import DeviceClock
 from bench.timing.passes import enqueueing
-from bench.timing.policy import Policy
+from bench.timing.policy import SamplingPolicy
 
-POLICY = Policy()
+POLICY = SamplingPolicy()
 SPARE = 100_000
 
 
-def rehearsed(rig: Any, policy: Policy = POLICY, cycle: int = 1, steps: int = 500) -> DeviceClock:
+def rehearsed(rig: Any, policy: SamplingPolicy = POLICY, cycle: int = 1, steps: int = 500) -> DeviceClock:
     clock = DeviceClock.rehearsed(rig, lambda iterations: None, cycle, steps, policy)
     assert clock is not None
     return clock

@@ -8,9 +8,9 @@ import pytest
 
 from bench.model.condition import Condition
 from bench.timing.energy import energy_of_step
-from bench.timing.policy import Policy
+from bench.timing.policy import SamplingPolicy
 
-POLICY = Policy(energy_seconds=0.5)
+POLICY = SamplingPolicy(energy_seconds=0.5)
 
 
 def counting(world: Any, joules: float = 3.0) -> Callable[[], Condition]:

@@ -10,16 +10,16 @@ import pytest
 from bench import Stage, Step
 from bench.data.schema import Method
 from bench.timing.measure import Course, Measurement, WarmUp, first_step, measure, size_sample, warm_up
-from bench.timing.policy import Policy, Sample
+from bench.timing.policy import Sample, SamplingPolicy
 
 
-def measured(world: Any, policy: Policy | None = None, fused: bool = False, **options: Any) -> Measurement:
-    policy = policy or Policy(sample_seconds=6e-6, process_seconds=120e-6, warmup_min_seconds=6e-6)
+def measured(world: Any, policy: SamplingPolicy | None = None, fused: bool = False, **options: Any) -> Measurement:
+    policy = policy or SamplingPolicy(sample_seconds=6e-6, process_seconds=120e-6, warmup_min_seconds=6e-6)
     options = {"resolution": 1, "steps": 1000, **options}
     return measure(world.rig(fused), policy=policy, **options)
 
 
-def warmed_up(world: Any, policy: Policy, steps: int = 1000, cycle: int = 1) -> WarmUp:
+def warmed_up(world: Any, policy: SamplingPolicy, steps: int = 1000, cycle: int = 1) -> WarmUp:
     rig = world.rig()
     return warm_up(Course(rig.step, steps), cycle, policy, rig)
 
@@ -73,35 +73,35 @@ def test_iterations_and_number_of_samples_follow_the_policy(world: Any) -> None:
     ],
 )
 def test_the_size_of_a_sample(iteration: float, cycle: int, steps: int, resolution: int, expected: int) -> None:
-    assert size_sample(iteration, cycle, steps, resolution, Policy(sample_seconds=6e-6)) == expected
+    assert size_sample(iteration, cycle, steps, resolution, SamplingPolicy(sample_seconds=6e-6)) == expected
 
 
 def test_the_clocks_resolution_is_below_a_thousandth_of_a_sample(world: Any) -> None:
-    policy = Policy(sample_seconds=1e-9, process_seconds=1e-3, warmup_min_seconds=6e-6)
+    policy = SamplingPolicy(sample_seconds=1e-9, process_seconds=1e-3, warmup_min_seconds=6e-6)
     found = measured(world, policy, resolution=40)
     assert all(s.nanoseconds >= 1000 * 40 for s in of(found, "step", Method.WHOLE))
 
 
 def test_a_slow_step_still_gets_the_fewest_samples_allowed(world: Any) -> None:
     world.cost_of_step = lambda index: (10**9, 10**9, 10**9)
-    found = measured(world, Policy(min_samples=5))
+    found = measured(world, SamplingPolicy(min_samples=5))
     assert len(of(found, "step", Method.WHOLE)) == 5
 
 
 def test_warm_up_discards_a_slow_start_and_ends_when_thirds_agree(world: Any) -> None:
     world.cost_of_step = lambda index: (10_000, 0, 0) if index < 20 else (100, 200, 300)
-    policy = Policy(warmup_min_seconds=6e-6)
+    policy = SamplingPolicy(warmup_min_seconds=6e-6)
     found = warmed_up(world, policy)
     # With 3 iterations the thirds agree already at the slow level: the start looks steady. That is what the minimum
     # is for; with it the first look comes after 20 slow steps.
     assert found.settled
-    later = warmed_up(world, Policy(warmup_min_seconds=201e-6))
+    later = warmed_up(world, SamplingPolicy(warmup_min_seconds=201e-6))
     assert later.iteration_nanoseconds == 600
 
 
 def test_warm_up_goes_on_while_the_step_gets_faster(world: Any) -> None:
     world.cost_of_step = lambda index: (max(600, 60_000 - 1000 * index), 0, 0)
-    found = warmed_up(world, Policy(warmup_min_seconds=1e-6), steps=10_000)
+    found = warmed_up(world, SamplingPolicy(warmup_min_seconds=1e-6), steps=10_000)
     assert found.settled
     assert found.iterations % 3 == 0
     third = found.iterations // 3
@@ -112,7 +112,7 @@ def test_warm_up_goes_on_while_the_step_gets_faster(world: Any) -> None:
 
 def test_warm_up_that_never_settles_ends_at_its_cap_and_says_so(world: Any) -> None:
     world.cost_of_step = lambda index: (int(1000 * 1.5**index), 0, 0)
-    policy = Policy(warmup_min_seconds=0.0, warmup_max_seconds=1e-3)
+    policy = SamplingPolicy(warmup_min_seconds=0.0, warmup_max_seconds=1e-3)
     found = warmed_up(world, policy)
     assert not found.settled
     assert world.time >= 1e6
@@ -120,7 +120,7 @@ def test_warm_up_that_never_settles_ends_at_its_cap_and_says_so(world: Any) -> N
 
 def test_warm_up_counts_whole_cycles(world: Any) -> None:
     world.cost_of_step = lambda index: (100 * (index % 4), 0, 0)
-    found = warmed_up(world, Policy(warmup_min_seconds=1e-6), cycle=4)
+    found = warmed_up(world, SamplingPolicy(warmup_min_seconds=1e-6), cycle=4)
     assert found.settled
     assert found.iterations % 4 == 0
     assert found.iteration_nanoseconds == 150
@@ -140,8 +140,8 @@ def test_varying_work_is_timed_one_by_one_under_their_own_label(world: Any) -> N
     found = measured(world, variants=variants, cycle=4, steps=40)
     single = [sample for sample in found.samples if sample.variant is not None]
     assert {(s.variant, s.nanoseconds) for s in single} == {(0, 100), (1, 1100), (2, 2100), (3, 3100)}
-    assert [sum(s.variant == variant for s in single) for variant in range(4)] == [Policy.variant_cycles] * 4
-    assert sorted(s.turn for s in single if s.variant == 2) == list(range(Policy.variant_cycles))
+    assert [sum(s.variant == variant for s in single) for variant in range(4)] == [SamplingPolicy.variant_cycles] * 4
+    assert sorted(s.turn for s in single if s.variant == 2) == list(range(SamplingPolicy.variant_cycles))
     mixed = [s for s in of(found, "step", Method.WHOLE) if s.variant is None]
     assert {s.nanoseconds / s.iterations for s in mixed} == {1600}
     assert all(s.iterations % 4 == 0 for s in mixed)
@@ -152,7 +152,7 @@ def test_a_fused_step_has_no_staged_phases_but_profiled_ones(world: Any) -> None
     assert not [sample for sample in found.samples if sample.method is Method.STAGED]
     profiled = {s.phase: s.nanoseconds for s in found.samples if s.method is Method.PROFILED}
     assert profiled == {"forward": 5000, "backward": 9000, "update": 2000}
-    assert len(of(found, "forward", Method.PROFILED)) == Policy.traced_steps
+    assert len(of(found, "forward", Method.PROFILED)) == SamplingPolicy.traced_steps
 
 
 def test_flags_are_looked_for_around_each_sample_and_outside_its_time(world: Any) -> None:
@@ -179,7 +179,7 @@ def test_flags_are_looked_for_around_each_sample_and_outside_its_time(world: Any
 
 def test_a_process_that_never_settled_has_all_its_samples_flagged(world: Any) -> None:
     world.cost_of_step = lambda index: (int(1000 * 1.5 ** min(index, 40)), 0, 0)
-    policy = Policy(sample_seconds=1e-9, process_seconds=1e-9, warmup_min_seconds=0.0, warmup_max_seconds=1e-3)
+    policy = SamplingPolicy(sample_seconds=1e-9, process_seconds=1e-9, warmup_min_seconds=0.0, warmup_max_seconds=1e-3)
     found = measured(world, policy)
     assert not found.warmup.settled
     assert {sample.flags for sample in found.samples} == {"unsettled"}
@@ -206,7 +206,7 @@ def test_the_first_cycle_after_a_reset_is_not_timed(world: Any) -> None:
 
     step = Step(tuple(Stage(stage.phases, run(stage)) for stage in plain.stages), plain.state, reset)
     step()
-    policy = Policy(sample_seconds=6e-6, process_seconds=500e-6, warmup_min_seconds=6e-6)
+    policy = SamplingPolicy(sample_seconds=6e-6, process_seconds=500e-6, warmup_min_seconds=6e-6)
     found = measure(world.rig(step=step), resolution=1, steps=25, policy=policy)
     assert world.resets > 3
     assert {s.nanoseconds / s.iterations for s in of(found, "step", Method.WHOLE)} == {600}
@@ -215,14 +215,14 @@ def test_the_first_cycle_after_a_reset_is_not_timed(world: Any) -> None:
 
 def test_a_slow_steady_step_is_steady(world: Any) -> None:
     world.cost_of_step = lambda index: (10**9, 10**9, 10**9)
-    found = warmed_up(world, Policy())
+    found = warmed_up(world, SamplingPolicy())
     assert (found.settled, found.iterations) == (True, 6)
 
 
 # By the device's own clock
 
 
-QUICK = Policy(sample_seconds=1e-3, process_seconds=20e-3, warmup_min_seconds=1e-3)
+QUICK = SamplingPolicy(sample_seconds=1e-3, process_seconds=20e-3, warmup_min_seconds=1e-3)
 
 
 def on_device(measurement: Measurement) -> list[Sample]:
@@ -281,7 +281,7 @@ def test_cold_steps_are_flushed_outside_every_time_of_both_clocks(gpu: Any) -> N
 
 def test_cold_sampling_counts_what_the_flushes_cost(world: Any) -> None:
     """Ten steps of 600 ns with a flush of 77 us before each: a sample costs 776 us, and 20 ms hold 13 of both kinds."""
-    policy = Policy(sample_seconds=6e-6, process_seconds=20e-3, warmup_min_seconds=6e-6)
+    policy = SamplingPolicy(sample_seconds=6e-6, process_seconds=20e-3, warmup_min_seconds=6e-6)
     found = measure(world.rig(cold=True), resolution=1, steps=1000, policy=policy)
     whole = of(found, "step", Method.WHOLE)
     assert {s.nanoseconds / s.iterations for s in whole} == {600}

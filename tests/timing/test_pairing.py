@@ -18,7 +18,7 @@ from bench.model.registry import BUILT_IN
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import make_truth, save_truth
 from bench.timing import pairing
-from bench.timing.pairing import Delay, Side, serve_batches
+from bench.timing.pairing import BatchTimer, Delay, serve_batches
 from bench.timing.passes import Rig
 from bench.timing.protocol import BATCH, BATCHED, REPLY, Batch, Channel, Request, Task
 
@@ -34,7 +34,7 @@ def test_minimum_and_median_of_each_phase_and_of_the_whole_step(world: Any) -> N
     # One untimed step, then whole and staged steps in turn.
     costs = [(9, 9, 9), (1, 2, 3), (10, 20, 30), (3, 4, 5), (40, 10, 20), (2, 6, 7), (30, 30, 90)]
     world.cost_of_step = lambda index: costs[index]
-    found = Side(rig(world), steps=100, cycle=1).batch(3)
+    found = BatchTimer(rig(world), steps=100, cycle=1).batch(3)
     assert found.minimum == {"step": 6, "forward": 10, "backward": 10, "update": 20}
     assert found.median == {"step": 12, "forward": 30, "backward": 20, "update": 30}
     assert world.steps_run == 7
@@ -42,30 +42,30 @@ def test_minimum_and_median_of_each_phase_and_of_the_whole_step(world: Any) -> N
 
 def test_the_first_cycle_of_a_batch_does_not_count(world: Any) -> None:
     world.cost_of_step = lambda index: (5, 5, 5) if index == 0 else (100, 200, 300)
-    assert Side(rig(world), steps=100, cycle=1).batch(4).minimum["step"] == 600
+    assert BatchTimer(rig(world), steps=100, cycle=1).batch(4).minimum["step"] == 600
 
 
 def test_a_unit_is_a_whole_cycle_and_times_are_of_one_iteration(world: Any) -> None:
     world.cost_of_step = lambda index: ((100, 200, 300), (300, 400, 500))[index % 2]
-    found = Side(rig(world), steps=100, cycle=2).batch(5)
+    found = BatchTimer(rig(world), steps=100, cycle=2).batch(5)
     assert found.minimum == found.median == {"step": 900, "forward": 200, "backward": 300, "update": 400}
     assert world.steps_run == 2 + 5 * 2 * 2
 
 
 def test_resets_are_never_inside_a_time(world: Any) -> None:
-    found = Side(rig(world), steps=4, cycle=1).batch(20)
+    found = BatchTimer(rig(world), steps=4, cycle=1).batch(20)
     assert world.resets > 5
     assert found.minimum == found.median == {"step": 600, "forward": 100, "backward": 200, "update": 300}
 
 
 def test_a_fused_step_has_no_phases(world: Any) -> None:
-    found = Side(rig(world, fused=True), steps=100, cycle=1).batch(3)
+    found = BatchTimer(rig(world, fused=True), steps=100, cycle=1).batch(3)
     assert found.minimum == found.median == {"step": 600}
 
 
 def test_the_device_is_waited_for(world: Any) -> None:
     world.sync_cost = 7
-    found = Side(rig(world), steps=100, cycle=1).batch(3)
+    found = BatchTimer(rig(world), steps=100, cycle=1).batch(3)
     assert found.minimum == {"step": 607, "forward": 107, "backward": 207, "update": 307}
 
 
@@ -80,14 +80,14 @@ def test_no_garbage_is_collected_in_a_batch_and_it_is_again_afterwards(world: An
 
     world.cost_of_step = cost
     with pytest.raises(RuntimeError):
-        Side(rig(world), steps=100, cycle=1).batch(9)
+        BatchTimer(rig(world), steps=100, cycle=1).batch(9)
     assert gc.isenabled()
     assert True not in enabled[3:]  # the first step's three stages run before
 
 
 def test_the_warm_up_is_what_the_parent_plans_by(world: Any) -> None:
     world.cost_of_step = lambda index: (100_000, 200_000, 300_000)
-    found = Side(rig(world), steps=1000, cycle=1).warm_up()
+    found = BatchTimer(rig(world), steps=1000, cycle=1).warm_up()
     assert found.warmup.settled
     assert found.warmup.iteration_nanoseconds == 600_000
     assert found.samples == ()
@@ -110,23 +110,23 @@ class Ticking:
 @pytest.mark.parametrize("phase", ["forward", "backward", "update"])
 def test_a_delay_is_in_the_phase_asked_for_and_in_the_whole_step_only(world: Any, phase: str) -> None:
     delay = Delay(Ticking(world))
-    side = Side(rig(world, delay=delay), steps=100, cycle=1)
+    timer = BatchTimer(rig(world, delay=delay), steps=100, cycle=1)
     plain = {"step": 600, "forward": 100, "backward": 200, "update": 300}
-    assert side.batch(3).minimum == plain
+    assert timer.batch(3).minimum == plain
     delay.phase, delay.nanoseconds = phase, 50
     more = 51  # the look that begins the spin, and fifty more
-    assert side.batch(3).minimum == {**plain, phase: plain[phase] + more, "step": 600 + more}
+    assert timer.batch(3).minimum == {**plain, phase: plain[phase] + more, "step": 600 + more}
     delay.nanoseconds = 0
-    assert side.batch(3).minimum == plain
+    assert timer.batch(3).minimum == plain
     delay.phase, delay.nanoseconds = "", 50
-    assert side.batch(3).minimum == plain
+    assert timer.batch(3).minimum == plain
 
 
 def test_a_fused_step_carries_the_delay_of_any_of_its_phases_once(world: Any) -> None:
     delay = Delay(Ticking(world))
-    side = Side(rig(world, fused=True, delay=delay), steps=100, cycle=1)
+    timer = BatchTimer(rig(world, fused=True, delay=delay), steps=100, cycle=1)
     delay.phase, delay.nanoseconds = "backward", 50
-    assert side.batch(3).minimum == {"step": 651}
+    assert timer.batch(3).minimum == {"step": 651}
 
 
 def test_planting_keeps_everything_else_of_a_step(world: Any) -> None:

@@ -13,7 +13,7 @@ from bench.model.problem import Dtype, Problem
 from bench.oracle.verify import Verification
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
-from bench.timing.policy import Policy, Sample
+from bench.timing.policy import Sample, SamplingPolicy
 from bench.timing.proof import Check
 from bench.timing.protocol import REPLY, REQUEST, Channel, Reply, Request, Task
 
@@ -30,7 +30,7 @@ def test_messages_survive_the_wire() -> None:
         precision=Precision.TF32,
         backend_origin="file:/y.py",
         task=Task.PROVE,
-        policy=Policy(),
+        policy=SamplingPolicy(),
         asked_nanoseconds=7,
     )
     assert REQUEST.validate_json(REQUEST.dump_json(request)) == request

@@ -17,12 +17,12 @@ from bench.model.registry import BUILT_IN
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import make_truth, save_truth
 from bench.timing import peaks
-from bench.timing.policy import Policy
+from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Reply, Request, Task
 from bench.timing.worker import work
 
 SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
-QUICK = Policy(
+QUICK = SamplingPolicy(
     sample_seconds=1e-4, process_seconds=1e-3, warmup_min_seconds=1e-4, warmup_max_seconds=1e-2, energy_seconds=1e-3
 )
 SOURCE = (BUILT_IN / "numpy_bias_sgd.py").read_text(encoding="utf-8")
@@ -34,7 +34,7 @@ def ask(tmp_path: Path, write: Write) -> Callable[..., object]:
     workload = WORKLOADS["mlp_bias_sgd"]
     save_truth(make_truth(workload, workload.data(SMALL), SMALL.dtype), tmp_path / "truth.npz")
 
-    def do(text: str = SOURCE, policy: Policy | None = QUICK) -> object:
+    def do(text: str = SOURCE, policy: SamplingPolicy | None = QUICK) -> object:
         path = write("mine.py", text)
         return work(
             Request(f"file:{path}", "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "truth.npz"), policy=policy)

@@ -93,8 +93,7 @@ def verdicts_json(judged: RunsJudged, judgement: Judgement, noted: Sequence[str]
 
 
 def _case_json(case: CaseVerdict) -> dict[str, Any]:
-    told = {"columns": case.case.columns, **dataclasses.asdict(case)}
-    del told["case"]
+    told = _with_columns(case)
     verdict = told.pop("verdict")
     told["processes"] = list(case.processes)
     told = {"name": verdict["name"], "verdict": verdict["verdict"], "reason": verdict["reason"], **told}
@@ -138,5 +137,11 @@ def description(
 
 def compare_json(rows: Sequence[SideBySide]) -> list[dict[str, Any]]:
     """Return two runs, case by case, for programs."""
-    told = [{"columns": row.case.columns, **dataclasses.asdict(row)} for row in rows]
-    return [{name: value for name, value in row.items() if name != "case"} for row in told]
+    return [_with_columns(row) for row in rows]
+
+
+def _with_columns(of_case: SideBySide | CaseVerdict) -> dict[str, Any]:
+    """Return what was found of a case, the case itself by its columns."""
+    told = dataclasses.asdict(of_case)
+    del told["case"]
+    return {"columns": of_case.case.columns, **told}

@@ -154,5 +154,4 @@ def _speedup(row: SummaryRow) -> Words:
 
 def summary_json(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
     """Return the rows of summary.csv for programs; unknown values are null."""
-    columns = columns_of(SummaryRow)
-    return [{column.name: column.value_in(row) for column in columns} for row in rows]
+    return [{column.name: column.value_in(row) for column in columns_of(SummaryRow)} for row in rows]
