@@ -9,7 +9,7 @@ import click
 
 from bench.errors import UsageError
 from bench.options import with_options
-from bench.options.judging import COMPARING, PROBLEM, decide, finish, revisions
+from bench.options.judging import COMPARING, SIDES, decide, finish, revisions
 
 
 @click.command()
@@ -17,7 +17,7 @@ from bench.options.judging import COMPARING, PROBLEM, decide, finish, revisions
 @click.argument("b", required=False)
 @click.option("--python-a", metavar="PATH", help="Compare interpreters instead: the one of side A.")
 @click.option("--python-b", metavar="PATH", help="The interpreter of side B.")
-@with_options(PROBLEM, COMPARING)
+@with_options(SIDES, COMPARING)
 def ab(
     a: str | None,
     b: str | None,
