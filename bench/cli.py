@@ -25,7 +25,7 @@ from bench.commands.run import run
 from bench.commands.sweep import sweep
 from bench.commands.verify import verify
 from bench.errors import StepbenchError, os_cure
-from bench.options import CHOOSING, with_options
+from bench.options import LOAD
 
 INTERRUPTED = 130
 
@@ -61,7 +61,7 @@ def cli(debug: bool) -> None:
 
 
 @cli.command("list")
-@with_options(CHOOSING[3:])
+@LOAD
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
 def list_command(load: tuple[Path, ...], as_json: bool) -> None:
     """Show every implementation on every backend: available, or why not."""

@@ -110,7 +110,7 @@ def _read(kind: click.ParamType[Any], text: str) -> Any:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Nothing without --bench-gate."""
+    """Register the gate; do nothing without --bench-gate."""
     revision = config.getoption("bench_gate")
     if revision is None or hasattr(config, "workerinput"):
         return
@@ -263,7 +263,7 @@ class GateItem(pytest.Item):
             pytest.fail(_explained(case), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """Where it is said to be: in no file."""
+        """Say where the test is: in no file."""
         return self.config.rootpath / GROUP, None, self.name
 
 

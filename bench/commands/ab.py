@@ -9,7 +9,7 @@ import click
 
 from bench.errors import UsageError
 from bench.options import with_options
-from bench.options.judging import COMPARING, PROBLEM, decide, finish, revisions
+from bench.options.judging import COMPARING, SIDES, decide, finish, revisions
 
 
 @click.command()
@@ -17,7 +17,7 @@ from bench.options.judging import COMPARING, PROBLEM, decide, finish, revisions
 @click.argument("b", required=False)
 @click.option("--python-a", metavar="PATH", help="Compare interpreters instead: the one of side A.")
 @click.option("--python-b", metavar="PATH", help="The interpreter of side B.")
-@with_options(PROBLEM, COMPARING)
+@with_options(SIDES, COMPARING)
 def ab(
     a: str | None,
     b: str | None,
@@ -37,7 +37,7 @@ def ab(
       bench ab torch_tensor torch_autograd   two implementations of one workload
       bench ab --python-a old/bin/python --python-b new/bin/python -i torch_optim
 
-    Of a revision, implementations/ and --load files are taken; the harness that measures is this one.
+    A revision gives its implementations/ and --load files; the harness that measures is the one that you run.
 
     Exit status: 0 PASS, 1 REGRESSION, 3 INCONCLUSIVE, 4 INVALID (missing, wrong or failed on a side), 2 wrong use.
     """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import UsageError, nearest
-from bench.options import names_of, with_options
+from bench.options import IMPLEMENTATION, names_of, with_options
 from bench.options.judging import JUDGING, criteria_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _JUDGING = ("alpha", "margin", "tolerance", "allow_inconclusive", "junit")
 @click.command()
 @click.argument("run_a", type=click.Path(path_type=Path))
 @click.argument("run_b", type=click.Path(path_type=Path))
-@click.option("--implementation", "-i", multiple=True, metavar="NAME", help="Only these; use commas or repeat.")
+@IMPLEMENTATION
 @click.option("--across", is_flag=True, help="Describe runs of different machines or versions, without verdicts.")
 @with_options(JUDGING)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
@@ -77,7 +77,7 @@ def compare(
 
 
 def _refuse_judging() -> None:
-    """Raises UsageError if an option that only a verdict needs stands beside --across."""
+    """Refuse options beside --across that only a verdict needs."""
     context = click.get_current_context()
     for item in context.command.params:
         source = context.get_parameter_source(item.name or "")

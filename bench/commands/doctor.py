@@ -8,15 +8,19 @@ from pathlib import Path
 
 import click
 
-from bench.options import CHOOSING, Duration, Threads, with_options
+from bench.options import LOAD, TIMEOUT, Duration, Threads
 
 
 @click.command()
 @click.option("--threads", type=Threads(), default="all", show_default=True, help="CPU threads of the A/A.")
-@click.option("--pairs", type=click.IntRange(min=3), default=10, show_default=True, help="Pairs of processes a case.")
-@click.option("--timeout", type=Duration(), default="30s", show_default=True, help="Longest silence of a process.")
-@click.option("--device", metavar="cuda", help="Prove the measuring on this device instead: PASS or FAIL a line.")
-@with_options(CHOOSING[3:])
+@click.option(
+    "--pairs", type=click.IntRange(min=3), default=10, show_default=True, help="Pairs of processes for each case."
+)
+@TIMEOUT
+@click.option(
+    "--device", metavar="cuda", help="Prove instead that measuring on this device works: PASS or FAIL for each check."
+)
+@LOAD
 @click.option("--calibrate", is_flag=True, help="Measure instead how often verdicts of ab and gate are wrong here.")
 @click.option("--budget", type=Duration(), default="10m", show_default=True, help="Time to calibrate for.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bench.options import with_options
-from bench.options.judging import COMPARING, PROBLEM, decide, finish, revisions
+from bench.options.judging import COMPARING, SIDES, decide, finish, revisions
 
 
 @click.command()
@@ -16,7 +16,7 @@ from bench.options.judging import COMPARING, PROBLEM, decide, finish, revisions
     "--base", required=True, metavar="REVISION", help="The revision that the files as they are must not fall behind."
 )
 @click.option("--allow-new", is_flag=True, help="What the revision did not have is named and does not count.")
-@with_options(PROBLEM, COMPARING)
+@with_options(SIDES, COMPARING)
 def gate(
     base: str,
     load: tuple[Path, ...],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.errors import UsageError, nearest
-from bench.options import names_of
+from bench.options import IMPLEMENTATION, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ _KINDS = ("png", "svg", "pdf")
 
 @click.command()
 @click.argument("folder", default="results", type=click.Path(path_type=Path))
-@click.option("--implementation", "-i", multiple=True, metavar="NAME", help="Only these; use commas or repeat.")
+@IMPLEMENTATION
 @click.option("--backend", "-b", metavar="NAME", help="Only this backend, for example torch-cpu.")
 @click.option(
     "--phase",
@@ -78,7 +78,7 @@ def history(
 
 
 def _read(folder: Path) -> list[RunFiles]:
-    """Every run below a folder; what cannot be read is named on standard error and passed over."""
+    """Read every run below a folder; what cannot be read is named on standard error and passed over."""
     from bench.output.runs import read_runs
 
     if not folder.is_dir():
@@ -109,7 +109,7 @@ def _of_machine(runs: list[RunFiles], folder: Path, machine: str) -> list[RunFil
 
 
 def _check(names: Sequence[str], backend: str | None, runs: Sequence[RunFiles]) -> None:
-    """Raises UsageError for a name that no run knows."""
+    """Refuse a name that no run knows."""
     for option, wanted, column in (
         ("-i", names, "implementation"),
         ("--backend", [backend] if backend is not None else [], "backend"),

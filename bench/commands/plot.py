@@ -14,7 +14,7 @@ class _WithFigures(click.Command):
     """A command whose help ends with the figures there are."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Their names and titles."""
+        """Write the names and titles of all figures."""
         from bench.output.catalogue import figure_titles
 
         with formatter.section("Figures"):

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from bench.options import CHOOSING, SIZE, SIZING, Duration, Percent, with_options
-from bench.options.planning import is_given, measuring_seconds, refuse_beside_resume, selection, show_run
+from bench.options import CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options.planning import KEEPING, is_given, measuring_seconds, refuse_beside_resume, selection, show_run
 
 
 @click.command()
-@with_options(CHOOSING, SIZING)
+@with_options(CHOOSING, MEASURING)
 @click.option("--budget", type=Duration(), default="60s", show_default=True, help="Time for the whole command.")
-@click.option("--rounds", type=SIZE, help="So many rounds over all cases, if the budget allows.")
+@click.option("--rounds", type=SIZE, help="Number of rounds over all cases, if the budget allows.")
 @click.option(
     "--within",
     type=Percent(),
@@ -23,16 +23,7 @@ from bench.options.planning import is_given, measuring_seconds, refuse_beside_re
     show_default=True,
     help="Stop when every speedup's interval is within ± this.",
 )
-@click.option(
-    "--resume",
-    "resumed",
-    type=click.Path(path_type=Path),
-    metavar="RUN",
-    help="Finish an interrupted or killed run; only --budget may be new.",
-)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: results/RUN-ID]")
-@click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures at the end.")
-@click.option("--json", "as_json", is_flag=True, help="The summary as JSON, on standard output.")
+@with_options(KEEPING)
 def run(
     budget: float,
     rounds: int | None,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import UsageError
-from bench.options import CHOOSING, SIZE, SIZING, Duration, Percent, with_options
-from bench.options.planning import is_given, measuring_seconds, refuse_beside_resume, selection, show_run
+from bench.options import CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options.planning import KEEPING, is_given, measuring_seconds, refuse_beside_resume, selection, show_run
 
 if TYPE_CHECKING:
     from bench.model.axis import Axis
@@ -48,17 +48,17 @@ _SECONDS_A_PROCESS = 0.6
     "--preset",
     type=click.Choice(list(PRESETS)),
     help="small: hidden=32:2048:x4 of mlp_sgd in 150 s; paper: hidden=32:8192:x2 of all workloads with one thread and "
-    "all, in an hour. What you give beside it counts instead.",
+    "all, in an hour. Options that you give override it.",
 )
-@with_options(CHOOSING, SIZING)
+@with_options(CHOOSING, MEASURING)
 @click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for the whole command.")
-@click.option("--rounds", type=SIZE, help="So many rounds over the grid and no refinement, if the budget allows.")
+@click.option("--rounds", type=SIZE, help="Number of rounds over the grid, without refinement, if the budget allows.")
 @click.option(
     "--within",
     type=Percent(),
     default="5%",
     show_default=True,
-    help="Stop when every speedup's interval is within ± this, crossovers being known.",
+    help="Stop when crossovers are known and every speedup's interval is within ± this.",
 )
 @click.option(
     "--crossover-within",
@@ -68,16 +68,7 @@ _SECONDS_A_PROCESS = 0.6
     help="Measure around a crossover until its interval is within ± this.",
 )
 @click.option("--refine/--no-refine", default=True, show_default=True, help="Measure sizes around crossovers.")
-@click.option(
-    "--resume",
-    "resumed",
-    type=click.Path(path_type=Path),
-    metavar="RUN",
-    help="Finish an interrupted or killed sweep; only --budget may be new.",
-)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: results/RUN-ID]")
-@click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures at the end.")
-@click.option("--json", "as_json", is_flag=True, help="The summary as JSON, on standard output.")
+@with_options(KEEPING)
 def sweep(
     axes: tuple[str, ...],
     preset: str | None,
@@ -142,7 +133,7 @@ def sweep(
 
 
 def _axes(texts: tuple[str, ...], preset: str | None) -> tuple[Axis, ...]:
-    """The axes asked for, those of a preset among them unless given otherwise.
+    """Parse the axes asked for; those of a preset are among them unless given otherwise.
 
     Raises:
         UsageError: there is none, one is given twice, or as an option as well.

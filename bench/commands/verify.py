@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from bench.options import CHOOSING, SIZING, with_options
+from bench.options import CHOOSING, MEASURING, with_options
 from bench.options.planning import selection
 
 
 @click.command()
-@with_options(CHOOSING, SIZING)
+@with_options(CHOOSING, MEASURING)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
 def verify(as_json: bool, timeout: float, **chosen: Any) -> None:
     """Compare loss, gradients and parameter changes with a float64 oracle; time nothing."""

@@ -297,5 +297,5 @@ class PairRow:
 
 
 def is_headline(row: SummaryRow) -> bool:
-    """Whether a row is its case's whole step by the host's clock, or says why there is none."""
+    """Say whether a row is its case's whole step by the host's clock, or says why there is none."""
     return row.phase == STEP and row.variant is None and row.clock in (None, HOST)

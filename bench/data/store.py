@@ -57,12 +57,12 @@ def _cell(value: Any) -> str:
 
 
 def _encoded(text: str) -> bytes:
-    """UTF-8; half characters, as broken file names hold them, are spelled out."""
+    """Encode text as UTF-8; half characters, as broken file names hold them, are spelled out."""
     return text.encode("utf-8", errors="backslashreplace")
 
 
 def to_csv(row_type: type[Row], rows: Iterable[Row], header: bool = True) -> str:
-    """Rows as CSV text."""
+    """Return rows as CSV text."""
     columns = columns_of(row_type)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -170,7 +170,7 @@ class RunStore:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a run.
+    """Read the manifest of a run.
 
     Raises:
         DataFormatError: the folder holds no run, or its manifest is of another version or damaged.

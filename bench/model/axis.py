@@ -20,9 +20,9 @@ class Axis:
     """One thing that varies."""
 
     name: str
-    """One of `AXES`."""
+    """The axis's name, one of `AXES`."""
     values: tuple[int | str, ...]
-    """In order, each once; texts for `dtype` only."""
+    """Values in order, each once; texts for `dtype` only."""
 
     @property
     def column(self) -> str:
@@ -31,7 +31,7 @@ class Axis:
 
 
 def parse_axis(text: str, cpus: Callable[[], int]) -> Axis:
-    """An axis from `NAME=START:STOP:xFACTOR`, `NAME=START:STOP:+STEP` or `NAME=VALUE,VALUE,...`.
+    """Parse an axis: `NAME=START:STOP:xFACTOR`, `NAME=START:STOP:+STEP` or `NAME=VALUE,VALUE,...`.
 
     Args:
         text: as on the command line; sizes from a range are rounded to whole numbers, STOP is among them if it is met.
@@ -71,7 +71,7 @@ def _listed(name: str, given: str, cpus: Callable[[], int]) -> tuple[int | str, 
 
 
 def _range(given: str) -> tuple[int | str, ...]:
-    """The values of a range; none if it is not one."""
+    """Return the values of a range; none if it is not one."""
     match = re.fullmatch(r"\s*([0-9]{1,9}):([0-9]{1,9}):([x*+])([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*", given)
     if match is None:
         return ()

@@ -35,7 +35,7 @@ class Mode(StrEnum):
 
     @property
     def on_host(self) -> Mode:
-        """The same for a device that computes in the host's memory: there is nothing to transfer."""
+        """The mode that stands for it on a device that computes in the host's memory: there is nothing to transfer."""
         return Mode(f"resident-{self.value.partition('-')[2]}")
 
 
@@ -61,7 +61,7 @@ class Case:
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """The name in messages."""
         return f"{self.implementation} on {self.backend}"
 
     @property
@@ -136,7 +136,7 @@ class Contender:
 
     @property
     def program(self) -> tuple[tuple[str, str | int], ...]:
-        """The same without the number of threads."""
+        """The columns without the number of threads."""
         return tuple(item for item in self.columns if item[0] != "threads")
 
     def __str__(self) -> str:

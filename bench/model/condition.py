@@ -27,7 +27,7 @@ class Condition:
     throttle: tuple[str, ...] = ()
     """Why the device holds its clocks down, now; empty if it does not, or if it does not tell."""
     power_watts: float | None = None
-    """As the driver reports it: on recent devices a mean over the last second, not a moment's value."""
+    """Power as the driver reports it: on recent devices a mean over the last second, not a moment's value."""
     temperature_celsius: float | None = None
     other_bytes: int | None = None
     """Device memory held by processes that compute there, this one left out."""
@@ -40,7 +40,7 @@ class Condition:
 
 
 def flags(before: Condition, after: Condition) -> str:
-    """Which flags a sample between the two readings has earned, separated by spaces.
+    """Return the flags that a sample between two readings has earned, separated by spaces.
 
     A state that came and went between the readings is not seen.
     """

@@ -132,7 +132,7 @@ class Registry:
         return len(self._by_name)
 
     def __getitem__(self, name: str) -> Implementation:
-        """The implementation of that name.
+        """Look up the implementation of that name.
 
         Raises:
             UsageError: there is none; the nearest name is suggested.
@@ -225,7 +225,7 @@ def load_each(paths: Iterable[Path]) -> tuple[Registry, dict[Path, str]]:
 
 
 def discover(load: Iterable[Path] = ()) -> Registry:
-    """The built-in implementations, those of installed packages, then the files in `load`."""
+    """Load the built-in implementations, those of installed packages, then the files in `load`."""
     registry = Registry()
     for path in sorted(BUILT_IN.glob("*.py")):
         if not path.name.startswith("_"):

@@ -21,7 +21,7 @@ class Duration(click.ParamType[float]):
     _UNITS = {"ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}  # noqa: RUF012 - never changed
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds, or a usage error."""
+        """Return the seconds, or fail with a usage error."""
         if isinstance(value, float):
             return value
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", str(value).strip())
@@ -36,7 +36,7 @@ class Percent(click.ParamType[float]):
     name = "percent"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The share, or a usage error."""
+        """Return the share, or fail with a usage error."""
         if isinstance(value, float):
             return value
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", str(value).strip())
@@ -52,7 +52,7 @@ class Threads(click.ParamType[int]):
     name = "threads"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number, or a usage error."""
+        """Return the number, or fail with a usage error."""
         if isinstance(value, int):
             return value
         if value == "all":
@@ -68,7 +68,7 @@ class ThreadsList(Threads):
     """Numbers of CPU threads with commas, in the order given and each once."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The numbers as a tuple, or a usage error."""
+        """Return the numbers as a tuple, or fail with a usage error."""
         if isinstance(value, tuple):
             return value
         numbers = [super(ThreadsList, self).convert(part.strip(), param, ctx) for part in str(value).split(",")]
@@ -85,7 +85,7 @@ class Modes(click.ParamType[tuple[str, ...]]):
     name = "modes"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """The modes, or a usage error."""
+        """Return the modes, or fail with a usage error."""
         if isinstance(value, tuple):
             return value
         names = MODES if value == "all" else tuple(dict.fromkeys(part.strip() for part in str(value).split(",")))
@@ -97,45 +97,61 @@ class Modes(click.ParamType[tuple[str, ...]]):
 
 SIZE = click.IntRange(min=1)
 
-CHOOSING = (
-    click.option("--implementation", "-i", multiple=True, metavar="NAME", help="Only these; use commas or repeat."),
-    click.option("--workload", "-w", multiple=True, metavar="NAME", help="Only this workload; likewise."),
-    click.option("--device", default="all", show_default=True, metavar="cpu|cuda|all", help="Where to compute."),
-    click.option(
-        "--load",
-        multiple=True,
-        metavar="FILE.py",
-        type=click.Path(path_type=Path),
-        help="Implementations or backends of your own.",
-    ),
+IMPLEMENTATION = click.option(
+    "--implementation", "-i", multiple=True, metavar="NAME", help="Only these implementations; use commas or repeat."
 )
-SIZING = (
-    click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True),
+DEVICE = click.option("--device", default="all", show_default=True, metavar="cpu|cuda|all", help="Where to compute.")
+LOAD = click.option(
+    "--load",
+    multiple=True,
+    metavar="FILE.py",
+    type=click.Path(path_type=Path),
+    help="Implementations or backends of your own.",
+)
+CHOOSING = (
+    IMPLEMENTATION,
+    click.option("--workload", "-w", multiple=True, metavar="NAME", help="Only these workloads; use commas or repeat."),
+    DEVICE,
+    LOAD,
+)
+PROBLEM = (
+    click.option(
+        "--dtype",
+        type=click.Choice(["float32", "float64"]),
+        default="float32",
+        show_default=True,
+        help="Number format of data, weights and arithmetic.",
+    ),
     click.option("--batch", type=SIZE, default=64, show_default=True, help="Rows of the input batch."),
     click.option("--d-in", type=SIZE, default=1000, show_default=True, help="Features of an input."),
     click.option("--hidden", type=SIZE, default=100, show_default=True, help="Units of the hidden layer."),
     click.option("--d-out", type=SIZE, default=10, show_default=True, help="Features of an output."),
+)
+SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of data, weights and orders."
+)
+TIMEOUT = click.option(
+    "--timeout", type=Duration(), default="30s", show_default=True, help="Longest silence of one process."
+)
+MEASURING = (
+    *PROBLEM,
     click.option(
         "--threads",
         type=ThreadsList(),
         default="all",
         show_default=True,
-        help="CPU threads, the same for all; several with commas, as in 1,all.",
+        help="CPU threads, the same for every framework; several with commas, as in 1,all.",
     ),
     click.option(
         "--modes",
         type=Modes(),
         default="resident-warm",
         show_default=True,
-        help="Batch resident or transferred, caches warm or cold: as transferred-warm; with commas, or all.",
+        help="Where the batch is and what caches hold, such as transferred-cold; several with commas, or all.",
     ),
-    click.option("--tf32", is_flag=True, help="Let every framework round float32 products to TF32; default is full."),
-    click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of data, weights and order."
-    ),
-    click.option(
-        "--timeout", type=Duration(), default="30s", show_default=True, help="Longest silence of one process."
-    ),
+    click.option("--tf32", is_flag=True, help="Let every framework round factors of float32 products to TF32."),
+    SEED,
+    TIMEOUT,
 )
 
 

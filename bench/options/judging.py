@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from bench.errors import UsageError
-from bench.options import SIZE, Duration, Percent, names_of
+from bench.options import DEVICE, IMPLEMENTATION, LOAD, PROBLEM, SEED, SIZE, TIMEOUT, Duration, Percent, names_of
 
 if TYPE_CHECKING:
     from bench.analysis.rule import Criteria
@@ -28,7 +28,7 @@ JUDGING = (
     click.option(
         "--tolerance", type=Percent(), default="5%", show_default=True, help="PASS: surely not slower than this."
     ),
-    click.option("--allow-inconclusive", is_flag=True, help="Exit with 0 where only INCONCLUSIVE stands against it."),
+    click.option("--allow-inconclusive", is_flag=True, help="Exit with 0 if nothing is worse than INCONCLUSIVE."),
     click.option(
         "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", help="Write the verdicts for a build server."
     ),
@@ -50,17 +50,11 @@ COMPARING = (
     click.option("--out", type=click.Path(path_type=Path), help="Folder for pairs.csv.  [default: results/ab-...]"),
     click.option("--json", "as_json", is_flag=True, help="The verdicts as JSON, on standard output."),
 )
-PROBLEM = (
-    click.option("--implementation", "-i", multiple=True, metavar="NAME", help="Only these; use commas or repeat."),
-    click.option(
-        "--load", multiple=True, metavar="FILE.py", type=click.Path(path_type=Path), help="Implementations of your own."
-    ),
-    click.option("--device", default="all", show_default=True, metavar="cpu|cuda|all", help="Where to compute."),
-    click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True),
-    click.option("--batch", type=SIZE, default=64, show_default=True, help="Rows of the input batch."),
-    click.option("--d-in", type=SIZE, default=1000, show_default=True, help="Features of an input."),
-    click.option("--hidden", type=SIZE, default=100, show_default=True, help="Units of the hidden layer."),
-    click.option("--d-out", type=SIZE, default=10, show_default=True, help="Features of an output."),
+SIDES = (
+    IMPLEMENTATION,
+    LOAD,
+    DEVICE,
+    *PROBLEM,
     click.option(
         "--threads",
         type=SIZE,
@@ -68,9 +62,10 @@ PROBLEM = (
         show_default=True,
         help="CPU threads; with one, both sides share one core.",
     ),
-    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of data and orders."),
-    click.option("--timeout", type=Duration(), default="30s", show_default=True, help="Longest silence of a process."),
+    SEED,
+    TIMEOUT,
 )
+"""Options that say what is compared on both sides."""
 
 
 def criteria_of(**given: float) -> Criteria:

@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from bench.run.plan import Selection
     from bench.run.session import Outcome
 
+KEEPING = (
+    click.option(
+        "--resume",
+        "resumed",
+        type=click.Path(path_type=Path),
+        metavar="RUN",
+        help="Finish a run that was interrupted or killed; only --budget may be new.",
+    ),
+    click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: results/RUN-ID]"),
+    click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures at the end."),
+    click.option("--json", "as_json", is_flag=True, help="The summary as JSON, on standard output."),
+)
+"""Options that say where a run is kept and what is shown of it."""
 FIGURE_SECONDS = 7.0
 """Kept back from the budget for the summary and the figures."""
 
@@ -33,7 +46,7 @@ def selection(
     tf32: bool,
     **sizes: int,
 ) -> Selection:
-    """Read the options of `CHOOSING` and `SIZING`; warn of more threads than there are CPUs.
+    """Read the options of `CHOOSING` and `MEASURING`; warn of more threads than there are CPUs.
 
     Raises:
         UsageError: a name is unknown, or nothing fits.
@@ -69,18 +82,18 @@ def warn_of_threads(threads: Sequence[int]) -> None:
 
 
 def measuring_seconds(budget: float, figures: bool) -> float:
-    """What of a command's budget is for measuring."""
+    """Return the part of a command's budget that is for measuring."""
     return budget - min(FIGURE_SECONDS if figures else 1.0, budget / 5)
 
 
 def is_given(name: str) -> bool:
-    """Whether an option stands on the command line."""
+    """Say whether an option stands on the command line."""
     source = click.get_current_context().get_parameter_source(name)
     return source is click.core.ParameterSource.COMMANDLINE
 
 
 def refuse_beside_resume(*allowed: str) -> None:
-    """Raises UsageError if an option stands beside --resume that a resumed run takes from its files."""
+    """Refuse options beside --resume that a resumed run takes from its files."""
     parameters = click.get_current_context().command.params
     others = ("resumed", "budget", "figures", "as_json", *allowed)
     given = [item.opts[0] for item in parameters if item.name and item.name not in others and is_given(item.name)]

@@ -36,12 +36,12 @@ class Truth:
     states: tuple[State, ...]
     """Loss, parameters and gradients of each step, in float64."""
     undecided: tuple[Mapping[str, float], ...]
-    """Of each step: by how much, as a norm, `gradient.NAME` and `change.NAME` move if every ReLU unit that the
+    """For each step, by how much, as a norm, `gradient.NAME` and `change.NAME` move if every ReLU unit that the
     number format cannot place on one side of its kink is put on one side or on the other."""
 
 
 def kink_margin(dtype: Dtype, precision: Precision, d_in: int) -> float:
-    """How close to 0 a pre-activation must be to be undecidable, on the scale |a| |w| of its dot product.
+    """Work out how close to 0 a pre-activation must be to be undecidable, on the scale |a| |w| of its dot product.
 
     TF32 rounds each factor by up to 2^-11, up or down at random, so the sum of `d_in` products is off by about
     2^-11 |a| |w| / sqrt(d_in); four times that is taken.

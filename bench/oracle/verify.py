@@ -46,13 +46,13 @@ class Verification:
     tolerance: float
     loss_error: float | None = None
     gradient_error: float | None = None
-    """None where the implementation exposes no gradient."""
+    """Largest error of a gradient; None where the implementation exposes none."""
     change_error: float | None = None
     """Error of the parameters' change since the start: the parameters themselves barely move."""
 
 
 def relative_error(found: Array, truth: Array) -> float:
-    """||found - truth|| / ||truth||; infinite if anything is not finite, or if the truth is 0 and the find is not."""
+    """Return ||found - truth|| / ||truth||; infinite if anything is not finite, or if only the truth is 0."""
     difference = float(np.linalg.norm(np.asarray(found, dtype=np.float64) - truth))
     scale = float(np.linalg.norm(truth))
     if not math.isfinite(difference):
@@ -117,7 +117,7 @@ def _compare(gate: _Gate, found: State, truth: Truth, step: int, dtype: Dtype) -
 
 
 def _check_reset(gate: _Gate, step: Step, truth: Truth, dtype: Dtype) -> None:
-    """One step after a reset must be the first step again: training starts over many times while it is timed."""
+    """Check that one step after a reset is the first step again: training starts over many times while it is timed."""
     again = _Gate(gate.tolerance)
     step()
     _compare(again, step.state(), truth, 1, dtype)

@@ -40,7 +40,7 @@ class Decided:
     stage: int
     """1 if there were first pairs only, 2 if fresh ones decided; 0 if a side is missing, wrong or died."""
     seconds_a: float | None = None
-    """Whole step of side A: the median over pairs of their median over rounds of the batches' minimum."""
+    """Seconds of a whole step of side A; see `typical_seconds`."""
     seconds_b: float | None = None
     changed: tuple[PhaseChange, ...] = ()
     """The phases that got slower, the one that adds most first."""
@@ -104,10 +104,10 @@ class TwoStages:
         return decided + [Decided(_invalid(label, why), 0) for label, why in self._match.unmatched.items()]
 
     def _undecided(self, case: PairCase, needed: int) -> FamilyVerdict:
-        """A case that the first stage left open and for which there is no time, or that was not to have enough pairs.
+        """Leave open what the first stage did not decide: there is no time for fresh pairs, or too few are allowed.
 
         Args:
-            case: it.
+            case: the case.
             needed: the fewest fresh pairs that could show a slowdown.
         """
         reason = f"its first pairs left it open, and the budget has no room for {needed} fresh ones: raise --budget"
@@ -116,17 +116,17 @@ class TwoStages:
         return FamilyVerdict(case.label, Verdict.INCONCLUSIVE, reason, ())
 
     def _affordable(self, cases: Sequence[PairCase]) -> int:
-        """Pairs of each of these cases that the rest of the budget holds, as planned at most."""
+        """Return how many pairs of each of these cases the rest of the budget holds, at most as many as planned."""
         each = self._cost(cases)
         return min(self._volume.second, int((self._end - self._now()) / each)) if each else self._volume.second
 
     def _cost(self, cases: Sequence[PairCase]) -> float:
-        """Seconds that one pair of each of these cases takes, renewed interpreters included."""
+        """Return the seconds that one pair of each of these cases takes, renewed interpreters included."""
         renewing = sum(self._renewals) / len(self._renewals) if self._renewals else 0.0
         return renewing + sum(self._seconds.get(case.label, 0.0) for case in cases)
 
     def _stage(self, stage: int, cases: Sequence[PairCase], pairs: int) -> None:
-        """Pair after pair of all cases in turn, so that a drift of the machine falls on all."""
+        """Measure pair after pair of all cases in turn, so that a drift of the machine falls on all."""
         order = random.Random(f"{self._seed}/{stage}")  # noqa: S311 - an order, not a secret
         number = 0
         while number < pairs:
@@ -145,7 +145,7 @@ class TwoStages:
                 pairs = self._first_pairs(turn)
 
     def _first_pairs(self, cases: Sequence[PairCase]) -> int:
-        """Pairs of the first stage: as planned, or as many as half the budget holds, but enough to show something."""
+        """Return the pairs of the first stage: as planned or as half the budget holds, but enough to show something."""
         each = self._cost(cases)
         affordable = int(0.5 * self._volume.budget_seconds / each) if each else self._volume.first
         return min(self._volume.first, max(affordable, pairs_needed(self._criteria.alpha)))
@@ -180,12 +180,12 @@ class TwoStages:
 
 
 def _invalid(name: str, reason: str) -> FamilyVerdict:
-    """Of a case that has no pairs to judge."""
+    """Return the verdict on a case that has no pairs to judge."""
     return FamilyVerdict(name, Verdict.INVALID, reason, (ColumnVerdict(STEP, Verdict.INVALID, reason),))
 
 
 def typical_seconds(pairs: Sequence[Pair], side: str) -> dict[str, float]:
-    """Seconds an iteration of each phase: the median over pairs of their median over rounds of the batch minimum."""
+    """Return the seconds an iteration of each phase: medians over pairs of the median over rounds of batch minima."""
     phases = pairs[0].rounds[0][side].minimum
     by_pair = {
         phase: [np.median([found[side].minimum[phase] for found in pair.rounds]) for pair in pairs] for phase in phases
@@ -194,10 +194,10 @@ def typical_seconds(pairs: Sequence[Pair], side: str) -> dict[str, float]:
 
 
 def family_of(name: str, pairs: Sequence[Pair], baseline: str = A, contender: str = B) -> Family:
-    """What pairs have to say about a case, phase by phase.
+    """Collect what pairs say about a case, phase by phase.
 
     Args:
-        name: of the case.
+        name: the case's name.
         pairs: at least one.
         baseline: the arm to compare with.
         contender: the arm to judge.
@@ -209,7 +209,7 @@ def family_of(name: str, pairs: Sequence[Pair], baseline: str = A, contender: st
 
 
 def _column(pairs: Sequence[Pair], phase: str, arms: tuple[str, str]) -> PairedColumn:
-    """What pairs say of one phase; nothing can be said of one that is too short for the clock."""
+    """Collect what pairs say about one phase; one that is too short for the clock is invalid."""
     for arm in arms:
         if any(found[arm].minimum[phase] <= 0 for pair in pairs for found in pair.rounds):
             return PairedColumn(phase, invalid=f"the clock saw no time pass on side {arm}")
@@ -218,13 +218,13 @@ def _column(pairs: Sequence[Pair], phase: str, arms: tuple[str, str]) -> PairedC
 
 
 def _value(pair: Pair, phase: str, statistic: Statistic, arms: tuple[str, str]) -> float:
-    """The log ratio of one pair."""
+    """Return the log ratio of one pair."""
     sides = [[getattr(found[arm], statistic.value)[phase] for found in pair.rounds] for arm in arms]
     return pair_value(*sides)
 
 
 def rows_of_pair(run_id: str, case: PairCase, stage: int, number: int, pair: Pair) -> list[PairRow]:
-    """The rows of one pair."""
+    """Make the rows of one pair."""
     cases = {A: case.a.case, B: case.b.case}
     return [
         PairRow(

@@ -43,7 +43,7 @@ class Truths:
         self._paths: dict[tuple[str, Problem, Precision], Path] = {}
 
     def path(self, case: Case) -> Path:
-        """Where the truth about this case's workload and problem is."""
+        """Return the file of the truth about this case's workload and problem; make it when it is first asked for."""
         key = case.workload, case.problem, case.precision
         if key not in self._paths:
             workload = WORKLOADS[case.workload]

@@ -49,13 +49,13 @@ class Trials:
 
 
 def arms_of(phase: str) -> tuple[Arm, ...]:
-    """A, B as it is, and B with each delay in one phase."""
+    """List A, B as it is, and B with each delay in one phase."""
     planted = tuple(Arm(name_of(share), B, phase, share) for share in SHARES)
     return (Arm(A, A), Arm(_SAME, B), *planted)
 
 
 def name_of(share: float) -> str:
-    """How a planted share is called."""
+    """Name a planted share."""
     return f"{share:.0%}"
 
 
@@ -64,10 +64,10 @@ def add_trial(trials: Trials, pairs: Sequence[Pair], phase: str, criteria: Crite
 
     Args:
         trials: what there is so far; extended.
-        pairs: of one trial, with the arms of `arms_of(phase)`.
+        pairs: those of one trial, with the arms of `arms_of(phase)`.
         phase: where the delays were planted.
         criteria: what a verdict takes.
-        seed: of the test's sign flips.
+        seed: the seed of the test's sign flips.
     """
     seconds = typical_seconds(pairs, A)
 
@@ -99,8 +99,8 @@ def calibrate(
     Args:
         item: a case whose phases can be timed apart.
         watcher: is told about progress.
-        pairs: of one trial.
-        budget_seconds: for all trials.
+        pairs: how many one trial has.
+        budget_seconds: time for all trials.
         criteria: what a verdict takes.
         timeout: longest silence of a process, in seconds.
         now: a clock in seconds.
@@ -110,12 +110,12 @@ def calibrate(
     """
     began = now()
     trials = Trials()
-    with Pool() as zygotes:
+    with Pool() as pool:
         watcher.starting([item.case.framework])
-        zygotes.start([item.backend])
-        truth = Truths(zygotes.scratch).path(item.case)
+        pool.start([item.backend])
+        truth = Truths(pool.scratch).path(item.case)
         pairing = Pairing(
-            {A: zygotes, B: zygotes},
+            {A: pool, B: pool},
             {A: (), B: ()},
             cpu=pinned_cpu(item.case.threads),
             timeout=timeout,

@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """That of the worst case."""
+        """The verdict of the worst case."""
         return worst(case.verdict.verdict for case in self.cases)
 
     def exit_code(self, allow_inconclusive: bool = False) -> int:
@@ -59,12 +59,12 @@ class Comparison:
 
 
 def new_id(now: datetime, kind: str) -> str:
-    """Sortable and readable: what it is, when it began in UTC, and the process that holds it."""
+    """Name a comparison so that names sort by time: its kind, its start in UTC, and the process that holds it."""
     return f"{kind}-{now:%Y%m%d-%H%M%S}-{os.getpid()}"
 
 
 def pinned_cpu(threads: int) -> int | None:
-    """The CPU that both sides share: the last one, away from where interrupts usually go; None with several threads."""
+    """Choose the CPU that both sides share: the last, away from where interrupts usually go; None if threads > 1."""
     if threads > 1 or not hasattr(os, "sched_getaffinity"):
         return None
     return max(os.sched_getaffinity(0))
@@ -109,7 +109,7 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
 def _interpreters(
     stack: ExitStack, sides: tuple[Side, Side], backends: Sequence[Backend], watcher: Watcher
 ) -> tuple[dict[str, Pool], Callable[[int], None]]:
-    """Who starts each side's processes, and what renews them.
+    """Start the interpreters of both sides; return who starts each side's processes, and what renews the interpreters.
 
     One interpreter for both sides if it is the same: its children share a memory layout, which is then no difference.
     """
@@ -123,14 +123,14 @@ def _interpreters(
 
     def renew(number: int) -> None:
         if number % RENEW_PAIRS == 0:
-            for zygotes in opens.values():
-                zygotes.renew(backends)
+            for pool in opens.values():
+                pool.renew(backends)
 
     return opens, renew
 
 
 def as_json(found: Comparison) -> dict[str, Any]:
-    """A comparison for programs."""
+    """Return a comparison for programs."""
     return {
         "stepbench": __version__,
         "created": found.created,

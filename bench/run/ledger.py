@@ -29,7 +29,7 @@ class Ledger:
         self.add(planned)
 
     def add(self, planned: Sequence[Planned]) -> None:
-        """Cases that join the run; those that are skipped do not."""
+        """Add cases that join the run; those that are skipped do not."""
         for item in planned:
             if not item.skipped:
                 self._seconds.setdefault(item.case, {})
@@ -37,7 +37,7 @@ class Ledger:
         self._look_up()
 
     def _look_up(self) -> None:
-        """Who is judged, and over which baseline."""
+        """Look up who is judged, and over which baseline."""
         cases = [case for case in self._seconds if case not in self._out]
         self._baselines = {case: _baseline_of(case, self._names[case], cases) for case in self._seconds}
         contenders = [case for case in cases if self._baselines[case] is not None]
@@ -45,25 +45,25 @@ class Ledger:
         self._judged = [*contenders, *(case for case in cases if case not in paired)]
 
     def rounds_of(self, case: Case) -> Mapping[int, float]:
-        """Medians of a case by round; empty if it is new to the run."""
+        """Return the medians of a case by round; none if it is new to the run."""
         return self._seconds.get(case, {})
 
     def record(self, case: Case, number: int, seconds: float) -> None:
-        """A process of a case has found this median in round `number`."""
+        """Record the median that a process of a case found in round `number`."""
         self._seconds[case][number] = seconds
 
     def forget(self, number: int) -> None:
-        """Round `number` is invalid for all cases."""
+        """Forget round `number`, which is invalid for all cases."""
         for seconds in self._seconds.values():
             seconds.pop(number, None)
 
     def drop(self, case: Case) -> None:
-        """A case is out of the run; those that it is the baseline of are judged by their own time."""
+        """Drop a case from the run; those whose baseline it is are judged by their own time."""
         self._out.add(case)
         self._look_up()
 
     def estimate(self, case: Case) -> Estimate | None:
-        """Of the speedup if there is a baseline, else of the time; None before the first round."""
+        """Estimate a case's speedup if there is a baseline, else its time; None before the first round."""
         mine, baseline = self._seconds[case], self._baselines[case]
         if baseline is None:
             return median_estimate(list(mine.values())) if mine else None
@@ -73,26 +73,26 @@ class Ledger:
         return ratio_estimate([self._seconds[baseline][r] for r in common], [mine[r] for r in common])
 
     def width(self, case: Case) -> float:
-        """Half the interval over the estimate; infinite while there is no interval."""
+        """Return half the interval over the estimate; infinite while there is no interval."""
         estimate = self.estimate(case)
         halfwidth = None if estimate is None else estimate.halfwidth
         return math.inf if halfwidth is None else halfwidth
 
     def widest(self) -> tuple[Case, float] | None:
-        """The case that the run is least sure of, and how unsure; None if nothing is judged."""
+        """Return the case that the run is least sure of, with its width; None if nothing is judged."""
         widths = [(case, self.width(case)) for case in self._judged]
         return max(widths, key=lambda item: item[1], default=None)
 
-    def needing(self, precision: float) -> list[Case]:
-        """The wider half of the cases that miss the precision, each with its baseline; empty if all meet it."""
-        missing = sorted((case for case in self._judged if self.width(case) > precision), key=self.width, reverse=True)
+    def needing(self, within: float) -> list[Case]:
+        """List the wider half of the cases whose width is more than `within`, each with its baseline."""
+        missing = sorted((case for case in self._judged if self.width(case) > within), key=self.width, reverse=True)
         chosen = missing[: -(-len(missing) // 2)]
         baselines = [self._baselines[case] for case in chosen]
         return list(dict.fromkeys([*chosen, *(case for case in baselines if case is not None)]))
 
 
 def _baseline_of(case: Case, name: str, cases: Sequence[Case]) -> Case | None:
-    """The case that this one's speedup is over; None for a baseline itself and where the run holds none."""
+    """Find the case that this one's speedup is over; None for a baseline itself and where the run holds none."""
     if case.implementation == name:
         return None
     for other in cases:

@@ -31,7 +31,7 @@ def too_large(workload: Workload, problem: Problem, backend: Backend) -> str:
 
 
 def host_memory() -> int:
-    """Bytes that this process may take: the machine's, or less where a container is allowed less."""
+    """Return the bytes that this process may take: the machine's, or less where a container is allowed less."""
     total = psutil.virtual_memory().total
     limit = cgroup_memory()
     return total if limit is None else min(total, limit)

@@ -47,7 +47,7 @@ class Arm:
     side: str
     delay_phase: str = ""
     delay_share: float = 0.0
-    """Of the whole step's time."""
+    """The delay as a part of the whole step's time."""
 
 
 TWO_ARMS = (Arm(A, A), Arm(B, B))
@@ -55,19 +55,19 @@ TWO_ARMS = (Arm(A, A), Arm(B, B))
 
 @dataclass(frozen=True)
 class PairCase:
-    """What stands against what."""
+    """Two cases that are compared."""
 
     a: Planned
     b: Planned
 
     @property
     def case(self) -> Case:
-        """The case that tables name it by: the side to be judged."""
+        """The case that tables show: that of the side to be judged."""
         return self.b.case
 
     @property
     def label(self) -> str:
-        """How messages call it."""
+        """The name in messages."""
         names = [item.case.implementation for item in (self.a, self.b)]
         return f"{' / '.join(dict.fromkeys(names))} on {self.case.backend}"
 
@@ -78,7 +78,7 @@ class Pair:
 
     rounds: tuple[Mapping[str, Batched], ...]
     iteration_nanoseconds: float
-    """Of one iteration of the slower side, in the warm-up."""
+    """Time of one iteration of the slower side, in the warm-up."""
 
 
 class Opens(Protocol):
@@ -89,7 +89,7 @@ class Opens(Protocol):
 
 
 def rounds_and_units(iteration_nanoseconds: float, cycle: int, arms: int, policy: PairPolicy) -> tuple[int, int]:
-    """Rounds of a pair and units of a batch: as planned for a quick step, less for a slow one.
+    """Return the rounds of a pair and the units of a batch: as planned for a quick step, fewer for a slow one.
 
     A unit is one cycle of whole steps and one of steps taken phase by phase.
     """
@@ -184,6 +184,6 @@ class Pairing:
 
 
 def _of_side(side: str, error: ChildError) -> ChildError:
-    """The same, naming the side."""
+    """Name the side in an error."""
     cure = ", so it was killed: raise --timeout if it is only slow" if isinstance(error, ChildTimeout) else ""
     return ChildError(f"side {side}: {str(error).rstrip('.')}{cure}")

@@ -28,12 +28,12 @@ class Selection:
     """What is to be measured: implementations, and the conditions of each."""
 
     implementations: tuple[Implementation, ...]
-    """As `choose` gives them."""
+    """Implementations, as `choose` gives them."""
     problem: Problem = field(default_factory=Problem)
     threads: tuple[int, ...] = (1,)
     """Numbers of CPU threads, each a case."""
     devices: tuple[str, ...] = ()
-    """Only these kinds of device; all if empty."""
+    """Kinds of device to use; all if empty."""
     modes: tuple[Mode, ...] = (Mode.RESIDENT_WARM,)
     """Places of the batch and states of the caches, each a case."""
     precision: Precision = Precision.FULL

@@ -28,7 +28,7 @@ _cpu_name = cache(cpu_name)
 def rows_of(
     run_id: str, case: Case, number: int, process: int, reply: Reply, wall_seconds: float
 ) -> tuple[list[SampleRow], ProcessRow]:
-    """The rows of one measuring process.
+    """Make the rows of one measuring process.
 
     Args:
         run_id: the run.
@@ -83,7 +83,7 @@ def rows_of(
 
 
 def throttled(reply: Reply) -> str:
-    """Why the device was slower than it can be, while sampling or right after; empty if it was not."""
+    """Say why the device was slower than it can be, while sampling or right after; empty if it was not."""
     reasons = () if reply.condition is None else reply.condition.throttle
     if not reasons and any(THROTTLED in sample.flags.split() for sample in reply.samples):
         return "for a while"
@@ -91,7 +91,7 @@ def throttled(reply: Reply) -> str:
 
 
 def whole_step_seconds(reply: Reply) -> float | None:
-    """The process's median time of a whole step over the workload's own mix of variants; None if it has none."""
+    """Return a process's median time of a whole step over the workload's own mix of variants; None if it has none."""
     times = [
         sample.nanoseconds / sample.iterations / 1e9
         for sample in reply.samples

@@ -1,6 +1,6 @@
 """What a sweep measures once its grid is done: sizes around the crossovers, until each is known well enough.
 
-A crossover that is not yet known to the precision asked for gets, round after round, either a new size at its present
+A crossover that is not yet known as well as was asked for gets, round after round, either a new size at its present
 estimate, if the measured sizes on both sides are further apart than the interval that is wanted, or else further rounds
 at the sizes that its interval comes from. Every size that is begun is brought to the rounds that an interval needs.
 """
@@ -40,12 +40,12 @@ class _Target:
 class Refinement:
     """Says after each round what is to be measured next for the sake of crossovers."""
 
-    def __init__(self, precision: float) -> None:
-        """`precision`: half a crossover's interval over its size that is good enough."""
-        self._precision = precision
+    def __init__(self, within: float) -> None:
+        """Prepare; `within` is half a crossover's interval over its size that is good enough."""
+        self._within = within
 
     def wanted(self, live: Sequence[Planned], ledger: Ledger) -> list[Planned]:
-        """What the next round should measure; some of it may be new to the run. Empty if all crossovers are known.
+        """List what the next round should measure; some of it may be new to the run. None if all crossovers are known.
 
         Args:
             live: the cases that can be measured.
@@ -86,18 +86,18 @@ class Refinement:
         targets = []
         for change in found:
             low, high, width = change.size.low, change.size.high, change.size.halfwidth
-            if low is not None and high is not None and width is not None and width > self._precision:
+            if low is not None and high is not None and width is not None and width > self._within:
                 targets.append(_Target(plane, contenders, measured, change.size.value, low, high, width))
         return targets
 
     def _around(self, target: _Target, known: dict[Case, Planned]) -> list[Planned]:
-        """A new size, or the sizes that the interval comes from."""
+        """List the cases of a new size, or of the sizes that the interval comes from."""
         sizes = [point.size for point in target.measured]
         below = max((size for size in sizes if size <= target.size), default=sizes[0])
         above = min((size for size in sizes if size >= target.size), default=sizes[-1])
         new = round(target.size)
-        apart = math.log(above / below) > 2 * self._precision
-        clear = all(abs(math.log(new / size)) > self._precision / 2 for size in (below, above))
+        apart = math.log(above / below) > 2 * self._within
+        clear = all(abs(math.log(new / size)) > self._within / 2 for size in (below, above))
         if apart and clear:
             return self._at_new_size(target, new, below, known)
         near = [size for size in sizes if min(target.low, below) <= size <= max(target.high, above)]
@@ -105,7 +105,7 @@ class Refinement:
         return [known[key] for key in keys if key in known]
 
     def _at_new_size(self, target: _Target, size: int, like: int, known: dict[Case, Planned]) -> list[Planned]:
-        """Both contenders at a size that the run does not have yet, with the baseline that their speedup is over."""
+        """Plan both contenders at a size that is new to the run, with the baseline that their speedup is over."""
         plane = target.plane
         who = dict.fromkeys(target.contenders)
         threads = {each["threads"] for each in target.contenders}

@@ -22,7 +22,7 @@ from bench.run.runner import Done
 
 
 def source_hashes(planned: Iterable[Planned]) -> dict[str, str]:
-    """SHA-256 of each implementation's file, and of each backend's that was loaded, by name.
+    """Return the SHA-256 of each implementation's file, and of each backend's that was loaded, by name.
 
     What comes from an installed module is known by its package.
     """
@@ -75,7 +75,7 @@ def planned_of(manifest: Manifest, registry: Registry) -> tuple[Planned, ...]:
 
 
 def done_so_far(folder: Path, manifest: Manifest) -> Done:
-    """What is on disk; `repair` must have been there before."""
+    """Read what is on disk; `repair` must have been there before."""
     processes = read_processes(folder)
     medians = {
         process: seconds for process, (_, seconds) in whole_steps_by_round(read_samples(folder), processes).items()

@@ -16,7 +16,7 @@ _OF_ONE_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"
 
 
 def _environment() -> dict[str, str]:
-    """Ours without what a git hook is told: a worktree that is made inside one has another index than the hook's."""
+    """Return our environment without what a git hook is told: a worktree made inside one has another index."""
     return {name: value for name, value in os.environ.items() if name not in _OF_ONE_REPOSITORY}
 
 
@@ -57,7 +57,7 @@ def _last_line(messages: str) -> str:
 
 
 def repository(folder: Path) -> Path:
-    """The top of the repository that a folder is in.
+    """Find the top of the repository that a folder is in.
 
     Raises:
         UsageError: it is in none, or git does not trust its owner.
@@ -73,7 +73,7 @@ def repository(folder: Path) -> Path:
 
 
 def commit_of(top: Path, revision: str) -> str:
-    """The full hash of a revision.
+    """Look up the full hash of a revision.
 
     Raises:
         UsageError: there is no such revision.
@@ -90,7 +90,7 @@ def commit_of(top: Path, revision: str) -> str:
 
 @contextmanager
 def checked_out(top: Path, commit: str) -> Iterator[Path]:
-    """A worktree of one commit; it is gone afterwards, whatever happened.
+    """Check one commit out as a worktree; it is gone afterwards, whatever happened.
 
     Raises:
         UsageError: git cannot make it.

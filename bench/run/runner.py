@@ -39,7 +39,7 @@ class Watcher(Protocol):
     """Whoever shows progress. It is called between measurements, never during one."""
 
     def starting(self, frameworks: Sequence[str]) -> None:
-        """The interpreters of these frameworks are being started."""
+        """Show that the interpreters of these frameworks are being started."""
 
     def measuring(
         self,
@@ -50,16 +50,16 @@ class Watcher(Protocol):
         seconds_left: float,
         widest: tuple[Case, float] | None = None,
     ) -> None:
-        """A case's turn in a round has come; `widest` is the case that the run is least sure of."""
+        """Show that a case's turn in a round has come; `widest` is the case that the run is least sure of."""
 
     def pairing(self, case: Case, pair: int, of: int) -> None:
-        """A pair of processes of one case is about to be measured."""
+        """Show that a pair of processes of one case is about to be measured."""
 
     def calibrating(self, backend: str) -> None:
-        """The peak of a backend's device is about to be measured."""
+        """Show that the peak of a backend's device is about to be measured."""
 
     def failed(self, case: Case, status: Status, reason: str) -> None:
-        """A case is out of the run."""
+        """Show that a case is out of the run."""
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Done:
     """What is on disk already: nothing for a new run."""
 
     rounds: dict[Case, dict[int, float | None]] = field(default_factory=dict)
-    """Of each case: the rounds it was measured in, and the median found, or None if that process failed."""
+    """Rounds that each case was measured in, with the median found, or None if that process failed."""
     invalid: frozenset[int] = frozenset()
     """Rounds in which a device was throttled."""
     processes: int = 0
@@ -131,18 +131,18 @@ class Runner:
             self._ledger.record(case, number, seconds)
 
     def execute(self) -> None:
-        """Measure round after round until the run's rounds, precision or budget are reached."""
+        """Measure until the rounds asked for are done, all intervals are narrow enough, or the budget is spent."""
         self.manifest.ended_by = "unfinished"
         policy: SamplingPolicy | None = None
         number = 0
         while (cases := self._cases_of(number)) is not None:
             order = self._order(number, cases)
             if order and policy is None:  # a resumed run may have nothing left to do
-                self._start_zygotes()
+                self._start_interpreters()
                 self._measure_peaks()
                 policy = self._policy()
             elif order:
-                self._renew_zygotes()
+                self._renew_interpreters()
             if policy is not None and not self._round(number, order, policy):
                 self.manifest.ended_by = "budget"
                 return
@@ -157,15 +157,15 @@ class Runner:
             return "failures"
         return "rounds" if self.manifest.rounds is not None else "precision"
 
-    def _start_zygotes(self) -> None:
+    def _start_interpreters(self) -> None:
         backends = self._backends()
         self._watcher.starting(sorted({backend.framework for backend in backends}))
         began = self._now()
         self._asks.start(backends)
         self._renewed, self._start_seconds = self._now(), self._now() - began
 
-    def _renew_zygotes(self) -> None:
-        """Other interpreters, if these have served long enough and the budget has room for what that costs."""
+    def _renew_interpreters(self) -> None:
+        """Renew the interpreters if they have served long enough and the budget has room for what that costs."""
         served = self._now() - self._renewed
         if served < RENEW_AFTER * self._start_seconds or self._left() < 2 * self._start_seconds:
             return
@@ -177,7 +177,7 @@ class Runner:
         return list({item.case.backend: item.backend for item in self._live}.values())
 
     def _save(self) -> None:
-        """Manifest and summary for whoever looks while the run goes on; seldom, since it reads all samples."""
+        """Write manifest and summary for whoever looks while the run goes on; seldom, since it reads all samples."""
         if self._now() - self._saved >= SAVE_EVERY_SECONDS:
             self._store.write_manifest(self.manifest)
             write_summary(self._store, self.manifest)
@@ -188,7 +188,7 @@ class Runner:
         return [item for item in self._planned if item.case not in self._out]
 
     def _cases_of(self, number: int) -> list[Case] | None:
-        """The cases of one round, or None if there is no such round."""
+        """List the cases of one round; None if there is no such round."""
         everything = [item.case for item in self._live if not item.added]
         if self.manifest.rounds is not None:
             return everything if number < self.manifest.rounds and everything else None
@@ -201,7 +201,7 @@ class Runner:
         return self._ledger.needing(self.manifest.within) or None
 
     def _refine(self) -> list[Case]:
-        """What is to be measured for the sake of crossovers; cases that are new to the run join it."""
+        """List what is to be measured for the sake of crossovers; cases that are new to the run join it."""
         if self._refinement is None:
             return []
         wanted = self._refinement.wanted(self._live, self._ledger)
@@ -218,7 +218,7 @@ class Runner:
         return self._began + self.manifest.budget_seconds - self._now()
 
     def _policy(self) -> SamplingPolicy:
-        """Samples of one process: few enough that the budget holds the rounds an interval needs, with some to spare.
+        """Decide how long a process samples, so that the budget holds the rounds that an interval needs, and some more.
 
         A resumed run samples as it began.
         """
@@ -231,7 +231,7 @@ class Runner:
         return SamplingPolicy(process_seconds=self.manifest.process_seconds)
 
     def _order(self, number: int, cases: Sequence[Case]) -> list[Planned]:
-        """What one round still has to measure, shuffled."""
+        """List what one round still has to measure, shuffled."""
         return [
             item
             for item in round_order(self._planned, self.manifest.seed, number)
@@ -239,7 +239,7 @@ class Runner:
         ]
 
     def _round(self, number: int, order: Sequence[Planned], policy: SamplingPolicy) -> bool:
-        """One round; False if the budget ended it."""
+        """Measure one round; False if the budget ended it."""
         for index, item in enumerate(order):
             if number and self._left() < self._seconds.get(item.case, _GUESS_SECONDS):
                 return False
@@ -251,7 +251,7 @@ class Runner:
         return True
 
     def _measure_peaks(self) -> None:
-        """What each device can do at most, once a backend, number of threads, format and precision."""
+        """Measure what each device can do at most, once a backend, number of threads, format and precision."""
         known = {(peak.backend, peak.threads, peak.dtype, peak.precision) for peak in self.manifest.peaks}
         for item in self._live:
             case = item.case
@@ -281,7 +281,7 @@ class Runner:
         )
 
     def _measure(self, item: Planned, number: int, policy: SamplingPolicy) -> None:
-        """One case in one fresh process, put on disk whatever came of it."""
+        """Measure one case in one fresh process, and put it on disk whatever came of it."""
         case = item.case
         truth = self._truths.path(case)
         began = self._now()

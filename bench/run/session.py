@@ -52,14 +52,14 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 all well, 4 some case failed, 130 interrupted."""
+        """The exit status: 0 all well, 4 some case failed, 130 interrupted."""
         if self.interrupted:
             return 130
         return 0 if all(row.status in (Status.OK, Status.SKIPPED) for row in self.rows) else 4
 
 
 def new_run_id(now: datetime) -> str:
-    """Sortable and readable: when the run began, in UTC, and the process that holds it."""
+    """Name a run so that names sort by time: its start in UTC, and the process that holds it."""
     return f"{now:%Y%m%d-%H%M%S}-{os.getpid()}"
 
 
@@ -183,14 +183,14 @@ def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float) -> 
     """Ask every planned case whether it agrees with the oracle; measure nothing and write nothing."""
     replies = []
     live = [item for item in planned if not item.skipped]
-    with Pool() as zygotes:
-        truths = Truths(zygotes.scratch)
+    with Pool() as pool:
+        truths = Truths(pool.scratch)
         backends = list({item.case.backend: item.backend for item in live}.values())
         watcher.starting(sorted({backend.framework for backend in backends}))
-        zygotes.start(backends)
+        pool.start(backends)
         for done, item in enumerate(live):
             watcher.measuring(item.case, 0, done, len(live), 0.0, None)
-            replies.append((item, ask_case(zygotes, item, truths.path(item.case), None, timeout)))
+            replies.append((item, ask_case(pool, item, truths.path(item.case), None, timeout)))
     return replies
 
 
@@ -199,7 +199,7 @@ AA_IMPLEMENTATIONS = ("numpy_manual", "torch_autograd", "tf_static_graph")
 
 
 def prove_device(device: str, load: Sequence[Path], watcher: Watcher, threads: int, timeout: float) -> list[Proof]:
-    """The proofs of one kind of device, with every implementation that runs on it.
+    """Prove that measuring works on one kind of device, with every implementation that runs on it.
 
     Raises:
         UsageError: there is no such device.
@@ -214,13 +214,13 @@ def prove_device(device: str, load: Sequence[Path], watcher: Watcher, threads: i
         for item in plan_cases(Selection(choose(registry), threads=(threads,), devices=(device,)))
         if not item.skipped
     ]
-    with Pool() as zygotes:
-        return prove(planned, zygotes, watcher, timeout)
+    with Pool() as pool:
+        return prove(planned, pool, watcher, timeout)
 
 
 def examine_machine(watcher: Watcher, threads: int, pairs: int, timeout: float) -> Report:
-    """The doctor's report on this machine, with an A/A on each framework's CPU backend that is present."""
+    """Examine this machine for the doctor, with an A/A on each framework's CPU backend that is present."""
     chosen = choose(discover(), AA_IMPLEMENTATIONS)
     planned = [item for item in plan_cases(Selection(chosen, threads=(threads,), devices=("cpu",))) if not item.skipped]
-    with Pool() as zygotes:
-        return examine(planned, zygotes, watcher, pairs, timeout)
+    with Pool() as pool:
+        return examine(planned, pool, watcher, pairs, timeout)

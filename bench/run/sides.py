@@ -23,7 +23,7 @@ class Side:
     """One side of a comparison."""
 
     label: str
-    """How tables call it."""
+    """The name in tables."""
     registry: Registry
     names: tuple[str, ...]
     """What may be compared of it; the registry may hold more."""
@@ -35,11 +35,11 @@ class Side:
     """None for the one that runs the command."""
     revision: str | None = None
     alone: bool = False
-    """Whether it is one implementation that was named, which the other side's is held against whatever it is called."""
+    """Whether it is one implementation that was named: it is compared with the other side's, whatever its name."""
 
 
 def of_implementation(name: str, load: Sequence[Path]) -> Side:
-    """One implementation as it is here.
+    """Take one implementation as it is here.
 
     Raises:
         UsageError: there is none of that name.
@@ -49,13 +49,13 @@ def of_implementation(name: str, load: Sequence[Path]) -> Side:
 
 
 def of_interpreter(python: str, load: Sequence[Path]) -> Side:
-    """All implementations as they are here, run by another interpreter."""
+    """Take all implementations as they are here, run by another interpreter."""
     registry = discover(load)
     return Side(python, registry, tuple(item.name for item in registry), interpreter=Interpreter(python=python))
 
 
 def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None) -> Side:
-    """What a checkout holds: its implementations/ folder and the loaded files, by their place in it."""
+    """Take what a checkout holds: its implementations/ folder and the loaded files, by their place in it."""
     own = sorted((top / IMPLEMENTATIONS).glob("*.py"))
     files = [path for path in own if not path.name.startswith("_") and _MARK.search(path.read_bytes())]
     with _importing_from(top):
@@ -87,7 +87,7 @@ def _importing_from(top: Path) -> Iterator[None]:
 
 @contextmanager
 def of_revisions(a: str, b: str | None, load: Sequence[Path], folder: Path) -> Iterator[tuple[Side, Side]]:
-    """Two revisions of the repository that `folder` is in, checked out for as long as the context lasts.
+    """Check out two revisions of the repository that `folder` is in, for as long as the context lasts.
 
     Args:
         a: the revision to compare with.

@@ -50,9 +50,9 @@ class Terms:
     """What `bench ab`, `bench gate` and the pytest plugin compare, how much they measure, and what a verdict takes."""
 
     names: tuple[str, ...] = ()
-    """Only these implementations; all of both sides if empty."""
+    """Implementations to compare; all of both sides if empty."""
     devices: tuple[str, ...] = ()
-    """Only these kinds of device; all if empty."""
+    """Kinds of device to use; all if empty."""
     problem: Problem = field(default_factory=Problem)
     """Sizes, number format and seed, which also decides orders and the sign flips of the test."""
     threads: int = 1

@@ -12,7 +12,7 @@ host_now: Now = time.perf_counter_ns
 
 
 def resolution(now: Now = host_now, readings: int = 2000) -> int:
-    """The smallest positive difference between successive readings, in nanoseconds.
+    """Find the smallest positive difference between successive readings, in nanoseconds.
 
     It contains the cost of one reading, so it bounds what a clock adds to whatever is timed with it.
     """

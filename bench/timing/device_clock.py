@@ -39,7 +39,7 @@ class DeviceClock:
 
     @property
     def labels(self) -> tuple[tuple[str, Method], ...]:
-        """Phase and method of each figure of a sample."""
+        """The phase and the method of each figure of a sample."""
         if not self.rig.step.separable:
             return ((STEP, Method.WHOLE),)
         method = Method.BATCHED if self.batched else Method.STAGED
@@ -51,7 +51,7 @@ class DeviceClock:
         return self.iterations * (3 if self.batched else 1)
 
     def take(self) -> Taken:
-        """One sample; its figures are in the order of `labels`."""
+        """Take one sample; its figures are in the order of `labels`."""
         if self.batched:
             return time_batched(self.rig, self.stream, self.iterations, self.units)
         step = self.rig.step
@@ -91,7 +91,7 @@ class DeviceClock:
     def _with_hold(
         self, make_room: Callable[[int], None], cycle: int, rate: float, policy: SamplingPolicy
     ) -> DeviceClock:
-        """The same with a hold that holds; with fewer iterations if the longest does not.
+        """Find a hold that holds; with fewer iterations if the longest does not.
 
         A device's queue has a limited number of places. When they are taken the host waits until the hold is over,
         whatever its length, so what is too much for the queue shows as a hold that was too short.

@@ -19,7 +19,7 @@ def energy_of_step(
     iteration_nanoseconds: float,
     policy: SamplingPolicy,
 ) -> float | None:
-    """Joules of one whole step, idle power included; None where the device does not count them.
+    """Measure the joules of one whole step, idle power included; None where the device does not count them.
 
     Steps run back to back for long enough that the counter's coarse beat does not matter. Training starts over every
     `steps` iterations, as it does while times are taken.

@@ -99,7 +99,7 @@ def warm_up(course: Course, cycle: int, policy: SamplingPolicy, rig: Rig) -> War
 
 
 def size_sample(iteration_nanoseconds: float, cycle: int, steps: int, resolution: int, policy: SamplingPolicy) -> int:
-    """Iterations per sample: a multiple of the cycle, long enough for the clock, within one course of training."""
+    """Choose the iterations of a sample: whole cycles, long enough for the clock, within one course of training."""
     aim = max(policy.sample_seconds * 1e9, resolution / policy.resolution_share)
     cycles = max(1, math.ceil(aim / max(iteration_nanoseconds, 1e-3) / cycle))
     return min(cycles, max(1, steps // cycle - 1)) * cycle  # the first cycle of a course is not timed
@@ -166,13 +166,13 @@ class _Taker:
         self._rig, self._observe = rig, observe
 
     def whole(self, index: int, iterations: int, variant: int | None = None) -> list[Sample]:
-        """One sample of whole steps."""
+        """Take one sample of whole steps."""
         taken, flags = self._undisturbed(lambda: time_whole(self._rig, iterations))
         (nanoseconds,) = taken.nanoseconds
         return [Sample(STEP, Method.WHOLE, index, iterations, nanoseconds, variant, flags=flags)]
 
     def staged(self, index: int, iterations: int) -> list[Sample]:
-        """One sample of each phase."""
+        """Take one sample of each phase."""
         taken, flags = self._undisturbed(lambda: time_staged(self._rig, iterations))
         return [
             Sample(str(phase), Method.STAGED, index, iterations, nanoseconds, flags=flags)
@@ -180,7 +180,7 @@ class _Taker:
         ]
 
     def device(self, index: int, clock: DeviceClock) -> list[Sample]:
-        """One sample of each phase and of the whole step by the device's own clock."""
+        """Take one sample of each phase and of the whole step by the device's own clock."""
         taken, flags = self._undisturbed(clock.take)
         if not taken.held:
             flags = f"{flags} {LAUNCH_BOUND}".strip()
@@ -203,7 +203,7 @@ class _Taker:
 def _by_variant(
     course: Course, variants: Sequence[int], cycle: int, policy: SamplingPolicy, take: _Taker
 ) -> list[Sample]:
-    """Single steps, labelled with their variant; whole cycles, so that each variant gets as many."""
+    """Take single steps, labelled with their variant; whole cycles, so that each variant gets as many."""
     samples = []
     counts: dict[int, int] = {}
     for _ in range(policy.variant_cycles * cycle):
@@ -215,7 +215,7 @@ def _by_variant(
 
 
 def _traced(course: Course, policy: SamplingPolicy) -> list[Sample]:
-    """Phase times by the framework's own profiler; what it attributes to no phase is left out."""
+    """Take phase times by the framework's own profiler; what it attributes to no phase is left out."""
     if course.step.trace is None:
         return []
     samples = []

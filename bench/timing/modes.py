@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def build_in_mode(build: Build, problem: Problem, data: Data, device: Device, mode: Mode) -> Step:
-    """What `build` makes; if the batch is to be transferred, its first stage copies it to the device first.
+    """Build a step; if its batch is to be transferred, its first stage copies it to the device first.
 
     The copy goes into the very arrays that `build` got from `device.put`, so an implementation knows nothing of it.
 

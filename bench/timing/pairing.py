@@ -36,7 +36,7 @@ class Delay:
         self.nanoseconds = 0
 
     def planted(self, step: Step) -> Step:
-        """The same step with the spin at the end of each of its stages; both sides of a pair carry it."""
+        """Plant the spin at the end of each stage of a step; both sides of a pair carry it."""
         return replace(step, stages=tuple(Stage(stage.phases, self._spinning(stage)) for stage in step.stages))
 
     def _spinning(self, stage: Stage) -> Callable[[], None]:
@@ -60,7 +60,7 @@ class BatchTimer:
         self._course = Course(rig.step, steps, cycle)
 
     def warm_up(self) -> Measurement:
-        """Until it is steady, or for a tenth of a second."""
+        """Warm up until the step is steady, or for a tenth of a second."""
         return Measurement(warm_up(self._course, self._cycle, WARM_UP, self._rig), ())
 
     def batch(self, units: int) -> Batched:

@@ -37,9 +37,9 @@ class Rig:
     now: Now
     synchronize: Synchronize
     flush: Run | None = None
-    """Given if caches are to be cold at the start of each step."""
+    """What empties the caches before each step, if they are to be cold."""
     stream: Stream | None = None
-    """Given if the device has a clock of its own."""
+    """The device's queue, if the device has a clock of its own."""
 
     @property
     def runs(self) -> list[Run]:
@@ -58,7 +58,7 @@ class Taken:
 
 
 def time_whole(rig: Rig, iterations: int) -> Taken:
-    """Nanoseconds of `iterations` whole steps by the host's clock, one synchronisation at each end."""
+    """Time `iterations` whole steps by the host's clock, with one synchronisation at each end."""
     runs, now, synchronize = rig.runs, rig.now, rig.synchronize
     if rig.flush is not None:
         return _time_cold(rig, rig.flush, iterations)
@@ -72,7 +72,7 @@ def time_whole(rig: Rig, iterations: int) -> Taken:
 
 
 def _time_cold(rig: Rig, flush: Run, iterations: int) -> Taken:
-    """The same, each step by itself after a flush."""
+    """Time whole steps by the host's clock, each by itself after a flush."""
     runs, now, synchronize = rig.runs, rig.now, rig.synchronize
     total = 0
     for _ in range(iterations):
@@ -87,7 +87,7 @@ def _time_cold(rig: Rig, flush: Run, iterations: int) -> Taken:
 
 
 def time_staged(rig: Rig, iterations: int) -> Taken:
-    """Nanoseconds of forward, backward and update by the host's clock, synchronised after each phase."""
+    """Time forward, backward and update by the host's clock, synchronised after each phase."""
     now, synchronize, flush = rig.now, rig.synchronize, rig.flush
     forward, backward, update = rig.runs
     in_forward = in_backward = in_update = 0
@@ -113,7 +113,7 @@ def time_staged(rig: Rig, iterations: int) -> Taken:
 
 
 def hold_rate(stream: Stream, synchronize: Synchronize) -> float:
-    """Nanoseconds that one unit of a hold lasts. The first hold, which loads its kernel, is not the one that counts."""
+    """Measure the nanoseconds that one unit of a hold lasts; the first hold, which loads its kernel, does not count."""
     lasted = 0.0
     for _ in range(2):
         synchronize()
@@ -126,7 +126,7 @@ def hold_rate(stream: Stream, synchronize: Synchronize) -> float:
 
 
 def time_device(rig: Rig, stream: Stream, iterations: int, units: int, groups: Sequence[Sequence[Run]]) -> Taken:
-    """Device time of groups of functions that run one after the other, `iterations` times over.
+    """Time groups of functions by the device's clock; they run one after the other, `iterations` times over.
 
     Args:
         rig: the step.
@@ -153,7 +153,7 @@ def time_device(rig: Rig, stream: Stream, iterations: int, units: int, groups: S
 
 
 def time_batched(rig: Rig, stream: Stream, iterations: int, units: int) -> Taken:
-    """Device time of forward, backward, update and the whole step, for phases too short to stand between two marks.
+    """Time phases and the whole step by the device's clock where phases are too short to stand between two marks.
 
     Three passes run the first one, two and three phases `iterations` times between a single pair of marks each; a
     phase is the difference of two passes. So the resolution of a mark and the gap that it leaves count once a pass.
@@ -181,7 +181,7 @@ def _summed(stream: Stream, marks: Sequence[Sequence[Any]]) -> tuple[int, ...]:
 
 
 def enqueueing(rig: Rig, iterations: int) -> int:
-    """Nanoseconds that the host takes to ask for so many steps, marks not included."""
+    """Time how long the host takes to ask for so many steps, in nanoseconds, marks not included."""
     rig.synchronize()
     start = rig.now()
     for _ in range(iterations):
@@ -193,7 +193,7 @@ def enqueueing(rig: Rig, iterations: int) -> int:
 
 
 def time_work(run: Run, iterations: int, now: Now, synchronize: Synchronize) -> int:
-    """Nanoseconds of any function, run `iterations` times: for peaks and for energy."""
+    """Time any function, run `iterations` times, in nanoseconds: for peaks and for energy."""
     synchronize()
     start = now()
     for _ in range(iterations):

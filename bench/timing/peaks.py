@@ -67,7 +67,7 @@ def measure_peaks(device: Device, dtype: Dtype, now: Now) -> Peaks | None:
 def _best(
     make: Callable[[int], Callable[[], object]], sizes: tuple[int, ...], device: Device, now: Now
 ) -> tuple[int, float]:
-    """The first size that takes long enough, and its shortest time in seconds."""
+    """Find the first size that takes long enough, with its shortest time in seconds."""
     for size in sizes:
         run = make(size)
         # The first loads what is loaded lazily; the shortest is what the device can do, the others what disturbed it.

@@ -112,9 +112,9 @@ class Reply:
     samples: tuple[Sample, ...] = ()
     peak_bytes: int | None = None
     condition: Condition | None = None
-    """Of the device, after sampling."""
+    """State of the device, after sampling."""
     energy_joules: float | None = None
-    """Of one step."""
+    """Energy of one step."""
     peaks: Peaks | None = None
     checks: tuple[Check, ...] = ()
     build_seconds: float | None = None
@@ -149,7 +149,7 @@ class Channel:
             raise ChildError(f"a measuring process no longer listens ({error.strerror}).") from error
 
     def receive(self, timeout: float | None = None) -> bytes:
-        """The next line.
+        """Receive the next line.
 
         Raises:
             ChildTimeout: none came within `timeout` seconds of silence.
@@ -174,7 +174,7 @@ class Channel:
         self.send(json.dumps(value).encode())
 
     def receive_object(self, timeout: float | None = None) -> dict[str, Any]:
-        """The next line, as a JSON object."""
+        """Receive the next line, as a JSON object."""
         value: dict[str, Any] = json.loads(self.receive(timeout))
         return value
 

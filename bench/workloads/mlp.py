@@ -186,7 +186,7 @@ class Mlp(Workload):
 
     @override
     def matmuls(self) -> int | None:
-        """Two forward, three backward: the input needs no gradient."""
+        """Count two forward and three backward: the input needs no gradient."""
         return None if self.variants else 5
 
     @override

@@ -33,7 +33,7 @@ def _loss_and_gradients(
     layers: Sequence[Layer],
     margin: float,
 ) -> tuple[float, Parameters]:
-    """Loss and gradients of a chain of layers with ReLU between them; a reused layer's gradients add up."""
+    """Compute loss and gradients of a chain of layers with ReLU between them; a reused layer's gradients add up."""
     inputs, active = [x], []
     for weight, bias in layers:
         z = inputs[-1] @ parameters[weight]
@@ -89,7 +89,7 @@ def train(data: Data, steps: int, margin: float, bias: bool, adam: bool, momentu
 
 
 def _sgd(learning_rate: float, momentum: float) -> Update:
-    """Gradient descent with Polyak's momentum."""
+    """Make the rule of gradient descent with Polyak's momentum."""
     velocity: Parameters = {}
 
     def update(_: int, parameters: Parameters, gradients: Parameters) -> Parameters:
@@ -101,7 +101,7 @@ def _sgd(learning_rate: float, momentum: float) -> Update:
 
 
 def _adam(learning_rate: float) -> Update:
-    """Adam, as in algorithm 1 of Kingma and Ba, "Adam" (ICLR 2015), with the constants given there."""
+    """Make the rule of Adam, algorithm 1 of Kingma and Ba, "Adam" (ICLR 2015), with the constants given there."""
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
     mean: Parameters = {}
     variance: Parameters = {}
