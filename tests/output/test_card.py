@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from bench.analysis.card import CardCell
+from bench.model.case import Case, Mode
+from bench.model.problem import Problem
 from bench.output.content.card import card_table
 from bench.stats.estimates import Estimate
 
@@ -12,7 +15,10 @@ BASE, ITSELF = "numpy_manual on numpy", "torch_tensor on torch-cpu"
 
 
 def cell(over: str, mode: str, threads: int, *speedup: float) -> CardCell:
-    return CardCell("mlp_sgd", "torch_tensor", "torch-cuda", over, mode, threads, Estimate(*speedup))
+    case = Case("torch_tensor", "mlp_sgd", "torch-cuda", "torch", "cuda", Problem(), threads, Mode(mode))
+    name, backend = over.split(" on ")
+    other = replace(case, implementation=name, backend=backend, device="cpu", mode=case.mode.on_host)
+    return CardCell(case, other, Estimate(*speedup))
 
 
 CELLS = [

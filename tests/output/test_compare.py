@@ -12,8 +12,10 @@ from junitparser import JUnitXml
 from bench.analysis.compare import compare
 from bench.analysis.rule import Criteria, exit_code
 from bench.analysis.run_verdicts import RunsJudged, judge_runs
-from bench.analysis.stored import CaseKey, CaseTimes
-from bench.data.schema import CASE_KEY, Status
+from bench.analysis.stored import CaseTimes
+from bench.data.schema import Status
+from bench.model.case import Case
+from bench.model.problem import Problem
 from bench.output.ci import junit
 from bench.output.content.compare import compare_json, description, of_runs, verdicts_json
 from bench.output.content.verdicts import verdict_blocks
@@ -27,18 +29,9 @@ LABELS = ("results/one (2026-01-02 03:04)", "results/two (2026-01-03 03:04)")
 Words = Callable[..., str]
 
 
-def key(**options: Any) -> CaseKey:
-    values: dict[str, Any] = {
-        "implementation": "torch_nn",
-        "backend": "torch-cpu",
-        "workload": "mlp_bias_sgd",
-        "threads": 2,
-        "mode": "resident-warm",
-        "precision": "full",
-        "dtype": "float32",
-        "batch": 64,
-    }
-    return tuple((values | options).get(name, 10) for name in CASE_KEY)
+def key(**options: Any) -> Case:
+    case = Case("torch_nn", "mlp_bias_sgd", "torch-cpu", "torch", "cpu", Problem(), 2)
+    return Case.from_columns({**case.columns, **options})
 
 
 def case(slowdown: float = 0.0, n: int = 10, sd: float = 0.004, **phases: float) -> CaseTimes:
@@ -47,14 +40,14 @@ def case(slowdown: float = 0.0, n: int = 10, sd: float = 0.004, **phases: float)
     return CaseTimes(Status.OK, "", {k: tuple(spread * (1 + v)) for k, v in {"step": slowdown, **phases}.items()})
 
 
-A: Mapping[CaseKey, CaseTimes] = {
+A: Mapping[Case, CaseTimes] = {
     key(): case(forward=0.0),
     key(implementation="fine"): case(),
     key(implementation="noisy"): case(sd=0.5),
     key(implementation="broken"): case(),
     key(implementation="absent", backend="torch-cuda"): CaseTimes(Status.SKIPPED, "no [bold] CUDA device"),
 }
-B: Mapping[CaseKey, CaseTimes] = {
+B: Mapping[Case, CaseTimes] = {
     key(): case(0.1, 11, forward=0.3),
     key(implementation="fine"): case(0.001, 11),
     key(implementation="noisy"): case(0.001, 11, sd=0.5),
@@ -158,7 +151,7 @@ def test_a_file_for_a_build_server(judged: RunsJudged, allowed: bool) -> None:
     ],
 )
 def test_the_exit_status_is_that_of_the_worst_case(names: list[str], allowed: bool, status: int) -> None:
-    chosen = {each: name for each, name in case_names(A).items() if each[0] in names}
+    chosen = {each: name for each, name in case_names(A).items() if each.implementation in names}
     found = judge_runs(A, B, chosen)
     assert exit_code((case.verdict.verdict for case in found.cases), allowed) == status
 
@@ -181,7 +174,7 @@ def test_two_runs_are_shown_side_by_side(words: Words, width: int) -> None:
 
 def test_two_runs_as_json() -> None:
     one, other = json.loads(json.dumps(compare_json(compare(A, B, list(A)[2:4])), allow_nan=False))
-    assert one["columns"]["batch"] == 64
+    assert one["columns"]["size.batch"] == 64
     assert one["ratio"]["value"] == pytest.approx(1.0, abs=0.01)
     assert (other["ratio"], other["seconds_b"]) == (None, None)
     assert other["reason"].startswith("failed in run B: died")

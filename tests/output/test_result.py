@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -71,7 +72,7 @@ def measured(build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> lis
 
 
 def headline(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
-    return [row for row in rows if row.status is Status.OK and row.phase == STEP and row.depth is None]
+    return [row for row in rows if row.status is Status.OK and row.phase == STEP and row.variant is None]
 
 
 @widths
@@ -133,9 +134,9 @@ def test_workloads_have_tables_of_their_own_in_their_order(measured: list[Summar
     assert "mlp_bias_adam" not in text
 
 
-def test_single_depths_have_a_table_and_first_steps_none(measured: list[SummaryRow], screen: Show) -> None:
+def test_single_steps_by_variant_have_a_table_and_first_steps_none(measured: list[SummaryRow], screen: Show) -> None:
     text = screen(measured)
-    assert re.search(r"^implementation +backend +depth 0\nnumpy_dynamic +numpy +777 ms$", text, flags=re.MULTILINE)
+    assert re.search(r"^implementation +backend +variant 0\nnumpy_dynamic +numpy +777 ms$", text, flags=re.MULTILINE)
     assert text.count("numpy_dynamic") == 2
 
 
@@ -199,7 +200,7 @@ def test_the_summary_as_json_has_null_for_the_unknown(measured: list[SummaryRow]
     assert step["median_seconds"] == next(
         row.median_seconds for row in measured if row.case.implementation == "torch_custom_function"
     )
-    assert (step["method"], step["status"], step["batch"]) == ("whole", "ok", 64)
+    assert (step["method"], step["status"], step["size.batch"]) == ("whole", "ok", 64)
 
 
 # Several variants in one run, and devices
@@ -286,7 +287,8 @@ def test_throttled_rounds_are_said_to_be_left_out(made: Any, rounds: tuple[int, 
 
 
 def test_the_card_stands_between_tables_and_notes(measured: list[SummaryRow], screen: Show) -> None:
-    cell = CardCell("mlp_sgd", "torch_tensor", "torch-cuda", "numpy_manual on numpy", "resident-warm", 2, Estimate(7.5))
+    case = next(row.case for row in measured if row.case.implementation == "torch_custom_function")
+    cell = CardCell(case, replace(case, implementation="numpy_manual", backend="numpy"), Estimate(7.5))
     text = screen(measured, card=[cell])
     assert text.index("mlp_dynamic:") < text.index("Speedup card") < text.index("7.50x") < text.index("skipped on")
     assert "Speedup card" not in screen(measured)

@@ -86,8 +86,9 @@ class Summary:
         """The sizes and conditions that the measured cases do not share."""
         self.shared = common_words(self._values)
         """What all measured cases have in common, in words."""
-        self.workloads = list(dict.fromkeys(row.case.workload for row in self.measured))
-        """The workloads with a measured case, in the order of the run's plan."""
+        inside = {row.case.workload for row in self.measured}
+        self.workloads = [name for name in manifest.workloads if name in inside]
+        """The workloads with a measured case, in the order of the manifest."""
         self.has_device = any(row.clock == DEVICE for row in self.rows)
         """Whether a device's own clock was read."""
         self.has_profiled = any(row.method is Method.PROFILED for row in self.rows)
@@ -125,7 +126,7 @@ class Summary:
         found: dict[tuple[Any, ...], list[SummaryRow]] = {}
         for row in rows:
             found.setdefault((row.case.workload, *row.case.conditions.values()), []).append(row)
-        order = list(dict.fromkeys(row.case.workload for row in self.rows))
+        order = list(self.manifest.workloads)
         return [
             Variant(alike[0].case.workload, self.telling(alike[0]), tuple(alike))
             for _, alike in sorted(found.items(), key=lambda item: order.index(item[0][0]))

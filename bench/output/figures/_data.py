@@ -272,7 +272,7 @@ def baselines(rows: pd.DataFrame) -> tuple[str, ...]:
 def over(rows: pd.DataFrame) -> str:
     """Return what speedups of these rows are over, in words."""
     named = baselines(rows)
-    return named[0] if len(named) == 1 else "the workload's baseline"
+    return named[0] if len(named) == 1 else "the baseline"
 
 
 # Words and work of a case

@@ -256,11 +256,10 @@ def size_axis(axis: Axes, sizes: Sequence[int], asked: Sequence[object], look: L
     log_axis(axis, "x", (sizes[0] / air, sizes[-1] * air), lambda size, _: f"{size:.0f}", look, measured(wanted))
 
 
-def label_axes(frame: Frame, x: str, y: str) -> None:
-    """Label the lowest and the leftmost axes, shortening the vertical label where panels are low."""
+def label_axes(frame: Frame, x: str, *y: str) -> None:
+    """Label the lowest axes, and the leftmost ones with the first of several texts that is no longer than they are."""
     room = frame.look.em(_height_em(frame.look, len(frame.axes)) + 2)
-    if text_inches(y, frame.look.points) > room:
-        y = y.removesuffix(" (log scale)")
+    text = next((text for text in y if text_inches(text, frame.look.points) <= room), y[-1])
     frame.label_x(x)
     for axis in frame.axes[:: frame.columns]:
-        axis.set_ylabel(y)
+        axis.set_ylabel(text)

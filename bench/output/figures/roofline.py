@@ -71,7 +71,7 @@ def draw(data: RunData, look: Look) -> Figure:
         log_axis(place, "x", across, plain, frame.look)
         log_axis(place, "y", up, plain, frame.look)
         _lines.put_title(place, _title(panel, panels), notes, frame)
-    _lines.label_axes(frame, "FLOP per compulsory byte (log scale)", "GFLOP/s (log scale)")
+    _lines.label_axes(frame, "FLOP per compulsory byte (log scale)", "GFLOP/s (log scale)", "GFLOP/s")
     return frame.figure
 
 

@@ -93,7 +93,8 @@ def draw(data: RunData, look: Look) -> Figure:
         log_axis(panel, "y", ends, times, frame.look, octaves)
         notes = [_mark(panel, each, scene, plane, frame) for each in found]
         _lines.put_title(panel, scene.title(plane), notes, frame)
-    _lines.label_axes(frame, _data.size_label(axis), f"speedup over {_data.over(scene.rows)} (log scale)")
+    over = f"speedup over {_data.over(scene.rows)}"
+    _lines.label_axes(frame, _data.size_label(axis), f"{over} (log scale)", over, "speedup")
     return frame.figure
 
 

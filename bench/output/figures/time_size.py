@@ -69,7 +69,7 @@ def draw(data: RunData, look: Look) -> Figure:
         log_axis(panel, "y", log_limits(known), EngFormatter("s"), frame.look)
         notes = [] if alike else [limit.key(frame.look, _lines.note_words(limit.words, frame)) for limit in found]
         _lines.put_title(panel, scene.title(plane), notes, frame)
-    _lines.label_axes(frame, _data.size_label(axis), "time of one step (log scale)")
+    _lines.label_axes(frame, _data.size_label(axis), "time of one step (log scale)", "time of one step")
     return frame.figure
 
 

@@ -19,9 +19,12 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from bench.data.schema import SCHEMA_VERSION, SIZES, Crossing, CrossoverRow, Method, Status, SummaryRow
-from bench.data.store import RunStore
-from bench.model.problem import Problem
+from bench.analysis.summarise import summarise
+from bench.data.schema import Crossing, CrossoverRow, Method, Status, SummaryRow
+from bench.data.store import RunStore, read_manifest, read_processes, read_samples
+from bench.model.case import CASE_COLUMNS
+from bench.model.columns import SIZE_PREFIX
+from bench.model.problem import SIZES, Problem
 from bench.model.workload import WORKLOADS
 from bench.output.figures import Look, RunData, Style, Width
 
@@ -155,25 +158,24 @@ class Swept:
     ) -> None:
         """`a` overtakes `b`, the baseline unless told otherwise."""
         of_a, of_b = threads if isinstance(threads, tuple) else (threads, threads)
-        problem = {name: row.pop(name, getattr(Problem(), name)) for name in SIZES}
-        values: dict[str, Any] = {"faster_below": "b", "faster_above": "a", "size": size, "dtype": "float32"}
+        problem = Problem(**{name: row.pop(name) for name in [*row] if name in (*SIZES, "dtype")})
+        of = b or WORKLOADS[workload].baseline
+        upper, lower = (
+            self.build.make_case(name, backend, workload, count, problem)
+            for name, backend, count in zip((a, of), backends, (of_a, of_b), strict=True)
+        )
+        axis = f"{SIZE_PREFIX}{self.axis}"
+        common = [column.name for column in CASE_COLUMNS if not column.contender and column.name != axis]
+        values: dict[str, Any] = {"faster_below": "b", "faster_above": "a", "size": size}
         if interval and size is not None:
             values |= {"size_low": size * 0.9, "size_high": size * 1.12}
         self.crossovers.append(
             CrossoverRow(
-                schema_version=SCHEMA_VERSION,
                 run_id=self.build.RUN_ID,
-                workload=workload,
-                axis=self.axis,
-                **(problem | {self.axis: None}),
-                mode="resident-warm",
-                precision="full",
-                a_implementation=a,
-                a_backend=backends[0],
-                a_threads=of_a,
-                b_implementation=b or WORKLOADS[workload].baseline,
-                b_backend=backends[1],
-                b_threads=of_b,
+                axis=axis,
+                common={name: upper.columns[name] for name in common},
+                a=upper.contender,
+                b=lower.contender,
                 status=status,
                 smallest=min(self.sizes),
                 largest=max(self.sizes),
@@ -224,9 +226,6 @@ class Sampled:
 
     def write(self) -> Path:
         """The run's folder."""
-        from bench.analysis.summarise import summarise
-        from bench.data.store import RunStore, read_manifest, read_processes, read_samples
-
         made = self.build.HandMade(self.folder)
         own = {"seconds", "processes", "samples", "phases", "flags", "stretch", "row"}
         cases = [
@@ -264,7 +263,7 @@ class Sampled:
         made.process(case, number, step=times.tolist(), phases=parts, iterations=3, **row(number))
         for (process, sample), words in (flags or {}).items():
             if process == number:
-                place = len(made.samples) - (6 if phases else 0) - samples + sample
+                place = len(made.samples) - sum(map(len, (parts or {}).values())) - samples + sample
                 made.samples[place] = dataclasses.replace(made.samples[place], flags=words)
 
 

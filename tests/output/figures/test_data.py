@@ -4,13 +4,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from bench.data.schema import CASE_KEY, Status
+from bench.data.schema import Status
 from bench.data.store import SAMPLES
-from bench.errors import DataFormatError
+from bench.errors import DataFormatError, NothingToShowError
+from bench.model.problem import Dtype, Problem
+from bench.model.workload import WORKLOADS
 from bench.output.figures import RunData
-from bench.output.figures._style import headline
+from bench.output.figures._data import case_in, contenders, facts, headline, panels, problem_line, step_work
 
 MACHINE = {"cpu": "Another Processor", "cpus_usable": 4, "memory_bytes": 2**33, "system": "Linux"}
 
@@ -29,7 +32,7 @@ def test_whole_steps_are_those_of_the_summary_in_the_order_of_measuring(sampled:
         assert own["process"].nunique() == row["processes"]
         assert own.groupby("process")["seconds"].median().median() == pytest.approx(row["median_seconds"], rel=1e-12)
         assert int((own["flags"] != "").sum()) == row["flagged"]
-        order = own[["round", "process", "sample"]].to_numpy().tolist()
+        order = own[["round", "process", "turn"]].to_numpy().tolist()
         assert order == sorted(order)
         assert order[0] != order[-1]
     assert steps["counts"].all()
@@ -53,7 +56,73 @@ def test_cases_without_a_headline_row_have_no_steps(sampled: Any) -> None:
 
 def test_a_run_without_samples_has_no_steps(measured: Any) -> None:
     measured.contenders(["torch_tensor"])
-    assert len(RunData(measured.write()).steps) == 0
+    data = RunData(measured.write())
+    assert len(data.steps) == 0
+    with pytest.raises(NothingToShowError, match=r"^samples\.csv holds no whole step"):
+        data.timed(headline(data.summary))
+
+
+def test_a_timed_case_knows_its_processes_and_flags(sampled: Any) -> None:
+    flags = {(0, 1): "preempted", (2, 0): "preempted stolen"}
+    sampled.add("numpy_manual", "numpy", processes=3, samples=4, flags=flags)
+    sampled.add("torch_tensor", seconds=0.0, phases=False)
+    data = RunData(sampled.write())
+    (case,) = data.timed(headline(data.summary))  # a clock that stood still times nothing
+    assert case.row["implementation"] == "numpy_manual"
+    assert case.process.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert {kind: np.flatnonzero(marked).tolist() for kind, marked in case.flags.items()} == {
+        "preempted": [1, 8],
+        "stolen": [8],
+    }
+    assert np.flatnonzero(case.flagged).tolist() == [1, 8]
+    assert case.medians.tolist() == sorted(np.median(case.seconds.reshape(3, 4), axis=1))
+    assert np.median(case.medians) == pytest.approx(case.median)
+
+
+@pytest.fixture
+def rows(swept: Any) -> Any:
+    """Headline rows of two workloads, the sizes of the first out of order."""
+    swept.sizes = [256, 16]
+    for threads in (2, 1):
+        swept.contenders(["torch_tensor"], threads=threads)
+    swept.contenders(["torch_optim"], "mlp_bias_adam")
+    return headline(RunData(swept.write()).summary)
+
+
+def test_panels_are_by_workload_then_small_to_large(rows: Any) -> None:
+    found = panels(rows)
+    sizes = [f"batch {size}, {threads}" for size in (16, 256) for threads in ("1 CPU thread", "2 CPU threads")]
+    adam = [f"batch {size}, 2 CPU threads" for size in (16, 256)]
+    assert [title for title, _ in found] == [
+        *(f"mlp_sgd, {each}" for each in sizes),
+        *(f"mlp_bias_adam, {each}" for each in adam),
+    ]
+    assert [list(panel["implementation"]) for _, panel in found][::4] == [
+        ["numpy_manual", "torch_tensor"],
+        ["numpy_adam", "torch_optim"],
+    ]
+    assert panels(rows[:0]) == []
+
+
+def test_words_tell_what_differs_and_what_all_share(rows: Any) -> None:
+    assert problem_line(rows) == "d-in 1000, hidden 100, d-out 10, float32"
+    assert facts(contenders(rows).iloc[-1], rows) == ["torch-cpu", "mlp_bias_adam", "batch 16", "2 CPU threads"]
+    assert facts(rows.iloc[0], rows[:1]) == ["numpy"]
+
+
+def test_the_work_of_a_case_is_that_of_its_sizes(rows: Any) -> None:
+    workload, problem = WORKLOADS["mlp_sgd"], Problem(batch=256, dtype=Dtype.FLOAT32)
+    expected = workload.flops(problem, "step"), workload.bytes_moved(problem, "step")
+    assert step_work(case_in(rows.iloc[0].to_dict())) == expected
+
+
+def test_a_digest_is_computed_once_for_a_run(measured: Any) -> None:
+    measured.contenders([])
+    data = RunData(measured.write())
+    other, before = RunData(data.folder), data.digest(data.inputs)
+    (data.folder / "summary.csv").write_text("other")
+    assert data.digest(data.inputs) == before != data.digest(data.inputs[1:])
+    assert other.digest(data.inputs) != before
 
 
 def test_damaged_samples_are_named(sampled: Any) -> None:
@@ -88,8 +157,7 @@ def test_histories_hold_this_runs_cases_only(new_sampled: Any, tmp_path: Path) -
     data = RunData(tmp_path / "this")
     (history,) = data.histories
     assert [len(series.measured) for series in history.series] == [2, 1]
-    assert [series.columns["implementation"] for series in history.series] == cases["this"]
-    assert set(history.series[0].columns) == set(CASE_KEY)
+    assert [series.case.implementation for series in history.series] == cases["this"]
     assert [run.run_id for run in history.runs] == ["older", "this"]
 
 
@@ -97,7 +165,7 @@ def test_histories_leave_out_what_another_gpu_measured(new_sampled: Any, tmp_pat
     for day, gpu in enumerate(("Old GPU", "New GPU", "New GPU"), start=1):
         made = new_sampled(tmp_path / str(day))
         created = f"2026-01-0{day}T00:00:00+00:00"
-        made.manifest = {"run_id": str(day), "created": created, "modes": {"torch-cuda": {"gpu_name": gpu}}}
+        made.manifest = {"run_id": str(day), "created": created, "facts": {"torch-cuda": {"gpu_name": gpu}}}
         made.add("torch_nn", "torch-cuda", processes=1)
         made.write()
     (history,) = RunData(tmp_path / "3").histories

@@ -116,7 +116,7 @@ def test_a_figure_without_anything_to_show_is_left_out_with_the_reason_or_refuse
     assert {path.name for path in done.paths} == {f"{name}.svg" for name in figures.names()} - {
         f"{name}.svg" for name in done.left_out
     }
-    assert done.left_out["speedup"].startswith("no case stands beside its workload's NumPy baseline")
+    assert done.left_out["speedup"].startswith("no case stands beside its workload's baseline")
     before = files(folder)
     with pytest.raises(NothingToShowError, match="--figure speedup: no case stands beside"):
         figures.draw(folder, ["phases", "speedup"], ["png"])

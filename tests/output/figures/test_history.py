@@ -5,20 +5,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib as mpl
 import pytest
 
 from bench.analysis.history import Change, Difference, History, Point, Series
-from bench.data.schema import CASE_KEY
 from bench.errors import NothingToShowError
 from bench.machine.identity import Machine
-from bench.output.figures import Look
+from bench.output.figures import Look, RunData, data_sha256
+from bench.output.figures.history import draw_histories, inputs
 from bench.stats.estimates import Estimate
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 LONG = "implementation_with_a_really_long_name_"
 MACHINE = Machine("AMD EPYC 9654 96-Core Processor (virtualised)", 96, 377)
@@ -35,12 +32,11 @@ def made(build: ModuleType) -> Callable[..., History]:
         return Point(run, f"run{run}", created, "d" * 40 + "-dirty", estimate, "", new_things if new else ())
 
     def series(name: str, runs: int, at: tuple[int, ...], **case: Any) -> Series:
-        known = build.planned_case(build.make_case(name, "torch-cpu", **case)).columns
         points = [point(run, 1e-4 * (1 + sum(run >= place for place in at)), run in at) for run in range(runs)]
         if runs > 1:
             points[runs // 3] = point(runs // 3, None, False)
         changes = [Change(points[place - 1], points[place], 0.001, Estimate(0.90123, 0.89, 0.91)) for place in at]
-        return Series({key: known[key] for key in CASE_KEY}, "host", None, tuple(points), tuple(changes))
+        return Series(build.make_case(name, "torch-cpu", **case), "host", None, tuple(points), tuple(changes))
 
     def make(names: list[str], runs: int = 24, at: tuple[int, ...] = (), **case: Any) -> History:
         manifests = [
@@ -53,74 +49,57 @@ def made(build: ModuleType) -> Callable[..., History]:
 
 
 @pytest.fixture
-def history_figure() -> Callable[..., Figure]:
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    from bench.output.figures.history import draw_histories
-
-    def make(*found: History, look: Look | None = None) -> Figure:
+def shown(seen: Any) -> Callable[..., Any]:
+    def make(*found: History, look: Look | None = None) -> Any:
         look = look or Look()
         with mpl.rc_context(look.rc()):
-            return draw_histories(found, "step", look)
+            return seen(draw_histories(found, "step", look))
 
     return make
 
 
-Shown = Callable[..., "Figure"]
-Check = Callable[["Figure"], list[str]]
-
-
-def points(axis: Axes) -> tuple[list[int], list[float]]:
+def points(axis: Any) -> tuple[list[int], list[float]]:
     (line,) = [line for line in axis.lines if line.get_marker() == "o"]
     return list(line.get_xdata()), list(line.get_ydata())
 
 
-def intervals(axis: Axes) -> dict[int, tuple[float, float]]:
+def intervals(axis: Any) -> dict[int, tuple[float, float]]:
     segments = [segment for lines in axis.collections for segment in lines.get_segments()]
     return {round(float(low[0])): (float(low[1]), float(high[1])) for low, high in segments}
-
-
-def joined(figure: Figure) -> str:
-    return " ".join(" ".join(text.get_text() for text in figure.texts).split())
 
 
 # A history
 
 
-def test_points_and_intervals_are_those_of_the_runs(made: Callable[..., History], history_figure: Shown) -> None:
+def test_points_and_intervals_are_those_of_the_runs(made: Any, shown: Any) -> None:
     history = made(["torch_nn"], 12, at=(7,))
-    (axis,) = history_figure(history).axes
+    drawing = shown(history)
+    axis = drawing.axis
     measured = history.series[0].measured
     assert points(axis)[0] == [point.run for point in measured] == [at for at in range(12) if at != 4]
-    assert points(axis)[1] == pytest.approx([point.seconds.value * 1e6 for point in measured])
-    assert axis.get_ylabel() == "µs"
-    assert intervals(axis) == {
-        point.run: pytest.approx((point.seconds.low * 1e6, point.seconds.high * 1e6)) for point in measured
-    }
+    assert points(axis)[1] == pytest.approx([point.seconds.value for point in measured])
+    assert list(drawing.ticks("y")) == ["100 µs", "150 µs", "200 µs"]
+    assert intervals(axis) == {point.run: pytest.approx((point.seconds.low, point.seconds.high)) for point in measured}
     low, high = axis.get_ylim()
     assert low < min(min(ends) for ends in intervals(axis).values())
     assert high > max(max(ends) for ends in intervals(axis).values())
 
 
-def test_changes_are_lines_with_sizes_and_gaps_are_crosses(
-    made: Callable[..., History], history_figure: Shown, layout_problems: Check
-) -> None:
-    figure = history_figure(made(["torch_nn"], at=(10, 14)))
-    (axis,) = figure.axes
+def test_changes_are_lines_with_sizes_and_gaps_are_crosses(made: Any, shown: Any) -> None:
+    drawing = shown(made(["torch_nn"], at=(10, 14)))
+    axis = drawing.axis
     assert [line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == "--"] == [9.5, 13.5]
     assert [text.get_text() for text in axis.texts].count("-9.9 % at ddddddd+") == 2
     (crosses,) = [line for line in axis.lines if line.get_marker() == "x"]
     assert list(crosses.get_xdata()) == [8]
-    assert axis.get_ylim()[0] < crosses.get_ydata()[0] < points(axis)[1][0]
-    keys = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert keys == ["torch-cpu", "change, 1 % level", "a, b, …: something new, see foot", "no time"]
+    low, high = axis.get_ylim()
+    assert 0 < crosses.get_ydata()[0] < (points(axis)[1][0] - low) / (high - low)  # a share of the panel's height
+    assert list(drawing.keys) == ["torch-cpu", "change, 1 % level", "a, b, …: something new, see foot", "no time"]
 
 
-def test_no_number_stands_beside_what_is_below_the_times(made: Callable[..., History], history_figure: Shown) -> None:
-    figure = history_figure(made(["torch_nn"], at=(10, 14)))
-    figure.draw_without_rendering()
-    (axis,) = figure.axes
+def test_no_number_stands_beside_what_is_below_the_times(made: Any, shown: Any) -> None:
+    drawing = shown(made(["torch_nn"], at=(10, 14)))
+    axis = drawing.axis
     lowest = min(low for low, _ in intervals(axis).values())
     highest = max(high for _, high in intervals(axis).values())
     ticks = list(axis.get_yticks())
@@ -130,19 +109,17 @@ def test_no_number_stands_beside_what_is_below_the_times(made: Callable[..., His
     assert lowest - room < min(ticks) < max(ticks) < highest + room
 
 
-def test_letters_are_explained_at_the_foot_and_the_oldest_become_stars(
-    made: Callable[..., History], history_figure: Shown
-) -> None:
+def test_letters_are_explained_at_the_foot_and_the_oldest_become_stars(made: Any, shown: Any) -> None:
     places = tuple(range(4, 24, 2))
-    figure = history_figure(made(["torch_nn"], at=places))
-    (axis,) = figure.axes
+    drawing = shown(made(["torch_nn"], at=places))
+    axis = drawing.axis
     letters = {text.get_text(): text.xy[0] for text in axis.texts if len(text.get_text()) == 1}
     # The gap at run 8 has nothing new, so nine of ten; the oldest is a star.
     told = [place for place in places if place != 8]
     assert letters == dict(zip("abcdefgh", told[1:], strict=True))
     (stars,) = [line for line in axis.lines if line.get_marker() == "*"]
     assert list(stars.get_xdata()) == told[:1]
-    foot = joined(figure)
+    foot = drawing.words
     for letter, place in letters.items():
         assert f"{letter}: torch 2.12.0+cpu → 2.13.{place}+cpu, numpy 2.4.6 → 2.5.0;" in foot
     assert "*: earlier news, told by the table of `bench history`" in foot
@@ -153,38 +130,31 @@ def test_letters_are_explained_at_the_foot_and_the_oldest_become_stars(
     ("count", "at"), [(1, (3, 21)), (3, (10, 14, 20)), (4, (3, 21)), (4, (10, 14, 20)), (12, (12, 20))]
 )
 def test_no_text_meets_another_or_the_edge(
-    made: Callable[..., History],
-    history_figure: Shown,
-    layout_problems: Check,
+    made: Any,
+    shown: Any,
     look: Look,
     count: int,
     at: tuple[int, ...],
 ) -> None:
     names = [f"{LONG}{index}" if index % 2 == 0 else f"torch_{index}" for index in range(count)]
-    assert layout_problems(history_figure(made(names, at=at), look=look)) == []
+    assert shown(made(names, at=at), look=look).problems() == []
 
 
 @pytest.mark.parametrize("runs", [1, 2, 5, 200])
-def test_no_text_meets_another_however_many_runs(
-    made: Callable[..., History], history_figure: Shown, layout_problems: Check, look: Look, runs: int
-) -> None:
-    assert layout_problems(history_figure(made(["torch_nn", LONG], runs), look=look)) == []
+def test_no_text_meets_another_however_many_runs(made: Any, shown: Any, look: Look, runs: int) -> None:
+    assert shown(made(["torch_nn", LONG], runs), look=look).problems() == []
 
 
-def test_no_text_meets_another_with_something_new_in_each_run(
-    made: Callable[..., History], history_figure: Shown, layout_problems: Check, look: Look
-) -> None:
+def test_no_text_meets_another_with_something_new_in_each_run(made: Any, shown: Any, look: Look) -> None:
     names = ["torch_nn", LONG, "torch_1", "torch_2"]
     history = made(names, 100, at=tuple(range(1, 100)))
     quiet = History(history.machine, history.runs, tuple(replace(series, changes=()) for series in history.series))
-    assert layout_problems(history_figure(quiet, look=look)) == []
+    assert shown(quiet, look=look).problems() == []
 
 
-def test_no_text_meets_another_with_two_machines_and_several_sizes(
-    made: Callable[..., History], history_figure: Shown, layout_problems: Check, look: Look
-) -> None:
+def test_no_text_meets_another_with_two_machines_and_several_sizes(made: Any, shown: Any, look: Look) -> None:
     histories = [made([LONG, "torch_nn", "torch_optim"], at=(12,), threads=threads) for threads in (1, 16)]
-    assert layout_problems(history_figure(*histories, look=look)) == []
+    assert shown(*histories, look=look).problems() == []
 
 
 # The history of a run
@@ -208,26 +178,27 @@ def runs(build: ModuleType, tmp_path: Path) -> Callable[..., Path]:
     return add
 
 
-def titles(figure: Figure) -> list[str]:
-    return [axis.get_title(loc="left") for axis in figure.axes if axis.axison]
-
-
-def test_a_run_shows_its_cases_over_all_runs_beside_it(runs: Callable[..., Path], drawn: Shown) -> None:
+def test_a_run_shows_its_cases_over_all_runs_beside_it(runs: Any, drawn: Any) -> None:
     runs(1, {"torch_nn": 1e-4, "torch_optim": 3e-4})
     this = runs(2, {"torch_tensor": 2e-4, "torch_nn": 1.1e-4, "torch_alone": 1.0})
     runs(3, {"torch_nn": 1.2e-4, "torch_tensor": 2.1e-4})
     runs(4, {"torch_nn": 9.0}, machine={"cpu": "Another", "cpus_usable": 4})
-    figure = drawn("history", this)
-    assert titles(figure) == ["torch_nn", "torch_tensor"]
-    assert points(figure.axes[0]) == ([0, 1, 2], pytest.approx([100, 110, 120]))
-    assert points(figure.axes[1]) == ([1, 2], pytest.approx([200, 210]))
-    assert "3 runs, 2026-01-01 00:00 to 2026-01-03 00:00 UTC" in joined(figure)
+    drawing = drawn("history", this)
+    assert drawing.titles == ["torch_nn", "torch_tensor"]
+    assert points(drawing.axes[0]) == ([0, 1, 2], pytest.approx([1e-4, 1.1e-4, 1.2e-4]))
+    assert points(drawing.axes[1]) == ([1, 2], pytest.approx([2e-4, 2.1e-4]))
+    assert "3 runs, 2026-01-01 00:00 to 2026-01-03 00:00 UTC" in drawing.words
 
 
-def test_it_is_drawn_from_all_those_runs(runs: Callable[..., Path]) -> None:
-    from bench.output.figures import RunData, data_sha256
-    from bench.output.figures.history import inputs
+def test_runs_are_labelled_with_their_day_or_minute(made: Any, shown: Any) -> None:
+    drawing = shown(made(["torch_nn"], 3))
+    assert list(drawing.ticks("x")) == ["2026-01-01", "2026-01-02", "2026-01-03"]
+    many = shown(made(["torch_nn"], 56))  # two runs on each of 28 days
+    assert all(label.endswith("\n00:00") for label in many.ticks("x"))
+    assert list(many.axis.get_xticks())[:: len(many.axis.get_xticks()) - 1] == [0, 55]
 
+
+def test_it_is_drawn_from_all_those_runs(runs: Any) -> None:
     this, other = runs(2, {"torch_nn": 1e-4}), runs(1, {"torch_nn": 1e-4})
     runs(3, {"torch_nn": 1e-4}, machine={"cpu": "Another"})
     assert inputs(RunData(this)) == [
@@ -244,7 +215,7 @@ def test_it_is_drawn_from_all_those_runs(runs: Callable[..., Path]) -> None:
     ids=["alone", "other cases", "another machine"],
 )
 def test_a_run_without_another_of_its_cases_has_nothing_to_show(
-    runs: Callable[..., Path], drawn: Shown, other: dict[str, Any] | None
+    runs: Any, drawn: Any, other: dict[str, Any] | None
 ) -> None:
     this = runs(2, {"torch_nn": 1e-4})
     if other:
@@ -253,7 +224,7 @@ def test_a_run_without_another_of_its_cases_has_nothing_to_show(
         drawn("history", this)
 
 
-def test_a_copy_of_the_run_is_no_other_run(runs: Callable[..., Path], drawn: Shown) -> None:
+def test_a_copy_of_the_run_is_no_other_run(runs: Any, drawn: Any) -> None:
     this = runs(2, {"torch_nn": 1e-4})
     shutil.copytree(this, this.with_name("copy"))
     with pytest.raises(NothingToShowError):

@@ -7,8 +7,8 @@ import pytest
 
 from bench.data.store import read_summary
 from bench.errors import NothingToShowError
-from bench.output.figures import Look, RunData
-from bench.output.figures._lines import in_turn, line_keys, line_look, scene, swept_axis
+from bench.output.figures import Look, RunData, Style, Width
+from bench.output.figures._lines import columns_of, in_turn, line_keys, line_look, scene, swept_axis
 
 
 def test_each_kind_gives_its_first_before_another_gives_its_second() -> None:
@@ -23,7 +23,7 @@ def test_the_axis_is_the_size_that_varies_most(swept: Any) -> None:
     swept.contenders(["torch_tensor"])
     for hidden in (10, 1000):
         swept.contenders(["torch_tensor"], hidden=hidden)
-    assert swept_axis(RunData(swept.write())) == "batch"
+    assert swept_axis(RunData(swept.write())) == "size.batch"
 
 
 def test_without_a_size_that_varies_there_is_no_axis(measured: Any) -> None:
@@ -35,14 +35,13 @@ def test_without_a_size_that_varies_there_is_no_axis(measured: Any) -> None:
 def test_rows_that_vary_no_size_make_no_scene(swept: Any) -> None:
     swept.contenders(["torch_tensor"])
     rows = read_summary(swept.write())
-    assert scene(rows[rows["batch"] == 64], "batch") is None
-    assert scene(rows, "hidden") is None
+    for without, axis in ((rows[rows["size.batch"] == 64], "size.batch"), (rows, "size.hidden")):
+        with pytest.raises(NothingToShowError, match="several sizes"):
+            scene(without, axis)
 
 
 def of(swept: Any) -> Any:
-    found = scene(read_summary(swept.write()), "batch")
-    assert found is not None
-    return found
+    return scene(read_summary(swept.write()), "size.batch")
 
 
 def test_a_panel_is_called_by_what_tells_it_from_others(swept: Any) -> None:
@@ -50,7 +49,7 @@ def test_a_panel_is_called_by_what_tells_it_from_others(swept: Any) -> None:
         swept.contenders(["torch_tensor"], hidden=hidden)
     found = of(swept)
     assert [found.title(plane) for plane in found.planes] == ["mlp_sgd, hidden 10", "mlp_sgd, hidden 100"]
-    assert found.shared() == ["d-in 1000, d-out 10, float32, 2 CPU threads"]
+    assert found.shared() == ["d-in 1000, d-out 10, float32, 2 CPU threads", ""]
 
 
 def test_a_contender_looks_the_same_in_all_panels_and_sizes_scale_with_letters(swept: Any) -> None:
@@ -63,7 +62,7 @@ def test_a_contender_looks_the_same_in_all_panels_and_sizes_scale_with_letters(s
     assert looks[0] == looks[3]
     assert line_look(found, whos[0], large)["ms"] == 2 * looks[0]["ms"]
     assert [key.get_label() for key in line_keys(found, small)] == [
-        "NumPy baseline",
+        "baseline",
         "torch_tensor",
         "torch_nn",
         "torch_optim",
@@ -76,5 +75,91 @@ def test_rows_of_a_scene_are_those_of_its_panels(swept: Any) -> None:
     found = of(swept)
     assert (len(found.planes), found.found) == (6, 8)
     assert isinstance(found.rows, pd.DataFrame)
-    assert set(found.rows["hidden"]) == set(range(10, 16))
+    assert set(found.rows["size.hidden"]) == set(range(10, 16))
     assert found.shared()[-1] == "6 of 8 panels shown"
+
+
+@pytest.mark.parametrize(("panels", "columns"), [(1, 1), (2, 2), (3, 3), (4, 2), (5, 3), (6, 3)])
+def test_panels_stand_beside_each_other_on_a_slide(panels: int, columns: int) -> None:
+    assert columns_of(Look(Width.SLIDE), panels) == columns
+    assert columns_of(Look(Width.COLUMN), panels) == 1
+    assert columns_of(Look(Width.PAGE), panels) == min(2, panels)
+
+
+FIGURES = ("speedup_size", "time_size", "heatmap")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_run_with_one_size_has_nothing_to_show(measured: Any, drawn: Any, name: str) -> None:
+    measured.contenders(["torch_tensor"])
+    with pytest.raises(NothingToShowError, match=r"one size only: .*`bench sweep`"):
+        drawn(name, measured)
+
+
+@pytest.mark.parametrize("name", ["speedup_size", "heatmap"])
+def test_a_run_without_baselines_has_nothing_to_show(swept: Any, drawn: Any, name: str) -> None:
+    swept.line("torch_tensor")
+    with pytest.raises(NothingToShowError, match=r"baseline at several sizes: .*`bench sweep`"):
+        drawn(name, swept)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_another_axis_is_named(swept: Any, drawn: Any, name: str) -> None:
+    swept.axis, swept.sizes = "d_in", [8, 32, 128]
+    swept.contenders(["torch_tensor"])
+    drawing = drawn(name, swept)
+    assert drawing.axis.get_xlabel().startswith("d-in")
+    assert list(drawing.ticks("x")) == ["8", "32", "128"]
+
+
+def test_sizes_that_a_refinement_added_get_points_but_no_numbers(swept: Any, drawn: Any) -> None:
+    swept.sizes = [16, 27, 30, 64, 256]
+    swept.manifest["axes"] = {"size.batch": [16, 64, 256]}
+    swept.contenders(["torch_nn"])
+    folder = swept.write()
+    for name in ("speedup_size", "time_size"):
+        drawing = drawn(name, folder)
+        assert list(drawing.ticks("x")) == ["16", "64", "256"]
+        assert list(drawing.lines()["torch_nn"].lines[0].get_xdata()) == swept.sizes
+
+
+DRAWN = pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("speedup_size", ("speedup", "speedup_low", "speedup_high")),
+        ("time_size", ("median_seconds", "low_seconds", "high_seconds")),
+    ],
+)
+
+
+def intervals(container: Any) -> list[tuple[float, float]]:
+    (bars,) = container.lines[2]
+    return [(segment[0][1], segment[1][1]) for segment in bars.get_segments() if len(segment)]
+
+
+@DRAWN
+def test_lines_and_intervals_are_those_of_the_file(swept: Any, drawn: Any, name: str, columns: tuple[str, ...]) -> None:
+    swept.contenders(["torch_tensor", "torch_nn"])
+    swept.line("torch_autograd", interval=False)
+    drawing = drawn(name, swept)
+    rows = read_summary(swept.folder).sort_values("size.batch").groupby("implementation")
+    assert (drawing.axis.get_xscale(), drawing.axis.get_yscale()) == ("log", "log")
+    assert drawing.axis.get_xlabel() == "batch (log scale)"
+    assert drawing.ticks("x") == {"16": 16, "64": 64, "256": 256, "1024": 1024}
+    for label, container in drawing.lines().items():
+        x, y = container.lines[0].get_data()
+        value, low, high = (rows.get_group(label)[column].to_list() for column in columns)
+        assert list(x) == swept.sizes
+        assert list(y) == pytest.approx(value, rel=1e-12)
+        expected = [] if label == "torch_autograd" else list(zip(low, high, strict=True))
+        assert intervals(container) == [pytest.approx(ends, rel=1e-12) for ends in expected]
+
+
+@DRAWN
+def test_dark_differs_in_colour_only(swept: Any, drawn: Any, name: str, columns: tuple[str, ...]) -> None:
+    swept.contenders(["torch_tensor"])
+    folder = swept.write()
+    light, dark = (drawn(name, folder, Look(style=style)).axis for style in Style)
+    assert light.lines[0].get_color() != dark.lines[0].get_color()
+    places = [[line.get_xydata().tolist() for line in axis.lines] for axis in (light, dark)]
+    assert places[0] == places[1]

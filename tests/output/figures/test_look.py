@@ -5,11 +5,29 @@ from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any
 
+import matplotlib as mpl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import LayoutEngine
 
-from bench.output.figures._look import MARKERS, THEMES, Look, Style, Theme, Width, clipped, text_inches, wrapped
+from bench.output.figures import FORMATS
+from bench.output.figures._look import (
+    MARKERS,
+    THEMES,
+    Look,
+    Style,
+    Theme,
+    Width,
+    clipped,
+    rendered,
+    spread,
+    text_inches,
+    wrapped,
+)
+from bench.output.provenance import Provenance
 
 LOOKS = [Look(width, style) for width in Width for style in Style]
 words = st.text(st.characters(min_codepoint=32, max_codepoint=0x17F, exclude_categories=["Cc", "Cf"]), max_size=60)
@@ -71,8 +89,7 @@ def test_what_must_be_told_apart_differs(style: Style) -> None:
     assert len({*theme.backends.values(), theme.other_backend}) == len(theme.backends) + 1
     assert len(set(theme.phases.values())) == 3
     assert len(set(MARKERS)) == len(MARKERS)
-    # A line has colour `number % len(series)` and marker `number % len(MARKERS)`: no pair comes twice among 20.
-    assert len({(number % len(theme.series), number % len(MARKERS)) for number in range(20)}) == 20
+    assert len({tuple(theme.mark(number).values()) for number in range(72)}) == 72
 
 
 @pytest.mark.parametrize("style", Style)
@@ -139,10 +156,6 @@ def test_the_settings_follow_the_size_of_letters() -> None:
 
 def drawn_inches(text: str, points: float, bold: bool = False, dpi: int = 200) -> float:
     """How wide a text really is in a png."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     with mpl.rc_context(Look().rc()):
         figure = Figure(dpi=dpi)
         canvas = FigureCanvasAgg(figure)
@@ -209,3 +222,53 @@ def test_a_number_and_its_per_cent_sign_stay_together() -> None:
 def test_what_a_no_break_space_joins_stays_together_and_is_drawn_as_a_space() -> None:
     inches = text_inches("torch 2.13.0, run 2026", 9.0)
     assert wrapped("torch\u00a02.13.0, run\u00a020260102", inches, 9.0) == ["torch 2.13.0,", "run 20260102"]
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "places"), [(3, 5, [0, 1, 2]), (9, 3, [0, 4, 8]), (10, 2, [0, 9]), (7, 4, [0, 2, 4, 6])]
+)
+def test_of_too_many_the_ends_and_some_between_are_chosen(count: int, most: int, places: list[int]) -> None:
+    assert spread(count, most) == places
+
+
+# Files
+
+NOTES = Provenance(stepbench="0", figure="f", run_id="r", data_sha256="0", command="bench plot r", measured_by="")
+
+
+class Shaky(LayoutEngine):
+    """Lays out as matplotlib's own does, whose solver goes through memory in the order of addresses."""
+
+    _adjust_compatible, _colorbar_gridspec = True, True
+
+    def __init__(self, error: float) -> None:
+        super().__init__()
+        self.error = error
+
+    def execute(self, fig: Figure) -> None:
+        fig.axes[0].set_position((0.3 + self.error, 0.2 - self.error, 0.5, 0.6 + 2 * self.error))
+
+
+def content(kind: str, error: float = 0.0) -> bytes:
+    def draw() -> Figure:
+        figure = Figure(figsize=(2, 2), layout=Shaky(error))
+        axes = figure.add_subplot()
+        axes.plot([1, 2, 3])
+        axes.grid()
+        return figure
+
+    return rendered(draw, kind, Look(), NOTES)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_last_bits_of_a_layout_do_not_show(kind: str) -> None:
+    assert content(kind) == content(kind, 1e-16) == content(kind, -1e-15)
+    assert content(kind) != content(kind, 0.01)
+
+
+def test_the_users_own_settings_do_not_show_and_stay() -> None:
+    usual = content("svg")
+    with mpl.rc_context({"xtick.labelsize": 40.0, "lines.marker": "o", "svg.fonttype": "path"}):
+        before = dict(mpl.rcParams)
+        assert content("svg") == usual
+        assert dict(mpl.rcParams) == before

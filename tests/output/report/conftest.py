@@ -35,9 +35,10 @@ def finish(run: Any, **manifest: Any) -> Path:
     """Summary and crossovers of a run by hand, as `bench run` leaves them."""
     crossovers = importlib.import_module("bench.analysis.crossover").crossovers
     store = RunStore(run.folder)
-    store.write_summary(run.summary(**manifest))
-    files = read_manifest(run.folder), read_samples(run.folder), read_processes(run.folder)
-    store.write_crossovers(crossovers(*files))
+    rows = run.summary(**manifest)
+    store.write_summary(rows)
+    files = read_samples(run.folder), read_processes(run.folder)
+    store.write_crossovers(crossovers(read_manifest(run.folder), rows, *files))
     folder: Path = run.folder
     return folder
 
@@ -163,7 +164,7 @@ def in_file() -> Callable[[Path, dict[str, str], str], list[Any]]:
     @cache
     def summary(folder: Path) -> dict[tuple[str, ...], dict[str, Any]]:
         rows = read_summary(folder).astype(object)
-        rows = rows[(rows["clock"] == "host") & rows["depth"].isna()]
+        rows = rows[(rows["clock"] == "host") & rows["variant"].isna()]
         return {(*(str(row[name]) for name in CASE_KEY), row["phase"]): row for row in rows.to_dict("records")}
 
     def read(folder: Path, key: dict[str, str], source: str) -> list[Any]:

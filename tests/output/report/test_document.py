@@ -69,7 +69,7 @@ def test_the_tables_hold_every_measured_case_of_every_workload(sample: Path, doc
     names = [[row.cells[0].text for row in found[f"result-{name}"].rows] for name in ("mlp-sgd", "mlp-dynamic")]
     assert names[0] == ["numpy_manual", "tf_static_graph", "torch_autograd", "torch_custom_function", "torch_tensor"]
     assert names[1] == ["numpy_dynamic", "torch_dynamic"]
-    assert cells(found["depths-mlp-dynamic"])[0] == ["numpy_dynamic", "numpy", "444 µs", "592 µs", "695 µs", "799 µs"]
+    assert cells(found["variants-mlp-dynamic"])[0] == ["numpy_dynamic", "numpy", "444 µs", "592 µs", "695 µs", "799 µs"]
     first = cells(found["result-mlp-sgd"])[1]
     assert first[:6] == ["tf_static_graph", "tf-graph", "415 µs", "413 … 445 µs", "0.881x", "0.827 … 0.906"]
     assert first[6:] == ["~45 %", "~48 %", "~7 %", "-", "61 %"]
@@ -275,7 +275,7 @@ def test_a_gpu_has_its_name_in_the_facts_and_its_speedups_on_a_card(
         measure(run, run.plan(threads=threads), 1e-3)
         measure(run, run.plan("torch_tensor", "torch-cuda", threads=threads), 2e-4)
         measure(run, run.plan("torch_tensor", "torch-cuda", threads=threads, mode=Mode.TRANSFERRED_WARM), 4e-4)
-    run.samples = [dataclasses.replace(row, device_name=f"Imaginary {row.case.device}") for row in run.samples]
+    run.processes = [dataclasses.replace(row, device_name=f"Imaginary {row.case.device}") for row in run.processes]
     made = document(finished(run))
     assert (
         dict(made.facts)["Machine"] == "Imaginary Processor 3000 @ 2.80GHz, 2 CPUs, 7.45 GiB, Imaginary cuda, Linux 6.1"
@@ -329,8 +329,8 @@ def test_a_figure_has_words_for_readers_who_cannot_see_it(sample: Path, document
     made = document(sample)
     first = next(block for block in section(made, "figures").blocks if isinstance(block, FigureBlock))
     assert first.alt == (
-        "Speedup of one training step over NumPy: 8 cases; smallest speedup 0.551x: torch_module on torch-cpu in "
-        "mlp_bias_sgd; largest speedup 0.881x: tf_static_graph on tf-graph in mlp_sgd."
+        "Speedup of one training step over its baseline: 8 cases; smallest speedup 0.551x: torch_module on torch-cpu "
+        "in mlp_bias_sgd; largest speedup 0.881x: tf_static_graph on tf-graph in mlp_sgd."
     )
     assert "right is faster" in plain(first.reading)
     assert "`heatmap`: it has one size only: measure several with `bench sweep`." in texts(made, "figures")
