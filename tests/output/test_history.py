@@ -291,15 +291,13 @@ def test_a_wrong_choice_is_named(filled: Folder, arguments: list[str], message: 
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_the_gpus_name_comes_from_the_manifest_or_from_the_samples(
+def test_the_gpus_name_comes_from_the_manifest_or_from_the_processes(
     build: ModuleType, tmp_path: Path, told: bool
 ) -> None:
     made = build.HandMade(tmp_path / "results" / "run")
     case = made.plan("torch_nn", "torch-cuda")
-    made.process(case, step=[1.0])
-    made.samples = [type(row)(**(vars(row) | {"device_name": "Imaginary GPU"})) for row in made.samples]
-    modes = {"torch-cuda": {"gpu_name": "Told GPU"}} if told else {}
-    made.write(modes=modes)
+    made.process(case, step=[1.0], device_name="Imaginary GPU")
+    made.write(facts={"torch-cuda": {"gpu_name": "Told GPU"}} if told else {})
     from bench.analysis.summarise import summarise
     from bench.data.store import RunStore, read_processes, read_samples
 
@@ -383,7 +381,7 @@ def test_the_figure_has_a_panel_a_case_and_a_line_a_change(filled: Folder, drawn
     assert any("a: torch 2.12.0 → 2.13.0" in text for text in found)
     assert [text.get_text() for text in slower.texts].count("a") == 1
     (points,) = [line for line in slower.lines if line.get_marker() == "o"]
-    medians = [point.seconds.value * 1e3 for point in filled.histories()[0].series[1].measured]
+    medians = [point.seconds.value for point in filled.histories()[0].series[1].measured]
     assert list(points.get_ydata()) == pytest.approx(medians)
 
 

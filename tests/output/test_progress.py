@@ -130,7 +130,7 @@ def test_nothing_goes_to_standard_output(
 def test_measuring_a_peak_is_shown_where_somebody_looks(pipe: io.StringIO, terminal: Terminal) -> None:
     with on(terminal) as progress:
         progress.calibrating("torch-cuda")
-    assert "Measuring what the device can do at most: torch-cuda" in terminal.getvalue()
+    assert "Measuring the peak of the device: torch-cuda" in terminal.getvalue()
     with on(pipe) as progress:
         progress.calibrating("torch-cuda")
     assert pipe.getvalue() == ""

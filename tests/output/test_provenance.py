@@ -15,7 +15,7 @@ import pytest
 
 from bench.errors import DataFormatError
 from bench.output.figures import FORMATS, Look
-from bench.output.figures._file import rendered
+from bench.output.figures._look import rendered
 from bench.output.provenance import Provenance, as_command, as_words, digest, read
 
 if TYPE_CHECKING:

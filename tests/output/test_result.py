@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench.analysis.card import CardCell
-from bench.data.schema import STEP, Method, Status, SummaryRow
+from bench.data.schema import STEP, Method, Status, SummaryRow, columns_of
 from bench.model.case import Mode
 from bench.model.device import Precision
 from bench.output.content.result import run_blocks, summary_json
@@ -71,7 +71,7 @@ def measured(build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> lis
 
 
 def headline(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
-    return [row for row in rows if row.status is Status.OK and row.phase == STEP and row.depth is None]
+    return [row for row in rows if row.status is Status.OK and row.phase == STEP and row.variant is None]
 
 
 @widths
@@ -126,16 +126,18 @@ def test_a_fused_case_shows_shares_and_says_where_they_are_from(measured: list[S
     assert "own profiler" not in screen(without)
 
 
-def test_workloads_have_tables_of_their_own_in_their_order(measured: list[SummaryRow], screen: Show) -> None:
-    text = screen(measured[::-1])
+def test_workloads_have_tables_of_their_own_in_the_order_of_the_plan(measured: list[SummaryRow], screen: Show) -> None:
+    text = screen(measured)
     assert text.index("mlp_sgd: no bias, SGD") < text.index("numpy_manual") < text.index("mlp_dynamic: random depth")
     assert text.index("mlp_dynamic: random depth") < text.index("numpy_dynamic")
     assert "mlp_bias_adam" not in text
+    other = screen(measured[::-1])
+    assert other.index("mlp_dynamic: random depth") < other.index("mlp_sgd: no bias, SGD")
 
 
-def test_single_depths_have_a_table_and_first_steps_none(measured: list[SummaryRow], screen: Show) -> None:
+def test_single_variants_have_a_table_and_first_steps_none(measured: list[SummaryRow], screen: Show) -> None:
     text = screen(measured)
-    assert re.search(r"^implementation +backend +depth 0\nnumpy_dynamic +numpy +777 ms$", text, flags=re.MULTILINE)
+    assert re.search(r"^implementation +backend +variant 0\nnumpy_dynamic +numpy +777 ms$", text, flags=re.MULTILINE)
     assert text.count("numpy_dynamic") == 2
 
 
@@ -193,13 +195,14 @@ def test_names_of_40_characters_leave_the_numbers_whole(made: Any, width: int, s
 def test_the_summary_as_json_has_null_for_the_unknown(measured: list[SummaryRow]) -> None:
     rows = json.loads(json.dumps(summary_json(measured), allow_nan=False))
     assert len(rows) == len(measured)
+    assert [list(row) for row in rows] == [[column.name for column in columns_of(SummaryRow)]] * len(rows)
     skipped = next(row for row in rows if row["status"] == "skipped")
     assert (skipped["median_seconds"], skipped["method"], skipped["speedup"]) == (None, None, None)
     step = next(row for row in rows if row["phase"] == "step" and row["implementation"] == "torch_custom_function")
     assert step["median_seconds"] == next(
         row.median_seconds for row in measured if row.case.implementation == "torch_custom_function"
     )
-    assert (step["method"], step["status"], step["batch"]) == ("whole", "ok", 64)
+    assert (step["method"], step["status"], step["size.batch"]) == ("whole", "ok", 64)
 
 
 # Several variants in one run, and devices
@@ -285,8 +288,8 @@ def test_throttled_rounds_are_said_to_be_left_out(made: Any, rounds: tuple[int, 
     assert words in screen(made.summary())
 
 
-def test_the_card_stands_between_tables_and_notes(measured: list[SummaryRow], screen: Show) -> None:
-    cell = CardCell("mlp_sgd", "torch_tensor", "torch-cuda", "numpy_manual on numpy", "resident-warm", 2, Estimate(7.5))
+def test_the_card_stands_between_tables_and_notes(measured: list[SummaryRow], build: ModuleType, screen: Show) -> None:
+    cell = CardCell(build.make_case("torch_tensor", "torch-cuda"), build.make_case(), Estimate(7.5))
     text = screen(measured, card=[cell])
     assert text.index("mlp_dynamic:") < text.index("Speedup card") < text.index("7.50x") < text.index("skipped on")
     assert "Speedup card" not in screen(measured)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.data.schema import SCHEMA_VERSION
-from bench.data.store import MANIFEST, SAMPLES, SUMMARY
+from bench.data.store import MANIFEST, PROCESSES, SAMPLES, SUMMARY
 from bench.errors import DataFormatError
 from bench.output.runs import read_runs
 
@@ -70,17 +70,18 @@ def test_each_run_that_is_passed_over_has_a_sentence(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_samples_are_read_only_where_nothing_else_tells_the_gpu(build: ModuleType, tmp_path: Path, told: bool) -> None:
+def test_processes_are_read_only_where_nothing_else_tells_the_gpu(
+    build: ModuleType, tmp_path: Path, told: bool
+) -> None:
     made = build.HandMade(tmp_path / "runs" / "run")
     case = made.plan("torch_nn", "torch-cuda")
-    made.process(case, step=[1.0])
-    made.samples = [type(row)(**(vars(row) | {"device_name": "Imaginary GPU"})) for row in made.samples]
+    made.process(case, step=[1.0], device_name="Imaginary GPU")
     made.write(facts={"torch-cuda": {"gpu_name": "Told GPU"}} if told else {})
     (made.folder / SUMMARY).write_text("")
     build.RunStore(made.folder).write_summary([build.summary_row(case, median_seconds=1.0)])
     (run,), _ = read_runs(tmp_path / "runs")
     assert run.gpus == {"torch-cuda": "Told GPU" if told else "Imaginary GPU"}
-    assert (made.folder / SAMPLES in run.files) is not told
+    assert (made.folder / PROCESSES in run.files) is not told
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:

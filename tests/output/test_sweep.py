@@ -19,14 +19,15 @@ from bench.output.document import Bullets, plain
 
 FOUND = {
     "dtype": "float32",
-    "batch": 64,
-    "d_in": 1000,
-    "hidden": None,
-    "d_out": 10,
+    "size.batch": 64,
+    "size.d_in": 1000,
+    "size.hidden": None,
+    "size.d_out": 10,
     "mode": "resident-warm",
     "precision": "full",
+    "devices": 1,
     "workload": "mlp_sgd",
-    "axis": "hidden",
+    "axis": "size.hidden",
     "a_implementation": "numpy_manual",
     "a_backend": "numpy",
     "a_threads": 1,
@@ -57,7 +58,7 @@ def swept(build: ModuleType, tmp_path: Path, shown: Callable[..., str]) -> Calla
                 case = made.plan(name, backend, problem=Problem(hidden=hidden))
                 for number in range(6):
                     made.process(case, number, step=[seconds], **(options if backend == "torch-cpu" else {}))
-        axes = {"hidden": [size for size in sizes if size != 100]}
+        axes = {"size.hidden": [size for size in sizes if size != 100]}
         summary = Summary(made.summary(axes=axes), build.make_manifest(axes=axes))
         return shown(sweep_blocks(summary, Crossovers(pd.DataFrame()), "RUN"), width)
 
@@ -94,7 +95,7 @@ def test_a_case_that_failed_is_a_dash_and_a_note(swept: Callable[..., str]) -> N
     assert "torch_nn      torch-cpu" not in text
 
 
-THREADS = {"b_implementation": "numpy_manual", "b_backend": "numpy", "b_threads": 2, "axis": "d_in"}
+THREADS = {"b_implementation": "numpy_manual", "b_backend": "numpy", "b_threads": 2, "axis": "size.d_in"}
 UNDECIDED = {"status": "undecided", "faster_below": "", "size": None}
 
 
@@ -134,7 +135,7 @@ def test_a_row_in_words(changes: dict[str, Any], said: str) -> None:
 
 
 def test_conditions_are_told_where_they_differ() -> None:
-    assert sentences(FOUND, FOUND | {"batch": 128}) == [
+    assert sentences(FOUND, FOUND | {"size.batch": 128}) == [
         f"mlp_sgd, batch {batch}: torch_nn overtakes numpy_manual at hidden 312 [250 … 401]" for batch in (64, 128)
     ]
 

@@ -93,7 +93,7 @@ def verdicts_json(judged: RunsJudged, judgement: Judgement, noted: Sequence[str]
 
 
 def _case_json(case: CaseVerdict) -> dict[str, Any]:
-    told = dataclasses.asdict(case)
+    told = _by_columns(case)
     verdict = told.pop("verdict")
     told["processes"] = list(case.processes)
     told = {"name": verdict["name"], "verdict": verdict["verdict"], "reason": verdict["reason"], **told}
@@ -137,4 +137,11 @@ def description(
 
 def compare_json(rows: Sequence[SideBySide]) -> list[dict[str, Any]]:
     """Return two runs, case by case, for programs."""
-    return [dataclasses.asdict(row) for row in rows]
+    return [_by_columns(row) for row in rows]
+
+
+def _by_columns(row: CaseVerdict | SideBySide) -> dict[str, Any]:
+    """Return the fields of a row, its case by the names of its columns."""
+    told = dataclasses.asdict(row)
+    del told["case"]
+    return {"columns": row.case.columns, **told}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.data.schema import SummaryRow
+from bench.data.schema import SummaryRow, columns_of
 from bench.data.store import SUMMARY
 from bench.output.content import notes
 from bench.output.content.card import card_table
@@ -155,4 +154,5 @@ def _speedup(row: SummaryRow) -> Words:
 
 def summary_json(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
     """Return the rows of summary.csv for programs; unknown values are null."""
-    return [dataclasses.asdict(row) for row in rows]
+    columns = columns_of(SummaryRow)
+    return [{column.name: column.value_in(row) for column in columns} for row in rows]

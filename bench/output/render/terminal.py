@@ -53,10 +53,10 @@ def show(blocks: Iterable[Block]) -> None:
 
 def render(blocks: Iterable[Block]) -> RenderableType:
     """Return blocks as something that Rich prints."""
-    return _Shown(tuple(blocks))
+    return _Stack(tuple(blocks))
 
 
-class _Shown:
+class _Stack:
     """Blocks with an empty line between them."""
 
     def __init__(self, blocks: Sequence[Block]) -> None:

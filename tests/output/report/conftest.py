@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.data.run import StoredRun
 from bench.data.schema import CASE_KEY
-from bench.data.store import RunStore, read_manifest, read_processes, read_samples, read_summary
+from bench.data.store import RunStore, read_summary
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -34,10 +35,9 @@ def hostile_names() -> tuple[str, ...]:
 def finish(run: Any, **manifest: Any) -> Path:
     """Summary and crossovers of a run by hand, as `bench run` leaves them."""
     crossovers = importlib.import_module("bench.analysis.crossover").crossovers
-    store = RunStore(run.folder)
-    store.write_summary(run.summary(**manifest))
-    files = read_manifest(run.folder), read_samples(run.folder), read_processes(run.folder)
-    store.write_crossovers(crossovers(*files))
+    store, rows, stored = RunStore(run.folder), run.summary(**manifest), StoredRun(run.folder)
+    store.write_summary(rows)
+    store.write_crossovers(crossovers(stored.manifest, rows, stored.samples, stored.processes))
     folder: Path = run.folder
     return folder
 
@@ -154,7 +154,7 @@ def in_file() -> Callable[[Path, dict[str, str], str], list[Any]]:
     @cache
     def summary(folder: Path) -> dict[tuple[str, ...], dict[str, Any]]:
         rows = read_summary(folder).astype(object)
-        rows = rows[(rows["clock"] == "host") & rows["depth"].isna()]
+        rows = rows[(rows["clock"] == "host") & rows["variant"].isna()]
         return {(*(str(row[name]) for name in CASE_KEY), row["phase"]): row for row in rows.to_dict("records")}
 
     def read(folder: Path, key: dict[str, str], source: str) -> list[Any]:

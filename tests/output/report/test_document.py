@@ -69,7 +69,7 @@ def test_the_tables_hold_every_measured_case_of_every_workload(sample: Path, doc
     names = [[row.cells[0].text for row in found[f"result-{name}"].rows] for name in ("mlp-sgd", "mlp-dynamic")]
     assert names[0] == ["numpy_manual", "tf_static_graph", "torch_autograd", "torch_custom_function", "torch_tensor"]
     assert names[1] == ["numpy_dynamic", "torch_dynamic"]
-    assert cells(found["depths-mlp-dynamic"])[0] == ["numpy_dynamic", "numpy", "444 µs", "592 µs", "695 µs", "799 µs"]
+    assert cells(found["variants-mlp-dynamic"])[0] == ["numpy_dynamic", "numpy", "444 µs", "592 µs", "695 µs", "799 µs"]
     first = cells(found["result-mlp-sgd"])[1]
     assert first[:6] == ["tf_static_graph", "tf-graph", "415 µs", "413 … 445 µs", "0.881x", "0.827 … 0.906"]
     assert first[6:] == ["~45 %", "~48 %", "~7 %", "-", "61 %"]
@@ -219,7 +219,7 @@ def sweep(run: Any, measure: Any) -> None:
 
 def test_crossovers_are_told_in_words_and_as_a_table(run: Any, measure: Any, finished: Any, document: Document) -> None:
     sweep(run, measure)
-    folder = finished(run, axes={"hidden": [25, 50, 100, 200, 400]})
+    folder = finished(run, axes={"size.hidden": [25, 50, 100, 200, 400]})
     made = document(folder)
     assert "mlp_sgd: torch_tensor overtakes numpy_manual at hidden " in texts(made, "result")
     rows = tables(made)["crossovers"].rows
@@ -238,7 +238,7 @@ def test_a_sweeps_figures_and_crossovers_come_before_its_long_tables(
     run: Any, measure: Any, finished: Any, document: Document
 ) -> None:
     sweep(run, measure)
-    made = document(finished(run, axes={"hidden": [25, 50, 100, 200, 400]}), ("speedup_size",))
+    made = document(finished(run, axes={"size.hidden": [25, 50, 100, 200, 400]}), ("speedup_size",))
     assert [item.anchor for item in made.sections][:3] == ["result", "figures", "cases"]
     assert [row[:3] for row in cells(tables(made)["sizes-1"])] == [
         ["numpy_manual", "numpy", "250 µs"],
@@ -254,7 +254,7 @@ def test_crossovers_that_are_undecided_say_so(run: Any, measure: Any, finished: 
     for hidden in (50, 100):
         measure(run, run.plan(problem=Problem(hidden=hidden)), 1e-3)
         measure(run, run.plan("torch_tensor", "torch-cpu", problem=Problem(hidden=hidden)), 1e-3, spread=0.4)
-    made = document(finished(run, axes={"hidden": [50, 100]}))
+    made = document(finished(run, axes={"size.hidden": [50, 100]}))
     (row,) = tables(made)["crossovers"].rows
     assert row.cells[1].text == "undecided between numpy_manual and torch_tensor"
 
@@ -274,7 +274,7 @@ def test_a_gpu_has_its_name_in_the_facts_and_its_speedups_on_a_card(
         measure(run, run.plan(threads=threads), 1e-3)
         measure(run, run.plan("torch_tensor", "torch-cuda", threads=threads), 2e-4)
         measure(run, run.plan("torch_tensor", "torch-cuda", threads=threads, mode=Mode.TRANSFERRED_WARM), 4e-4)
-    run.samples = [dataclasses.replace(row, device_name=f"Imaginary {row.case.device}") for row in run.samples]
+    run.processes = [dataclasses.replace(row, device_name=f"Imaginary {row.case.device}") for row in run.processes]
     made = document(finished(run))
     assert (
         dict(made.facts)["Machine"] == "Imaginary Processor 3000 @ 2.80GHz, 2 CPUs, 7.45 GiB, Imaginary cuda, Linux 6.1"
@@ -328,8 +328,8 @@ def test_a_figure_has_words_for_readers_who_cannot_see_it(sample: Path, document
     made = document(sample)
     first = next(block for block in section(made, "figures").blocks if isinstance(block, FigureBlock))
     assert first.alt == (
-        "Speedup of one training step over NumPy: 8 cases; smallest speedup 0.551x: torch_module on torch-cpu in "
-        "mlp_bias_sgd; largest speedup 0.881x: tf_static_graph on tf-graph in mlp_sgd."
+        "Speedup of one training step over its baseline: 8 cases; smallest speedup 0.551x: torch_module on "
+        "torch-cpu in mlp_bias_sgd; largest speedup 0.881x: tf_static_graph on tf-graph in mlp_sgd."
     )
     assert "right is faster" in plain(first.reading)
     assert "`heatmap`: it has one size only: measure several with `bench sweep`." in texts(made, "figures")
