@@ -385,6 +385,8 @@ def test_the_figure_has_a_panel_a_case_and_a_line_a_change(filled: Folder, drawn
     (points,) = [line for line in slower.lines if line.get_marker() == "o"]
     medians = [point.seconds.value for point in filled.histories()[0].series[1].measured]
     assert list(points.get_ydata()) == pytest.approx(medians)
+    figure.canvas.draw()
+    assert all(label.get_text().endswith(" ms") for label in slower.get_yticklabels())
 
 
 def test_more_cases_than_panels_are_said_and_those_with_a_change_come_first(

@@ -26,6 +26,7 @@ FOUND = {
     "devices": 1,
     "mode": "resident-warm",
     "precision": "full",
+    "devices": 1,
     "workload": "mlp_sgd",
     "axis": "size.hidden",
     "a_implementation": "numpy_manual",

@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.data.run import StoredRun
 from bench.data.schema import CASE_KEY
-from bench.data.store import RunStore, read_manifest, read_processes, read_samples, read_summary
+from bench.data.store import RunStore, read_summary
 
 HOSTILE = (
     "<script>alert(1)</script>",

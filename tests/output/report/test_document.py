@@ -220,7 +220,7 @@ def sweep(run: Any, measure: Any) -> None:
 
 def test_crossovers_are_told_in_words_and_as_a_table(run: Any, measure: Any, finished: Any, document: Document) -> None:
     sweep(run, measure)
-    folder = finished(run, axes={"hidden": [25, 50, 100, 200, 400]})
+    folder = finished(run, axes={"size.hidden": [25, 50, 100, 200, 400]})
     made = document(folder)
     assert "mlp_sgd: torch_tensor overtakes numpy_manual at hidden " in texts(made, "result")
     rows = tables(made)["crossovers"].rows
@@ -239,7 +239,7 @@ def test_a_sweeps_figures_and_crossovers_come_before_its_long_tables(
     run: Any, measure: Any, finished: Any, document: Document
 ) -> None:
     sweep(run, measure)
-    made = document(finished(run, axes={"hidden": [25, 50, 100, 200, 400]}), ("speedup_size",))
+    made = document(finished(run, axes={"size.hidden": [25, 50, 100, 200, 400]}), ("speedup_size",))
     assert [item.anchor for item in made.sections][:3] == ["result", "figures", "cases"]
     assert [row[:3] for row in cells(tables(made)["sizes-1"])] == [
         ["numpy_manual", "numpy", "250 µs"],
@@ -255,7 +255,7 @@ def test_crossovers_that_are_undecided_say_so(run: Any, measure: Any, finished: 
     for hidden in (50, 100):
         measure(run, run.plan(problem=Problem(hidden=hidden)), 1e-3)
         measure(run, run.plan("torch_tensor", "torch-cpu", problem=Problem(hidden=hidden)), 1e-3, spread=0.4)
-    made = document(finished(run, axes={"hidden": [50, 100]}))
+    made = document(finished(run, axes={"size.hidden": [50, 100]}))
     (row,) = tables(made)["crossovers"].rows
     assert row.cells[1].text == "undecided between numpy_manual and torch_tensor"
 
