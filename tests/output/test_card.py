@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from types import ModuleType
 
 import pytest
 
 from bench.analysis.card import CardCell
-from bench.model.case import Case, Mode
+from bench.model.case import Mode
 from bench.model.problem import Problem
 from bench.output.content.card import card_table
 from bench.stats.estimates import Estimate
@@ -15,11 +15,15 @@ BASE, ITSELF = ("numpy_manual", "numpy"), ("torch_tensor", "torch-cpu")
 Cell = Callable[..., CardCell]
 
 
-def cell(over: str, mode: str, threads: int, *speedup: float) -> CardCell:
-    case = Case("torch_tensor", "mlp_sgd", "torch-cuda", "torch", "cuda", Problem(), threads, Mode(mode))
-    name, backend = over.split(" on ")
-    other = replace(case, implementation=name, backend=backend, device="cpu", mode=case.mode.on_host)
-    return CardCell(case, other, Estimate(*speedup))
+@pytest.fixture(scope="module")
+def cell(build: ModuleType) -> Cell:
+    """A speedup of torch_tensor on a GPU over another case."""
+
+    def make(over: tuple[str, str], mode: Mode, threads: int, *speedup: float) -> CardCell:
+        case = build.make_case("torch_tensor", "torch-cuda", mode=mode, threads=threads)
+        return CardCell(case, build.make_case(*over, mode=mode.on_host, threads=threads), Estimate(*speedup))
+
+    return make
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from bench.analysis.rule import Criteria, exit_code
 from bench.analysis.run_verdicts import RunsJudged, judge_runs
 from bench.analysis.stored import CaseTimes
 from bench.data.schema import Status
-from bench.model.case import Case
+from bench.model.case import Case, Mode
 from bench.model.problem import Problem
 from bench.output.ci import junit
 from bench.output.content.compare import compare_json, description, of_runs, verdicts_json
@@ -30,9 +30,7 @@ LABELS = ("results/one (2026-01-02 03:04)", "results/two (2026-01-03 03:04)")
 Words = Callable[..., str]
 
 
-def key(**options: Any) -> Case:
-    case = Case("torch_nn", "mlp_bias_sgd", "torch-cpu", "torch", "cpu", Problem(), 2)
-    return Case.from_columns({**case.columns, **options})
+CASE = Case("torch_nn", "mlp_bias_sgd", "torch-cpu", "torch", "cpu", Problem(), 2)
 
 
 def key(**options: Any) -> Case:
@@ -46,16 +44,16 @@ def times(slowdown: float = 0.0, n: int = 10, sd: float = 0.004, **phases: float
 
 
 A: Mapping[Case, CaseTimes] = {
-    key(): case(forward=0.0),
-    key(implementation="fine"): case(),
-    key(implementation="noisy"): case(sd=0.5),
-    key(implementation="broken"): case(),
+    key(): times(forward=0.0),
+    key(implementation="fine"): times(),
+    key(implementation="noisy"): times(sd=0.5),
+    key(implementation="broken"): times(),
     key(implementation="absent", backend="torch-cuda"): CaseTimes(Status.SKIPPED, "no [bold] CUDA device"),
 }
 B: Mapping[Case, CaseTimes] = {
-    key(): case(0.1, 11, forward=0.3),
-    key(implementation="fine"): case(0.001, 11),
-    key(implementation="noisy"): case(0.001, 11, sd=0.5),
+    key(): times(0.1, 11, forward=0.3),
+    key(implementation="fine"): times(0.001, 11),
+    key(implementation="noisy"): times(0.001, 11, sd=0.5),
     key(implementation="broken"): CaseTimes(Status.FAILED, "died: a[:x:] [bold]"),
     key(implementation="absent", backend="torch-cuda"): CaseTimes(Status.SKIPPED, "no [bold] CUDA device"),
 }

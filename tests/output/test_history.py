@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -297,8 +296,7 @@ def test_the_gpus_name_comes_from_the_manifest_or_from_the_processes(
 ) -> None:
     made = build.HandMade(tmp_path / "results" / "run")
     case = made.plan("torch_nn", "torch-cuda")
-    made.process(case, step=[1.0])
-    made.processes = [replace(row, device_name="Imaginary GPU") for row in made.processes]
+    made.process(case, step=[1.0], device_name="Imaginary GPU")
     made.write(facts={"torch-cuda": {"gpu_name": "Told GPU"}} if told else {})
     from bench.analysis.summarise import summarise
     from bench.data.store import RunStore, read_processes, read_samples

@@ -23,7 +23,6 @@ FOUND = {
     "size.d_in": 1000,
     "size.hidden": None,
     "size.d_out": 10,
-    "devices": 1,
     "mode": "resident-warm",
     "precision": "full",
     "devices": 1,
