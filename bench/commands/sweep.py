@@ -110,9 +110,7 @@ def sweep(
         else:
             found = _axes(axes, preset)
             if preset is not None:
-                budget = budget if is_given("budget") else PRESETS[preset].budget
-                if not is_given("workload") and not is_given("implementation"):
-                    chosen["workload"] = PRESETS[preset].workload
+                budget = _take_preset(PRESETS[preset], budget, chosen)
             planned = _planned(found, seed, chosen)
             _warn_of_budget(planned, budget)
             terms = RunTerms(
@@ -130,6 +128,13 @@ def sweep(
             outcome = measure(planned, terms, progress)
     show_run(outcome, figures, as_json)
     sys.exit(outcome.exit_code)
+
+
+def _take_preset(preset: Preset, budget: float, chosen: dict[str, Any]) -> float:
+    """Choose a preset's workload, if none is given, and give its budget, or the one that is given."""
+    if not is_given("workload") and not is_given("implementation"):
+        chosen["workload"] = preset.workload
+    return budget if is_given("budget") else preset.budget
 
 
 def _axes(texts: tuple[str, ...], preset: str | None) -> tuple[Axis, ...]:

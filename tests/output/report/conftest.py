@@ -79,6 +79,15 @@ def document() -> Callable[..., Any]:
 
 
 @pytest.fixture
+def long_and_short() -> Any:
+    """A document with a table of 30 rows and one of 2."""
+    from bench.output.document import Document, Section, table
+
+    tables = [table(f"t{count}", (f"Caption {count}",), ["name"], [[f"row {count}"]] * count) for count in (30, 2)]
+    return Document("Title", "r", ("answer",), (), (), (Section("s", "S", tuple(tables)),), "1.0")
+
+
+@pytest.fixture
 def two_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only two of the figures, for tests that are not about them."""
     monkeypatch.setattr("bench.output.figures.names", lambda: ("phases", "speedup"))
