@@ -17,11 +17,6 @@ def duration(seconds: float | None, digits: int = 3) -> str:
     return f"{significant(seconds / scale, digits)} {unit}"
 
 
-def time_unit(longest: float) -> tuple[float, str]:
-    """Return the unit for an axis up to `longest` seconds: its size in seconds, and its name."""
-    return next((item for item in _UNITS if longest >= item[0]), _UNITS[-1])
-
-
 def significant(value: float, digits: int = 3) -> str:
     """Return a number with so many significant digits and no exponent."""
     if value == 0:

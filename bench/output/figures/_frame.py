@@ -26,6 +26,8 @@ LEGEND: dict[str, Any] = {"frameon": False, "handletextpad": 0.6, "borderaxespad
 _MARGIN = 0.008
 _TITLE_SHARE, _WIDER_SHARE = 0.59, {True: 0.84, False: 0.76}
 """Parts of a panel's width that its title may take beside the names, and over them if the panel is narrow or not."""
+_LABEL_SHARE = 0.7
+"""Part of a panel's width that the label of its horizontal axis may take."""
 PANEL_EM = 4.6
 """Room of a panel beside what its axes enclose: title, axis with its numbers, and a gap."""
 
@@ -96,9 +98,10 @@ class Frame:
         return self.look.narrow or self.columns > 1
 
     def label_x(self, text: str) -> None:
-        """Label the horizontal axes below the lowest panels."""
+        """Label the horizontal axes below the lowest panels; a text that is too long for them is clipped."""
+        fitting = clipped(text, self.panel_inches * _LABEL_SHARE, self.look.points)
         for axis in self.axes[-self.columns :]:
-            axis.set_xlabel(text)
+            axis.set_xlabel(fitting)
 
 
 @dataclass(frozen=True)

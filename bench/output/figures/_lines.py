@@ -33,7 +33,7 @@ _NOTE_LINE = _NOTE * 1.24
 """Height of a note, in ems."""
 _NOTE_HANDLE = 2.8
 """Width of a note's sign with the gaps beside it, in ems."""
-_BESIDE_EM = 6.0
+_BESIDE_EM = 5.4
 """Width of a panel beside what its axes enclose: numbers and label of the vertical axis, and a gap."""
 _TITLE_SHARE = 0.85
 """Part of a panel's width that its title may take."""

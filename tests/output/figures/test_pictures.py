@@ -11,21 +11,21 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib import font_manager, ft2font
+from numpy.typing import NDArray
 from PIL import Image
 
 from bench.data.schema import Method
 from bench.errors import NothingToShowError
 from bench.output import figures
-from bench.output.figures import Look, RunData, Style, Width
+from bench.output.figures import Look, RunData, Style, Width, _look
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Picture = NDArray[np.int16]
+Picture = NDArray[np.int16]
 
 BASELINES = Path(__file__).with_name("baseline")
 _DPI = 60
@@ -60,33 +60,32 @@ def runs(
     return [RunData(made.write()) for made in (measured, sampled, swept)]
 
 
+def check_matplotlib(root: Path) -> None:
+    """Another version of matplotlib, of FreeType or of the fonts draws other pictures: nothing can be said there.
+
+    The test is then skipped, but fails if `STEPBENCH_REQUIRE`, names with commas, has `pictures`.
+    """
+    (pinned,) = re.findall(r"^matplotlib==(.*)$", (root / "constraints.txt").read_text(), flags=re.MULTILINE)
+    reason = ""
+    if mpl.__version__ != pinned:
+        reason = f"matplotlib {pinned}, and this is {mpl.__version__}"
+    elif ft2font.__freetype_build_type__ != "local":
+        reason = "the FreeType that matplotlib brings, and this one has another"
+    elif not Path(font_manager.findfont("DejaVu Sans")).is_relative_to(mpl.get_data_path()):
+        reason = "the fonts that matplotlib brings, and this one found others"
+    if reason:
+        required = "pictures" in os.environ.get("STEPBENCH_REQUIRE", "").split(",")
+        (pytest.fail if required else pytest.skip)(f"the baselines are drawn with {reason}")
+
+
 @pytest.fixture(autouse=True)
 def known_matplotlib(root: Path) -> None:
-    """Another version of matplotlib, of FreeType or of the fonts draws other pictures: nothing can be said there."""
-    import matplotlib as mpl
-    from matplotlib import font_manager, ft2font
-
-    (pinned,) = re.findall(r"^matplotlib==(.*)$", (root / "constraints.txt").read_text(), flags=re.MULTILINE)
-    here = {
-        f"by matplotlib {pinned}, and this is {mpl.__version__}": mpl.__version__ == pinned,
-        "with the FreeType that matplotlib brings, and this one has another": ft2font.__freetype_build_type__
-        == "local",
-        "with the fonts that matplotlib brings, and this one found others": Path(
-            font_manager.findfont("DejaVu Sans")
-        ).is_relative_to(mpl.get_data_path()),
-    }
-    wrong = [words for words, same in here.items() if not same]
-    if wrong and "pictures" in os.environ.get("STEPBENCH_REQUIRE", "").split(","):
-        pytest.fail(f"the baselines are drawn {wrong[0]}, and STEPBENCH_REQUIRE names pictures")
-    if wrong:
-        pytest.skip(f"the baselines are drawn {wrong[0]}")
+    check_matplotlib(root)
 
 
 @pytest.fixture
 def picture(runs: list[RunData], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Picture]:
     """A figure with its look, such as `phases-column-dark`, as an array of height x width x 3."""
-    from bench.output.figures import _look
-
     monkeypatch.setattr(_look, "_DPI", _DPI)
 
     def draw(stem: str) -> Picture:
@@ -150,8 +149,6 @@ def test_a_figure_looks_as_it_did(
 @pytest.fixture
 def speedup(new_measured: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """A small picture of two bars, whose second one can be told apart."""
-    from bench.output.figures import _look
-
     monkeypatch.setattr(_look, "_DPI", _DPI)
     drawn = iter(range(10))
 
@@ -183,8 +180,6 @@ def test_a_changed_label_bar_or_whisker_is_seen(speedup: Callable[..., Picture],
 
 
 def test_a_changed_colour_or_line_is_seen(speedup: Callable[..., Picture], monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.output.figures import _look
-
     usual = speedup()
     others = {
         "backends": dict(_look.LIGHT.backends) | {"torch-cpu": ("#66B4E9", "")},
@@ -205,3 +200,16 @@ def test_edges_that_are_rounded_otherwise_are_not_seen(speedup: Callable[..., Pi
     edges = (np.abs(np.diff(usual, axis=1, prepend=usual[:, :1])) > 8).any(axis=2, keepdims=True)
     assert 0.02 < edges.mean() < 0.3
     assert difference(usual + noise.astype(np.int16) * edges, usual) == ""
+
+
+@pytest.mark.parametrize("required", ["tex,pictures", "tex", None])
+def test_pictures_are_skipped_only_where_they_are_not_required(
+    root: Path, monkeypatch: pytest.MonkeyPatch, required: str | None
+) -> None:
+    monkeypatch.setattr(mpl, "__version__", "0")
+    monkeypatch.delenv("STEPBENCH_REQUIRE", raising=False)
+    if required:
+        monkeypatch.setenv("STEPBENCH_REQUIRE", required)
+    refused = pytest.fail.Exception if required == "tex,pictures" else pytest.skip.Exception
+    with pytest.raises(refused, match="and this is 0"):
+        check_matplotlib(root)

@@ -1,0 +1,124 @@
+"""What figures of bars share: words around them, names beside them, and which sizes of a sweep they show."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from bench.data.schema import Status
+from bench.model.problem import Problem
+from bench.output.figures import Look, Width
+
+FIGURES = pytest.mark.parametrize("name", ["speedup", "phases", "sync_tax"])
+SIZES = (8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+@FIGURES
+def test_subtitle_and_footer_say_what_was_measured_where(measured: Any, drawn: Any, look: Look, name: str) -> None:
+    measured.contenders(["torch_tensor"])
+    words = drawn(name, measured, look).words
+    known = (measured.build.CPU, "2 CPUs", "Python 3.12.1", "stepbench 0.1.0", f"run {measured.build.RUN_ID}")
+    for part in ("batch 64, d-in 1000, hidden 100, d-out 10, float32, 2 CPU threads; ", *known):
+        assert part in words
+
+
+@FIGURES
+def test_panels_are_workloads_with_the_first_case_at_the_top(measured: Any, drawn: Any, name: str) -> None:
+    measured.contenders(["torch_tensor", "torch_nn"])
+    measured.contenders(["torch_optim"], "mlp_bias_adam")
+    drawing = drawn(name, measured)
+    assert [title.partition(":")[0] for title in drawing.titles] == ["mlp_sgd", "mlp_bias_adam"]
+    assert len({axis.get_xlim() for axis in drawing.axes}) == 1
+    places = drawing.ticks("y")
+    assert list(places) == sorted(places, key=lambda label: -places[label])
+    assert list(places)[-2:] == ["torch_tensor", "torch_nn"]
+
+
+@FIGURES
+def test_everything_fits_on_the_axis_and_an_unknown_interval_has_no_whisker(
+    measured: Any, drawn: Any, name: str
+) -> None:
+    measured.contenders(["torch_tensor", "torch_autograd"])
+    measured.add("torch_nn", speedup=0.2, tax=-0.02, seconds=9e-4, interval=False)
+    drawing = drawn(name, measured)
+    low, high = drawing.axis.get_xlim()
+    ends = [end for pair in drawing.whiskers().values() for end in pair]
+    bars = [bar for found in drawing.bars().values() for bar in found]
+    ends += [end for bar in bars for end in (bar.get_x(), bar.get_x() + bar.get_width())]
+    assert low <= min(ends) < max(ends) <= high
+    assert {"torch_tensor", "torch_autograd"} <= drawing.whiskers().keys() <= drawing.bars().keys() - {"torch_nn"}
+
+
+@FIGURES
+def test_cases_that_were_not_measured_and_single_depths_are_left_out(measured: Any, drawn: Any, name: str) -> None:
+    measured.contenders(["torch_dynamic"], "mlp_dynamic")
+    measured.add("torch_dynamic", workload="mlp_dynamic", speedup=9.0, seconds=9.0, tax=9.0, phases=None, variant=2)
+    measured.add("torch_nn", "torch-cuda", status=Status.SKIPPED, reason="absent", phases=None)
+    drawing = drawn(name, measured)
+    assert list(drawing.bars())[-1:] == ["torch_dynamic"]
+    assert all("9.00" not in text for text in drawing.beside().values())
+
+
+@FIGURES
+def test_an_implementation_on_several_backends_is_told_apart(measured: Any, drawn: Any, name: str) -> None:
+    measured.contenders(["torch_tensor"], backends=["torch-cpu", "torch-cuda"])
+    names = list(drawn(name, measured).bars())
+    assert names[-2:] == ["torch_tensor (torch-cpu)", "torch_tensor (torch-cuda)"]
+
+
+@pytest.mark.parametrize("name", ["speedup", "sync_tax"])
+def test_backends_differ_in_colour_and_hatch_and_are_in_the_legend(measured: Any, drawn: Any, name: str) -> None:
+    measured.contenders(["torch_tensor"], backends=["torch-cpu", "torch-cuda"])
+    measured.add("tf_static_graph", "tf-graph", speedup=0.5, tax=0.1)
+    drawing = drawn(name, measured)
+    looks = {(bar.get_facecolor(), bar.get_hatch()) for bar in drawing.axis.patches[-3:]}
+    assert len(looks) == len({hatch for _, hatch in looks}) == 3
+    assert list(drawing.keys)[-3:] == ["tf-graph", "torch-cpu", "torch-cuda"]
+
+
+@FIGURES
+def test_common_names_are_whole_beside_each_other_on_a_slide(measured: Any, drawn: Any, name: str) -> None:
+    for workload in ("mlp_sgd", "mlp_bias_sgd", "mlp_bias_adam"):
+        measured.contenders(["torch_custom_function"], workload)
+    drawing = drawn(name, measured, Look(Width.SLIDE))
+    assert all("torch_custom_function" in drawing.ticks("y", axis) for axis in drawing.axes)
+
+
+def test_titles_of_panels_are_whole(swept: Any, drawn: Any, look: Look) -> None:
+    swept.sizes = [16, 1024]
+    for workload in ("mlp_sgd", "mlp_bias_adam"):
+        swept.contenders(["torch_custom_function"], workload)
+    titles = drawn("speedup", swept, look).titles
+    assert any(title.startswith("mlp_bias_adam, batch 1024") for title in titles)
+    assert not any("…" in title for title in titles)
+
+
+@pytest.fixture
+def many_sizes(swept: Any) -> Any:
+    """Nine contenders at eight sizes, the smallest of which joined the sweep to find a crossover."""
+    swept.axis, swept.sizes = "hidden", [*SIZES[1:], SIZES[0]]
+    names = [f"torch_{number}" for number in range(9)]
+    swept.contenders(names)
+    backends = {"numpy_manual": "numpy"} | dict.fromkeys(names, "torch-cpu")
+    make = swept.build.make_case
+    swept.manifest["cases"] = [
+        swept.build.planned_case(make(*pair, problem=Problem(hidden=size))).model_copy(update={"added": size == 8})
+        for size in swept.sizes
+        for pair in backends.items()
+    ]
+    return swept
+
+
+@pytest.mark.parametrize("name", ["speedup", "phases"])
+@pytest.mark.parametrize("width", Width)
+def test_a_sweep_shows_as_many_of_its_sizes_as_fit(many_sizes: Any, drawn: Any, width: Width, name: str) -> None:
+    """The first, the last and some between, small to large; never one that was added around a crossover."""
+    drawing = drawn(name, many_sizes, Look(width))
+    shown = [int(match[1]) for title in drawing.titles if (match := re.search(r"hidden (\d+)", title))]
+    assert shown == sorted(shown)
+    assert (shown[0], shown[-1]) == (16, 1024)
+    assert len(shown) == len(drawing.titles) < len(SIZES) - 1
+    assert f"{len(shown)} of {len(SIZES)} panels" in drawing.words
+    assert drawing.figure.get_figheight() <= 9.4
