@@ -48,7 +48,7 @@ def test_the_sample_run_can_be_read_and_belongs_to_this_version(root: Path) -> N
     folder = root / "results" / "sample"
     manifest = read_manifest(folder)
     assert manifest.run_id == "sample"
-    assert list(manifest.axes) == ["hidden"]
+    assert list(manifest.axes) == ["size.hidden"]
     assert len(read_samples(folder)) > 100
     assert set(read_processes(folder)["status"]) == {"ok"}
     assert set(read_summary(folder)["status"]) == {"ok", "skipped"}
@@ -76,7 +76,7 @@ def test_the_readmes_table_is_that_of_the_sample_run(root: Path, capsys: pytest.
     folder = root / "results" / "sample"
     manifest, samples, processes = read_manifest(folder), read_samples(folder), read_processes(folder)
     rows = summarise(manifest, samples, processes)
-    assert [(row.status, row.size) for row in crossovers(manifest, samples, processes)] == [
+    assert [(row.status, row.size) for row in crossovers(manifest, rows, samples, processes)] == [
         (row["status"], None if row["size"] != row["size"] else row["size"])
         for row in read_crossovers(folder).to_dict("records")
     ]

@@ -37,7 +37,7 @@ def ab(
       bench ab torch_tensor torch_autograd   two implementations of one workload
       bench ab --python-a old/bin/python --python-b new/bin/python -i torch_optim
 
-    Of a revision, implementations/ and --load files are taken; the harness that measures is this one.
+    A revision gives its implementations/ and --load files; the harness that measures is the one that you run.
 
     Exit status: 0 PASS, 1 REGRESSION, 3 INCONCLUSIVE, 4 INVALID (missing, wrong or failed on a side), 2 wrong use.
     """

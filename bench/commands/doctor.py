@@ -13,9 +13,13 @@ from bench.options import LOAD, TIMEOUT, Duration, Threads
 
 @click.command()
 @click.option("--threads", type=Threads(), default="all", show_default=True, help="CPU threads of the A/A.")
-@click.option("--pairs", type=click.IntRange(min=3), default=10, show_default=True, help="Pairs of processes a case.")
+@click.option(
+    "--pairs", type=click.IntRange(min=3), default=10, show_default=True, help="Pairs of processes for each case."
+)
 @TIMEOUT
-@click.option("--device", metavar="cuda", help="Prove the measuring on this device instead: PASS or FAIL a line.")
+@click.option(
+    "--device", metavar="cuda", help="Prove instead that measuring on this device works: PASS or FAIL for each check."
+)
 @LOAD
 @click.option("--calibrate", is_flag=True, help="Measure instead how often verdicts of ab and gate are wrong here.")
 @click.option("--budget", type=Duration(), default="10m", show_default=True, help="Time to calibrate for.")

@@ -15,7 +15,7 @@ from bench.options.planning import KEEPING, is_given, measuring_seconds, refuse_
 @click.command()
 @with_options(CHOOSING, MEASURING)
 @click.option("--budget", type=Duration(), default="60s", show_default=True, help="Time for the whole command.")
-@click.option("--rounds", type=SIZE, help="So many rounds over all cases, if the budget allows.")
+@click.option("--rounds", type=SIZE, help="Number of rounds over all cases, if the budget allows.")
 @click.option(
     "--within",
     type=Percent(),

@@ -48,17 +48,17 @@ _SECONDS_A_PROCESS = 0.6
     "--preset",
     type=click.Choice(list(PRESETS)),
     help="small: hidden=32:2048:x4 of mlp_sgd in 150 s; paper: hidden=32:8192:x2 of all workloads with one thread and "
-    "all, in an hour. What you give beside it counts instead.",
+    "all, in an hour. Options that you give override it.",
 )
 @with_options(CHOOSING, MEASURING)
 @click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for the whole command.")
-@click.option("--rounds", type=SIZE, help="So many rounds over the grid and no refinement, if the budget allows.")
+@click.option("--rounds", type=SIZE, help="Number of rounds over the grid, without refinement, if the budget allows.")
 @click.option(
     "--within",
     type=Percent(),
     default="5%",
     show_default=True,
-    help="Stop when every speedup's interval is within ± this, crossovers being known.",
+    help="Stop when crossovers are known and every speedup's interval is within ± this.",
 )
 @click.option(
     "--crossover-within",

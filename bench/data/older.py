@@ -39,6 +39,9 @@ _FILES = {
 }
 _KINDS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 _RENAMED = {"depth": "variant", "sample": "turn", **{name: f"{SIZE_PREFIX}{name}" for name in _SIZES}}
+_FRAMEWORK = {"numpy": "numpy", "torch-cpu": "torch", "torch-cuda": "torch", "tf-graph": "tensorflow"}
+_DEVICE = {"numpy": "cpu", "torch-cpu": "cpu", "torch-cuda": "cuda", "tf-graph": "cpu"}
+"""What the backends that there were computed with and on; crossovers.csv named the backend alone."""
 _TITLES = {
     "mlp_sgd": ("no bias, SGD", "numpy_manual"),
     "mlp_bias_sgd": ("bias, SGD", "numpy_bias_sgd"),
@@ -88,6 +91,9 @@ def frame(found: pd.DataFrame, now: tuple[Column, ...]) -> pd.DataFrame:
         renamed["devices"] = 1
     if "schema_version" in renamed:
         renamed["schema_version"] = SCHEMA_VERSION
+    for side in ("a", "b") if "a_backend" in renamed else ():
+        renamed[f"{side}_framework"] = renamed[f"{side}_backend"].map(_FRAMEWORK).fillna("")
+        renamed[f"{side}_device"] = renamed[f"{side}_backend"].map(_DEVICE).fillna("")
     for column in now:
         if column.name not in renamed:
             renamed[column.name] = "" if column.kind is str else None

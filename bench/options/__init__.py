@@ -98,7 +98,7 @@ class Modes(click.ParamType[tuple[str, ...]]):
 SIZE = click.IntRange(min=1)
 
 IMPLEMENTATION = click.option(
-    "--implementation", "-i", multiple=True, metavar="NAME", help="Only these; use commas or repeat."
+    "--implementation", "-i", multiple=True, metavar="NAME", help="Only these implementations; use commas or repeat."
 )
 DEVICE = click.option("--device", default="all", show_default=True, metavar="cpu|cuda|all", help="Where to compute.")
 LOAD = click.option(
@@ -110,12 +110,18 @@ LOAD = click.option(
 )
 CHOOSING = (
     IMPLEMENTATION,
-    click.option("--workload", "-w", multiple=True, metavar="NAME", help="Only these; use commas or repeat."),
+    click.option("--workload", "-w", multiple=True, metavar="NAME", help="Only these workloads; use commas or repeat."),
     DEVICE,
     LOAD,
 )
 PROBLEM = (
-    click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True),
+    click.option(
+        "--dtype",
+        type=click.Choice(["float32", "float64"]),
+        default="float32",
+        show_default=True,
+        help="Number format of data, weights and arithmetic.",
+    ),
     click.option("--batch", type=SIZE, default=64, show_default=True, help="Rows of the input batch."),
     click.option("--d-in", type=SIZE, default=1000, show_default=True, help="Features of an input."),
     click.option("--hidden", type=SIZE, default=100, show_default=True, help="Units of the hidden layer."),
@@ -134,16 +140,16 @@ MEASURING = (
         type=ThreadsList(),
         default="all",
         show_default=True,
-        help="CPU threads, the same for all; several with commas, as in 1,all.",
+        help="CPU threads, the same for every framework; several with commas, as in 1,all.",
     ),
     click.option(
         "--modes",
         type=Modes(),
         default="resident-warm",
         show_default=True,
-        help="Batch resident or transferred, caches warm or cold: as transferred-warm; with commas, or all.",
+        help="Where the batch is and what caches hold, such as transferred-cold; several with commas, or all.",
     ),
-    click.option("--tf32", is_flag=True, help="Let every framework round float32 products to TF32; default is full."),
+    click.option("--tf32", is_flag=True, help="Let every framework round factors of float32 products to TF32."),
     SEED,
     TIMEOUT,
 )

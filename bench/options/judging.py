@@ -28,7 +28,7 @@ JUDGING = (
     click.option(
         "--tolerance", type=Percent(), default="5%", show_default=True, help="PASS: surely not slower than this."
     ),
-    click.option("--allow-inconclusive", is_flag=True, help="Exit with 0 where only INCONCLUSIVE stands against it."),
+    click.option("--allow-inconclusive", is_flag=True, help="Exit with 0 if nothing is worse than INCONCLUSIVE."),
     click.option(
         "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", help="Write the verdicts for a build server."
     ),

@@ -52,7 +52,7 @@ def test_the_real_command_says_where_a_figure_comes_from(top: Path) -> None:
     assert done.stderr == ""
     notes = read(FIGURE)
     assert done.stdout.splitlines() == [
-        "figure       speedup: Speedup of one training step over NumPy",
+        "figure       speedup: Speedup of one training step over its baseline",
         "run          sample, in results/sample",
         f"drawn by     stepbench {notes.stepbench}",
         f"data         SHA-256 {notes.data_sha256}",

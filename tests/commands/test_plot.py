@@ -97,7 +97,7 @@ def test_what_the_run_has_nothing_for_is_one_line_beside_the_rest(lonely: Path, 
     assert "speedup.svg" not in names
     left_out = done.stderr.splitlines()
     assert [line for line in left_out if line.startswith("No speedup: ")] == [
-        "No speedup: no case stands beside its workload's NumPy baseline, so there is no speedup to show."
+        "No speedup: no case stands beside its workload's baseline, so there is no speedup to show."
     ]
     assert len(names) + len(left_out) == len(figures.names())
     assert all(line.startswith("No ") and line.endswith(".") for line in left_out)
@@ -108,7 +108,7 @@ def test_a_figure_asked_for_by_name_that_has_nothing_to_show_is_an_error(
 ) -> None:
     done = here("plot", lonely, "--figure", "phases,speedup", "--format", "svg")
     assert error(done) == (
-        "Error: --figure speedup: no case stands beside its workload's NumPy baseline, so there is no speedup to show."
+        "Error: --figure speedup: no case stands beside its workload's baseline, so there is no speedup to show."
     )
     assert Path(done.stdout.strip()).name == "phases.svg"  # what was drawn before it is kept
     assert list(drawn(lonely)) == ["phases.svg"]

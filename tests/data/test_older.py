@@ -10,6 +10,7 @@ import pytest
 
 import bench
 from bench.analysis.crossover import crossovers
+from bench.analysis.scaling import contender_of
 from bench.analysis.summarise import summarise
 from bench.data.manifest import Manifest
 from bench.data.run import StoredRun
@@ -37,6 +38,12 @@ def test_every_file_has_the_present_columns(run: StoredRun) -> None:
     assert set(run.processes["devices"]) == {1}
     assert set(run.processes["device_name"]) == {str(run.manifest.machine["cpu"])}
     assert set(run.crossovers["axis"]) == {"size.hidden"}
+
+
+def test_a_crossover_is_between_contenders_of_the_summary(run: StoredRun) -> None:
+    known = {contender_of(row) for row in run.summary.to_dict("records")}
+    rows = run.crossovers.to_dict("records")
+    assert {contender_of(row, side) for row in rows for side in ("a_", "b_")} <= known
 
 
 def test_the_manifest_says_what_the_present_one_does(run: StoredRun) -> None:

@@ -1,55 +1,77 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from types import ModuleType
 
 import pytest
 
 from bench.analysis.card import CardCell
-from bench.model.case import Case, Mode
+from bench.model.case import Mode
 from bench.model.problem import Problem
 from bench.output.content.card import card_table
 from bench.stats.estimates import Estimate
 
-BASE, ITSELF = "numpy_manual on numpy", "torch_tensor on torch-cpu"
+BASE, ITSELF = ("numpy_manual", "numpy"), ("torch_tensor", "torch-cpu")
+Cell = Callable[..., CardCell]
 
 
-def cell(over: str, mode: str, threads: int, *speedup: float) -> CardCell:
-    case = Case("torch_tensor", "mlp_sgd", "torch-cuda", "torch", "cuda", Problem(), threads, Mode(mode))
-    name, backend = over.split(" on ")
-    other = replace(case, implementation=name, backend=backend, device="cpu", mode=case.mode.on_host)
-    return CardCell(case, other, Estimate(*speedup))
+@pytest.fixture(scope="module")
+def cell(build: ModuleType) -> Cell:
+    """A speedup of torch_tensor on a GPU over another case."""
+
+    def make(over: tuple[str, str], mode: Mode, threads: int, *speedup: float) -> CardCell:
+        case = build.make_case("torch_tensor", "torch-cuda", mode=mode, threads=threads)
+        return CardCell(case, build.make_case(*over, mode=mode.on_host, threads=threads), Estimate(*speedup))
+
+    return make
 
 
-CELLS = [
-    cell(BASE, "resident-warm", 2, 12.3, 11.8, 12.9),
-    cell(BASE, "resident-warm", 16, 4.0, 3.5, 4.25),
-    cell(ITSELF, "resident-warm", 2, 7.5),
-    cell(BASE, "transferred-warm", 16, 0.75, 0.7, 0.8),
-]
-
-
-def test_each_contender_opponent_and_mode_has_a_row_and_each_number_of_threads_a_column(
-    shown: Callable[..., str],
-) -> None:
-    contender = "torch_tensor on torch-cuda"
-    caption, *rows = (" ".join(line.split()) for line in shown([card_table(CELLS)], 160).splitlines())
-    assert caption.startswith("Speedup card")
-    assert rows == [
-        "contender over mode 2 CPU threads 16 CPU threads",
-        f"{contender} {BASE} resident-warm 12.3x [11.8 … 12.9] 4.00x [3.50 … 4.25]",
-        f"{contender} {BASE} transferred-warm - 0.750x [0.700 … 0.800]",
-        f"{contender} {ITSELF} resident-warm 7.50x -",
+@pytest.fixture(scope="module")
+def cells(cell: Cell) -> list[CardCell]:
+    return [
+        cell(BASE, Mode.RESIDENT_WARM, 2, 12.3, 11.8, 12.9),
+        cell(BASE, Mode.RESIDENT_WARM, 16, 4.0, 3.5, 4.25),
+        cell(ITSELF, Mode.RESIDENT_WARM, 2, 7.5),
+        cell(BASE, Mode.TRANSFERRED_WARM, 16, 0.75, 0.7, 0.8),
     ]
 
 
-def test_a_single_thread_is_no_plural() -> None:
-    heads = card_table([cell(BASE, "resident-warm", 1, 2.0)]).heads
+def test_each_contender_opponent_and_mode_has_a_row_and_each_number_of_threads_a_column(
+    cells: list[CardCell], shown: Callable[..., str]
+) -> None:
+    contender, base, itself = "torch_tensor on torch-cuda", "numpy_manual on numpy", "torch_tensor on torch-cpu"
+    caption, *rows = (" ".join(line.split()) for line in shown([card_table(cells)], 160).splitlines())
+    assert caption.startswith("Speedup card")
+    assert rows == [
+        "contender over mode 2 CPU threads 16 CPU threads",
+        f"{contender} {base} resident-warm 12.3x [11.8 … 12.9] 4.00x [3.50 … 4.25]",
+        f"{contender} {base} transferred-warm - 0.750x [0.700 … 0.800]",
+        f"{contender} {itself} resident-warm 7.50x -",
+    ]
+
+
+def test_a_single_thread_is_no_plural(cell: Cell) -> None:
+    heads = card_table([cell(BASE, Mode.RESIDENT_WARM, 1, 2.0)]).heads
     assert heads[-1].name == "1 CPU thread"
 
 
 @pytest.mark.parametrize("width", [120, 100, 80])
-def test_a_narrow_card_wraps_names_and_cuts_no_number(shown: Callable[..., str], width: int) -> None:
-    text = shown([card_table(CELLS)], width)
+def test_a_narrow_card_wraps_names_and_cuts_no_number(
+    cells: list[CardCell], shown: Callable[..., str], width: int
+) -> None:
+    text = shown([card_table(cells)], width)
     for number in ("12.3x", "4.00x", "7.50x", "0.750x"):
         assert number in text
+
+
+def test_what_else_differs_is_told_beside_the_contender(build: ModuleType) -> None:
+    cells = [
+        CardCell(
+            build.make_case("torch_tensor", "torch-cuda", problem=Problem(batch=batch)),
+            build.make_case(problem=Problem(batch=batch)),
+            Estimate(2.0),
+        )
+        for batch in (64, 128)
+    ]
+    names = [row.cells[0].text for row in card_table(cells).rows]
+    assert names == [f"torch_tensor on torch-cuda, batch {batch}" for batch in (64, 128)]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from bench.analysis.rule import Criteria, exit_code
 from bench.analysis.run_verdicts import RunsJudged, judge_runs
 from bench.analysis.stored import CaseTimes
 from bench.data.schema import Status
-from bench.model.case import Case
+from bench.model.case import Case, Mode
 from bench.model.problem import Problem
 from bench.output.ci import junit
 from bench.output.content.compare import compare_json, description, of_runs, verdicts_json
@@ -29,28 +30,30 @@ LABELS = ("results/one (2026-01-02 03:04)", "results/two (2026-01-03 03:04)")
 Words = Callable[..., str]
 
 
+CASE = Case("torch_nn", "mlp_bias_sgd", "torch-cpu", "torch", "cpu", Problem(), 2)
+
+
 def key(**options: Any) -> Case:
-    case = Case("torch_nn", "mlp_bias_sgd", "torch-cpu", "torch", "cpu", Problem(), 2)
-    return Case.from_columns({**case.columns, **options})
+    return replace(CASE, **options)
 
 
-def case(slowdown: float = 0.0, n: int = 10, sd: float = 0.004, **phases: float) -> CaseTimes:
+def times(slowdown: float = 0.0, n: int = 10, sd: float = 0.004, **phases: float) -> CaseTimes:
     """Steps and phases of a millisecond, processes spread evenly; a phase is given by its slowdown."""
     spread = np.exp(sd * np.linspace(-1, 1, n))[:, None] * np.array([1.0, 1.01, 1.02])[None, :] * 1e-3
     return CaseTimes(Status.OK, "", {k: tuple(spread * (1 + v)) for k, v in {"step": slowdown, **phases}.items()})
 
 
 A: Mapping[Case, CaseTimes] = {
-    key(): case(forward=0.0),
-    key(implementation="fine"): case(),
-    key(implementation="noisy"): case(sd=0.5),
-    key(implementation="broken"): case(),
+    key(): times(forward=0.0),
+    key(implementation="fine"): times(),
+    key(implementation="noisy"): times(sd=0.5),
+    key(implementation="broken"): times(),
     key(implementation="absent", backend="torch-cuda"): CaseTimes(Status.SKIPPED, "no [bold] CUDA device"),
 }
 B: Mapping[Case, CaseTimes] = {
-    key(): case(0.1, 11, forward=0.3),
-    key(implementation="fine"): case(0.001, 11),
-    key(implementation="noisy"): case(0.001, 11, sd=0.5),
+    key(): times(0.1, 11, forward=0.3),
+    key(implementation="fine"): times(0.001, 11),
+    key(implementation="noisy"): times(0.001, 11, sd=0.5),
     key(implementation="broken"): CaseTimes(Status.FAILED, "died: a[:x:] [bold]"),
     key(implementation="absent", backend="torch-cuda"): CaseTimes(Status.SKIPPED, "no [bold] CUDA device"),
 }
@@ -63,7 +66,7 @@ def judged() -> RunsJudged:
 
 def test_cases_are_told_apart_by_what_differs_and_only_by_that() -> None:
     assert list(case_names([key()]).values()) == ["torch_nn on torch-cpu, mlp_bias_sgd"]
-    several = [key(), key(threads=1), key(mode="transferred-warm")]
+    several = [key(), key(threads=1), key(mode=Mode.TRANSFERRED_WARM)]
     assert list(case_names(several).values()) == [
         "torch_nn on torch-cpu, mlp_bias_sgd, 2 CPU threads, resident-warm",
         "torch_nn on torch-cpu, mlp_bias_sgd, 1 CPU thread, resident-warm",
@@ -103,10 +106,10 @@ def test_the_notes_say_what_a_verdict_takes(judged: RunsJudged) -> None:
     assert "at most 2%" in first
     assert "(Mann-Whitney, Holm over 8 tests)" in second
     assert len(rest) == 2
-    few = judge_runs({key(): case(n=5, update=0.0)}, {key(): case(0.5, 5, update=0.0)}, {key(): "x"}, Criteria())
+    few = judge_runs({key(): times(n=5, update=0.0)}, {key(): times(0.5, 5, update=0.0)}, {key(): "x"}, Criteria())
     (told,) = [note for note in notes(few, Criteria()) if "too few" in note]
     assert told.startswith("1 case has too few processes for any REGRESSION among so many tests; 6 of each run can")
-    enough = judge_runs({key(): case(n=6, update=0.0)}, {key(): case(0.5, 6, update=0.0)}, {key(): "x"}, Criteria())
+    enough = judge_runs({key(): times(n=6, update=0.0)}, {key(): times(0.5, 6, update=0.0)}, {key(): "x"}, Criteria())
     assert not [note for note in notes(enough, Criteria()) if "too few" in note]
 
 
@@ -162,7 +165,7 @@ def test_the_exit_status_is_that_of_the_worst_case(names: list[str], allowed: bo
 @widths
 def test_two_runs_are_shown_side_by_side(words: Words, width: int) -> None:
     rows = compare(
-        {key(): case(), **{k: A[k] for k in list(A)[3:]}}, {key(): case(0.15), **{k: B[k] for k in list(B)[3:]}}
+        {key(): times(), **{k: A[k] for k in list(A)[3:]}}, {key(): times(0.15), **{k: B[k] for k in list(B)[3:]}}
     )
     text = words(description(rows, case_names(A), {"absent": "no [bold] CUDA device"}, ["seed: 0 / 1"]), width)
     for word in ("1.01", "1.16", "1.150", "1.147", "1.153", "failed", "died:", "a[:x:]", "[bold]"):

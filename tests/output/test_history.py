@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -297,8 +296,7 @@ def test_the_gpus_name_comes_from_the_manifest_or_from_the_processes(
 ) -> None:
     made = build.HandMade(tmp_path / "results" / "run")
     case = made.plan("torch_nn", "torch-cuda")
-    made.process(case, step=[1.0])
-    made.processes = [replace(row, device_name="Imaginary GPU") for row in made.processes]
+    made.process(case, step=[1.0], device_name="Imaginary GPU")
     made.write(facts={"torch-cuda": {"gpu_name": "Told GPU"}} if told else {})
     from bench.analysis.summarise import summarise
     from bench.data.store import RunStore, read_processes, read_samples
@@ -385,6 +383,8 @@ def test_the_figure_has_a_panel_a_case_and_a_line_a_change(filled: Folder, drawn
     (points,) = [line for line in slower.lines if line.get_marker() == "o"]
     medians = [point.seconds.value for point in filled.histories()[0].series[1].measured]
     assert list(points.get_ydata()) == pytest.approx(medians)
+    figure.canvas.draw()
+    assert all(label.get_text().endswith(" ms") for label in slower.get_yticklabels())
 
 
 def test_more_cases_than_panels_are_said_and_those_with_a_change_come_first(

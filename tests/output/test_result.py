@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bench.analysis.card import CardCell
-from bench.data.schema import STEP, Method, Status, SummaryRow
+from bench.data.schema import STEP, Method, Status, SummaryRow, columns_of
 from bench.model.case import Mode
 from bench.model.device import Precision
 from bench.output.content.result import run_blocks, summary_json
@@ -127,11 +127,13 @@ def test_a_fused_case_shows_shares_and_says_where_they_are_from(measured: list[S
     assert "own profiler" not in screen(without)
 
 
-def test_workloads_have_tables_of_their_own_in_their_order(measured: list[SummaryRow], screen: Show) -> None:
-    text = screen(measured[::-1])
+def test_workloads_have_tables_of_their_own_in_the_order_of_the_plan(measured: list[SummaryRow], screen: Show) -> None:
+    text = screen(measured)
     assert text.index("mlp_sgd: no bias, SGD") < text.index("numpy_manual") < text.index("mlp_dynamic: random depth")
     assert text.index("mlp_dynamic: random depth") < text.index("numpy_dynamic")
     assert "mlp_bias_adam" not in text
+    other = screen(measured[::-1])
+    assert other.index("mlp_dynamic: random depth") < other.index("mlp_sgd: no bias, SGD")
 
 
 def test_single_steps_by_variant_have_a_table_and_first_steps_none(measured: list[SummaryRow], screen: Show) -> None:
@@ -194,6 +196,7 @@ def test_names_of_40_characters_leave_the_numbers_whole(made: Any, width: int, s
 def test_the_summary_as_json_has_null_for_the_unknown(measured: list[SummaryRow]) -> None:
     rows = json.loads(json.dumps(summary_json(measured), allow_nan=False))
     assert len(rows) == len(measured)
+    assert [list(row) for row in rows] == [[column.name for column in columns_of(SummaryRow)]] * len(rows)
     skipped = next(row for row in rows if row["status"] == "skipped")
     assert (skipped["median_seconds"], skipped["method"], skipped["speedup"]) == (None, None, None)
     step = next(row for row in rows if row["phase"] == "step" and row["implementation"] == "torch_custom_function")

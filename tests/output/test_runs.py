@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,8 +75,7 @@ def test_processes_are_read_only_where_nothing_else_tells_the_gpu(
 ) -> None:
     made = build.HandMade(tmp_path / "runs" / "run")
     case = made.plan("torch_nn", "torch-cuda")
-    made.process(case, step=[1.0])
-    made.processes = [replace(row, device_name="Imaginary GPU") for row in made.processes]
+    made.process(case, step=[1.0], device_name="Imaginary GPU")
     made.write(facts={"torch-cuda": {"gpu_name": "Told GPU"}} if told else {})
     (made.folder / SUMMARY).write_text("")
     build.RunStore(made.folder).write_summary([build.summary_row(case, median_seconds=1.0)])

@@ -37,10 +37,10 @@ def show(blocks: Iterable[doc.Block]) -> None:
 
 def render(blocks: Iterable[doc.Block]) -> RenderableType:
     """Return blocks as something that Rich prints."""
-    return _Shown(tuple(blocks))
+    return _Stack(tuple(blocks))
 
 
-class _Shown:
+class _Stack:
     """Blocks with an empty line between them."""
 
     def __init__(self, blocks: Sequence[doc.Block]) -> None:

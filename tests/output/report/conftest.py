@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.data.run import StoredRun
 from bench.data.schema import CASE_KEY
-from bench.data.store import RunStore, read_manifest, read_processes, read_samples, read_summary
+from bench.data.store import RunStore, read_summary
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -34,11 +35,9 @@ def hostile_names() -> tuple[str, ...]:
 def finish(run: Any, **manifest: Any) -> Path:
     """Summary and crossovers of a run by hand, as `bench run` leaves them."""
     crossovers = importlib.import_module("bench.analysis.crossover").crossovers
-    store = RunStore(run.folder)
-    rows = run.summary(**manifest)
+    store, rows, stored = RunStore(run.folder), run.summary(**manifest), StoredRun(run.folder)
     store.write_summary(rows)
-    files = read_samples(run.folder), read_processes(run.folder)
-    store.write_crossovers(crossovers(read_manifest(run.folder), rows, *files))
+    store.write_crossovers(crossovers(stored.manifest, rows, stored.samples, stored.processes))
     folder: Path = run.folder
     return folder
 
@@ -77,15 +76,6 @@ def document() -> Callable[..., Any]:
         return build(RunData(folder), figures, {"heatmap": "it has one size only: measure several with `bench sweep`."})
 
     return make
-
-
-@pytest.fixture
-def long_and_short() -> Any:
-    """A document with a table of 30 rows and one of 2."""
-    from bench.output.document import Document, Section, table
-
-    tables = [table(f"t{count}", (f"Caption {count}",), ["name"], [[f"row {count}"]] * count) for count in (30, 2)]
-    return Document("Title", "r", ("answer",), (), (), (Section("s", "S", tuple(tables)),), "1.0")
 
 
 @pytest.fixture
