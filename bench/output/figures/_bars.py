@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from bench.output.figures import _data
 from bench.output.figures._data import RunData
@@ -155,9 +156,9 @@ def name_of(row: pd.Series[Any], with_backend: bool, frame: Frame) -> str:
 
 
 def _whisker(axis: Axes, place: float, bar: Bar, look: Look) -> None:
-    """Draw the interval of a bar, unless an end is unknown."""
+    """Draw the interval of a bar, with an edge that keeps it apart from what it lies on, unless an end is unknown."""
     if math.isfinite(bar.low) and math.isfinite(bar.high):
-        axis.errorbar(
+        _, caps, lines = axis.errorbar(
             bar.value,
             place,
             xerr=[[bar.value - bar.low], [bar.high - bar.value]],
@@ -168,6 +169,8 @@ def _whisker(axis: Axes, place: float, bar: Bar, look: Look) -> None:
             capthick=1.1 * look.line,
             zorder=4,
         )
+        for part in (*caps, *lines):
+            part.set_path_effects([withStroke(linewidth=2.3 * look.line, foreground=look.theme.paper)])
 
 
 def known(*values: float) -> tuple[float | None, ...]:

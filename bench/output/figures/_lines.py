@@ -145,7 +145,7 @@ def line_look(scene: Scene, who: Contender, look: Look) -> dict[str, Any]:
         theme = look.theme
         return style | {"color": theme.ink, "marker": "o", "ms": 4.0 * look.line, "mfc": theme.paper, "mew": look.line}
     number = scene.pairs.index((who.implementation, who.backend))
-    return style | look.theme.mark(number) | {"ms": 4.2 * look.line, "mew": 0.0}
+    return style | look.theme.mark(number) | {"ms": 4.2 * look.line, "mec": "none"}
 
 
 def _thread_look(scene: Scene, threads: int, look: Look) -> dict[str, Any]:

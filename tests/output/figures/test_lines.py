@@ -153,6 +153,7 @@ def test_lines_and_intervals_are_those_of_the_file(swept: Any, drawn: Any, name:
         assert list(y) == pytest.approx(value, rel=1e-12)
         expected = [] if label == "torch_autograd" else list(zip(low, high, strict=True))
         assert intervals(container) == [pytest.approx(ends, rel=1e-12) for ends in expected]
+        assert all(cap.get_markeredgewidth() > 0 for cap in container.lines[1])
 
 
 @DRAWN

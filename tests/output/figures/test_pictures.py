@@ -71,7 +71,7 @@ def check_matplotlib(root: Path) -> None:
         reason = f"matplotlib {pinned}, and this is {mpl.__version__}"
     elif ft2font.__freetype_build_type__ != "local":
         reason = "the FreeType that matplotlib brings, and this one has another"
-    elif not Path(font_manager.findfont("DejaVu Sans")).is_relative_to(mpl.get_data_path()):
+    elif not Path(font_manager.findfont("DejaVu Sans")).resolve().is_relative_to(Path(mpl.get_data_path()).resolve()):
         reason = "the fonts that matplotlib brings, and this one found others"
     if reason:
         required = "pictures" in os.environ.get("STEPBENCH_REQUIRE", "").split(",")
