@@ -156,10 +156,3 @@ def differing(cases: Iterable[Case]) -> list[str]:
     """Name the columns of `VARIANT` that these cases do not share, in their order."""
     rows = [case.conditions for case in set(cases)]
     return [column.name for column in VARIANT if len({row[column.name] for row in rows}) > 1]
-
-
-def shared(cases: Iterable[Case]) -> dict[str, str | int]:
-    """Give the columns of `VARIANT` that these cases share, with their values; none if there is no case."""
-    found = list(set(cases))
-    different = differing(found)
-    return {name: value for case in found[:1] for name, value in case.conditions.items() if name not in different}

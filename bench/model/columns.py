@@ -45,11 +45,6 @@ class CaseColumn:
     """Whether it says who computes along a line of sizes."""
 
     @property
-    def word(self) -> str:
-        """The name as people read it."""
-        return self.path[-1].replace("_", "-")
-
-    @property
     def values(self) -> tuple[str, ...]:
         """The only values that it may have; any if empty."""
         return tuple(map(str, self.kind)) if issubclass(self.kind, StrEnum) else ()

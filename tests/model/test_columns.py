@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UsageError
-from bench.model.case import CASE_COLUMNS, VARIANT, Case, Mode, differing, shared
+from bench.model.case import CASE_COLUMNS, VARIANT, Case, Mode, differing
 from bench.model.columns import Role
 from bench.model.problem import Problem
 
@@ -164,13 +164,11 @@ def test_roles_say_what_a_column_is() -> None:
     assert [column.name for column in VARIANT if column.usual is not None] == ["mode", "precision", "devices"]
 
 
-def test_cases_share_and_differ_in_conditions() -> None:
+def test_cases_differ_in_conditions() -> None:
     a = Case("a", "mlp_sgd", "numpy", "numpy", "cpu", Problem(), 2)
     b = Case("b", "mlp_sgd", "numpy", "numpy", "cpu", Problem(batch=65), 2, Mode.RESIDENT_COLD)
     assert differing([a, b, a]) == ["size.batch", "mode"]
-    assert shared([a, b])["threads"] == 2
-    assert "size.batch" not in shared([a, b])
-    assert shared([]) == {}
+    assert differing([]) == []
 
 
 @pytest.mark.parametrize("change", [{"mode": "lukewarm"}, {"dtype": "float8"}, {"size.batch": 0}])
