@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.analysis.scaling import Plane, planes
+from bench.analysis.scaling import Plane, frame_of, planes
 from bench.analysis.summarise import rounds_of_cases
 from bench.data.manifest import Manifest
 from bench.data.schema import Crossing, CrossoverRow, SummaryRow
@@ -142,8 +142,8 @@ def crossovers(
         samples: a frame with the columns of `SampleRow`.
         processes: a frame with the columns of `ProcessRow`.
     """
-    cases = pd.DataFrame([item.columns for item in manifest.cases if not item.skipped])
-    found = planes(cases) if len(cases) else ()
+    cases = [Case.from_columns(item.columns) for item in manifest.cases if not item.skipped]
+    found = planes(frame_of(cases)) if cases else ()
     if not found:
         return []
     rounds = rounds_of_cases(rows, samples, processes)

@@ -18,9 +18,9 @@ from bench.analysis.roofline import ceilings
 from bench.analysis.whole import is_whole, whole_steps_by_round
 from bench.data.manifest import Manifest, PlannedCase
 from bench.data.run import cases_by_process
-from bench.data.schema import DEVICE, FIRST_STEP, HOST, STEP, Method, Status, SummaryRow, is_headline
+from bench.data.schema import DEVICE, FIRST_STEP, HOST, PHASES, STEP, Method, Status, SummaryRow, is_headline
 from bench.model.case import Case
-from bench.model.step import ALL_PHASES
+from bench.model.step import STAGES
 from bench.model.workload import WORKLOADS
 from bench.stats.estimates import Estimate, median_estimate, ratio_estimate
 
@@ -30,8 +30,6 @@ Work that was not done or not waited for shows as a multiple of the peak."""
 _ROW_KEY = ["phase", "method", "clock", "variant"]
 _MIXED = -1
 """Stands for a row over the workload's own mix of variants where an unknown value could not be grouped by."""
-_PHASES = [str(phase) for phase in ALL_PHASES]
-_ORDER = [STEP, FIRST_STEP, *_PHASES]
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,9 @@ def _in_order(cases: Sequence[PlannedCase]) -> list[PlannedCase]:
         return list(cases)
     made = [Case.from_columns(item.columns) for item in cases]
     places = {case.contender: place for place, case in reversed(list(enumerate(made)))}
-    order = sorted(range(len(cases)), key=lambda index: (*made[index].sizes, places[made[index].contender]))
+    order = sorted(
+        range(len(cases)), key=lambda index: (*made[index].problem.sizes.values(), places[made[index].contender])
+    )
     return [cases[index] for index in order]
 
 
@@ -208,7 +208,7 @@ def _case_rows(common: dict[str, Any], item: _Found, baseline: _Found | None) ->
     }
     groups: Any = item.times.groupby(_ROW_KEY, sort=False)
     keyed: list[tuple[tuple[Any, ...], pd.DataFrame]] = [(tuple(key), group) for key, group in groups]
-    keyed.sort(key=lambda pair: (pair[0][2] != HOST, pair[0][3], _ORDER.index(pair[0][0]), pair[0][1]))
+    keyed.sort(key=lambda pair: (pair[0][2] != HOST, pair[0][3], PHASES.index(pair[0][0]), pair[0][1]))
     rows = []
     for (phase, method, clock, number), group in keyed:
         estimate, variant = median_estimate(group["median"]), _variant(number)
@@ -261,10 +261,9 @@ def _speedup(item: _Found, baseline: _Found | None) -> dict[str, Any]:
 
 
 def _phase_medians(times: pd.DataFrame, method: Method, clock: str = HOST) -> pd.DataFrame:
-    """Put the phases of each process side by side; no rows if a phase is missing."""
-    of_kind = (times["method"] == method.value) & (times["clock"] == clock)
-    table = times[of_kind & times["phase"].isin(_PHASES)].pivot_table(index="process", columns="phase", values="median")
-    return table.dropna() if table.shape[1] == len(_PHASES) else table.iloc[:0]
+    """Put the phases of each process side by side, those alone that have all of them."""
+    of_kind = (times["method"] == method.value) & (times["clock"] == clock) & times["phase"].isin(STAGES)
+    return times[of_kind].pivot_table(index="process", columns="phase", values="median").dropna()
 
 
 def _shares(times: pd.DataFrame) -> dict[tuple[str, str, str], float]:

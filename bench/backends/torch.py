@@ -14,7 +14,8 @@ from typing_extensions import override
 
 from bench.backends.host import flusher
 from bench.backends.nvidia import NvidiaGpu, absent_reason
-from bench.model.device import Availability, Backend, Device, Precision, Settings, Stream, missing, nothing
+from bench.model.device import Availability, Backend, Device, Settings, Stream, missing, nothing
+from bench.model.precision import Precision
 
 if TYPE_CHECKING:
     from bench.model.data import Array

@@ -11,11 +11,19 @@ import click
 
 from bench.errors import UsageError
 from bench.options import CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
-from bench.options.planning import KEEPING, is_given, measuring_seconds, refuse_beside_resume, selection, show_run
+from bench.options.planning import (
+    KEEPING,
+    is_given,
+    measuring_seconds,
+    refuse_beside_resume,
+    selection,
+    show_run,
+    warn_of_threads,
+)
 
 if TYPE_CHECKING:
     from bench.model.axis import Axis
-    from bench.run.plan import Planned
+    from bench.run.plan import Planned, Selection
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,8 @@ _SECONDS_A_PROCESS = 0.6
     "axes",
     multiple=True,
     metavar="NAME=VALUES",
-    help="What varies: hidden=64:4096:x2, batch=16,64,256, d_in, d_out, threads=1,all or dtype=float32,float64. "
-    "Repeat for all combinations.",
+    help="What varies: any size of a workload, as in hidden=64:4096:x2 or batch=16,64,256; threads=1,all or "
+    "dtype=float32,float64. Repeat for all combinations.",
 )
 @click.option(
     "--preset",
@@ -99,6 +107,7 @@ def sweep(
     A size that cannot fit in memory keeps its row, with that reason.
     """
     from bench.output.progress import Progress
+    from bench.run.plan import plan_sweep
     from bench.run.session import resume
     from bench.run.session import run as measure
     from bench.run.terms import RunTerms
@@ -108,10 +117,12 @@ def sweep(
             refuse_beside_resume()
             outcome = resume(resumed, progress, measuring_seconds(budget, figures) if is_given("budget") else None)
         else:
-            found = _axes(axes, preset)
             if preset is not None:
                 budget = _take_preset(PRESETS[preset], budget, chosen)
-            planned = _planned(found, seed, chosen)
+            wanted = selection(seed=seed, **chosen)  # first: a loaded file may bring sizes of its own
+            found = _axes(axes, preset, wanted)
+            warn_of_threads([int(count) for axis in found if axis.name == "threads" for count in axis.values] or [1])
+            planned = plan_sweep(wanted, found)
             _warn_of_budget(planned, budget)
             terms = RunTerms(
                 measuring_seconds(budget, figures),
@@ -137,7 +148,7 @@ def _take_preset(preset: Preset, budget: float, chosen: dict[str, Any]) -> float
     return budget if is_given("budget") else preset.budget
 
 
-def _axes(texts: tuple[str, ...], preset: str | None) -> tuple[Axis, ...]:
+def _axes(texts: tuple[str, ...], preset: str | None, wanted: Selection) -> tuple[Axis, ...]:
     """Parse the axes asked for; those of a preset are among them unless given otherwise.
 
     Raises:
@@ -151,26 +162,18 @@ def _axes(texts: tuple[str, ...], preset: str | None) -> tuple[Axis, ...]:
         axis = parse_axis(text, usable_cpus)
         if axis.name in found:
             raise UsageError(f"--axis {axis.name} is given twice: put all its values into one.")
-        if is_given(axis.name):
-            option = "--" + axis.name.replace("_", "-")
-            raise UsageError(f"{option} and --axis {axis.name} exclude each other: leave out one of them.")
+        if axis.name in wanted.sizes or is_given(axis.name):
+            raise UsageError(
+                f"--axis {axis.name} and an option that sets it exclude each other: leave out one of them."
+            )
         found[axis.name] = axis
     for text in PRESETS[preset].axes if preset is not None else ():
         axis = parse_axis(text, usable_cpus)
-        if axis.name not in found and not is_given(axis.name):
+        if axis.name not in found and axis.name not in wanted.sizes and not is_given(axis.name):
             found[axis.name] = axis
     if not found:
         raise UsageError("Nothing varies: give --axis, as in --axis hidden=64:4096:x2, or --preset small.")
     return tuple(found.values())
-
-
-def _planned(axes: tuple[Axis, ...], seed: int, chosen: dict[str, Any]) -> tuple[Planned, ...]:
-    from bench.run.plan import plan_sweep
-
-    for axis in axes:
-        if axis.name == "threads":
-            chosen["threads"] = tuple(int(count) for count in axis.values)
-    return plan_sweep(selection(seed=seed, **chosen), axes)
 
 
 def _warn_of_budget(planned: tuple[Planned, ...], budget: float) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from bench.data.schema import SCHEMA_VERSION
+from bench.model.columns import SIZE_PREFIX
 
 
 class Peak(BaseModel):
@@ -48,6 +49,8 @@ class WorkloadFacts(BaseModel):
     """Implementation that speedups are stated over."""
     sizes: list[str]
     """Names of its sizes."""
+    unverified: str = ""
+    """Reason of its author why it is not verified; empty if it is."""
 
 
 class Manifest(BaseModel):
@@ -100,3 +103,16 @@ class Manifest(BaseModel):
     workloads: dict[str, WorkloadFacts] = {}
     """Workloads of the run's cases, by name, in the order of tables."""
     cases: list[PlannedCase]
+
+    @property
+    def size_columns(self) -> tuple[str, ...]:
+        """The columns of the sizes of its workloads, each once."""
+        names = dict.fromkeys(name for item in self.workloads.values() for name in item.sizes)
+        return tuple(f"{SIZE_PREFIX}{name}" for name in names)
+
+    @model_validator(mode="after")
+    def _workloads_are_known(self) -> Manifest:
+        for item in self.cases:
+            if item.columns.get("workload") not in self.workloads:
+                raise ValueError(f"the workload {item.columns.get('workload')!r} of a case is not among its workloads")
+        return self

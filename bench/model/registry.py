@@ -1,7 +1,7 @@
 """Finding implementations: the built-in folder, installed entry points and files named by `--load`.
 
 Loading a file runs its top level and nothing else; implementations import their framework inside `build`, so a whole
-registry is read without importing one.
+registry is read without importing one. A file is a program in its folder: it may import its neighbours.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.errors import LoadError, UsageError, nearest
 from bench.model.backends import BACKENDS, add_backend, backends_of
 from bench.model.device import Backend
-from bench.model.workload import WORKLOADS, Workload
+from bench.model.imports import importing_from
+from bench.model.precision import USUAL, Precision
+from bench.model.workload import WORKLOADS, Workload, add_workload, make_workload
 
 if TYPE_CHECKING:
     from bench.model.data import Data
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 Build = Callable[["Problem", "Data", "Device"], "Step"]
 BuildFunction = TypeVar("BuildFunction", bound=Build)
 BackendClass = TypeVar("BackendClass", bound=type[Backend])
+WorkloadClass = TypeVar("WorkloadClass", bound=type)
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "implementations"
 ENTRY_POINTS = "stepbench.implementations"
@@ -54,6 +57,13 @@ class Implementation:
     """First line of `build`'s docstring."""
     devices: tuple[str, ...] = ()
     """The kinds of device that it is written for; every kind if empty."""
+    precisions: tuple[Precision, ...] = USUAL
+    """Those that it can compute in, where its backend can."""
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """What a measuring process must load: the file of its workload, and its own."""
+        return tuple(dict.fromkeys(filter(None, (self.workload.origin, self.origin))))
 
     @property
     def backends(self) -> tuple[Backend, ...]:
@@ -71,6 +81,7 @@ class _Marked:
     workload: str
     fused: bool
     devices: tuple[str, ...]
+    precisions: tuple[str, ...]
     build: Build
 
 
@@ -80,13 +91,20 @@ class _Collected:
 
     implementations: list[_Marked] = field(default_factory=list)
     backends: list[type[Backend]] = field(default_factory=list)
+    workloads: list[tuple[str, type, dict[str, Any]]] = field(default_factory=list)
 
 
 _collected: ContextVar[_Collected | None] = ContextVar("_collected", default=None)
 
 
 def implementation(
-    name: str, *, framework: str, workload: str, fused: bool = False, devices: tuple[str, ...] = ()
+    name: str,
+    *,
+    framework: str,
+    workload: str,
+    fused: bool = False,
+    devices: tuple[str, ...] = (),
+    precisions: tuple[str, ...] = USUAL,
 ) -> Callable[[BuildFunction], BuildFunction]:
     """Register the decorated `build(problem, data, device) -> Step` under `name`.
 
@@ -97,12 +115,14 @@ def implementation(
         fused: True if its phases cannot be timed apart.
         devices: only on these kinds of device, for example `("cuda",)`; everywhere if empty. A kind that no backend
             has is no error, since a backend can come from another file: until then there is nothing to run on.
+        precisions: those that it can compute in; `device.precision` tells `build` which one is asked for.
     """
 
     def register(build: BuildFunction) -> BuildFunction:
         collected = _collected.get()
         if collected is not None:  # outside a registry's load the decorator only marks
-            collected.implementations.append(_Marked(name, framework, workload, fused, devices, build))
+            marked = _Marked(name, framework, workload, fused, devices, precisions, build)
+            collected.implementations.append(marked)
         return build
 
     return register
@@ -117,6 +137,32 @@ def backend(kind: BackendClass) -> BackendClass:
     if collected is not None:
         collected.backends.append(kind)
     return kind
+
+
+def workload(
+    name: str, *, sizes: Mapping[str, int], baseline: str, title: str = "", unverified: str = ""
+) -> Callable[[WorkloadClass], WorkloadClass]:
+    """Register the decorated class, which is made without arguments, as a workload.
+
+    It has a method `data(self, size, rng) -> Data`. Optional are `reference(self, size, data, steps)`, which gives the
+    float64 states of the first steps; `cost(self, size, phase)`; `phases`, `variants`, `memory`, `tolerance`.
+
+    Args:
+        name: how tables, files and `--workload` call it.
+        sizes: names and default values of its sizes.
+        baseline: the implementation that its speedups are over; without a reference its float64 run is the truth.
+        title: a few words for figures and tables; by default the first line of the class's docstring.
+        unverified: the reason why it cannot be verified; every table then says so.
+    """
+
+    def register(kind: WorkloadClass) -> WorkloadClass:
+        collected = _collected.get()
+        if collected is not None:
+            options = {"sizes": sizes, "baseline": baseline, "title": title, "unverified": unverified}
+            collected.workloads.append((name, kind, options))
+        return kind
+
+    return register
 
 
 class Registry:
@@ -142,8 +188,13 @@ class Registry:
         except KeyError:
             raise UsageError(f"There is no implementation {name!r}: {nearest(name, self._by_name)}") from None
 
-    def load(self, origin: str) -> None:
+    def load(self, origin: str, path: Iterable[str] = (), *, stay: bool = False) -> None:
         """Load `file:PATH` or `module:NAME` and add what it registers.
+
+        Args:
+            origin: what to load.
+            path: where its imports are looked for, before its own folder and everywhere else.
+            stay: whether the neighbours that it imports stay importable: in a process that serves it alone.
 
         Raises:
             LoadError: it does not import, registers nothing, or registers a name that is malformed or taken, or
@@ -152,17 +203,20 @@ class Registry:
         kind, _, target = origin.partition(":")
         if kind == "file" and not Path(target).is_file():
             raise LoadError(f"There is no file {target}: give the path of a Python file.")
+        folders = [*path, *([str(Path(target).resolve().parent)] if kind == "file" else [])]
         collected = _Collected()
         token = _collected.set(collected)
         try:
-            if kind == "file":
-                _run_file(Path(target))
-            else:
-                module = importlib.import_module(target)
-                if collected == _Collected():  # imported before, by somebody else
-                    importlib.reload(module)
-            for made in [kind() for kind in collected.backends]:
-                add_backend(made, origin)
+            with importing_from(folders, stay):
+                if kind == "file":
+                    _run_file(Path(target))
+                else:
+                    module = importlib.import_module(target)
+                    if collected == _Collected():  # imported before, by somebody else
+                        importlib.reload(module)
+                for made in [kind() for kind in collected.backends]:
+                    add_backend(made, origin)
+                programs = [(name, kind(), options) for name, kind, options in collected.workloads]
         except LoadError:
             raise
         except (Exception, SystemExit) as error:
@@ -171,15 +225,18 @@ class Registry:
         finally:
             _collected.reset(token)
         if collected == _Collected():
-            raise LoadError(f"{target} registers no implementation: decorate a build function with @implementation.")
+            raise LoadError(f"{target} registers nothing: decorate a function with @implementation or @training.")
+        for name, program, options in programs:
+            try:
+                add_workload(make_workload(_checked(target, name), program, origin=origin, **options))
+            except (ValueError, TypeError) as error:
+                raise LoadError(f"{target} registers the workload {name!r} with {error}.") from error
         for marked in collected.implementations:
             self._add(target, origin, marked)
 
     def _add(self, target: str, origin: str, marked: _Marked) -> None:
         name, framework, workload, devices = marked.name, marked.framework, marked.workload, marked.devices
-        if not _NAME.fullmatch(name):
-            raise LoadError(f"{target} registers {name!r}: use letters, digits, '_', '.' and '-', at most 64.")
-        if name in self._by_name:
+        if _checked(target, name) in self._by_name:
             taken_by = self._by_name[name].origin.partition(":")[2]
             raise LoadError(f"{target} registers {name!r}, which {taken_by} has registered already: rename one.")
         frameworks = {known.framework for known in BACKENDS.values()}
@@ -192,10 +249,26 @@ class Registry:
         # The author's file is not type-checked, and in a bare string `in` would look for a part of the text.
         if not isinstance(devices, tuple) or not all(isinstance(kind, str) and kind for kind in devices):
             raise LoadError(f"{target} registers {name!r} with devices={devices!r}: give a tuple such as ('cuda',).")
+        known = tuple(map(str, Precision))
+        if not isinstance(marked.precisions, tuple) or not marked.precisions or {*marked.precisions} - {*known}:
+            words = f"precisions={marked.precisions!r}: give a tuple of {', '.join(known)}"
+            raise LoadError(f"{target} registers {name!r} with {words}.")
         summary = ((marked.build.__doc__ or "").strip().splitlines() or [""])[0]
+        precisions = tuple(Precision(each) for each in marked.precisions)
         self._by_name[name] = Implementation(
-            name, framework, WORKLOADS[workload], marked.fused, marked.build, origin, summary, devices
+            name, framework, WORKLOADS[workload], marked.fused, marked.build, origin, summary, devices, precisions
         )
+
+
+def _checked(target: str, name: object) -> str:
+    """Return a name that can stand in tables, files and options.
+
+    Raises:
+        LoadError: it cannot.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise LoadError(f"{target} registers {name!r}: use letters, digits, '_', '.' and '-', at most 64.")
+    return name
 
 
 def _run_file(path: Path) -> None:
@@ -213,14 +286,19 @@ def _run_file(path: Path) -> None:
         raise
 
 
-def load_each(paths: Iterable[Path]) -> tuple[Registry, dict[Path, str]]:
-    """Load files one by one; those that cannot be loaded are left out, each with the reason."""
+def load_each(files: Iterable[Path], path: Sequence[str] = ()) -> tuple[Registry, dict[Path, str]]:
+    """Load files one by one; those that cannot be loaded are left out, each with the reason.
+
+    Args:
+        files: the files.
+        path: see `Registry.load`.
+    """
     registry, broken = Registry(), {}
-    for path in paths:
+    for file in files:
         try:
-            registry.load(f"file:{path.resolve()}")
+            registry.load(f"file:{file.resolve()}", path)
         except LoadError as error:
-            broken[path] = str(error)
+            broken[file] = str(error)
     return registry, broken
 
 

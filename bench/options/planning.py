@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.errors import UsageError
-from bench.options import names_of
+from bench.options import names_of, sizes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +43,10 @@ def selection(
     dtype: str,
     threads: tuple[int, ...],
     modes: tuple[str, ...],
-    tf32: bool,
-    **sizes: int,
+    precisions: tuple[str, ...],
+    sizes: tuple[tuple[tuple[str, int], ...], ...],
+    seed: int,
+    **more_sizes: int | None,
 ) -> Selection:
     """Read the options of `CHOOSING` and `MEASURING`; warn of more threads than there are CPUs.
 
@@ -54,8 +56,8 @@ def selection(
         LoadError: a file cannot be used.
     """
     from bench.model.case import Mode
-    from bench.model.device import Precision
-    from bench.model.problem import Dtype, Problem
+    from bench.model.precision import Precision
+    from bench.model.problem import Dtype
     from bench.model.registry import discover
     from bench.run.plan import Selection, check_devices, choose
 
@@ -65,11 +67,13 @@ def selection(
     warn_of_threads(threads)
     return Selection(
         choose(registry, names_of(implementation), names_of(workload)),
-        Problem(dtype=Dtype(dtype), **sizes),
+        sizes_of(sizes, **more_sizes),
+        Dtype(dtype),
+        seed,
         threads,
         devices,
         tuple(Mode(name) for name in modes),
-        Precision.TF32 if tf32 else Precision.FULL,
+        tuple(Precision(name) for name in precisions),
     )
 
 

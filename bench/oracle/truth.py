@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.model.data import Data
-from bench.model.device import Precision
-from bench.model.problem import Dtype
+from bench.model.precision import Precision
+from bench.model.problem import Dtype, Problem
 from bench.model.step import State
 from bench.model.workload import Workload
 
@@ -52,11 +51,12 @@ def kink_margin(dtype: Dtype, precision: Precision, d_in: int) -> float:
 
 
 def make_truth(
-    workload: Workload, data: Data, dtype: Dtype, precision: Precision = Precision.FULL, steps: int = STEPS
+    workload: Workload, problem: Problem, precision: Precision = Precision.FULL, steps: int = STEPS
 ) -> Truth:
     """Train in float64 from the shared start: once exactly, and twice with the undecidable units forced."""
-    margin = kink_margin(dtype, precision, data.x.shape[1])
-    exact, above, below = (workload.reference(data, steps, m) for m in (0.0, margin, -margin))
+    data = workload.data(problem)
+    margin = kink_margin(problem.dtype, precision, data.x.shape[1])
+    exact, above, below = (workload.reference(problem, data, steps, m) for m in (0.0, margin, -margin))
     undecided = tuple(
         {
             **{f"gradient.{name}": _distance(a.gradients, b.gradients, name) for name in a.gradients},

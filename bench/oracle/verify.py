@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from bench.model.device import Precision
+from bench.model.precision import Precision
 from bench.model.problem import Dtype
 from bench.model.step import State, Step
 from bench.oracle.truth import Truth

@@ -9,7 +9,8 @@ from typing import Protocol
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout, StorageError, os_cure
 from bench.model.case import Case
-from bench.model.device import Backend, Precision
+from bench.model.device import Backend
+from bench.model.precision import Precision
 from bench.model.problem import Problem
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import make_truth, save_truth
@@ -48,7 +49,7 @@ class Truths:
         if key not in self._paths:
             workload = WORKLOADS[case.workload]
             path = self._folder / f"truth-{len(self._paths)}.npz"
-            truth = make_truth(workload, workload.data(case.problem), case.problem.dtype, case.precision)
+            truth = make_truth(workload, case.problem, case.precision)
             try:
                 save_truth(truth, path)
             except OSError as error:
@@ -66,9 +67,8 @@ def ask_case(
     request = Request(
         mode=case.mode,
         precision=case.precision,
-        backend_origin=item.backend.origin,
         task=task,
-        origin=item.implementation.origin,
+        origins=item.origins,
         implementation=case.implementation,
         backend=case.backend,
         problem=case.problem,
@@ -83,14 +83,13 @@ def ask_device(asks: Asks, item: Planned, task: Task, timeout: float) -> Reply:
     """Ask something of a case's device, with its settings and without its implementation."""
     case = item.case
     request = Request(
-        origin="",
+        origins=tuple(filter(None, [item.backend.origin])),
         implementation="",
         backend=case.backend,
         problem=case.problem,
         threads=case.threads,
         truth="",
         precision=case.precision,
-        backend_origin=item.backend.origin,
         task=task,
     )
     return ask(asks, item.backend, request, timeout)

@@ -84,7 +84,7 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
     """
     started = datetime.now(UTC)
     folder = terms.out if terms.out is not None else RESULTS / new_id(started, "ab")
-    create_pairs(folder)
+    create_pairs(folder, dict.fromkeys(name for item in match.cases for name in item.case.problem.sizes.columns))
     planned = [item for case in match.cases for item in (case.a, case.b)]
     backends = list({item.case.backend: item.backend for item in planned}.values())
     with ExitStack() as stack:
@@ -94,7 +94,7 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
             {A: sides[0].path, B: sides[1].path},
             cpu=pinned_cpu(terms.threads),
             timeout=terms.timeout,
-            chance=random.Random(terms.problem.seed),  # noqa: S311 - an order, not a secret
+            chance=random.Random(terms.seed),  # noqa: S311 - an order, not a secret
         )
         stages = TwoStages(match, pairing, Truths(opens[A].scratch), watcher, terms, folder, renew=renew)
         cases = tuple(stages.decide())

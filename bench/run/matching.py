@@ -88,7 +88,7 @@ def _planned(side: Side, name: str, terms: Terms) -> dict[str, Planned]:
     item = side.registry[name]
     if not any(backend.device in terms.devices or not terms.devices for backend in item.backends):
         return {}
-    selection = Selection((item,), terms.problem, (terms.threads,), terms.devices)
+    selection = Selection((item,), terms.sizes, terms.dtype, terms.seed, (terms.threads,), terms.devices)
     return {planned.case.backend: planned for planned in plan_cases(selection)}
 
 

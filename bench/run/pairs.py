@@ -151,7 +151,7 @@ class Pairing:
         item = pair.a if side == A else pair.b
         case = item.case
         request = Request(
-            origin=item.implementation.origin,
+            origins=item.origins,
             implementation=case.implementation,
             backend=case.backend,
             problem=case.problem,
@@ -159,7 +159,6 @@ class Pairing:
             truth=str(truth),
             mode=case.mode,
             precision=case.precision,
-            backend_origin=item.backend.origin,
             task=Task.PAIR,
             path=tuple(self._paths[side]),
             cpu=self._cpu,

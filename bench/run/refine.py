@@ -11,12 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
-
-import pandas as pd
 
 from bench.analysis.crossover import Rounds, SizePoint, changes, pair_points, pairs
-from bench.analysis.scaling import Plane, planes
+from bench.analysis.scaling import Plane, frame_of, planes
 from bench.model.case import Case, Contender
 from bench.model.columns import SIZE_PREFIX
 from bench.run.ledger import MIN_ROUNDS, Ledger
@@ -55,20 +52,20 @@ class Refinement:
         if begun:
             return begun
         known = {Case.from_columns(item.case.columns): item for item in live}
-        targets = self._targets(pd.DataFrame([case.columns for case in known]), known, ledger) if known else []
+        targets = self._targets(known, ledger) if known else []
         found = [target for target in targets if target.width < math.inf] or targets
         found.sort(key=lambda target: target.width, reverse=True)
         chosen = [item for target in found[: -(-len(found) // 2)] for item in self._around(target, known)]
         return list({item.case: item for item in chosen}.values())
 
-    def _targets(self, frame: pd.DataFrame, known: dict[Case, Planned], ledger: Ledger) -> list[_Target]:
+    def _targets(self, known: dict[Case, Planned], ledger: Ledger) -> list[_Target]:
         def lookup(case: Case) -> Rounds:
             item = known.get(case)
             return {} if item is None else ledger.rounds_of(item.case)
 
         return [
             target
-            for plane in planes(frame)
+            for plane in planes(frame_of(known))
             for a, b in pairs(plane)
             for target in self._of_pair(plane, (a, b), pair_points(plane, a, b, lookup))
         ]
@@ -113,9 +110,9 @@ class Refinement:
             item = known.get(plane.case(line.contender, like))
             if item is not None and item.is_baseline and line.contender["threads"] in threads:
                 who[line.contender] = None
-        change: dict[str, Any] = {plane.axis.removeprefix(SIZE_PREFIX): size}
+        change = {plane.axis.removeprefix(SIZE_PREFIX): size}
         models = [known[case] for each in who if (case := plane.case(each, like)) in known]
         return [
-            replace(item, added=True, case=replace(item.case, problem=replace(item.case.problem, **change)))
+            replace(item, added=True, case=replace(item.case, problem=item.case.problem.changed(change)))
             for item in models
         ]

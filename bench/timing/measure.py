@@ -23,7 +23,7 @@ from statistics import median
 
 from bench.data.schema import FIRST_STEP, STEP, Method
 from bench.machine.disturbance import LAUNCH_BOUND, UNSETTLED, Observe, unobserved
-from bench.model.step import ALL_PHASES, Phase, Step
+from bench.model.step import Phase, Step
 from bench.timing.device_clock import DeviceClock
 from bench.timing.passes import Rig, Taken, time_staged, time_whole
 from bench.timing.policy import Sample, SamplingPolicy
@@ -139,7 +139,7 @@ def measure(
     gc.freeze()  # what exists now is never scanned again: collecting between samples is cheap
     warmup = warm_up(course, cycle, policy, rig)
     iterations = size_sample(warmup.iteration_nanoseconds, cycle, steps, resolution, policy)
-    passes = 2 if step.separable else 1
+    passes = 2 if len(step.stages) > 1 else 1
     device_clock = DeviceClock.rehearsed(rig, course.make_room, cycle, steps, policy)
     samples: list[Sample] = []
     for index in range(_sample_count(warmup, iterations, passes, policy, rig.flush is not None)):
@@ -172,11 +172,11 @@ class _Taker:
         return [Sample(STEP, Method.WHOLE, index, iterations, nanoseconds, variant, flags=flags)]
 
     def staged(self, index: int, iterations: int) -> list[Sample]:
-        """Take one sample of each phase."""
+        """Take one sample of each stage."""
         taken, flags = self._undisturbed(lambda: time_staged(self._rig, iterations))
         return [
-            Sample(str(phase), Method.STAGED, index, iterations, nanoseconds, flags=flags)
-            for phase, nanoseconds in zip(ALL_PHASES, taken.nanoseconds, strict=True)
+            Sample(stage.label, Method.STAGED, index, iterations, nanoseconds, flags=flags)
+            for stage, nanoseconds in zip(self._rig.step.stages, taken.nanoseconds, strict=True)
         ]
 
     def device(self, index: int, clock: DeviceClock) -> list[Sample]:
@@ -208,7 +208,7 @@ def _by_variant(
     counts: dict[int, int] = {}
     for _ in range(policy.variant_cycles * cycle):
         course.make_room(1)
-        variant = variants[course.done - 1]
+        variant = variants[(course.done - 1) % len(variants)]
         index = counts[variant] = counts.get(variant, -1) + 1
         samples += take.whole(index, 1, variant)
     return samples
@@ -221,7 +221,7 @@ def _traced(course: Course, policy: SamplingPolicy) -> list[Sample]:
     samples = []
     for index in range(policy.traced_steps):
         course.make_room(1)
-        spent = dict.fromkeys(Phase, 0.0)
+        spent = dict.fromkeys(course.step.phases, 0.0)
         for operation in course.step.trace():
             scope = operation.name.partition("/")[0]
             if scope in spent:

@@ -87,29 +87,21 @@ def _time_cold(rig: Rig, flush: Run, iterations: int) -> Taken:
 
 
 def time_staged(rig: Rig, iterations: int) -> Taken:
-    """Time forward, backward and update by the host's clock, synchronised after each phase."""
-    now, synchronize, flush = rig.now, rig.synchronize, rig.flush
-    forward, backward, update = rig.runs
-    in_forward = in_backward = in_update = 0
+    """Time each stage by the host's clock, synchronised after each."""
+    runs, now, synchronize, flush = rig.runs, rig.now, rig.synchronize, rig.flush
+    rows: list[list[int]] = []
     synchronize()
     for _ in range(iterations):
         if flush is not None:
             flush()
             synchronize()
-        start = now()
-        forward()
-        synchronize()
-        after_forward = now()
-        backward()
-        synchronize()
-        after_backward = now()
-        update()
-        synchronize()
-        after_update = now()
-        in_forward += after_forward - start
-        in_backward += after_backward - after_forward
-        in_update += after_update - after_backward
-    return Taken((in_forward, in_backward, in_update))
+        row = [now()]
+        for run in runs:
+            run()
+            synchronize()
+            row.append(now())
+        rows.append(row)
+    return Taken(tuple(map(sum, zip(*[[b - a for a, b in pairwise(row)] for row in rows], strict=True))))
 
 
 def hold_rate(stream: Stream, synchronize: Synchronize) -> float:
@@ -153,13 +145,13 @@ def time_device(rig: Rig, stream: Stream, iterations: int, units: int, groups: S
 
 
 def time_batched(rig: Rig, stream: Stream, iterations: int, units: int) -> Taken:
-    """Time phases and the whole step by the device's clock where phases are too short to stand between two marks.
+    """Time stages and the whole step by the device's clock where stages are too short to stand between two marks.
 
-    Three passes run the first one, two and three phases `iterations` times between a single pair of marks each; a
-    phase is the difference of two passes. So the resolution of a mark and the gap that it leaves count once a pass.
+    Each pass runs one stage more than the one before, `iterations` times between a single pair of marks; a stage is
+    the difference of two passes. So the resolution of a mark and the gap that it leaves count once a pass.
     """
     totals, held = [], True
-    for count in (1, 2, 3):
+    for count in range(1, len(rig.runs) + 1):
         runs = rig.runs[:count]
         rig.synchronize()
         stream.hold(units)
@@ -171,8 +163,7 @@ def time_batched(rig: Rig, stream: Stream, iterations: int, units: int) -> Taken
         held &= not stream.reached(start)
         rig.synchronize()
         totals.append(stream.nanoseconds(start, end))
-    forward, both, whole = totals
-    return Taken((round(forward), round(both - forward), round(whole - both), round(whole)), held)
+    return Taken((*(round(b - a) for a, b in pairwise([0.0, *totals])), round(totals[-1])), held)
 
 
 def _summed(stream: Stream, marks: Sequence[Sequence[Any]]) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.case import Mode
 from bench.model.condition import Condition
-from bench.model.device import Precision
+from bench.model.precision import Precision
 from bench.model.problem import Problem
 from bench.oracle.verify import Verification
 from bench.timing.measure import WarmUp
@@ -53,7 +53,8 @@ class Task(StrEnum):
 class Request:
     """What one child is to do."""
 
-    origin: str
+    origins: tuple[str, ...]
+    """What registers backend, workload and implementation, to be loaded in this order."""
     implementation: str
     backend: str
     problem: Problem
@@ -62,8 +63,6 @@ class Request:
     """Path of the oracle's file; see `bench.oracle.truth`."""
     mode: Mode = Mode.RESIDENT_WARM
     precision: Precision = Precision.FULL
-    backend_origin: str = ""
-    """What registers the backend, if it does not come with the harness."""
     task: Task = Task.CASE
     policy: SamplingPolicy | None = None
     """How to sample; None to verify only."""

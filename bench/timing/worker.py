@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,14 +47,14 @@ def failure(error: BaseException, request: Request) -> Reply:
     # Our own errors are whole sentences; a stranger's needs its type to make sense.
     if isinstance(error, StepbenchError):
         return Reply(Status.FAILED, detail)
-    where = _place(error, request.origin.partition(":")[2])
+    where = _place(error, {origin.partition(":")[2] for origin in request.origins})
     return Reply(Status.FAILED, f"{type(error).__name__}: {detail or 'no message'}{where}")
 
 
-def _place(error: BaseException, path: str) -> str:
-    """Return the last line of the implementation's own file that the error passed through."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    return f" ({Path(path).name}, line {lines[-1]})" if lines else ""
+def _place(error: BaseException, paths: Collection[str]) -> str:
+    """Return the last line of the author's own files that the error passed through."""
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in paths]
+    return f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno})" if lines else ""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
     if request.cpu is not None:
         os.sched_setaffinity(0, {request.cpu})
     registry = Registry()
-    for origin in dict.fromkeys(origin for origin in (request.backend_origin, request.origin) if origin):
-        registry.load(origin)
+    for origin in request.origins:
+        registry.load(origin, request.path, stay=True)
     backend = BACKENDS[request.backend]
     return registry, backend, backend.open(Settings(request.threads, request.precision))
 
@@ -149,7 +149,7 @@ def _work(request: Request) -> Reply:
         case.rig,
         resolution=resolution(),
         steps=request.problem.steps,
-        variants=case.data.depths,
+        variants=case.data.variants,
         cycle=case.implementation.workload.cycle,
         observe=together(*observe),
         policy=request.policy,
@@ -176,6 +176,9 @@ def _since(asked_nanoseconds: int | None) -> float | None:
 def _check_step(step: object, implementation: Implementation) -> None:
     if not isinstance(step, Step):
         raise StepError(f"build returned {type(step).__name__}: it must return a bench.Step.")
+    if step.phases != implementation.workload.phases:
+        covered, wanted = ("+".join(phases) for phases in (step.phases, implementation.workload.phases))
+        raise StepError(f"the step covers {covered}, and its workload is {wanted}: give it stages for just these.")
     if step.separable == implementation.fused:
         has, says = ("separable", "fused") if step.separable else ("fused", "separable")
         raise StepError(f"the step is {has}, but @implementation says {says}: set fused={not step.separable} there.")

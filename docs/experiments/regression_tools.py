@@ -54,12 +54,12 @@ SHARES = (0.0, 0.02, 0.05, 0.10)
 STEP = """
 import os, time
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-from bench import Problem
+from bench.workloads import tutorial
 from bench.model.backends import BACKENDS
 from bench.model.device import Settings
 from bench.model.registry import discover
 item = discover()["torch_autograd"]
-inner = item.build(Problem(), item.workload.data(Problem()), BACKENDS["torch-cpu"].open(Settings(1)))
+inner = item.build(tutorial(), item.workload.data(tutorial()), BACKENDS["torch-cpu"].open(Settings(1)))
 delay, phase = int(os.environ["DELAY"]), os.environ["PHASE"]
 count = 0
 def step():

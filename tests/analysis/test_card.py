@@ -12,7 +12,7 @@ from bench.analysis.summarise import summarise
 from bench.data.run import StoredRun
 from bench.data.schema import Status
 from bench.model.case import Mode
-from bench.model.device import Precision
+from bench.model.precision import Precision
 from bench.stats.estimates import ratio_estimate
 
 

@@ -11,8 +11,9 @@ from bench.analysis.stored import CaseTimes, case_times
 from bench.data.run import StoredRun
 from bench.data.schema import Method, Status
 from bench.model.case import Case
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.stats.estimates import unpaired_ratio_estimate
+from bench.workloads import tutorial
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_a_case_that_one_side_lacks_is_shown_without_a_ratio(runs: tuple[Any, An
 
 @pytest.mark.parametrize("column", ["threads", "problem", "backend"])
 def test_cases_that_differ_in_anything_are_not_compared(runs: tuple[Any, Any], column: str) -> None:
-    other = {"threads": 1, "problem": Problem(dtype=Dtype.FLOAT64), "backend": "torch-cuda"}
+    other = {"threads": 1, "problem": tutorial(dtype=Dtype.FLOAT64), "backend": "torch-cuda"}
     options: dict[str, Any] = {"implementation": "torch_tensor", "backend": "torch-cpu"}
     runs[0].process(runs[0].plan(**options), step=[1.0])
     runs[1].process(runs[1].plan(**(options | {column: other[column]})), step=[1.0])

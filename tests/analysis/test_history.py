@@ -13,8 +13,8 @@ from bench.data.schema import Method, Status
 from bench.data.store import read_manifest, read_summary
 from bench.errors import DataFormatError
 from bench.machine.identity import machine_of
-from bench.model.problem import Problem
 from bench.stats.estimates import unpaired_ratio_estimate
+from bench.workloads import tutorial
 
 Make = Callable[..., RunFiles]
 GIB = 2**30
@@ -82,7 +82,7 @@ def test_cases_that_differ_in_anything_are_apart(run: Make, build: ModuleType) -
     cases = [
         build.make_case(),
         build.make_case(threads=1),
-        build.make_case(problem=Problem(hidden=200)),
+        build.make_case(problem=tutorial(hidden=200)),
         build.make_case("torch_tensor", "torch-cpu"),
     ]
     rows = [build.summary_row(case, median_seconds=1.0 + index) for index, case in enumerate(cases)]

@@ -7,21 +7,22 @@ import numpy as np
 import pytest
 
 from bench.analysis.roofline import ceilings
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.model.step import Phase
 from bench.model.workload import WORKLOADS
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=7, d_in=11, hidden=5, d_out=3)
+SMALL = tutorial(batch=7, d_in=11, hidden=5, d_out=3)
 
 
 @pytest.mark.parametrize("workload", ["mlp_sgd", "mlp_bias_sgd", "mlp_bias_adam"])
 def test_the_tutorials_size(workload: str) -> None:
-    counts = [WORKLOADS[workload].flops(Problem(), phase) for phase in ("forward", "backward", "step")]
+    counts = [WORKLOADS[workload].flops(tutorial(), phase) for phase in ("forward", "backward", "step")]
     assert counts == [12_928_000, 13_056_000, 25_984_000]
 
 
 def test_the_update_has_no_matrix_product() -> None:
-    assert WORKLOADS["mlp_sgd"].flops(Problem(), Phase.UPDATE) is None
+    assert WORKLOADS["mlp_sgd"].flops(tutorial(), Phase.UPDATE) is None
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2, 3])
@@ -56,7 +57,7 @@ def test_torch_counts_the_same_in_a_real_network(sizes: tuple[int, int, int, int
     with FlopCounterMode(display=False) as backward:
         loss.backward()
 
-    problem = Problem(batch=batch, d_in=d_in, hidden=hidden, d_out=d_out)
+    problem = tutorial(batch=batch, d_in=d_in, hidden=hidden, d_out=d_out)
     dynamic = WORKLOADS["mlp_dynamic"]
     assert dynamic.flops(problem, Phase.FORWARD, depth) == forward.get_total_flops()
     assert dynamic.flops(problem, Phase.BACKWARD, depth) == backward.get_total_flops()
@@ -65,7 +66,7 @@ def test_torch_counts_the_same_in_a_real_network(sizes: tuple[int, int, int, int
 
 def of_tutorial(workload: str, **problem: Any) -> list[float]:
     return [
-        WORKLOADS[workload].bytes_moved(Problem(**problem), phase)
+        WORKLOADS[workload].bytes_moved(tutorial(**problem), phase)
         for phase in ("forward", "backward", "update", "step")
     ]
 

@@ -10,10 +10,10 @@ import pytest
 from bench.analysis.summarise import PEAK_ALLOWANCE
 from bench.data.schema import Method, Status, SummaryRow
 from bench.model.case import Mode
-from bench.model.device import Precision
-from bench.model.problem import Problem
+from bench.model.precision import Precision
 from bench.model.workload import WORKLOADS
 from bench.stats.estimates import median_estimate, ratio_estimate
+from bench.workloads import tutorial
 
 UNKNOWN = [
     "median_seconds",
@@ -129,7 +129,7 @@ def test_only_the_workloads_own_baseline_of_the_same_problem_counts(made: Any) -
     others = [
         made.plan("numpy_bias_sgd", workload="mlp_bias_sgd"),
         made.plan(threads=1),
-        made.plan(problem=Problem(batch=128)),
+        made.plan(problem=tutorial(batch=128)),
     ]
     mine = made.plan("torch_tensor", "torch-cpu")
     for case in (*others, mine):
@@ -173,7 +173,7 @@ def test_gflops_are_those_of_the_rows_own_phase(made: Any) -> None:
     rows = made.summary()
     found = {row.phase: row.gflops for row in rows}
     workload = WORKLOADS["mlp_sgd"]
-    assert found["step"] == pytest.approx(workload.flops(Problem(), "step") / 0.004 / 1e9)
+    assert found["step"] == pytest.approx(workload.flops(tutorial(), "step") / 0.004 / 1e9)
     assert found["forward"] == pytest.approx(12.928)
     assert found["backward"] == pytest.approx(6.528)
     assert (found["update"], found["first_step"]) == (None, None)
@@ -201,8 +201,8 @@ def test_depths_have_rows_of_their_own_and_stay_out_of_the_headline(made: Any) -
     assert deep.median_seconds == 4.0
     assert (deep.speedup, deep.baseline, deep.sync_tax) == (None, None, None)
     workload = WORKLOADS["mlp_dynamic"]
-    assert deep.gflops == pytest.approx(workload.flops(Problem(), "step", 3) / 4.0 / 1e9)
-    assert headline.gflops == pytest.approx(workload.flops(Problem(), "step") / 2.5 / 1e9)
+    assert deep.gflops == pytest.approx(workload.flops(tutorial(), "step", 3) / 4.0 / 1e9)
+    assert headline.gflops == pytest.approx(workload.flops(tutorial(), "step") / 2.5 / 1e9)
     assert [row.variant for row in rows] == [None, 0, 3]
 
 
@@ -292,7 +292,7 @@ def test_rows_follow_the_plan_and_begin_with_the_whole_step(made: Any) -> None:
 
 
 def test_rows_carry_the_plans_columns_with_plain_types(made: Any) -> None:
-    case = made.plan("numpy_dynamic", workload="mlp_dynamic", threads=3, problem=Problem(batch=5))
+    case = made.plan("numpy_dynamic", workload="mlp_dynamic", threads=3, problem=tutorial(batch=5))
     made.process(case, step=[1.0], by_variant={1: [1.0]}, peak_bytes=7)
     rows = made.summary()
     for row in rows:
@@ -424,7 +424,7 @@ def test_if_all_rounds_were_throttled_all_of_them_count(made: Any) -> None:
 
 def timed_at(made: Any, rate: float, **peak: Any) -> list[SummaryRow]:
     """One case whose step runs at that rate, and one whose step is a thousand times slower, over a peak of 100."""
-    flops = WORKLOADS["mlp_sgd"].flops(Problem(), "step")
+    flops = WORKLOADS["mlp_sgd"].flops(tutorial(), "step")
     assert flops is not None
     seconds = flops / (rate * 1e9)
     fast, slow = made.plan(), made.plan("torch_tensor", "torch-cpu")
@@ -483,7 +483,7 @@ def test_the_best_that_any_backend_reached_on_the_device_is_its_peak(made: Any) 
 
 def test_an_impossible_time_by_the_devices_clock_is_refused_as_well(made: Any) -> None:
     """What was not waited for may show there only."""
-    flops = WORKLOADS["mlp_sgd"].flops(Problem(), "step")
+    flops = WORKLOADS["mlp_sgd"].flops(tutorial(), "step")
     made.process(made.plan("torch_tensor", "torch-cuda"), step=[1.0], on_device={"step": [flops / 1e9 / 1000]})
     row = only(made.summary(peaks=[made.peak("torch-cuda")]))
     assert row.status is Status.WRONG
@@ -496,7 +496,7 @@ def test_sizes_that_joined_a_sweep_later_stand_among_the_others(build: ModuleTyp
     plan = [("numpy_manual", "numpy"), ("torch_nn", "torch-cpu")]
     for hidden, names in ((10, plan), (40, plan), (20, plan[::-1])):
         for name, backend in names:
-            made.process(made.plan(name, backend, problem=Problem(hidden=hidden)), step=[1.0])
+            made.process(made.plan(name, backend, problem=tutorial(hidden=hidden)), step=[1.0])
     for item in made.planned[-2:]:
         item.added = True
     found = [(row.case.problem.hidden, row.case.implementation) for row in made.summary()]

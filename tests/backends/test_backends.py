@@ -71,11 +71,12 @@ def test_a_name_that_is_taken_says_by_whom() -> None:
 def test_every_framework_really_computes_with_the_threads_asked_for(name: str, threads: int) -> None:
     """In a fresh process each, as in a run: pools are made once and keep their size."""
     code = (
-        "from bench import Problem, Settings\n"
+        "from bench import Settings\n"
+        "from bench.workloads import tutorial\n"
         "from bench.model.backends import BACKENDS; from bench.model.registry import discover\n"
         f"backend = BACKENDS[{name!r}]; device = backend.open(Settings({threads}))\n"
         "item = next(i for i in discover() if i.framework == backend.framework and i.workload.name == 'mlp_sgd')\n"
-        "step = item.build(Problem(), item.workload.data(Problem()), device)\n"
+        "step = item.build(tutorial(), item.workload.data(tutorial()), device)\n"
         "step(); step(); print('USES', backend.threads_in_use())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

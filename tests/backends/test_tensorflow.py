@@ -24,7 +24,7 @@ import json, os
 os.environ.pop("CUDA_VISIBLE_DEVICES", None)
 import numpy as np
 from bench import Settings
-from bench.model.device import Precision
+from bench.model.precision import Precision
 from bench.backends.tensorflow import TensorflowGraphBackend
 
 found = {}

@@ -14,7 +14,8 @@ import pytest
 from bench import Device, Settings
 from bench.backends import torch as torch_backend
 from bench.backends.torch import CudaBackend, TorchBackend
-from bench.model.device import Availability, Precision
+from bench.model.device import Availability
+from bench.model.precision import Precision
 from bench.model.step import Operation
 
 

@@ -20,8 +20,9 @@ from bench.data.schema import (
     columns_of,
 )
 from bench.model.case import CASE_COLUMNS, Case, Mode
-from bench.model.device import Precision
-from bench.model.problem import Dtype, Problem
+from bench.model.precision import Precision
+from bench.model.problem import Dtype
+from bench.workloads import tutorial
 
 FILES = {"samples.csv": SampleRow, "processes.csv": ProcessRow, "summary.csv": SummaryRow}
 rows = pytest.mark.parametrize("row", FILES.values(), ids=FILES)
@@ -113,7 +114,7 @@ def test_the_kinds_of_some_columns() -> None:
 
 
 def test_a_cases_columns_are_complete_and_say_what_the_case_is() -> None:
-    problem = Problem(batch=3, d_in=4, hidden=5, d_out=6, dtype=Dtype.FLOAT64)
+    problem = tutorial(batch=3, d_in=4, hidden=5, d_out=6, dtype=Dtype.FLOAT64)
     mode, precision = Mode.TRANSFERRED_COLD, Precision.TF32
     case = Case("mine", "mlp_sgd", "torch-cuda", "torch", "cuda", problem, 7, mode, precision)
     assert case.columns == {

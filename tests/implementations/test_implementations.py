@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import Device, Dtype, Problem, Step
+from bench import Device, Dtype, Step
 from bench.model.backends import BACKENDS
 from bench.model.device import Settings
+from bench.model.problem import Problem
 from bench.model.registry import Implementation, discover
 from bench.oracle.truth import make_truth
 from bench.oracle.verify import verify
+from bench.workloads import tutorial
 
 ALL = {item.name: item for item in discover()}
 ON_CPU = [name for name, item in ALL.items() if any(backend.device == "cpu" for backend in item.backends)]
@@ -47,7 +49,7 @@ def built(item: Implementation, problem: Problem) -> Step:
 @pytest.mark.parametrize("dtype", Dtype)
 @pytest.mark.parametrize("name", ON_CPU)
 def test_it_computes_what_the_oracle_computes(name: str, dtype: Dtype, sizes: dict[str, int]) -> None:
-    item, problem = ALL[name], Problem(**sizes, dtype=dtype, seed=3)
+    item, problem = ALL[name], tutorial(**sizes, dtype=dtype, seed=3)
     data = item.workload.data(problem)
     found = verify(built(item, problem), make_truth(item.workload, data, dtype), dtype)
     if "too small for float32" in found.reason:
@@ -61,7 +63,7 @@ def test_it_computes_what_the_oracle_computes(name: str, dtype: Dtype, sizes: di
 @pytest.mark.parametrize("name", ON_CPU)
 def test_a_wrong_gradient_in_it_is_found(name: str) -> None:
     """The truth of another seed's targets stands for a wrong backward pass: same start, other gradients."""
-    item, problem = ALL[name], Problem(batch=9, d_in=8, hidden=7, d_out=3, dtype=Dtype.FLOAT64)
+    item, problem = ALL[name], tutorial(batch=9, d_in=8, hidden=7, d_out=3, dtype=Dtype.FLOAT64)
     data = item.workload.data(problem)
     shifted = type(data)(data.x, data.y + 1e-3, data.parameters, data.learning_rate, data.depths)
     found = verify(built(item, problem), make_truth(item.workload, shifted, problem.dtype), problem.dtype)
@@ -71,7 +73,7 @@ def test_a_wrong_gradient_in_it_is_found(name: str) -> None:
 @pytest.mark.parametrize("name", ON_CPU)
 def test_reset_gives_the_same_course_again_with_the_same_depths(name: str) -> None:
     item = ALL[name]
-    step = built(item, Problem(batch=9, d_in=8, hidden=7, d_out=3))
+    step = built(item, tutorial(batch=9, d_in=8, hidden=7, d_out=3))
     courses = []
     for _ in range(2):
         losses = []
@@ -86,7 +88,7 @@ def test_reset_gives_the_same_course_again_with_the_same_depths(name: str) -> No
 
 @pytest.mark.parametrize("name", ON_CPU)
 def test_state_is_a_copy_in_the_canonical_shape_and_the_asked_dtype(name: str) -> None:
-    item, problem = ALL[name], Problem(batch=9, d_in=8, hidden=7, d_out=3)
+    item, problem = ALL[name], tutorial(batch=9, d_in=8, hidden=7, d_out=3)
     step = built(item, problem)
     step()
     before = step.state()
@@ -100,11 +102,11 @@ def test_state_is_a_copy_in_the_canonical_shape_and_the_asked_dtype(name: str) -
 
 @pytest.mark.parametrize("name", ON_CPU)
 def test_the_step_is_as_separable_as_its_decorator_says(name: str) -> None:
-    assert built(ALL[name], Problem(batch=2, d_in=2, hidden=2, d_out=2)).separable is not ALL[name].fused
+    assert built(ALL[name], tutorial(batch=2, d_in=2, hidden=2, d_out=2)).separable is not ALL[name].fused
 
 
 def test_the_static_graph_runs_all_five_matrix_products_and_names_their_phases() -> None:
-    step = built(ALL["tf_static_graph"], Problem())
+    step = built(ALL["tf_static_graph"], tutorial())
     assert step.trace is not None
     step()
     operations = step.trace()

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from bench.model.case import Case, Mode
-from bench.model.device import Precision
-from bench.model.problem import Dtype, Problem
+from bench.model.precision import Precision
+from bench.model.problem import Dtype
+from bench.workloads import tutorial
 
-CUDA = Case("torch_nn", "mlp_bias_sgd", "torch-cuda", "torch", "cuda", Problem(), 2)
-NUMPY = Case("numpy_bias_sgd", "mlp_bias_sgd", "numpy", "numpy", "cpu", Problem(), 2)
+CUDA = Case("torch_nn", "mlp_bias_sgd", "torch-cuda", "torch", "cuda", tutorial(), 2)
+NUMPY = Case("numpy_bias_sgd", "mlp_bias_sgd", "numpy", "numpy", "cpu", tutorial(), 2)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +46,8 @@ def test_the_baseline_of_a_transferred_case_is_resident_and_as_warm_or_cold(mode
         {"workload": "mlp_sgd"},
         {"threads": 1},
         {"precision": Precision.TF32},
-        {"problem": Problem(batch=65)},
-        {"problem": Problem(dtype=Dtype.FLOAT64)},
+        {"problem": tutorial(batch=65)},
+        {"problem": tutorial(dtype=Dtype.FLOAT64)},
     ],
 )
 def test_a_baseline_of_anything_else_is_none(change: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from bench.errors import UsageError
 from bench.model.case import CASE_COLUMNS, VARIANT, Case, Mode, differing
 from bench.model.columns import Role
-from bench.model.problem import Problem
+from bench.workloads import tutorial
 
 NAMES = {column.name for column in CASE_COLUMNS} | {"batch", "d_in", "hidden", "d_out"}
 MOST = 3
@@ -42,7 +42,7 @@ from bench.analysis.stored import case_times
 from bench.data.run import StoredRun
 from bench.data.store import RunStore, read_crossovers, read_processes
 from bench.model.case import Case, differing
-from bench.model.problem import Problem
+from bench.workloads import tutorial
 from bench.output.export import export
 from bench.run.resume import done_so_far
 
@@ -50,7 +50,7 @@ made = build.HandMade(Path("run"))
 for hidden in (100, 200):
     for site in ("here", "there"):
         for name, backend, seconds in (("numpy_manual", "numpy", 1.0), ("torch_nn", "torch-cpu", hidden / 150)):
-            case = replace(build.make_case(name, backend, problem=Problem(hidden=hidden)), site=site)
+            case = replace(build.make_case(name, backend, problem=tutorial(hidden=hidden)), site=site)
             made.planned.append(build.planned_case(case))
             for number in range(7):
                 made.process(case, number, step=[seconds * (1 if site == "here" else 10) * (1 + number / 1000)])
@@ -165,14 +165,14 @@ def test_roles_say_what_a_column_is() -> None:
 
 
 def test_cases_differ_in_conditions() -> None:
-    a = Case("a", "mlp_sgd", "numpy", "numpy", "cpu", Problem(), 2)
-    b = Case("b", "mlp_sgd", "numpy", "numpy", "cpu", Problem(batch=65), 2, Mode.RESIDENT_COLD)
+    a = Case("a", "mlp_sgd", "numpy", "numpy", "cpu", tutorial(), 2)
+    b = Case("b", "mlp_sgd", "numpy", "numpy", "cpu", tutorial(batch=65), 2, Mode.RESIDENT_COLD)
     assert differing([a, b, a]) == ["size.batch", "mode"]
     assert differing([]) == []
 
 
 @pytest.mark.parametrize("change", [{"mode": "lukewarm"}, {"dtype": "float8"}, {"size.batch": 0}])
 def test_columns_that_no_case_has_are_refused(change: dict[str, object]) -> None:
-    case = Case("a", "mlp_sgd", "numpy", "numpy", "cpu", Problem(), 2)
+    case = Case("a", "mlp_sgd", "numpy", "numpy", "cpu", tutorial(), 2)
     with pytest.raises((ValueError, UsageError), match=r"lukewarm|float8|batch"):
         Case.from_columns(case.columns | change)

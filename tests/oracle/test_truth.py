@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import STEPS, load_truth, make_truth, save_truth
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=5, d_in=4, hidden=6, d_out=3)
+SMALL = tutorial(batch=5, d_in=4, hidden=6, d_out=3)
 
 
 @pytest.mark.parametrize("name", WORKLOADS)

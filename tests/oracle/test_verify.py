@@ -10,8 +10,9 @@ from bench.model.problem import Dtype, Problem
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import make_truth
 from bench.oracle.verify import TOLERANCE, relative_error, verify
+from bench.workloads import tutorial
 
-PROBLEM = Problem(batch=16, d_in=20, hidden=12, d_out=4, dtype=Dtype.FLOAT64)
+PROBLEM = tutorial(batch=16, d_in=20, hidden=12, d_out=4, dtype=Dtype.FLOAT64)
 WORKLOAD = WORKLOADS["mlp_bias_sgd"]
 
 
@@ -51,7 +52,7 @@ def outcome(spoil: Callable[..., float] | None = None, problem: Problem = PROBLE
 
 @pytest.mark.parametrize("dtype", Dtype)
 def test_a_right_step_passes(dtype: Dtype) -> None:
-    problem = Problem(batch=16, d_in=20, hidden=12, d_out=4, dtype=dtype)
+    problem = tutorial(batch=16, d_in=20, hidden=12, d_out=4, dtype=dtype)
     data = WORKLOAD.data(problem)
     found = verify(a_step(data), make_truth(WORKLOAD, data, dtype), dtype)
     assert found.passed
@@ -93,7 +94,7 @@ def is_nan(_: dict[str, np.ndarray], gradients: dict[str, np.ndarray]) -> float:
     ],
 )
 def test_a_wrong_step_is_refused_with_what_is_wrong(spoil: Callable[..., float], reason: str, dtype: Dtype) -> None:
-    passed, found = outcome(spoil, Problem(batch=16, d_in=20, hidden=12, d_out=4, dtype=dtype))
+    passed, found = outcome(spoil, tutorial(batch=16, d_in=20, hidden=12, d_out=4, dtype=dtype))
     assert not passed
     assert found.startswith(reason)
 
@@ -140,7 +141,7 @@ def test_a_state_of_another_form_is_refused(state: Callable[[State], State], rea
 
 def test_a_change_too_small_for_float32_is_said_to_be_so() -> None:
     workload = WORKLOADS["mlp_sgd"]
-    problem = Problem(batch=1, d_in=1, hidden=1, d_out=1)
+    problem = tutorial(batch=1, d_in=1, hidden=1, d_out=1)
     data = workload.data(problem)
     step = Step(
         (Stage(FORWARD, lambda: None), Stage(BACKWARD, lambda: None), Stage(UPDATE, lambda: None)),

@@ -7,9 +7,9 @@ import pytest
 
 from bench.analysis.card import CardCell
 from bench.model.case import Mode
-from bench.model.problem import Problem
 from bench.output.content.card import card_table
 from bench.stats.estimates import Estimate
+from bench.workloads import tutorial
 
 BASE, ITSELF = ("numpy_manual", "numpy"), ("torch_tensor", "torch-cpu")
 Cell = Callable[..., CardCell]
@@ -67,8 +67,8 @@ def test_a_narrow_card_wraps_names_and_cuts_no_number(
 def test_what_else_differs_is_told_beside_the_contender(build: ModuleType) -> None:
     cells = [
         CardCell(
-            build.make_case("torch_tensor", "torch-cuda", problem=Problem(batch=batch)),
-            build.make_case(problem=Problem(batch=batch)),
+            build.make_case("torch_tensor", "torch-cuda", problem=tutorial(batch=batch)),
+            build.make_case(problem=tutorial(batch=batch)),
             Estimate(2.0),
         )
         for batch in (64, 128)

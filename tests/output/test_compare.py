@@ -16,13 +16,13 @@ from bench.analysis.run_verdicts import RunsJudged, judge_runs
 from bench.analysis.stored import CaseTimes
 from bench.data.schema import Status
 from bench.model.case import Case, Mode
-from bench.model.problem import Problem
 from bench.output.ci import junit
 from bench.output.content.compare import compare_json, description, of_runs, verdicts_json
 from bench.output.content.verdicts import verdict_blocks
 from bench.output.document import plain
 from bench.output.names import case_names
 from bench.run.calibration import Calibration
+from bench.workloads import tutorial
 
 WIDTHS = (140, 120, 100, 80)
 widths = pytest.mark.parametrize("width", WIDTHS)
@@ -30,7 +30,7 @@ LABELS = ("results/one (2026-01-02 03:04)", "results/two (2026-01-03 03:04)")
 Words = Callable[..., str]
 
 
-CASE = Case("torch_nn", "mlp_bias_sgd", "torch-cpu", "torch", "cpu", Problem(), 2)
+CASE = Case("torch_nn", "mlp_bias_sgd", "torch-cpu", "torch", "cpu", tutorial(), 2)
 
 
 def key(**options: Any) -> Case:

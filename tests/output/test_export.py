@@ -27,10 +27,11 @@ from bench.data.schema import Method, SummaryRow
 from bench.data.store import SAMPLES, RunStore, read_summary
 from bench.errors import DataFormatError, UsageError
 from bench.model.case import CASE_COLUMNS, Case
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.output.export import export, names
 from bench.output.export._run import Run
 from bench.output.export.pytest_benchmark import _stats
+from bench.workloads import tutorial
 
 ALL = ("bencher", "github-action-benchmark", "pyperf", "pytest-benchmark")
 EIGHT = (1.0, 1.1, 0.9, 1.2, 1.0, 0.8, 1.3, 1.05)
@@ -144,7 +145,12 @@ def test_two_runs_of_the_same_case_use_the_same_names(one_case: Finish) -> None:
 
 def test_names_do_not_depend_on_what_else_the_run_holds(build: ModuleType, tmp_path: Path, finish: Finish) -> None:
     run = build.HandMade(tmp_path / "run")
-    for options in ({}, {"problem": Problem(dtype=Dtype.FLOAT64)}, {"problem": Problem(batch=7)}, {"threads": 1}):
+    for options in (
+        {},
+        {"problem": tutorial(dtype=Dtype.FLOAT64)},
+        {"problem": tutorial(batch=7)},
+        {"threads": 1},
+    ):
         run.process(run.plan("numpy_manual", "numpy", **options), step=[1.0])
     found = list(strict(export(finish(run), "bencher")))
     assert found == [

@@ -15,7 +15,7 @@ import pytest
 from bench.analysis.card import CardCell
 from bench.data.schema import STEP, Method, Status, SummaryRow
 from bench.model.case import Mode
-from bench.model.device import Precision
+from bench.model.precision import Precision
 from bench.output.content.result import run_blocks, summary_json
 from bench.output.content.summary import Summary
 from bench.output.text import duration, duration_interval, factor, factor_interval

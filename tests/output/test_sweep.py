@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from bench.data.schema import Status
-from bench.model.problem import Problem
 from bench.output.content.crossovers import MOST_SENTENCES, Crossovers
 from bench.output.content.summary import Summary
 from bench.output.content.sweep import sweep_blocks
 from bench.output.document import Bullets, plain
+from bench.workloads import tutorial
 
 FOUND = {
     "dtype": "float32",
@@ -55,7 +55,7 @@ def swept(build: ModuleType, tmp_path: Path, shown: Callable[..., str]) -> Calla
         made = build.HandMade(tmp_path / "run")
         for hidden in sizes:
             for name, backend, seconds in (("numpy_manual", "numpy", 1e-4 * hidden), ("torch_nn", "torch-cpu", 1e-2)):
-                case = made.plan(name, backend, problem=Problem(hidden=hidden))
+                case = made.plan(name, backend, problem=tutorial(hidden=hidden))
                 for number in range(6):
                     made.process(case, number, step=[seconds], **(options if backend == "torch-cpu" else {}))
         axes = {"size.hidden": [size for size in sizes if size != 100]}

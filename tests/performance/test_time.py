@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from bench import Device, Problem, Settings, Stage, Step
+from bench import Device, Settings, Stage, Step
 from bench.data.schema import STEP
 from bench.model.device import Backend
 from bench.model.registry import Implementation, Registry, discover
@@ -27,10 +27,11 @@ from bench.model.workload import WORKLOADS
 from bench.oracle.truth import Truth, make_truth
 from bench.oracle.verify import verify
 from bench.timing.measure import Course
+from bench.workloads import tutorial
 
 pytestmark = pytest.mark.performance
 
-PROBLEM = Problem()
+PROBLEM = tutorial()
 THREADS = 1
 ROUNDS, WARM_UP_ROUNDS = 200, 20
 """Multiples of every workload's cycle: each depth comes equally often."""

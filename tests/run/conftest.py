@@ -24,8 +24,9 @@ from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
 from bench.timing.policy import Sample
 from bench.timing.protocol import Batch, Batched, Reply, Request, Task
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 PEAKS = Peaks(50e9, 1024, 8e9, 1 << 26)
 PASSED = Verification(True, "", 4, 1e-4, 1e-7, 1e-7, 1e-7)
 

@@ -16,7 +16,6 @@ import pytest
 from bench.analysis.rule import Criteria, Verdict
 from bench.data.store import PAIRS, create_pairs
 from bench.errors import ChildError
-from bench.model.problem import Problem
 from bench.model.step import Phase
 from bench.run import asking
 from bench.run.ab import Decided, TwoStages, rows_of_pair
@@ -25,6 +24,7 @@ from bench.run.matching import Match
 from bench.run.pairs import A, B, Pair, PairCase, Pairing
 from bench.run.terms import Terms, Volume
 from bench.timing.protocol import Batched
+from bench.workloads import tutorial
 
 Decide = Callable[..., list[Decided]]
 PLANNED = Volume()
@@ -51,7 +51,7 @@ def decide(
             chance=random.Random(1),  # noqa: S311 - an order, not a secret
         )
         match = Match(pair_cases[:cases], unmatched or {}, {})
-        terms = Terms(problem=Problem(seed=3), volume=volume, criteria=options.pop("criteria", Criteria()))
+        terms = Terms(problem=tutorial(seed=3), volume=volume, criteria=options.pop("criteria", Criteria()))
         more: dict[str, Any] = {"now": lambda: arena.time, **options}
         return TwoStages(match, pairing, Truths(tmp_path), seen, terms, folder, **more).decide()
 

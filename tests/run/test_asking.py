@@ -8,15 +8,15 @@ import pytest
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.case import Mode
-from bench.model.device import Precision
-from bench.model.problem import Problem
+from bench.model.precision import Precision
 from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case, ask_device
 from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Reply, Task
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 
 
 def planned(**options: Any) -> Planned:

@@ -10,14 +10,14 @@ import pytest
 from bench.backends.torch import CudaBackend
 from bench.errors import NothingRanError, UsageError
 from bench.model.device import Availability
-from bench.model.problem import Problem
 from bench.model.registry import load_each
 from bench.run.matching import Match, match
 from bench.run.sides import Side
 from bench.run.terms import Terms
+from bench.workloads import tutorial
 
 Make = Callable[..., Side]
-PROBLEM = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+PROBLEM = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 STUB = """
 from bench import implementation
 @implementation("{name}", framework="{framework}", workload="{workload}", devices={devices})

@@ -5,7 +5,8 @@ import pytest
 from bench.errors import DeviceAbsentError, UsageError
 from bench.model.backends import BACKENDS
 from bench.model.case import Mode
-from bench.model.device import Availability, Precision
+from bench.model.device import Availability
+from bench.model.precision import Precision
 from bench.model.registry import discover
 from bench.run.plan import Selection, check_devices, choose, plan_cases, round_order
 

@@ -15,7 +15,6 @@ import pytest
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.backends import BACKENDS
-from bench.model.problem import Problem
 from bench.model.registry import BUILT_IN, Registry
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import make_truth, save_truth
@@ -24,11 +23,12 @@ from bench.run.interpreter import Conversation, Interpreter, ZygoteGone
 from bench.run.pool import Pool
 from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Batch, Reply, Request, Task
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 QUICK = SamplingPolicy(sample_seconds=1e-4, process_seconds=1e-3, warmup_min_seconds=1e-4, warmup_max_seconds=1e-2)
 SOURCE = (BUILT_IN / "numpy_manual.py").read_text(encoding="utf-8")
-PROBLEM = Problem(batch=20, d_in=16, hidden=12, d_out=8)
+PROBLEM = tutorial(batch=20, d_in=16, hidden=12, d_out=8)
 Ask = Callable[..., Reply]
 
 

@@ -3,15 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 from bench.data.schema import Status
-from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.oracle.verify import Verification
 from bench.run.plan import Selection, choose, plan_cases
 from bench.run.prove import Proof, prove
 from bench.timing.proof import Check
 from bench.timing.protocol import Reply, Request, Task
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 PLANNED = plan_cases(Selection(choose(discover(), ["numpy_manual", "numpy_adam"]), SMALL))
 GOOD = Verification(True, "", 4, 1e-4, 1e-7, None, 3e-6)
 

@@ -14,7 +14,6 @@ from bench.data.schema import Crossing
 from bench.data.store import RunStore, read_crossovers, read_manifest, read_processes, read_summary
 from bench.model.axis import Axis
 from bench.model.case import Case
-from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned, Selection, choose, plan_sweep, workload_facts
@@ -22,6 +21,7 @@ from bench.run.refine import Refinement
 from bench.run.resume import done_so_far, planned_of
 from bench.run.runner import Runner
 from bench.run.terms import RunTerms
+from bench.workloads import tutorial
 
 GRID = (64, 256, 1024)
 NAMES = ("numpy_manual", "torch_tensor", "tf_static_graph")
@@ -30,7 +30,7 @@ NAMES = ("numpy_manual", "torch_tensor", "tf_static_graph")
 def planned(
     names: Sequence[str] = NAMES[:2], grid: Sequence[int] = GRID, threads: Sequence[int] = (1,)
 ) -> list[Planned]:
-    problem = Problem(batch=8, d_in=6, d_out=3)
+    problem = tutorial(batch=8, d_in=6, d_out=3)
     chosen = Selection(choose(discover(), names), problem, tuple(threads), ("cpu",))
     return list(plan_sweep(chosen, [Axis("hidden", tuple(grid))]))
 

@@ -10,13 +10,13 @@ import pytest
 from bench.data.schema import Status
 from bench.data.store import read_manifest
 from bench.errors import NothingRanError, UsageError
-from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.run.session import new_run_id, resume, run, verify_all
 from bench.run.terms import RunTerms
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=20, d_in=16, hidden=12, d_out=8)
+SMALL = tutorial(batch=20, d_in=16, hidden=12, d_out=8)
 
 
 class Silent:

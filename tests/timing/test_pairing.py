@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from bench.data.schema import Status
-from bench.model.problem import Problem
 from bench.model.registry import BUILT_IN
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import make_truth, save_truth
@@ -21,8 +20,9 @@ from bench.timing import pairing
 from bench.timing.pairing import BatchTimer, Delay, serve_batches
 from bench.timing.passes import Rig
 from bench.timing.protocol import BATCH, BATCHED, REPLY, Batch, Channel, Request, Task
+from bench.workloads import tutorial
 
-PROBLEM = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+PROBLEM = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 
 
 def rig(world: Any, fused: bool = False, delay: Delay | None = None) -> Rig:

@@ -8,14 +8,15 @@ from bench.data.schema import Method, Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.case import Mode
 from bench.model.condition import Condition
-from bench.model.device import Precision
-from bench.model.problem import Dtype, Problem
+from bench.model.precision import Precision
+from bench.model.problem import Dtype
 from bench.oracle.verify import Verification
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
 from bench.timing.policy import Sample, SamplingPolicy
 from bench.timing.proof import Check
 from bench.timing.protocol import REPLY, REQUEST, Channel, Reply, Request, Task
+from bench.workloads import tutorial
 
 
 def test_messages_survive_the_wire() -> None:
@@ -23,7 +24,7 @@ def test_messages_survive_the_wire() -> None:
         "file:/x.py",
         "mine",
         "numpy",
-        Problem(dtype=Dtype.FLOAT64),
+        tutorial(dtype=Dtype.FLOAT64),
         2,
         "/t.npz",
         mode=Mode.TRANSFERRED_COLD,
@@ -56,7 +57,7 @@ def test_messages_survive_the_wire() -> None:
 
 
 def test_a_request_that_says_no_more_is_of_a_full_precision_resident_warm_case() -> None:
-    request = Request("file:/x.py", "mine", "numpy", Problem(), 2, "/t.npz")
+    request = Request("file:/x.py", "mine", "numpy", tutorial(), 2, "/t.npz")
     assert (request.task, request.mode, request.precision) == (Task.CASE, Mode.RESIDENT_WARM, Precision.FULL)
 
 

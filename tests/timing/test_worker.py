@@ -11,8 +11,7 @@ import pytest
 from bench.backends.numpy import NumpyBackend
 from bench.data.schema import Method, Status
 from bench.model.case import Mode
-from bench.model.device import Precision
-from bench.model.problem import Problem
+from bench.model.precision import Precision
 from bench.model.registry import BUILT_IN
 from bench.model.workload import WORKLOADS
 from bench.oracle.truth import make_truth, save_truth
@@ -20,8 +19,9 @@ from bench.timing import peaks
 from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Reply, Request, Task
 from bench.timing.worker import work
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 QUICK = SamplingPolicy(
     sample_seconds=1e-4, process_seconds=1e-3, warmup_min_seconds=1e-4, warmup_max_seconds=1e-2, energy_seconds=1e-3
 )

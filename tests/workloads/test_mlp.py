@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from bench.errors import UsageError
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.model.workload import WORKLOADS, Memory, find_workload
+from bench.workloads import tutorial
 
 
 def test_the_tutorials_learning_rates_hold_at_its_size() -> None:
-    rates = {name: workload.learning_rate(Problem()) for name, workload in WORKLOADS.items()}
+    rates = {name: workload.learning_rate(tutorial()) for name, workload in WORKLOADS.items()}
     assert rates == {"mlp_sgd": 1e-6, "mlp_bias_sgd": 1e-4, "mlp_bias_adam": 1e-4, "mlp_dynamic": 1e-4}
 
 
@@ -21,7 +22,7 @@ def test_the_tutorials_learning_rates_hold_at_its_size() -> None:
     [{}, {"batch": 512}, {"hidden": 1024}, {"batch": 256, "hidden": 512, "d_in": 100}, {"d_in": 4, "hidden": 3}],
 )
 def test_training_stays_finite_at_other_sizes(name: str, sizes: dict[str, int]) -> None:
-    problem = Problem(**sizes)
+    problem = tutorial(**sizes)
     data = WORKLOADS[name].data(problem)
     losses = [state.loss for state in WORKLOADS[name].reference(data, 30, 0.0)]
     assert np.isfinite(losses).all()
@@ -39,7 +40,7 @@ def test_matrix_products_of_a_step() -> None:
 
 
 def test_memory_of_a_case_is_that_of_its_arrays() -> None:
-    problem = Problem(batch=10, d_in=100, hidden=20, d_out=5)
+    problem = tutorial(batch=10, d_in=100, hidden=20, d_out=5)
     weights = 100 * 20 + 20 * 5
     activations = 10 * (100 + 4 * 20 + 4 * 5)
     assert WORKLOADS["mlp_sgd"].memory(problem) == Memory(
@@ -52,7 +53,7 @@ def test_memory_of_a_case_is_that_of_its_arrays() -> None:
 
 
 def test_shapes_are_inputs_by_outputs_and_biases_follow_their_weights() -> None:
-    shapes = WORKLOADS["mlp_dynamic"].parameter_shapes(Problem(d_in=5, hidden=3, d_out=2))
+    shapes = WORKLOADS["mlp_dynamic"].parameter_shapes(tutorial(d_in=5, hidden=3, d_out=2))
     assert list(shapes.items()) == [
         ("w1", (5, 3)),
         ("b1", (3,)),

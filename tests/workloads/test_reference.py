@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from bench.model.data import Data
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.model.workload import WORKLOADS
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=5, d_in=4, hidden=6, d_out=3, dtype=Dtype.FLOAT64)
+SMALL = tutorial(batch=5, d_in=4, hidden=6, d_out=3, dtype=Dtype.FLOAT64)
 
 
 def loss_at(name: str, data: Data, parameters: dict[str, np.ndarray]) -> float:

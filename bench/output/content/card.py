@@ -8,7 +8,7 @@ from typing import Any
 from bench.analysis.card import CardCell
 from bench.model.case import Mode, differing
 from bench.output.document import Cell, Head, Line, Table, table
-from bench.output.names import variant_word
+from bench.output.names import variant_word, words_of
 from bench.output.text import factor, factor_interval
 
 _MODES = list(Mode)
@@ -22,7 +22,7 @@ def card_table(cells: Sequence[CardCell]) -> Table:
     order = list(dict.fromkeys(case.implementation for case in cases))
     found: dict[tuple[Any, ...], dict[int, CardCell]] = {}
     for cell in sorted(cells, key=lambda cell: (order.index(cell.case.implementation), cell.case.backend)):
-        words = [variant_word(name, cell.case.columns[name]) for name in apart]
+        words = words_of({name: cell.case.columns.get(name) for name in apart})
         place = (", ".join([cell.case.label, *words]), cell.over.label, cell.case.mode)
         found.setdefault(place, {})[cell.case.threads] = cell
     rows: list[Line] = [

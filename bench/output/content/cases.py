@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.data.schema import DEVICE, HOST, STEP, Method, SummaryRow, columns_of
 from bench.data.store import SUMMARY
-from bench.model.step import ALL_PHASES
+from bench.model.step import STAGES
 from bench.output.content.summary import Summary, is_baseline, key_texts
 from bench.output.document import Cell, Head, Raw, Row, RowGroup, Table, Words
 from bench.output.text import (
@@ -58,7 +58,7 @@ SHOWN: dict[str, _Shown] = {
     "on_device": _Shown("on device", ("median_seconds",), duration, clock=DEVICE),
     "speedup": _Shown("speedup", ("speedup",), factor),
     "speedup_interval": _Shown("its 95 % interval", ("speedup_low", "speedup_high"), factor_interval),
-    **{str(phase): _Shown(str(phase), ("median_seconds",), duration, 2, phase=str(phase)) for phase in ALL_PHASES},
+    **{stage: _Shown(stage, ("median_seconds",), duration, 2, phase=stage) for stage in STAGES},
     "sync_tax": _Shown("sync tax", ("sync_tax",), percent, spare=1),
     "sync_tax_interval": _Shown("its 95 % interval", ("sync_tax_low", "sync_tax_high"), _percent_interval, spare=2),
     "gflops": _Shown("GFLOP/s", ("gflops",), _known(significant)),
@@ -69,7 +69,6 @@ SHOWN: dict[str, _Shown] = {
     "energy": _Shown("energy", ("energy_joules",), _known(lambda value: f"{significant(value)} J"), spare=3),
 }
 """The columns that a table of cases may have, and that the `SHOWS` of a figure names."""
-_FIRST_PHASE = str(ALL_PHASES[0])
 
 
 def case_table(name: str, caption: Words, summary: Summary, rows: Sequence[SummaryRow], shown: Iterable[str]) -> Table:
@@ -84,7 +83,8 @@ def case_table(name: str, caption: Words, summary: Summary, rows: Sequence[Summa
     """
     kept = [item for item in shown if any(_has(summary, row, SHOWN[item]) for row in rows)]
     heads = [Head("implementation", wraps=True), Head("backend")]
-    heads += [_head(SHOWN[item], begins=item == _FIRST_PHASE) for item in kept]
+    first = next((item for item in kept if item in STAGES), "")
+    heads += [_head(SHOWN[item], begins=item == first) for item in kept]
     several = len({row.case.workload for row in rows}) > 1
     groups = [
         RowGroup(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.data.schema import Crossing
 from bench.data.store import CROSSOVERS
-from bench.model.case import VARIANT
+from bench.model.case import settings_among
 from bench.output.document import (
     Block,
     Bullets,
@@ -22,14 +22,13 @@ from bench.output.document import (
     prose,
     table,
 )
-from bench.output.names import counted, spaced, variant_word
+from bench.output.names import counted, spaced, words_of
 from bench.output.text import interval, significant
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_SENTENCES = 12
-_CONDITIONS = tuple(column.name for column in VARIANT if not column.contender)
 _ORDER = (Crossing.FOUND, Crossing.UNDECIDED, Crossing.NEVER)
 
 Record = dict[str, Any]
@@ -42,7 +41,8 @@ class Crossovers:
     def __init__(self, frame: pd.DataFrame) -> None:
         records = [_known(record) for record in frame.to_dict("records")]
         self.records = sorted(records, key=lambda record: _ORDER.index(Crossing(record["status"])))
-        self._differing = [name for name in _CONDITIONS if len({record[name] for record in records} - {None}) > 1]
+        settings = settings_among(frame.columns)
+        self._differing = [name for name in settings if len({record[name] for record in records} - {0}) > 1]
         who = {(record[f"{side}_implementation"], record[f"{side}_backend"]) for record in records for side in "ab"}
         self._several_backends = len({name for name, _ in who}) < len(who)
         self._several_threads = len({record[f"{side}_threads"] for record in records for side in "ab"}) > 1
@@ -114,8 +114,7 @@ class Crossovers:
 
     def _conditions(self, record: Record) -> str:
         """Return what tells this comparison from others of the same pair; empty if nothing does."""
-        words = [variant_word(name, record[name]) for name in self._differing if record[name] is not None]
-        return ", ".join(words)
+        return ", ".join(words_of({name: record[name] for name in self._differing}))
 
 
 def _known(record: dict[Any, Any]) -> Record:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench import __version__
 from bench.analysis.packages import backends_in, packages_of
 from bench.data.manifest import Manifest
-from bench.model.device import Precision
+from bench.model.precision import Precision
 from bench.model.problem import Dtype
 from bench.oracle.truth import STEPS
 from bench.oracle.verify import TF32_TOLERANCE, TOLERANCE

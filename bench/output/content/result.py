@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.data.schema import SummaryRow, columns_of
 from bench.data.store import SUMMARY
+from bench.model.step import STAGES
 from bench.output.content import notes
 from bench.output.content.card import card_table
 from bench.output.content.cases import case_table
@@ -31,7 +32,7 @@ from bench.output.text import duration, factor, factor_interval
 if TYPE_CHECKING:
     from bench.analysis.card import CardCell
 
-_COLUMNS = ("step", "step_interval", "on_device", "speedup", "speedup_interval", "forward", "backward", "update")
+_COLUMNS = ("step", "step_interval", "on_device", "speedup", "speedup_interval", *STAGES)
 _MORE = ("sync_tax", "peak_fraction", "energy")
 
 
@@ -154,4 +155,5 @@ def _speedup(row: SummaryRow) -> Words:
 
 def summary_json(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
     """Return the rows of summary.csv for programs; unknown values are null."""
-    return [{column.name: column.value_in(row) for column in columns_of(SummaryRow)} for row in rows]
+    sizes = dict.fromkeys(name for row in rows for name in row.case.problem.sizes.columns)
+    return [{column.name: column.value_in(row) for column in columns_of(SummaryRow, sizes)} for row in rows]

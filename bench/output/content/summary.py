@@ -12,7 +12,7 @@ from bench.data.schema import DEVICE, Method, Status, SummaryRow, columns_of, is
 from bench.model.case import Case
 from bench.model.case import differing as differing_in
 from bench.output.document import Strong, Words
-from bench.output.names import CONDITIONS, common_words, variant_word
+from bench.output.names import common_words, words_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,8 +80,9 @@ class Summary:
         self.by_case: dict[Case, list[SummaryRow]] = {}
         for row in self.rows:
             self.by_case.setdefault(row.case, []).append(row)
-        columns = [row.case.columns for row in self.measured]
-        self._values = {name: {values[name] for values in columns} for name in CONDITIONS}
+        settings = [row.case.conditions for row in self.measured]
+        names = dict.fromkeys(name for values in settings for name in values)
+        self._values = {name: {values.get(name, 0) for values in settings} for name in names}
         self.differing = differing_in(row.case for row in self.measured)
         """The sizes and conditions that the measured cases do not share."""
         self.shared = common_words(self._values)
@@ -108,7 +109,10 @@ class Summary:
         """The measured whole steps as `bench.analysis.scaling` takes them."""
         import pandas as pd
 
-        return pd.DataFrame([{**vars(row), **row.case.columns} for row in self.measured])
+        from bench.analysis.scaling import frame_of
+
+        rows = pd.DataFrame([vars(row) for row in self.measured])
+        return rows.join(frame_of(row.case for row in self.measured))
 
     def find(self, row: SummaryRow, phase: str, clock: str) -> SummaryRow | None:
         """Return another row of the same case, over the workload's own mix of variants."""
@@ -134,7 +138,7 @@ class Summary:
 
     def telling(self, row: SummaryRow) -> tuple[str, ...]:
         """Return the conditions that tell a case from the run's others, in words."""
-        return tuple(variant_word(name, row.case.columns[name]) for name in self.differing)
+        return tuple(words_of({name: row.case.columns.get(name) for name in self.differing}))
 
     def place(self, row: SummaryRow) -> str:
         """Return the workload and what else tells a case from the run's others."""

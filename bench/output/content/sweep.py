@@ -58,7 +58,7 @@ def _heading(summary: Summary, plane: Plane, among: Sequence[Plane]) -> str:
     words = [
         variant_word(name, value)
         for name, value in plane.common.items()
-        if name != "workload" and any(other.common[name] != value for other in among)
+        if name != "workload" and any(other.common.get(name) != value for other in among)
     ]
     title = ", ".join([f"{plane.workload}: {summary.title(plane.workload)}", *words])
     return f"{title}; speedup over {summary.baseline(plane.workload)} by {spaced(plane.axis)}"

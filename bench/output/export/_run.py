@@ -20,8 +20,7 @@ from bench.data.run import StoredRun, case_of, cases_by_process
 from bench.data.schema import Status
 from bench.data.store import SAMPLES, SUMMARY
 from bench.errors import DataFormatError
-from bench.model.case import VARIANT, Case
-from bench.model.columns import Role
+from bench.model.case import CONDITIONS, Case
 
 _ROW_KEY = ("phase", "method", "clock", "variant")
 
@@ -52,11 +51,11 @@ class Identity:
     def label(self) -> str:
         """What must be equal for two benchmarks to be comparable, for example `mlp_sgd-64x1000x100x10-float32-...`."""
         conditions = []
-        for column in VARIANT:
+        for column in CONDITIONS:
             value = column.value_in(self.case)
-            if column.role is not Role.SIZE and value != column.usual:
+            if value != column.usual:
                 conditions.append(str(value) if column.name == "dtype" else f"{column.name}={value}")
-        sizes = "x".join(map(str, self.case.sizes))
+        sizes = "x".join(map(str, self.case.problem.sizes.values()))
         variant = [] if self.variant is None else [f"variant={self.variant}"]
         return "-".join([self.case.workload, sizes, *conditions, self.method, self.clock, *variant])
 

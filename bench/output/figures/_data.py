@@ -20,21 +20,19 @@ from bench.analysis.invalid import throttled_rounds
 from bench.analysis.packages import backends_in, packages_of
 from bench.analysis.whole import is_whole
 from bench.data.run import StoredRun, case_of
-from bench.data.schema import CASE_KEY, HOST, STEP, Status
+from bench.data.schema import HOST, STEP, Status, sizes_in
 from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
 from bench.errors import DataFormatError, NothingToShowError
 from bench.machine.identity import machine_of
-from bench.model.case import SIZE_COLUMNS, VARIANT, Case
-from bench.model.columns import Role
+from bench.model.case import CONDITIONS, Case, case_columns_among, settings_among
 from bench.model.workload import WORKLOADS
-from bench.output.names import CONDITIONS, common_words, spaced, variant_word
+from bench.output.names import common_words, spaced, words_of
 from bench.output.provenance import digest
 from bench.output.runs import read_runs
 
-DEVICE_CONDITIONS = ("device", *(column.name for column in VARIANT if column.role is Role.CONDITION))
+DEVICE_CONDITIONS = ("device", *(column.name for column in CONDITIONS))
 """Columns that cases must share to lie under the same ceilings."""
-_KEY = list(CASE_KEY)
-_NUMBERS = [column.name for column in VARIANT if issubclass(column.kind, int)]
+_NUMBERS = [column.name for column in CONDITIONS if issubclass(column.kind, int)]
 _NO_BREAK = "\u00a0"
 
 
@@ -116,15 +114,20 @@ class RunData(StoredRun):
         found = StoredRun(self.folder).samples
         return found[found["process"].isin(self.processes["process"])]
 
+    @property
+    def _key(self) -> list[str]:
+        """The columns that tell two of its cases apart."""
+        return case_columns_among(self.summary.columns)
+
     @cached_property
     def _cases(self) -> pd.DataFrame:
         """The columns of each case with a headline row, and that row's label as `case`."""
-        return headline(self.summary)[_KEY].rename_axis("case").reset_index()
+        return headline(self.summary)[self._key].rename_axis("case").reset_index()
 
     @cached_property
     def parts(self) -> dict[Any, pd.DataFrame]:
         """The summary's rows of each measured case by the host's clock, by the label of its headline row."""
-        rows = self.summary[self.summary["clock"] == HOST].merge(self._cases, on=_KEY)
+        rows = self.summary[self.summary["clock"] == HOST].merge(self._cases, on=self._key)
         return dict(iter(rows.groupby("case")))
 
     @cached_property
@@ -134,8 +137,8 @@ class RunData(StoredRun):
         Columns: `case` (label of the headline row), `process`, `seconds` an iteration, `flags`, and `counts`: False
         in throttled rounds, which the summary leaves out.
         """
-        numbers = self.processes[[*_KEY, "process"]].drop_duplicates("process")
-        label_of = numbers.merge(self._cases, on=_KEY).set_index("process")["case"]
+        numbers = self.processes[[*self._key, "process"]].drop_duplicates("process")
+        label_of = numbers.merge(self._cases, on=self._key).set_index("process")["case"]
         rounds = self.processes.set_index("process")["round"]
         found = self.samples[is_whole(self.samples)]
         found = found[found["process"].isin(label_of.index)]
@@ -175,13 +178,18 @@ class RunData(StoredRun):
     @cached_property
     def histories(self) -> tuple[History, ...]:
         """The series of this run's cases over all `neighbours`; empty if there is no such series."""
-        runs = [replace(run, summary=run.summary.merge(self._cases[_KEY], on=_KEY)) for run in self.neighbours]
+        runs = [replace(run, summary=self._shared(run.summary)) for run in self.neighbours]
         own = (self.manifest.run_id, self.manifest.created)
         found = []
         for history in histories(runs):
             held = [each for each in history.series if own in {(at.run_id, at.created) for at in each.measured}]
             found += [replace(history, series=tuple(held))] if held else []
         return tuple(found)
+
+    def _shared(self, summary: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of another run's summary that are of this one's cases; a size that it lacks is 0."""
+        there = summary.assign(**{name: 0 for name in self._key if name not in summary})
+        return there.merge(self._cases[self._key], on=self._key)
 
     @property
     def footer(self) -> str:
@@ -198,8 +206,9 @@ class RunData(StoredRun):
 
     def asked(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of cases that were asked for, without those that refinement added around crossovers."""
-        added = {tuple(item.columns[name] for name in _KEY) for item in self.manifest.cases if item.added}
-        return rows[[key not in added for key in rows[_KEY].itertuples(index=False, name=None)]]
+        key = self._key
+        added = {tuple(item.columns.get(name, 0) for name in key) for item in self.manifest.cases if item.added}
+        return rows[[each not in added for each in rows[key].itertuples(index=False, name=None)]]
 
     def asked_sizes(self, axis: str) -> Sequence[object]:
         """Return the sizes along an axis that were asked for."""
@@ -230,33 +239,39 @@ def planned_contenders(data: RunData, axis: str) -> pd.DataFrame:
     failed = summary[(summary["status"] != Status.OK.value) & (summary["phase"] == STEP)]
     rows = pd.concat([headline(summary), failed])
     rows = rows[rows["implementation"] != rows["workload"].map(lambda name: data.manifest.workloads[name].baseline)]
-    rest = [name for name in _KEY if name != axis]
+    rest = [name for name in case_columns_among(rows.columns) if name != axis]
     return rows[rows.groupby(rest)["speedup"].transform("count") > 0]
 
 
 def along(rows: pd.DataFrame, axis: str | None) -> list[pd.DataFrame]:
     """Return the rows of each contender in the order of an axis of sizes; without an axis, those of each case."""
-    groups: Any = rows.groupby([name for name in _KEY if name != axis], sort=False)
+    groups: Any = rows.groupby([name for name in case_columns_among(rows.columns) if name != axis], sort=False)
     return [inside.sort_values(axis) if axis else inside for _, inside in groups]
 
 
 def panels(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Return titles and rows of panels: by workload in the order of the run, then by what else differs."""
-    differing = [name for name in CONDITIONS if rows[name].nunique() > 1]
-    numbers = [name for name in differing if name in _NUMBERS]
+    differing = _differing(rows)
+    numbers = [name for name in differing if name in (*sizes_in(differing), *_NUMBERS)]
     found = []
     for workload in rows["workload"].unique():
         inside = rows[rows["workload"] == workload]
         inside = inside.sort_values(numbers, kind="stable") if numbers else inside
         groups: Any = inside.groupby(["workload", *differing], sort=False)
         for (_, *values), panel in groups:
-            found.append((", ".join([str(workload), *map(variant_word, differing, values)]), panel))
+            words = words_of(dict(zip(differing, values, strict=True)))
+            found.append((", ".join([str(workload), *words]), panel))
     return found
+
+
+def _differing(rows: pd.DataFrame) -> list[str]:
+    """Return the columns of sizes and conditions that these rows do not share."""
+    return [name for name in settings_among(rows.columns) if rows[name].nunique() > 1]
 
 
 def varies_sizes(rows: pd.DataFrame) -> bool:
     """Tell whether some size differs between these rows."""
-    return any(rows[name].nunique() > 1 for name in SIZE_COLUMNS)
+    return any(rows[name].nunique() > 1 for name in sizes_in(rows.columns))
 
 
 def several_backends(rows: pd.DataFrame) -> bool:
@@ -280,14 +295,13 @@ def over(rows: pd.DataFrame) -> str:
 
 def problem_line(rows: pd.DataFrame) -> str:
     """Return sizes and conditions in words, as far as all rows share them."""
-    return common_words({name: set(rows[name]) for name in CONDITIONS})
+    return common_words({name: set(rows[name]) for name in settings_among(rows.columns)})
 
 
 def facts(row: pd.Series[Any], rows: pd.DataFrame) -> list[str]:
     """Return in words what tells a case apart from the others, beside its implementation."""
     workload = [str(row["workload"])] if rows["workload"].nunique() > 1 else []
-    apart = [name for name in CONDITIONS if rows[name].nunique() > 1]
-    return [str(row["backend"]), *workload, *(variant_word(name, row[name]) for name in apart)]
+    return [str(row["backend"]), *workload, *words_of({name: row[name] for name in _differing(rows)})]
 
 
 def size_label(axis: str, how: str = " (log scale)") -> str:

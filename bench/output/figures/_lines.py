@@ -21,7 +21,7 @@ from bench.output.figures._data import RunData
 from bench.output.figures._frame import LEGEND, PANEL_EM, Frame, Grid, Texts, new_frame, panel_title
 from bench.output.figures._look import Look, Width, clipped, text_inches
 from bench.output.figures._ticks import log_axis, measured
-from bench.output.names import variant_word
+from bench.output.names import variant_word, words_of
 from bench.output.text import significant
 
 MOST_PANELS = 6
@@ -83,7 +83,7 @@ class Scene:
 
     def title(self, plane: Plane) -> str:
         """Return what a panel is called."""
-        return ", ".join([plane.workload, *(variant_word(name, plane.common[name]) for name in self.differing)])
+        return ", ".join([plane.workload, *words_of({name: plane.common.get(name) for name in self.differing})])
 
     def shared(self) -> list[str]:
         """Return what the subtitle says about all panels."""

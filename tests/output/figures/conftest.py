@@ -24,9 +24,10 @@ from bench.data.schema import Crossing, CrossoverRow, Method, Status, SummaryRow
 from bench.data.store import RunStore, read_manifest, read_processes, read_samples
 from bench.model.case import CASE_COLUMNS
 from bench.model.columns import SIZE_PREFIX
-from bench.model.problem import SIZES, Problem
+from bench.model.problem import SIZES
 from bench.model.workload import WORKLOADS
 from bench.output.figures import Look, RunData, Style, Width
+from bench.workloads import tutorial
 
 mpl.use("agg")
 PARTS = {"forward": 0.3, "backward": 0.5, "update": 0.2}
@@ -113,7 +114,7 @@ class Swept:
     ) -> None:
         """One contender at all sizes but those at which it is broken."""
         for size in self.sizes:
-            sizes = Problem(**(problem | {self.axis: size}))
+            sizes = tutorial(**(problem | {self.axis: size}))
             case = self.build.make_case(implementation, backend, workload, threads, sizes)
             if broken and size in broken:
                 status, reason = broken[size]
@@ -158,7 +159,7 @@ class Swept:
     ) -> None:
         """`a` overtakes `b`, the baseline unless told otherwise."""
         of_a, of_b = threads if isinstance(threads, tuple) else (threads, threads)
-        problem = Problem(**{name: row.pop(name) for name in [*row] if name in (*SIZES, "dtype")})
+        problem = tutorial(**{name: row.pop(name) for name in [*row] if name in (*SIZES, "dtype")})
         of = b or WORKLOADS[workload].baseline
         upper, lower = (
             self.build.make_case(name, backend, workload, count, problem)

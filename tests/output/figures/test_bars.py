@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bench.data.schema import Status
-from bench.model.problem import Problem
 from bench.output.figures import Look, Width
+from bench.workloads import tutorial
 
 FIGURES = pytest.mark.parametrize("name", ["speedup", "phases", "sync_tax"])
 SIZES = (8, 16, 32, 64, 128, 256, 512, 1024)
@@ -104,7 +104,7 @@ def many_sizes(swept: Any) -> Any:
     backends = {"numpy_manual": "numpy"} | dict.fromkeys(names, "torch-cpu")
     make = swept.build.make_case
     swept.manifest["cases"] = [
-        swept.build.planned_case(make(*pair, problem=Problem(hidden=size))).model_copy(update={"added": size == 8})
+        swept.build.planned_case(make(*pair, problem=tutorial(hidden=size))).model_copy(update={"added": size == 8})
         for size in swept.sizes
         for pair in backends.items()
     ]

@@ -10,10 +10,11 @@ import pytest
 from bench.data.schema import Status
 from bench.data.store import SAMPLES
 from bench.errors import DataFormatError, NothingToShowError
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.model.workload import WORKLOADS
 from bench.output.figures import RunData
 from bench.output.figures._data import case_in, contenders, facts, headline, panels, problem_line, step_work
+from bench.workloads import tutorial
 
 MACHINE = {"cpu": "Another Processor", "cpus_usable": 4, "memory_bytes": 2**33, "system": "Linux"}
 
@@ -111,7 +112,7 @@ def test_words_tell_what_differs_and_what_all_share(rows: Any) -> None:
 
 
 def test_the_work_of_a_case_is_that_of_its_sizes(rows: Any) -> None:
-    workload, problem = WORKLOADS["mlp_sgd"], Problem(batch=256, dtype=Dtype.FLOAT32)
+    workload, problem = WORKLOADS["mlp_sgd"], tutorial(batch=256, dtype=Dtype.FLOAT32)
     expected = workload.flops(problem, "step"), workload.bytes_moved(problem, "step")
     assert step_work(case_in(rows.iloc[0].to_dict())) == expected
 

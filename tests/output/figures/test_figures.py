@@ -11,9 +11,9 @@ import pytest
 
 from bench.data.schema import Method, Status
 from bench.errors import DataFormatError, NothingToShowError, StorageError, UsageError
-from bench.model.problem import Problem
 from bench.output import figures
 from bench.output.figures import Look, RunData, Style, Width
+from bench.workloads import tutorial
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -35,8 +35,14 @@ def gallery(new_sampled: Callable[[Path], Any], tmp_path_factory: pytest.TempPat
         made = new_sampled(folder / name)
         made.manifest = {"created": created, "peaks": [made.build.make_peak()]}
         for hidden in (100, 200):
-            made.add("numpy_manual", "numpy", problem=Problem(hidden=hidden), processes=6, seconds=4e-4 * hidden / 100)
-            made.add("torch_tensor", problem=Problem(hidden=hidden), processes=6, seconds=3e-4 * hidden / 100)
+            made.add(
+                "numpy_manual",
+                "numpy",
+                problem=tutorial(hidden=hidden),
+                processes=6,
+                seconds=4e-4 * hidden / 100,
+            )
+            made.add("torch_tensor", problem=tutorial(hidden=hidden), processes=6, seconds=3e-4 * hidden / 100)
         run: Path = made.write()
     return figures.draw(run, (), figures.FORMATS)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bench.model.problem import Problem
 from bench.output import figures
+from bench.workloads import tutorial
 
 Needs = Callable[[str, str], str]
 
@@ -39,8 +39,14 @@ def pdfs(new_sampled: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFa
         made = new_sampled(folder / name)
         made.manifest = {"created": created, "peaks": [made.build.make_peak()]}
         for hidden in (100, 200):
-            made.add("numpy_manual", "numpy", problem=Problem(hidden=hidden), processes=6, seconds=4e-4 * hidden / 100)
-            made.add("torch_tensor", problem=Problem(hidden=hidden), processes=6, seconds=3e-4 * hidden / 100)
+            made.add(
+                "numpy_manual",
+                "numpy",
+                problem=tutorial(hidden=hidden),
+                processes=6,
+                seconds=4e-4 * hidden / 100,
+            )
+            made.add("torch_tensor", problem=tutorial(hidden=hidden), processes=6, seconds=3e-4 * hidden / 100)
         run = made.write()
     return paths | {path.stem: path for path in figures.draw(run, list(done.left_out), ["pdf"]).paths}
 

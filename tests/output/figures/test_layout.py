@@ -10,9 +10,10 @@ import pytest
 
 from bench.data.schema import Method, Status
 from bench.model.case import Mode
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.output.figures import Look, Width
 from bench.output.figures.samples import MEANING
+from bench.workloads import tutorial
 
 LONG = [f"implementation_with_a_really_long_name{index:02}" for index in range(20)]
 COMMON = ["torch_tensor", "torch_autograd", "torch_custom_function", "torch_cuda_graph", "torch_nn", "torch_module"]
@@ -187,7 +188,7 @@ def all_workloads_and_several_backends(made: Any) -> None:
 @crowd("sampled", "ecdf", "samples")
 def much_that_tells_cases_apart(made: Any) -> None:
     for number, mode in zip(range(4), itertools.cycle(Mode)):
-        problem = Problem(batch=64 << number, d_in=1000 + number, hidden=100 + number, d_out=10 + number)
+        problem = tutorial(batch=64 << number, d_in=1000 + number, hidden=100 + number, d_out=10 + number)
         made.add(LONG[number], "torch-cpu", processes=2, problem=problem, threads=1 + number, mode=mode)
 
 

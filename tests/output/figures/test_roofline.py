@@ -6,8 +6,9 @@ import pytest
 
 from bench.data.store import read_summary
 from bench.errors import NothingToShowError
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.model.workload import WORKLOADS
+from bench.workloads import tutorial
 
 NAMES = ["torch_tensor", "torch_nn"]
 LONG = [f"implementation_with_a_really_long_name{index:02}" for index in range(20)]
@@ -35,7 +36,7 @@ def test_a_mark_lies_at_the_steps_intensity_and_at_the_rate_of_the_file(swept: A
     found = marks(drawing, axis)
     assert list(found) == ["numpy_manual (numpy)", "torch_tensor (torch-cpu)", "torch_nn (torch-cpu)"]
     rows, workload = read_summary(swept.folder), WORKLOADS["mlp_sgd"]
-    problems = [Problem(batch=size) for size in swept.sizes]
+    problems = [tutorial(batch=size) for size in swept.sizes]
     intensity = [workload.flops(each, "step") / workload.bytes_moved(each, "step") for each in problems]
     assert intensity[1] == pytest.approx(25_984_000 / 2_648_644)
     for name, (x, y) in found.items():

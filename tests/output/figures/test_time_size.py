@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from bench.data.store import read_summary
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.model.workload import WORKLOADS
+from bench.workloads import tutorial
 
 NAMES = ["torch_tensor", "torch_nn"]
 
@@ -37,7 +38,7 @@ def test_the_limits_are_the_steps_arithmetic_and_bytes_over_the_measured_peaks(s
     flops, moved = limits(drawing.axes[0])
     assert flops[0] == moved[0] == swept.sizes
     workload = WORKLOADS["mlp_sgd"]
-    problems = [Problem(batch=size) for size in swept.sizes]
+    problems = [tutorial(batch=size) for size in swept.sizes]
     assert flops[1] == pytest.approx([workload.flops(problem, "step") / 80e9 for problem in problems])
     assert moved[1] == pytest.approx([workload.bytes_moved(problem, "step") / 16e9 for problem in problems])
     at_tutorial = swept.sizes.index(64)

@@ -12,8 +12,8 @@ import pytest
 
 from bench.data.store import read_crossovers
 from bench.model.case import Mode
-from bench.model.problem import Problem
 from bench.output.document import Bullets, Commands, FigureBlock, Glossary, Paragraph, Table, plain
+from bench.workloads import tutorial
 
 Document = Callable[..., Any]
 
@@ -77,7 +77,7 @@ def test_the_tables_hold_every_measured_case_of_every_workload(sample: Path, doc
 
 def test_variants_are_groups_of_their_own(run: Any, measure: Any, finished: Any, document: Document) -> None:
     for hidden in (50, 100):
-        measure(run, run.plan(problem=Problem(hidden=hidden)), 1e-3)
+        measure(run, run.plan(problem=tutorial(hidden=hidden)), 1e-3)
     table = tables(document(finished(run)))["result-mlp-sgd"]
     assert [(group.title, len(group.rows)) for group in table.groups] == [("hidden 50", 1), ("hidden 100", 1)]
 
@@ -210,7 +210,7 @@ def test_what_was_not_measured_stands_by_reason(run: Any, measure: Any, finished
 def sweep(run: Any, measure: Any) -> None:
     """NumPy is overtaken at about hidden 100 by one and never by another; a third cannot be told from it."""
     for hidden in (25, 50, 100, 200, 400):
-        problem = Problem(hidden=hidden)
+        problem = tutorial(hidden=hidden)
         measure(run, run.plan(problem=problem), 1e-5 * hidden)
         measure(run, run.plan("torch_tensor", "torch-cpu", problem=problem), 0.49e-3 + 0.5e-5 * hidden)
         measure(run, run.plan("tf_static_graph", "tf-graph", problem=problem), 2e-3 + 2e-5 * hidden)
@@ -252,8 +252,8 @@ def test_a_sweeps_figures_and_crossovers_come_before_its_long_tables(
 
 def test_crossovers_that_are_undecided_say_so(run: Any, measure: Any, finished: Any, document: Document) -> None:
     for hidden in (50, 100):
-        measure(run, run.plan(problem=Problem(hidden=hidden)), 1e-3)
-        measure(run, run.plan("torch_tensor", "torch-cpu", problem=Problem(hidden=hidden)), 1e-3, spread=0.4)
+        measure(run, run.plan(problem=tutorial(hidden=hidden)), 1e-3)
+        measure(run, run.plan("torch_tensor", "torch-cpu", problem=tutorial(hidden=hidden)), 1e-3, spread=0.4)
     made = document(finished(run, axes={"size.hidden": [50, 100]}))
     (row,) = tables(made)["crossovers"].rows
     assert row.cells[1].text == "undecided between numpy_manual and torch_tensor"
