@@ -1,9 +1,9 @@
 """The truth from a float64 reference that knows its edges: decisions, such as those of a ReLU, that rounding may turn.
 
 What is allowed is a fixed relative error, plus what the number format cannot decide: the rounding of a parameter that
-is written back, units on the edge of their kink, and what noise in the last bits leads to, which an optimiser that
-divides by a gradient's size makes large where a gradient is almost 0. All three are computed, not guessed, all vanish
-in float64, and together they are never more than a tenth: a step that does nothing is off by 1.
+is written back, units on the edge of their kink, and what an optimiser that divides by a gradient's size makes of noise
+in its last bits. All three are computed, not guessed, all vanish in float64, and together they are never more than a
+tenth: a step that does nothing is off by 1.
 """
 
 from __future__ import annotations
@@ -105,11 +105,12 @@ def _expected(
     found = {}
     for key, value in arrays_of(exact, start).items():
         norm, most = float(np.linalg.norm(value)), float(np.abs(value).max(initial=0.0))
-        rounded, element = allowance(value, [run[key] for run in shaken])
-        turned = 0.0 if key.kind == "loss" else float(np.linalg.norm(first[key] - other[key]))
+        apart = np.zeros(()) if key.kind == "loss" else first[key] - other[key]
+        turned, turned_element = float(np.linalg.norm(apart)), float(np.abs(apart).max(initial=0.0))
         if key.kind == "change":
             half = step * 0.5 * dtype.epsilon
             parameter = exact.parameters[key.name]
+            rounded, element = allowance(value, [run[key] for run in shaken])
             rounding = half * float(np.linalg.norm(parameter))
             if norm and rounding / norm > MOST_UNDECIDED:
                 raise StepError(
@@ -120,9 +121,9 @@ def _expected(
                 value,
                 norm,
                 allowed * norm + min(turned + rounding + rounded, MOST_UNDECIDED * norm),
-                allowed * most + turned + element + half * float(np.abs(parameter).max(initial=0.0)),
+                allowed * most + turned_element + element + half * float(np.abs(parameter).max(initial=0.0)),
             )
         else:
-            bound = allowed * norm + min(turned + rounded, MOST_UNDECIDED * norm)
-            found[key] = Expected(value, norm, bound, allowed * most + turned + element)
+            bound = allowed * norm + min(turned, MOST_UNDECIDED * norm)
+            found[key] = Expected(value, norm, bound, allowed * most + turned_element)
     return found
