@@ -85,12 +85,13 @@ def _exact(workload: Workload, problem: Problem, data: Data, train: Train, steps
     """Run in float64, twice; or the author's own reference."""
     if workload.has_reference:
         states: Sequence[State] = workload.reference(problem, data, steps)
+        check_finite(workload, states)
     else:
         double = replace(problem, dtype=Dtype.FLOAT64)
         states, again = (train(double, data.as_type("float64"), Precision.FULL, steps) for _ in range(2))
+        check_finite(workload, states)
         for number, (one, two) in enumerate(zip(states, again, strict=True), start=1):
             _check_same(workload, number, arrays_of(one, data.parameters), arrays_of(two, data.parameters))
-    check_finite(workload, states)
     return states
 
 
