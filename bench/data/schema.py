@@ -172,8 +172,10 @@ class ProcessRow:
     process: int = _column("Measuring process of the run, from 0.")
     status: Status = _column("`ok`, `failed`, `wrong` or `timeout`.")
     reason: str = _column("Why it is not `ok`.", default="")
-    verified: bool = _column("Whether this very process agreed with the float64 truth, before it was timed and after; never where the author "
-        "of the workload says why it cannot be compared.")
+    verified: bool = _column(
+        "Whether this very process agreed with the float64 truth, before it was timed and after; never where the "
+        "author of the workload says why it cannot be compared."
+    )
     loss_error: float | None = _column("Largest relative error of the loss.", default=None)
     gradient_error: float | None = _column("Largest relative error of a gradient.", default=None)
     change_error: float | None = _column("Largest relative error of a parameter's change.", default=None)
