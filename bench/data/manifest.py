@@ -49,6 +49,8 @@ class WorkloadFacts(BaseModel):
     """Implementation that speedups are stated over."""
     sizes: list[str]
     """Names of its sizes."""
+    reference: bool = True
+    """Whether its author gave a float64 reference; else the truth is a float64 run of its baseline."""
     unverified: str = ""
     """Reason of its author why it is not verified; empty if it is."""
 

@@ -59,6 +59,13 @@ class Implementation:
     """The kinds of device that it is written for; every kind if empty."""
     precisions: tuple[Precision, ...] = USUAL
     """Those that it can compute in, where its backend can."""
+    among: Mapping[str, Implementation] = field(default_factory=dict, repr=False, compare=False)
+    """All implementations that were loaded with it, by name."""
+
+    @property
+    def baseline(self) -> Implementation | None:
+        """The implementation that speedups of its workload are over; None if no loaded file has it."""
+        return self.among.get(self.workload.baseline)
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -170,6 +177,8 @@ class Registry:
 
     def __init__(self) -> None:
         self._by_name: dict[str, Implementation] = {}
+        self._workloads: dict[str, str] = {item.name: "" for item in WORKLOADS.values() if not item.origin}
+        """Where each workload comes from."""
 
     def __iter__(self) -> Iterator[Implementation]:
         return iter(self._by_name.values())
@@ -227,8 +236,11 @@ class Registry:
         if collected == _Collected():
             raise LoadError(f"{target} registers nothing: decorate a function with @implementation or @training.")
         for name, program, options in programs:
+            if self._workloads.setdefault(_checked(target, name), origin) != origin:
+                by = self._workloads[name].partition(":")[2] or "stepbench itself"
+                raise LoadError(f"{target} registers the workload {name!r}, which {by} has: rename one.")
             try:
-                add_workload(make_workload(_checked(target, name), program, origin=origin, **options))
+                add_workload(make_workload(name, program, origin=origin, **options))
             except (ValueError, TypeError) as error:
                 raise LoadError(f"{target} registers the workload {name!r} with {error}.") from error
         for marked in collected.implementations:
@@ -256,7 +268,16 @@ class Registry:
         summary = ((marked.build.__doc__ or "").strip().splitlines() or [""])[0]
         precisions = tuple(Precision(each) for each in marked.precisions)
         self._by_name[name] = Implementation(
-            name, framework, WORKLOADS[workload], marked.fused, marked.build, origin, summary, devices, precisions
+            name,
+            framework,
+            WORKLOADS[workload],
+            marked.fused,
+            marked.build,
+            origin,
+            summary,
+            devices,
+            precisions,
+            self._by_name,
         )
 
 

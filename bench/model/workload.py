@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import LoadError, StepError, UsageError, nearest
+from bench.errors import StepError, UsageError, nearest
 from bench.model.problem import Problem
 from bench.model.sizes import Sizes
 from bench.model.step import FORWARD, TRAINING, Phases
@@ -165,17 +165,7 @@ WORKLOADS: dict[str, Workload] = {}
 
 
 def add_workload(item: Workload) -> None:
-    """Add a workload; the same file may be loaded again.
-
-    Raises:
-        LoadError: its name is taken by another.
-    """
-    taken = WORKLOADS.get(item.name)
-    if taken is not None and taken.origin != item.origin:
-        by = taken.origin.partition(":")[2] or "stepbench itself"
-        raise LoadError(
-            f"{item.origin.partition(':')[2]} registers the workload {item.name!r}, which {by} has: rename one."
-        )
+    """Add a workload, in the place of one of its name: another revision of its file may have been loaded before."""
     WORKLOADS[item.name] = item
 
 

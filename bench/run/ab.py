@@ -153,7 +153,7 @@ class TwoStages:
     def _measure(self, case: PairCase, stage: int, number: int) -> None:
         began = self._now()
         try:
-            pair = self._pairing.measure(case, self._truths.path(case.case))
+            pair = self._pairing.measure(case, self._truths.path(case.a))
         except ChildError as error:
             self._broken[case.label] = str(error)
             return

@@ -113,7 +113,7 @@ def calibrate(
     with Pool() as pool:
         watcher.starting([item.case.framework])
         pool.start([item.backend])
-        truth = Truths(pool.scratch).path(item.case)
+        truth = Truths(pool, timeout).path(item)
         pairing = Pairing(
             {A: pool, B: pool},
             {A: (), B: ()},

@@ -96,7 +96,9 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
             timeout=terms.timeout,
             chance=random.Random(terms.seed),  # noqa: S311 - an order, not a secret
         )
-        stages = TwoStages(match, pairing, Truths(opens[A].scratch), watcher, terms, folder, renew=renew)
+        stages = TwoStages(
+            match, pairing, Truths(opens[A], terms.timeout, sides[0].path), watcher, terms, folder, renew=renew
+        )
         cases = tuple(stages.decide())
     seconds = round((datetime.now(UTC) - started).total_seconds(), 1)
     labels = (sides[0].label, sides[1].label)

@@ -211,7 +211,11 @@ def workload_facts(planned: Iterable[Planned]) -> dict[str, WorkloadFacts]:
     """Give what a stored run must know of the workloads of its cases, by name."""
     return {
         item.name: WorkloadFacts(
-            title=item.title, baseline=item.baseline, sizes=list(item.sizes), unverified=item.unverified
+            title=item.title,
+            baseline=item.baseline,
+            sizes=list(item.sizes),
+            reference=item.has_reference,
+            unverified=item.unverified,
         )
         for item in {each.case.workload: each.implementation.workload for each in planned}.values()
     }

@@ -184,13 +184,13 @@ def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float) -> 
     replies = []
     live = [item for item in planned if not item.skipped]
     with Pool() as pool:
-        truths = Truths(pool.scratch)
+        truths = Truths(pool, timeout)
         backends = list({item.case.backend: item.backend for item in live}.values())
         watcher.starting(sorted({backend.framework for backend in backends}))
         pool.start(backends)
         for done, item in enumerate(live):
             watcher.measuring(item.case, 0, done, len(live), 0.0, None)
-            replies.append((item, ask_case(pool, item, truths.path(item.case), None, timeout)))
+            replies.append((item, ask_case(pool, item, truths, None, timeout)))
     return replies
 
 

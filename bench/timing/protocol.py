@@ -45,6 +45,8 @@ class Task(StrEnum):
     """Measure what the device can do at most; the request names no implementation."""
     PROVE = "prove"
     """Check the measuring itself: of a case that its phases do not wait, without one the device's clock."""
+    TRUTH = "truth"
+    """Find out what is true of the workload's first steps, and write it to the file that the request names."""
     PAIR = "pair"
     """Verify a case, then measure one batch for each `Batch` that follows, until the parent hangs up."""
 
@@ -66,6 +68,10 @@ class Request:
     task: Task = Task.CASE
     policy: SamplingPolicy | None = None
     """How to sample; None to verify only."""
+    fresh: bool = True
+    """Whether the step is verified on fresh inputs too, at the end."""
+    runs: int = 0
+    """Perturbed runs behind a truth."""
     path: tuple[str, ...] = ()
     """Where else the implementation's own imports are looked for."""
     cpu: int | None = None

@@ -18,10 +18,14 @@ from bench.machine.disturbance import KernelCounters, Observe, together, watchin
 from bench.model.backends import BACKENDS
 from bench.model.data import Data
 from bench.model.device import Backend, Device, Settings
+from bench.model.precision import Precision
+from bench.model.problem import Problem
 from bench.model.registry import Implementation, Registry
-from bench.model.step import Step
-from bench.oracle.truth import load_truth
-from bench.oracle.verify import Verification, verify
+from bench.model.step import State, Step
+from bench.oracle.edges import truth_by_reference
+from bench.oracle.perturbed import truth_by_runs
+from bench.oracle.truth import STEPS, Truth, digest_of, fresh_data, load_truth, save_truth
+from bench.oracle.verify import Verification, verify, verify_again
 from bench.timing.clock import host_now, resolution
 from bench.timing.energy import energy_of_step
 from bench.timing.measure import Measurement, first_step, measure
@@ -66,6 +70,8 @@ class Prepared:
     backend: Backend
     device: Device
     data: Data
+    truth: Truth | None
+    """What it was compared with; None for a workload that its author leaves unverified."""
     rig: Rig
     first: Sample
     """The time of its first step."""
@@ -123,16 +129,61 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step)
     start_seconds = _since(request.asked_nanoseconds)
     # The first of the steps that are verified has run already; reading the state waits for the others.
     left: Iterator[Callable[[], None]] = iter([lambda: None])
-    truth = load_truth(Path(request.truth))
-    verification = verify(step, truth, request.problem.dtype, request.precision, lambda: next(left, step)())
+    truth, verification = _verified(request, implementation, data, step, lambda: next(left, step)())
     if verification.passed:
         verification = _count_matmuls(step, backend, implementation, verification)
     return Prepared(
-        request, implementation, backend, device, data, rig, first, verification, build_seconds, start_seconds
+        request, implementation, backend, device, data, truth, rig, first, verification, build_seconds, start_seconds
     )
 
 
+def _verified(
+    request: Request, implementation: Implementation, data: Data, step: Step, run: Callable[[], None]
+) -> tuple[Truth | None, Verification]:
+    """Compare a fresh step with the truth; one that is left unverified runs as many steps and is reset."""
+    if reason := implementation.workload.unverified:
+        for _ in range(STEPS):
+            run()
+        step.reset()
+        return None, Verification(True, steps=STEPS, unverified=reason)
+    truth = load_truth(Path(request.truth))
+    if digest_of(data) != truth.digest:
+        raise StepError(
+            f"the data of {implementation.workload.name} are not the same in every process: draw them from the rng "
+            "that is given, and from nothing else."
+        )
+    return truth, verify(step, truth, request.problem.dtype, request.precision, run)
+
+
+def _verified_again(case: Prepared, measured: bool) -> Prepared:
+    """Verify a case once more: after it was timed, and on fresh inputs if the request says so."""
+    request, truth, found = case.request, case.truth, case.verification
+    if truth is None or not found.passed:
+        return case
+    step, dtype = case.rig.step, request.problem.dtype
+    if measured:
+        step.reset()
+        found = verify_again(step, truth, dtype, found, "after it was timed")
+    if found.passed and truth.fresh and request.fresh:
+        found = verify_again(_on_fresh_inputs(case), truth, dtype, found, "on fresh inputs", fresh=True)
+    return replace(case, verification=found)
+
+
+def _on_fresh_inputs(case: Prepared) -> Step:
+    """Give the step other inputs in place of its own; one that cannot take them is built again."""
+    request, workload, step = case.request, case.implementation.workload, case.rig.step
+    other = fresh_data(workload, request.problem, case.data)
+    assert other is not None  # noqa: S101 - the truth has a course for them
+    if step.feed is not None:
+        step.feed(other.inputs)
+        step.reset()
+        return step
+    return build_in_mode(case.implementation.build, request.problem, other, case.device, request.mode)
+
+
 def _work(request: Request) -> Reply:
+    if request.task is Task.TRUTH:
+        return _find_truth(request)
     if not request.implementation:
         _, backend, device = opened(request)
         return _of_device(request, backend, device)
@@ -142,7 +193,7 @@ def _work(request: Request) -> Reply:
     if request.task is Task.PROVE:
         return case.reply(checks=(prove_step(case.rig),))
     if request.policy is None:
-        return case.reply()
+        return _verified_again(case, measured=False).reply()
     condition = case.device.condition
     observe: list[Observe] = [KernelCounters(), *([] if condition is None else [watching(condition)])]
     measurement = measure(
@@ -156,7 +207,32 @@ def _work(request: Request) -> Reply:
     )
     iteration = measurement.warmup.iteration_nanoseconds
     energy = energy_of_step(case.rig, condition, request.problem.steps, iteration, request.policy)
+    case = _verified_again(case, measured=True)
     return case.reply(measurement, condition=None if condition is None else condition(), energy_joules=energy)
+
+
+def _find_truth(request: Request) -> Reply:
+    """Write the truth that implementations of the request's workload are compared with."""
+    registry, backend, device = opened(replace(request, precision=Precision.FULL))
+    implementation, problem = registry[request.implementation], request.problem
+    workload = implementation.workload
+    if workload.knows_edges:
+        truth = truth_by_reference(workload, problem, request.precision)
+    else:
+
+        def train(problem: Problem, data: Data, precision: Precision, steps: int) -> list[State]:
+            step = implementation.build(problem, data, replace(device, precision=precision))
+            _check_step(step, implementation)
+            states = []
+            for _ in range(steps):
+                step()
+                states.append(step.state())
+            return states
+
+        can = request.precision in backend.precisions and request.precision in implementation.precisions
+        truth = truth_by_runs(workload, problem, request.precision, train, can, request.runs)
+    save_truth(truth, Path(request.truth))
+    return Reply(Status.OK)
 
 
 def _of_device(request: Request, backend: Backend, device: Device) -> Reply:

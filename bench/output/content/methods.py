@@ -9,9 +9,8 @@ from bench import __version__
 from bench.analysis.packages import backends_in, packages_of
 from bench.data.manifest import Manifest
 from bench.model.precision import Precision
-from bench.model.problem import Dtype
+from bench.oracle.edges import tolerance
 from bench.oracle.truth import STEPS
-from bench.oracle.verify import TF32_TOLERANCE, TOLERANCE
 from bench.output.content.machine import one_line
 from bench.output.content.notes import within
 from bench.output.content.summary import Summary, folder_of
@@ -143,22 +142,41 @@ def _procedure(data: RunData) -> Words:
 
 
 def _correctness(summary: Summary) -> Words:
-    """Return the tolerances of the formats that the run has."""
-    limits = []
-    for dtype, precision in sorted({(row.case.problem.dtype, row.case.precision) for row in summary.measured}):
-        tf32 = precision == Precision.TF32 and dtype == Dtype.FLOAT32
-        limit = f"{TF32_TOLERANCE if tf32 else TOLERANCE[Dtype(dtype)]:.0e}".replace("e-0", "e-")
-        limits.append(f"{limit} in {'TF32' if tf32 else dtype}")
+    """Return what the steps were compared with, and the tolerances of the formats that the run has."""
+    facts = summary.manifest.workloads
+    told = [row for row in summary.measured if facts[row.case.workload].reference]
+    formats = sorted({(row.case.problem.dtype, row.case.precision) for row in told})
+    limits = [
+        f"{tolerance(dtype, precision):.0e} in {dtype if precision is Precision.FULL else precision.value.upper()}"
+        for dtype, precision in formats
+    ]
+    parts = [
+        prose(
+            "**Correctness.** Before and after it was timed, each process had to agree in {} steps with a float64 run: "
+            "in its loss, every gradient that is exposed, and every parameter's change.",
+            str(STEPS),
+        )
+    ]
+    if limits:
+        parts.append(
+            prose(
+                "Where that is a reference written in NumPy, by relative error in the Euclidean norm of at most {}, "
+                "besides what rounding of parameters and units at the kink of ReLU leave undecided.",
+                " and ".join(limits).replace("e-0", "e-"),
+            )
+        )
+    if len(told) < len(summary.measured):
+        parts.append(
+            prose(
+                "Where it is the baseline's own program, within what runs of it in the working precision, with noise "
+                "in the last bits of parameters and inputs, show to be rounding."
+            )
+        )
+    unsure = [(name, item.unverified) for name, item in facts.items() if item.unverified]
+    parts += [prose("{} was not verified: {}.", name, reason) for name, reason in unsure]
     verified = all(row.verified for row in summary.measured)
-    return prose(
-        "**Correctness.** Before it was timed, each process had to agree in {} steps with a float64 reference "
-        "written in NumPy: loss, every gradient that is exposed, and every parameter's change, by relative error in "
-        "the Euclidean norm of at most {}, besides what rounding of parameters and units at the kink of ReLU leave "
-        "undecided. {}",
-        str(STEPS),
-        " and ".join(limits),
-        "All that is shown did." if verified else "Not all that is shown did: summary.csv tells which.",
-    )
+    parts.append(prose("All that is shown did." if verified else "Not all that is shown did: summary.csv tells which."))
+    return joined(parts)
 
 
 def _statistics(data: RunData) -> Words:

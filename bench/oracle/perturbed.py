@@ -1,0 +1,124 @@
+"""The truth about any workload: its baseline in float64 on the CPU, and an allowance from perturbed runs.
+
+What an implementation may be off is measured, not guessed: the same program runs several times in the working
+precision with noise in the last bits of parameters and inputs, and the distances of these runs from the truth say how
+far from it rounding alone leads, array by array. An array that is noise itself (the gradient of a bias in front of a
+normalisation) so gets an allowance on the scale of that noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import StepError
+from bench.model.data import Data
+from bench.model.precision import Precision
+from bench.model.problem import Dtype, Problem
+from bench.model.step import State
+from bench.model.workload import Workload
+from bench.oracle.noise import allowance, noisy
+from bench.oracle.truth import (
+    FRESH_STEPS,
+    STEPS,
+    Course,
+    Expected,
+    Key,
+    Truth,
+    arrays_of,
+    check_finite,
+    digest_of,
+    fresh_data,
+)
+
+RUNS = 8
+MORE_RUNS = 32
+"""Perturbed runs, and those by which a refusal that is not beyond doubt is judged once more."""
+_SAME = 1e-7
+"""Two float64 runs that differ by more, relative to their arrays, are not the same computation."""
+
+Train = Callable[[Problem, Data, Precision, int], Sequence[State]]
+"""The baseline, built anew on the CPU for a problem and data: the states after each of the first steps."""
+
+
+def truth_by_runs(
+    workload: Workload, problem: Problem, precision: Precision, train: Train, can: bool, runs: int = RUNS
+) -> Truth:
+    """Find out what is true and what is allowed by running the baseline.
+
+    Args:
+        workload: which mathematics.
+        problem: sizes and number format.
+        precision: the precision that implementations are to compute in.
+        train: runs the baseline.
+        can: whether it can compute in that precision here; otherwise noise in its last bits stands for it.
+        runs: perturbed runs.
+
+    Raises:
+        StepError: the data, or the computation, are not the same twice; or the truth is not finite.
+    """
+    data = workload.data(problem)
+    if digest_of(data) != digest_of(workload.data(problem)):
+        raise StepError(f"the data of {workload.name} are not the same twice: draw them from the rng that is given.")
+    other = fresh_data(workload, problem, data)
+
+    def course(of: Data, steps: int) -> Course:
+        exact = _exact(workload, problem, of, train, steps)
+        working = [
+            train(problem, noisy(of, problem.dtype, precision, number), precision if can else Precision.FULL, steps)
+            for number in range(runs)
+        ]
+        return tuple(
+            _expected(exact[index], [run[index] for run in working], of, problem, precision) for index in range(steps)
+        )
+
+    start = {name: value.astype(np.float64) for name, value in data.parameters.items()}
+    fresh = () if other is None else course(other, FRESH_STEPS)
+    return Truth(digest_of(data), start, course(data, STEPS), fresh)
+
+
+def _exact(workload: Workload, problem: Problem, data: Data, train: Train, steps: int) -> Sequence[State]:
+    """Run in float64, twice; or the author's own reference."""
+    if workload.has_reference:
+        states: Sequence[State] = workload.reference(problem, data, steps)
+    else:
+        double = replace(problem, dtype=Dtype.FLOAT64)
+        states, again = (train(double, data.as_type("float64"), Precision.FULL, steps) for _ in range(2))
+        for number, (one, two) in enumerate(zip(states, again, strict=True), start=1):
+            _check_same(workload, number, arrays_of(one, data.parameters), arrays_of(two, data.parameters))
+    check_finite(workload, states)
+    return states
+
+
+def _check_same(
+    workload: Workload, number: int, one: dict[Key, NDArray[np.float64]], two: dict[Key, NDArray[np.float64]]
+) -> None:
+    for key, value in one.items():
+        scale = float(np.linalg.norm(value))
+        if not float(np.linalg.norm(value - two[key])) <= _SAME * scale:
+            raise StepError(
+                f"two float64 runs of {workload.baseline} differ in {key} in step {number}: it draws random numbers "
+                "while it runs, so give unverified='the reason', or make it deterministic."
+            )
+
+
+def _expected(
+    exact: State, runs: Sequence[State], data: Data, problem: Problem, precision: Precision
+) -> dict[Key, Expected]:
+    """Say what is expected of one step."""
+    epsilon = (precision.epsilon if problem.dtype is Dtype.FLOAT32 else None) or problem.dtype.epsilon
+    truth = arrays_of(exact, data.parameters)
+    working = [arrays_of(run, data.parameters) for run in runs]
+    gradients = [value for key, value in truth.items() if key.kind == "gradient"]
+    whole = math.sqrt(sum(float(np.sum(value * value)) for value in gradients))
+    found = {}
+    for key, value in truth.items():
+        rounding, element = allowance(value, [run[key] for run in working if key in run])
+        norm, most = float(np.linalg.norm(value)), float(np.abs(value).max(initial=0.0))
+        scale = max(norm, epsilon * whole) if key.kind == "gradient" else norm
+        found[key] = Expected(value, scale, max(rounding, epsilon * scale), max(element, epsilon * most))
+    return found
