@@ -36,12 +36,6 @@ def to_host(tensor: Any) -> Any:
     return found.to("cpu", torch.float32 if narrow else found.dtype, copy=True).numpy()
 
 
-def _result(tensor: Any) -> Any:
-    """Copy a tensor into a NumPy array of floating-point numbers."""
-    found = to_host(tensor)
-    return found if found.dtype.kind == "f" else found.astype("float64")
-
-
 class TorchRun:
     """A model on a device with its batch: what the stages of both kinds of step have in common."""
 
@@ -117,7 +111,7 @@ class TorchRun:
     def buffers(self) -> dict[str, Array]:
         """Read the buffers back."""
         found = dict(self.model.named_buffers())
-        return {name: _result(found[name]) for name in self.shown}
+        return {name: to_host(found[name]) for name in self.shown}
 
 
 def _is_result(buffer: Any) -> bool:
@@ -265,8 +259,8 @@ class TorchLoop(TorchRun):
         """Read loss, parameters, gradients and buffers back."""
         # An optimiser that divides by the scale itself leaves no gradients that could be read.
         hidden = self.scaler is not None and getattr(self.optimizer, "_step_supports_amp_scaling", False)
-        gradients = {} if hidden else {name: _result(value) for name, value in self.gradients().items()}
-        parameters = {name: _result(value) for name, value in self.parameters.items()}
+        gradients = {} if hidden else {name: to_host(value) for name, value in self.gradients().items()}
+        parameters = {name: to_host(value) for name, value in self.parameters.items()}
         return State(self.loss.item(), parameters, gradients, self.buffers())
 
     def reset(self) -> None:
@@ -317,7 +311,7 @@ class TorchInference(TorchRun):
 
     def state(self) -> State:
         """Read outputs and buffers back."""
-        outputs = {name: _result(value) for name, value in _leaves("output", self.outputs)}
+        outputs = {name: to_host(value) for name, value in _leaves("output", self.outputs)}
         return State(None, results=outputs | self.buffers())
 
     def step(self) -> Step:
