@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import shutil
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -45,13 +47,35 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
 
 @pytest.fixture
 def own_backends() -> Iterator[None]:
-    """Backends that files register in a test go with it."""
+    """Backends and workloads that files register in a test go with it."""
     from bench.model.backends import BACKENDS
+    from bench.model.workload import WORKLOADS
 
-    before = dict(BACKENDS)
+    before, known = dict(BACKENDS), dict(WORKLOADS)
     yield
     BACKENDS.clear()
     BACKENDS.update(before)
+    WORKLOADS.clear()
+    WORKLOADS.update(known)
+
+
+@pytest.fixture(scope="session")
+def devices() -> Callable[[str], Any]:
+    """The CPU as a device of a framework, for steps that are built in the process of the tests."""
+    from bench.model.backends import backends_of
+    from bench.model.device import Device, Settings
+
+    @functools.cache
+    def opened(framework: str) -> Device:
+        if framework == "torch":
+            # What `open` sets once a process may have been set already by another test file.
+            import torch
+
+            device = torch.device("cpu")
+            return Device("cpu", "", 1, device, lambda array: torch.tensor(array, device=device), lambda: None)
+        return next(each for each in backends_of(framework) if each.device == "cpu").open(Settings(1))
+
+    return opened
 
 
 @pytest.fixture(scope="session")

@@ -172,7 +172,10 @@ class ProcessRow:
     process: int = _column("Measuring process of the run, from 0.")
     status: Status = _column("`ok`, `failed`, `wrong` or `timeout`.")
     reason: str = _column("Why it is not `ok`.", default="")
-    verified: bool = _column("Whether this very process agreed with the float64 oracle before it was timed.")
+    verified: bool = _column(
+        "Whether this very process agreed with the float64 truth, before it was timed and after; never where the "
+        "author of the workload says why it cannot be compared."
+    )
     loss_error: float | None = _column("Largest relative error of the loss.", default=None)
     gradient_error: float | None = _column("Largest relative error of a gradient.", default=None)
     change_error: float | None = _column("Largest relative error of a parameter's change.", default=None)
@@ -218,7 +221,7 @@ class SummaryRow:
     variant: int | None = _column("Amount of work of single steps; see samples.csv.", default=None)
     status: Status = _column("`ok`, `skipped`, `failed`, `wrong` or `timeout`.")
     reason: str = _column("Why the status is not `ok`.", default="")
-    verified: bool = _column("Whether every process of the case agreed with the oracle before it was timed.")
+    verified: bool = _column("Whether every process of the case agreed with the truth before it was timed and after.")
     processes: int = _column("Processes that were started, failed ones included.", default=0)
     samples: int = _column("Samples behind the row.", default=0)
     median_seconds: float | None = _column(

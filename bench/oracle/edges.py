@@ -1,9 +1,9 @@
 """The truth from a float64 reference that knows its edges: decisions, such as those of a ReLU, that rounding may turn.
 
 What is allowed is a fixed relative error, plus what the number format cannot decide: the rounding of a parameter that
-is written back, units on the edge of their kink, and what noise in the last bits leads to, which an optimiser that
-divides by a gradient's size makes large where a gradient is almost 0. All three are computed, not guessed, all vanish
-in float64, and together they are never more than a tenth: a step that does nothing is off by 1.
+is written back, units on the edge of their kink, and what an optimiser that divides by a gradient's size makes of noise
+in its last bits. All three are computed, not guessed, all vanish in float64, and together they are never more than a
+tenth: a step that does nothing is off by 1.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype, Problem
 from bench.model.step import State
 from bench.model.workload import Workload
-from bench.oracle.noise import allowance, noisy
+from bench.oracle.noise import Distance, allowance, distance, noisy
 from bench.oracle.truth import (
     FRESH_STEPS,
     STEPS,
@@ -79,13 +79,19 @@ def truth_by_reference(workload: Workload, problem: Problem, precision: Precisio
 def _course(workload: Workload, problem: Problem, precision: Precision, data: Data, steps: int) -> Course:
     terms = max(array.shape[-1] for array in data.inputs.values() if array.ndim)
     margin = kink_margin(problem.dtype, precision, terms)
-    exact, above, below = (workload.reference(problem, data, steps, each) for each in (0.0, margin, -margin))
+    exact = workload.reference(problem, data, steps)
     check_finite(workload, exact)
-    runs = [noisy(data, problem.dtype, precision, number) for number in range(_RUNS)]
-    shaken = [[arrays_of(state, run.parameters) for state in workload.reference(problem, run, steps)] for run in runs]
+    apart: list[dict[Key, list[Distance]]] = [{} for _ in exact]
+    for number in range(_RUNS):
+        shaken = noisy(data, problem.dtype, precision, number)
+        for state, found, known in zip(exact, workload.reference(problem, shaken, steps), apart, strict=True):
+            truth = arrays_of(state, data.parameters)
+            for key, value in arrays_of(found, shaken.parameters).items():
+                known.setdefault(key, []).append(distance(value, truth[key]))
+    above, below = (workload.reference(problem, data, steps, each) for each in (margin, -margin))
     allowed = workload.tolerance(problem) or tolerance(problem.dtype, precision)
     return tuple(
-        _expected(state, one, two, [run[number - 1] for run in shaken], data.parameters, number, problem.dtype, allowed)
+        _expected(state, one, two, apart[number - 1], data.parameters, number, problem.dtype, allowed)
         for number, (state, one, two) in enumerate(zip(exact, above, below, strict=True), start=1)
     )
 
@@ -94,7 +100,7 @@ def _expected(
     exact: State,
     above: State,
     below: State,
-    shaken: Sequence[Mapping[Key, NDArray[np.float64]]],
+    runs: Mapping[Key, Sequence[Distance]],
     start: Mapping[str, NDArray[np.floating]],
     step: int,
     dtype: Dtype,
@@ -105,11 +111,12 @@ def _expected(
     found = {}
     for key, value in arrays_of(exact, start).items():
         norm, most = float(np.linalg.norm(value)), float(np.abs(value).max(initial=0.0))
-        rounded, element = allowance(value, [run[key] for run in shaken])
-        turned = 0.0 if key.kind == "loss" else float(np.linalg.norm(first[key] - other[key]))
+        moved = np.zeros(()) if key.kind == "loss" else first[key] - other[key]
+        turned, turned_element = float(np.linalg.norm(moved)), float(np.abs(moved).max(initial=0.0))
         if key.kind == "change":
             half = step * 0.5 * dtype.epsilon
             parameter = exact.parameters[key.name]
+            rounded, element = allowance(value.size, runs[key])
             rounding = half * float(np.linalg.norm(parameter))
             if norm and rounding / norm > MOST_UNDECIDED:
                 raise StepError(
@@ -120,9 +127,9 @@ def _expected(
                 value,
                 norm,
                 allowed * norm + min(turned + rounding + rounded, MOST_UNDECIDED * norm),
-                allowed * most + turned + element + half * float(np.abs(parameter).max(initial=0.0)),
+                allowed * most + turned_element + element + half * float(np.abs(parameter).max(initial=0.0)),
             )
         else:
-            bound = allowed * norm + min(turned + rounded, MOST_UNDECIDED * norm)
-            found[key] = Expected(value, norm, bound, allowed * most + turned + element)
+            bound = allowed * norm + min(turned, MOST_UNDECIDED * norm)
+            found[key] = Expected(value, norm, bound, allowed * most + turned_element)
     return found

@@ -61,7 +61,7 @@ def rows_of(
         process=process,
         status=reply.status,
         reason=reply.reason,
-        verified=found is not None and found.passed,
+        verified=found is not None and found.passed and not found.unverified,
         loss_error=None if found is None else found.error("loss"),
         gradient_error=None if found is None else found.error("gradient"),
         change_error=None if found is None else found.error("change"),

@@ -96,8 +96,9 @@ class Summary:
         """Whether a framework's own profiler divided a step."""
 
     def title(self, workload: str) -> str:
-        """Return a few words about a workload."""
-        return self.manifest.workloads[workload].title
+        """Return a few words about a workload, among them that it is not verified if it is not."""
+        facts = self.manifest.workloads[workload]
+        return f"{facts.title}; not verified: {facts.unverified}" if facts.unverified else facts.title
 
     def baseline(self, workload: str) -> str:
         """Return the implementation that speedups of a workload are over."""
