@@ -32,7 +32,7 @@ def card_table(cells: Sequence[CardCell]) -> Table:
     heads = [Head("contender", wraps=True), Head("over", wraps=True), Head("mode")]
     heads += [Head(variant_word("threads", count), right=True) for count in threads]
     caption = "Speedup card: what a speedup is depends on what it is over, in which mode, with how many threads"
-    return table("card", (caption,), heads, rows)
+    return table("card", caption, heads, rows)
 
 
 def _order(places: Collection[tuple[Any, ...]], place: tuple[Any, ...]) -> tuple[int, int]:
@@ -44,5 +44,5 @@ def _cell(cell: CardCell | None) -> Cell:
     if cell is None:
         return Cell("-")
     value, ends = cell.speedup.value, (cell.speedup.low, cell.speedup.high)
-    interval = factor_interval(*ends)
-    return Cell(factor(value) + ("" if interval == "-" else f"  [{interval}]"), (value, *ends))
+    known = "" if cell.speedup.low is None else f"  [{factor_interval(*ends)}]"
+    return Cell(f"{factor(value)}{known}", (value, *ends))

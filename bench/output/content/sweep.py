@@ -13,7 +13,7 @@ from bench.output.content import notes
 from bench.output.content.crossovers import Crossovers
 from bench.output.content.result import introduction, tables
 from bench.output.content.summary import Summary
-from bench.output.document import Block, Bullets, Cell, Head, Line, Paragraph, Section, Table, table
+from bench.output.document import Block, Bullets, Cell, Head, Line, Section, Table, table
 from bench.output.names import spaced, variant_word
 from bench.output.text import duration, factor
 
@@ -33,7 +33,7 @@ def section(summary: Summary, crossovers: Crossovers) -> Section:
     """Return the section of a report that sums a sweep up."""
     found = notes.explanations(summary)
     explained = [Bullets(tuple(found))] if found else []
-    blocks = (Paragraph(introduction(summary)), *_by_size(summary), *explained, *crossovers.blocks())
+    blocks = (introduction(summary), *_by_size(summary), *explained, *crossovers.blocks())
     return Section("result", "Result", blocks)
 
 
@@ -81,7 +81,7 @@ def _plane_table(name: str, plane: Plane, caption: str, sizes: Sequence[int]) ->
         by_size = {int(row[plane.axis]): row for row in line.rows.to_dict("records")}
         cells = [_cell(by_size.get(size, {})) for size in sizes]
         rows.append([who.implementation, who.backend, *([str(who.threads)] if several else []), *cells])
-    return table(name, (caption,), heads, rows, SUMMARY)
+    return table(name, caption, heads, rows, SUMMARY)
 
 
 def _spare(place: int, count: int) -> int:

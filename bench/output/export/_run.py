@@ -1,4 +1,4 @@
-"""What every format is made from: the benchmarks of a run, with names that mean the same in every run.
+"""The benchmarks of a run, from which every format is made, with names that mean the same in every run.
 
 One benchmark is one row of summary.csv that has a time: a case, a phase, how it was obtained and by which clock.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,63 +15,20 @@ from typing import Any
 import pandas as pd
 
 from bench.data.manifest import Manifest
-from bench.data.run import StoredRun, case_of, cases_by_process
+from bench.data.run import StoredRun, cases_by_process
 from bench.data.schema import Status
 from bench.data.store import SAMPLES, SUMMARY
 from bench.errors import DataFormatError
 from bench.model.case import VARIANT, Case
 from bench.model.columns import Role
+from bench.output.content.summary import summary_rows
 
 _ROW_KEY = ("phase", "method", "clock", "variant")
 
 
 @dataclass(frozen=True)
-class Identity:
-    """What tells one benchmark of a run from the others."""
-
-    case: Case
-    phase: str
-    method: str
-    clock: str
-    variant: int | None
-
-    @classmethod
-    def of(cls, case: Case, row: Mapping[str, Any]) -> Identity:
-        """Take it from a row of summary.csv or of samples.csv."""
-        variant = None if pd.isna(row["variant"]) else int(row["variant"])
-        return cls(case, str(row["phase"]), str(row["method"]), str(row["clock"]), variant)
-
-    @property
-    def columns(self) -> dict[str, str | int]:
-        """Columns of the case and of the row, those that are unknown left out."""
-        own = {name: getattr(self, name) for name in _ROW_KEY}
-        return {**self.case.columns, **{name: value for name, value in own.items() if value is not None}}
-
-    @property
-    def label(self) -> str:
-        """What must be equal for two benchmarks to be comparable, for example `mlp_sgd-64x1000x100x10-float32-...`."""
-        conditions = []
-        for column in VARIANT:
-            value = column.value_in(self.case)
-            if column.role is not Role.SIZE and value != column.usual:
-                conditions.append(str(value) if column.name == "dtype" else f"{column.name}={value}")
-        sizes = "x".join(map(str, self.case.sizes))
-        variant = [] if self.variant is None else [f"variant={self.variant}"]
-        return "-".join([self.case.workload, sizes, *conditions, self.method, self.clock, *variant])
-
-    @property
-    def name(self) -> str:
-        """A name that is unique in its run and the same in every run: `implementation/backend/phase[label]`.
-
-        It depends on nothing but the row itself, also where a run holds only one dtype or size: tools compare by name
-        alone, so a run of other sizes must not carry the same names.
-        """
-        return f"{self.case.implementation}/{self.case.backend}/{self.phase}[{self.label}]"
-
-
-@dataclass(frozen=True)
 class Process:
-    """One process's times of one benchmark."""
+    """The times of one process for one benchmark."""
 
     number: int
     seconds: tuple[float, ...]
@@ -91,7 +47,11 @@ class Process:
 class Benchmark:
     """One row of the summary with the processes behind it; times in seconds an iteration."""
 
-    identity: Identity
+    case: Case
+    phase: str
+    method: str
+    clock: str
+    variant: int | None
     median: float
     low: float | None
     high: float | None
@@ -99,9 +59,31 @@ class Benchmark:
     processes: tuple[Process, ...]
 
     @property
+    def columns(self) -> dict[str, str | int]:
+        """Columns of the case and of the row, those that are unknown left out."""
+        own = {name: getattr(self, name) for name in _ROW_KEY}
+        return {**self.case.columns, **{name: value for name, value in own.items() if value is not None}}
+
+    @property
+    def label(self) -> str:
+        """The part of the name that is equal for benchmarks to be compared: `mlp_sgd-64x1000x100x10-float32-...`."""
+        conditions = []
+        for column in VARIANT:
+            value = column.value_in(self.case)
+            if column.role is not Role.SIZE and value != column.usual:
+                conditions.append(str(value) if column.name == "dtype" else f"{column.name}={value}")
+        sizes = "x".join(map(str, self.case.sizes))
+        variant = [] if self.variant is None else [f"variant={self.variant}"]
+        return "-".join([self.case.workload, sizes, *conditions, self.method, self.clock, *variant])
+
+    @property
     def name(self) -> str:
-        """Name of the benchmark; see `Identity.name`."""
-        return self.identity.name
+        """A name that is unique in its run and the same in every run: `implementation/backend/phase[label]`.
+
+        It depends on nothing but the row itself, also where a run holds only one dtype or size: tools compare by name
+        alone, so a run of other sizes must not carry the same names.
+        """
+        return f"{self.case.implementation}/{self.case.backend}/{self.phase}[{self.label}]"
 
     @property
     def samples(self) -> int:
@@ -111,7 +93,7 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Run:
-    """What is exported: files on disk, never a live run."""
+    """A run to be exported: files on disk, never a live one."""
 
     manifest: Manifest
     benchmarks: tuple[Benchmark, ...]
@@ -126,20 +108,16 @@ class Run:
                 nothing was measured.
         """
         run = StoredRun(folder)
-        measured = run.summary[(run.summary["status"] == Status.OK.value) & run.summary["median_seconds"].notna()]
-        if not len(measured):
+        rows = [row for row in summary_rows(run.summary) if row.status is Status.OK]
+        if all(row.median_seconds is None for row in rows):
             raise DataFormatError(f"{folder} has no case that was measured: there is nothing to export.")
-        processes = _processes(run)
-        found = []
-        for record in measured.to_dict("records"):
-            row = {str(key): value for key, value in record.items()}
-            identity = Identity.of(case_of(row), row)
-            if identity not in processes:
-                raise DataFormatError(f"{folder / SAMPLES} has no samples of {identity.name}: restore the file.")
-            ends = (_finite(row[f"{stem}_seconds"], identity.name, folder) for stem in ("median", "low", "high"))
-            median, low, high = ends
-            assert median is not None  # noqa: S101 - chosen so above
-            found.append(Benchmark(identity, median, low, high, processes[identity]))
+        processes, found = _processes(run), []
+        for row in rows:
+            if row.median_seconds is not None:
+                key = (row.case, row.phase, str(row.method), str(row.clock), row.variant)
+                times = (row.median_seconds, row.low_seconds, row.high_seconds)
+                found.append(Benchmark(*key, *times, tuple(processes.get(key, ()))))
+                _check(found[-1], folder)
         return cls(run.manifest, tuple(found))
 
 
@@ -148,17 +126,17 @@ def to_json(data: Any) -> str:
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
-def _finite(value: float, name: str, folder: Path) -> float | None:
-    """Check a time of summary.csv; None for an empty cell."""
-    if math.isnan(value):
-        return None
-    if not math.isfinite(value) or value < 0:
-        raise DataFormatError(f"{folder / SUMMARY} is damaged: {name} took {value} s; restore the file.")
-    return value
+def _check(found: Benchmark, folder: Path) -> None:
+    """Refuse a benchmark whose files contradict each other, or that took a time that is none."""
+    if not found.processes:
+        raise DataFormatError(f"{folder / SAMPLES} has no samples of {found.name}: restore the file.")
+    for value in (found.median, found.low, found.high):
+        if value is not None and not 0 <= value < math.inf:
+            raise DataFormatError(f"{folder / SUMMARY} is damaged: {found.name} took {value} s; restore the file.")
 
 
-def _processes(run: StoredRun) -> dict[Identity, tuple[Process, ...]]:
-    """Collect the samples of finished processes by benchmark."""
+def _processes(run: StoredRun) -> dict[tuple[Any, ...], list[Process]]:
+    """Collect the samples of finished processes by what tells one benchmark of a run from the others."""
     cases = cases_by_process(run.processes)
     known: Any = run.processes.set_index("process")["peak_bytes"].dropna().items()
     peaks = {int(number): int(peak) for number, peak in known}
@@ -168,13 +146,11 @@ def _processes(run: StoredRun) -> dict[Identity, tuple[Process, ...]]:
     if len(odd):
         path = run.folder / SAMPLES
         raise DataFormatError(f"{path} is damaged: line {odd[0] + 2} gives no time; restore the file.")
-    keys = [*_ROW_KEY, "process"]
-    groups = samples.assign(each=each).groupby(keys, sort=False, dropna=False, observed=True)
+    groups = samples.assign(each=each).groupby(["process", *_ROW_KEY], sort=False, dropna=False, observed=True)
     listed: Any = groups[["each", "iterations"]].agg(list)
-    found: dict[Identity, list[Process]] = {}
-    for key, seconds, iterations in zip(listed.index, listed["each"], listed["iterations"], strict=True):
-        row = dict(zip(keys, key, strict=True))
-        number = int(row["process"])
-        process = Process(number, tuple(seconds), tuple(map(int, iterations)), peaks.get(number))
-        found.setdefault(Identity.of(cases[number], row), []).append(process)
-    return {identity: tuple(processes) for identity, processes in found.items()}
+    found: dict[tuple[Any, ...], list[Process]] = {}
+    for (number, *texts, variant), seconds, iterations in listed.itertuples(name=None):
+        key = (cases[int(number)], *map(str, texts), None if pd.isna(variant) else int(variant))
+        process = Process(int(number), tuple(seconds), tuple(map(int, iterations)), peaks.get(int(number)))
+        found.setdefault(key, []).append(process)
+    return found

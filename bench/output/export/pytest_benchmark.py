@@ -57,11 +57,11 @@ def _benchmark(benchmark: Benchmark) -> dict[str, Any]:
     name = benchmark.name
     fewest = min(sum(process.iterations) for process in benchmark.processes)
     return {
-        "group": f"{benchmark.identity.phase}[{benchmark.identity.label}]",  # what one table compares
+        "group": f"{benchmark.phase}[{benchmark.label}]",  # what one table compares
         "name": name,
         "fullname": name,
-        "params": benchmark.identity.columns,
-        "param": benchmark.identity.label,
+        "params": benchmark.columns,
+        "param": benchmark.label,
         "extra_info": {
             "low_seconds": benchmark.low,
             "high_seconds": benchmark.high,

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
+
+from markupsafe import Markup
 
 from bench.output import figures
-from bench.output.document import Cell, Document, FigureBlock, Raw
+from bench.output.document import Cell, Document, FigureBlock
 from bench.output.figures import Look, RunData, Style, Width
 from bench.output.figures._look import DARK, LIGHT
 from bench.output.render import TEMPLATES, environment
 from bench.output.render.svg import foreign_colours, inline, variables
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 _WIDTHS = {"wide": Width.PAGE, "narrow": Width.COLUMN}
 
@@ -52,29 +49,15 @@ def render(document: Document, pictures: Mapping[str, Sequence[Drawing]]) -> str
     """Return the whole file; `pictures` holds those of each figure of the document."""
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     style = style.replace("LIGHT_COLOURS", variables(LIGHT)).replace("DARK_COLOURS", variables(DARK))
-    return _environment().get_template("report.html").render(document=document, style=style, pictures=pictures)
+    template = environment({"svg": _svg, "raw": _raw}, autoescape=True).get_template("report.html")
+    return template.render(document=document, style=Markup(style), pictures=pictures)  # noqa: S704 - a file of ours
 
 
-@cache
-def _environment() -> Environment:
-    from markupsafe import Markup
-
-    def svg(drawing: Drawing, figure: FigureBlock) -> Markup:
-        prefix = "-".join(["f", figure.name.replace("_", "-"), *drawing.classes.split()])
-        return Markup(inline(drawing.content, prefix, figure.title, figure.alt, drawing.exchange))  # noqa: S704
-
-    made = environment(autoescape=True)
-    made.filters |= {"svg": svg, "raw": _raw_text}
-    made.filters["css"] = lambda text: Markup(text)  # noqa: S704 - a file of ours
-    return made
+def _svg(drawing: Drawing, figure: FigureBlock) -> Markup:
+    prefix = "-".join(["f", figure.name.replace("_", "-"), *drawing.classes.split()])
+    return Markup(inline(drawing.content, prefix, figure.title, figure.alt, drawing.exchange))  # noqa: S704
 
 
-def _raw_text(cell: Cell) -> str:
+def _raw(cell: Cell) -> str:
     """Return the numbers behind a cell as summary.csv writes them, separated by `;`, an unknown one as nothing."""
-    return ";".join(map(_raw, cell.raw))
-
-
-def _raw(value: Raw) -> str:
-    if value is None:
-        return ""
-    return repr(float(value)) if isinstance(value, float) else str(value)
+    return ";".join("" if value is None else str(value) for value in cell.raw)
