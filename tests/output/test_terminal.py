@@ -20,7 +20,6 @@ from bench.output.document import (
     Glossary,
     Head,
     Heading,
-    Paragraph,
     Row,
     RowGroup,
     Strong,
@@ -80,7 +79,7 @@ def test_each_group_stands_under_the_caption_and_its_own_title(shown: Show) -> N
 
 
 BLOCKS: list[Block] = [
-    Paragraph((HOSTILE,)),
+    (HOSTILE,),
     Heading(HOSTILE),
     Bullets(((HOSTILE, Strong(HOSTILE), Code(HOSTILE)),)),
     Glossary(((HOSTILE, (HOSTILE,)),)),
@@ -90,7 +89,7 @@ BLOCKS: list[Block] = [
 ]
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.kind)
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: type(block).__name__)
 def test_a_terminal_obeys_nothing_in_any_block(shown: Show, block: Block) -> None:
     text = shown([block], 200)
     text.encode()
@@ -111,5 +110,5 @@ def test_commands_are_never_broken(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_tone_is_a_colour(tone: str, code: str) -> None:
     stream = io.StringIO()
     screen = Console(file=stream, force_terminal=True, color_system="standard", width=80)
-    screen.print(terminal.render([table("t", (), ["x"], [[Cell("word", tone=tone)]])]))  # type: ignore[arg-type]
+    screen.print(terminal.render([table("t", (), ["x"], [[Cell("word", tone=tone)]])], 80))  # type: ignore[arg-type]
     assert f"\x1b[{code}mword" in stream.getvalue()

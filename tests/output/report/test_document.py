@@ -13,7 +13,7 @@ import pytest
 from bench.data.store import read_crossovers
 from bench.model.case import Mode
 from bench.model.problem import Problem
-from bench.output.document import Bullets, Commands, FigureBlock, Glossary, Paragraph, Table, plain
+from bench.output.document import Bullets, Commands, FigureBlock, Glossary, Table, plain
 
 Document = Callable[..., Any]
 
@@ -32,8 +32,8 @@ def texts(document: Any, anchor: str) -> str:
     """All words of a section that stand in no table."""
     found = []
     for block in section(document, anchor).blocks:
-        if isinstance(block, Paragraph):
-            found.append(plain(block.words))
+        if isinstance(block, tuple):
+            found.append(plain(block))
         elif isinstance(block, Bullets):
             found += map(plain, block.items)
         elif isinstance(block, Glossary):
