@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -100,10 +101,9 @@ def _found(file: Path, notes: Provenance) -> Path | None:
 
 
 def _is_run(folder: Path, run_id: str) -> bool:
-    try:
+    with suppress(DataFormatError, OSError):
         return (folder / MANIFEST).is_file() and read_manifest(folder).run_id == run_id
-    except (DataFormatError, OSError):
-        return False
+    return False
 
 
 def explanation_blocks(found: Explanation) -> list[Block]:

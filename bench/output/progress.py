@@ -46,13 +46,7 @@ class Progress:
         self._say(line, line)
 
     def measuring(
-        self,
-        case: Case,
-        number: int,
-        done: int,
-        of: int,
-        seconds_left: float,
-        widest: tuple[Case, float] | None = None,
+        self, case: Case, number: int, done: int, of: int, seconds_left: float, widest: tuple[Case, float] | None = None
     ) -> None:
         """Say that a case's turn in a round has come; `widest` is the case with the widest interval, and how wide."""
         more = f", {seconds_left:.0f} s left" if seconds_left else ""

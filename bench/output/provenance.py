@@ -104,6 +104,7 @@ def read(path: Path) -> Provenance:
 def _notes(path: Path) -> str | None:
     readers = {".png": _from_png, ".svg": _from_svg, ".pdf": _from_pdf}
     kind = path.suffix.lower()
+    damaged = f"{path} is damaged, or no {kind[1:].upper()} file: draw it anew with `bench plot`."
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
@@ -116,14 +117,15 @@ def _notes(path: Path) -> str | None:
     except FileNotFoundError as error:
         raise DataFormatError(f"{path} does not exist: give a figure's file, such as one below results/.") from error
     except OSError as error:
-        raise DataFormatError(f"{path} cannot be read ({error.strerror or error}): look at its permissions.") from error
-    except _Damaged as error:
-        message = f"{path} is damaged, or no {kind[1:].upper()} file: draw it anew with `bench plot`."
-        raise DataFormatError(message) from error
+        if error.errno is None:  # it comes from a library that reads pictures
+            raise DataFormatError(damaged) from error
+        raise DataFormatError(f"{path} cannot be read ({error.strerror}): look at its permissions.") from error
+    except _DAMAGED as error:
+        raise DataFormatError(damaged) from error
 
 
-class _Damaged(Exception):  # noqa: N818 - it never leaves this module
-    """A file is not what its name says."""
+_DAMAGED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError, Warning)
+"""Errors of libraries for a file that is not what its name says."""
 
 
 def _from_png(path: Path) -> str | None:
@@ -135,24 +137,17 @@ def _from_png(path: Path) -> str | None:
             with Image.open(path, formats=["PNG"]) as image:
                 found = image.info.get("Source")
                 image.verify()
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning, SyntaxError, ValueError) as error:
-            raise _Damaged from error
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            raise _Damaged from error
+        except Image.DecompressionBombError as error:
+            raise ValueError from error
     return found if isinstance(found, str) else None
 
 
 def _from_svg(path: Path) -> str | None:
     """Return the first dc:source; refuse a file that declares entities, which could grow."""
     content = path.read_bytes()
-    try:
-        if b"<!ENTITY" in content:
-            raise _Damaged
-        return ElementTree.fromstring(content).findtext(f".//{_SVG_SOURCE}") or None  # noqa: S314 - it has no entities
-    except (ElementTree.ParseError, ValueError, LookupError) as error:  # LookupError: it names an encoding that is none
-        raise _Damaged from error
+    if b"<!ENTITY" in content:
+        raise ValueError
+    return ElementTree.fromstring(content).findtext(f".//{_SVG_SOURCE}") or None  # noqa: S314 - it has no entities
 
 
 def _from_pdf(path: Path) -> str | None:
@@ -162,6 +157,6 @@ def _from_pdf(path: Path) -> str | None:
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # the error says it
     try:
         found = PdfReader(path, strict=True).metadata
-    except (PyPdfError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise _Damaged from error
-    return None if found is None else found.subject
+        return None if found is None else found.subject
+    except PyPdfError as error:
+        raise ValueError from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from bench.output.document import Block, Cell, Head, Heading, Line, Words, numbers, prose, table
+from bench.output.document import Block, Cell, Head, Heading, Line, numbers, prose, table
 from bench.output.text import duration, significant
 from bench.run.doctor import Report
 from bench.run.prove import Proof
@@ -43,7 +43,8 @@ def doctor_blocks(report: Report) -> list[Block]:
 
 
 def _noise(report: Report) -> list[Block]:
-    missing = any(floor.reason for floor in report.noise)
+    measured = [floor for floor in report.noise if not floor.reason]
+    missing = len(measured) < len(report.noise)
     rows = []
     for floor in report.noise:
         found = ["-"] * 5
@@ -53,21 +54,16 @@ def _noise(report: Report) -> list[Block]:
         rows.append([floor.case, *found, *([floor.reason] if missing else [])])
     heads = [Head("case", wraps=True), *numbers("pairs", "B / A", "spread", "detectable", "fork to first step")]
     heads += [Head("reason", wraps=True)] if missing else []
-    return [table("noise", "Noise floor, from an A/A", heads, rows), _detectable(report)]
-
-
-def _detectable(report: Report) -> Words:
-    measured = [floor.detectable for floor in report.noise if not floor.reason]
-    worst = max(measured, default=0.0)
-    if not measured:
-        return prose("No noise floor: no case could be measured.")
-    if worst > _TOO_NOISY:
-        return prose("This machine is too noisy now to detect anything: cure what is named above, and try again.")
-    return prose(
+    worst = max((floor.detectable for floor in measured), default=0.0)
+    text = (
         "Slowdowns from {} up are detectable on this machine, in its noisiest case: a paired test over so many pairs "
-        "of fresh processes finds them 4 times in 5, with 1 false alarm in 100. More pairs detect smaller ones.",
-        f"{worst:.1%}",
+        "of fresh processes finds them 4 times in 5, with 1 false alarm in 100. More pairs detect smaller ones."
     )
+    if not measured:
+        text = "No noise floor: no case could be measured."
+    elif worst > _TOO_NOISY:
+        text = "This machine is too noisy now to detect anything: cure what is named above, and try again."
+    return [table("noise", "Noise floor, from an A/A", heads, rows), prose(text, f"{worst:.1%}")]
 
 
 def proof_blocks(proofs: Sequence[Proof]) -> list[Block]:

@@ -139,15 +139,13 @@ def notes(history: History) -> list[Words]:
 
 def _differences(series: Sequence[Series]) -> list[Words]:
     """Return what was new in which run, each thing once."""
-    seen: dict[str, list[str]] = {}
+    seen: dict[str, dict[str, None]] = {}
     for point in sorted((point for item in series for point in item.points), key=lambda point: point.run):
-        told = seen.setdefault(point.run_id, [])
-        told += [text for text in map(str, point.differences) if text not in told]
+        seen.setdefault(point.run_id, {}).update(dict.fromkeys(map(str, point.differences)))
     found = [prose("New in run {}: {}.", run_id, ", ".join(told)) for run_id, told in seen.items() if told]
-    if len(found) <= _MOST_NOTES:
-        return found
-    more = prose("{} earlier runs with something new are in `--json`.", len(found) - _MOST_NOTES)
-    return [*found[-_MOST_NOTES:], more]
+    left_out = found[:-_MOST_NOTES]
+    more = prose("{} earlier runs with something new are in `--json`.", len(left_out))
+    return [*found[-_MOST_NOTES:], *([more] if left_out else [])]
 
 
 def _gaps(series: Sequence[Series]) -> list[Words]:
@@ -155,12 +153,11 @@ def _gaps(series: Sequence[Series]) -> list[Words]:
     found = []
     for item in series:
         reasons = Counter(point.reason for point in item.points if point.seconds is None)
-        found += [
-            prose("{} has no time in {}: {}", _title(item, extra), counted(count, "run"), why)
-            for why, count in reasons.items()
-        ]
-    more = prose("{} more gaps are in `--json`.", len(found) - _MOST_NOTES)
-    return found if len(found) <= _MOST_NOTES else [*found[:_MOST_NOTES], more]
+        for why, count in reasons.items():
+            found.append(prose("{} has no time in {}: {}", _title(item, extra), counted(count, "run"), why))
+    left_out = found[_MOST_NOTES:]
+    more = prose("{} more gaps are in `--json`.", len(left_out))
+    return [*found[:_MOST_NOTES], *([more] if left_out else [])]
 
 
 def history_json(histories: Sequence[History]) -> list[dict[str, Any]]:

@@ -105,11 +105,11 @@ def _tax(summary: Summary) -> list[Words]:
     """Return what it means where the sum of the phases and the whole step surely disagree."""
     more = [row.case.implementation for row in summary.measured if (row.sync_tax_low or 0) > 0]
     less = [row.case.implementation for row in summary.measured if (row.sync_tax_high or 0) < 0]
-    text = "Phases timed apart add up to {} than the step for {}: {}"
+    text = "Phases timed apart add up to {} than the step for {}: "
     costs = "reading the clock and waiting between phases costs that much; the step is the number to quote."
     lies = "what lies between phases, or a median of parts against a median of wholes, is in the step only."
-    found = [("more", more, costs), ("less", less, lies)]
-    return [prose(text, word, _counted(names), why) for word, names, why in found if names]
+    found = [prose(text + costs, "more", _counted(more))] if more else []
+    return [*found, *([prose(text + lies, "less", _counted(less))] if less else [])]
 
 
 def disturbances(summary: Summary) -> list[Words]:

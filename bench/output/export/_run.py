@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,11 +35,6 @@ class Process:
     iterations: tuple[int, ...]
     """How many iterations each sample covers."""
     peak_bytes: int | None
-
-    @property
-    def median(self) -> float:
-        """The process as one number, seconds an iteration."""
-        return statistics.median(self.seconds)
 
 
 @dataclass(frozen=True)
