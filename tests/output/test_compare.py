@@ -19,7 +19,6 @@ from bench.output.content.compare import compare_json, description, of_runs, ver
 from bench.output.content.verdicts import verdict_blocks
 from bench.output.document import plain
 from bench.output.names import case_names
-from bench.run.calibration import Calibration
 
 LABELS = ("results/one (2026-01-02 03:04)", "results/two (2026-01-03 03:04)")
 Words = Callable[..., str]
@@ -152,19 +151,3 @@ def test_two_runs_as_json() -> None:
     assert one["ratio"]["value"] == pytest.approx(1.0, abs=0.01)
     assert (other["ratio"], other["seconds_b"]) == (None, None)
     assert other["reason"].startswith("failed in run B: died")
-
-
-def test_the_notes_end_with_what_this_machine_has_shown(judged: RunsJudged) -> None:
-    rate = {"happened": 0, "trials": 9, "low": 0.0, "high": 0.34}
-    calibration = Calibration(
-        fingerprint="f",
-        created="2026-01-02T03:04:05+00:00",
-        implementation="torch_autograd on torch-cpu",
-        pairs=20,
-        seconds=600.0,
-        false_positives=rate,
-        power={"5%": rate},
-        localised=rate,
-    )
-    assert notes(judged, Criteria())[-1].startswith("This machine is not calibrated")
-    assert notes(judged, Criteria(), (), calibration)[-1] == calibration.sentence()

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 import bench.output.export as formats
 from bench.commands.export import export as command
-from bench.data.schema import Method, SummaryRow
+from bench.data.schema import Method
 from bench.data.store import SAMPLES, RunStore, read_summary
 from bench.errors import DataFormatError, UsageError
 from bench.model.case import CASE_COLUMNS, Case
@@ -104,13 +104,10 @@ def medians_of(folder: Path) -> dict[str, pd.Series[Any]]:
     return found
 
 
-def test_the_formats_are_the_modules_of_the_folder() -> None:
-    assert names() == ALL
-
-
 def test_a_module_put_into_the_folder_is_a_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_case: Finish
 ) -> None:
+    assert names() == ALL
     (tmp_path / "my_tool.py").write_text("def export(run):\n    return f'{len(run.benchmarks)} benchmarks\\n'\n")
     monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
     assert names() == (*ALL, "my-tool")
@@ -209,11 +206,8 @@ def test_only_cases_that_are_well_and_processes_that_finished_count(
 
 def test_a_row_that_is_not_well_stays_out_even_with_a_time(build: ModuleType, one_case: Finish) -> None:
     folder = one_case()
-    well: SummaryRow = build.summary_row(median_seconds=1.0)
-    wrong: SummaryRow = build.summary_row(
-        phase="first_step", method="whole", clock="host", median_seconds=1.0, status="wrong"
-    )
-    RunStore(folder).write_summary([well, wrong])
+    wrong = build.summary_row(phase="first_step", method="whole", clock="host", median_seconds=1.0, status="wrong")
+    RunStore(folder).write_summary([build.summary_row(median_seconds=1.0), wrong])
     assert list(strict(export(folder, "bencher"))) == [STEP]
 
 
@@ -244,8 +238,7 @@ def test_a_time_that_is_none_is_refused_with_its_line(odd: str, one_case: Finish
 
 def test_a_summary_with_an_infinite_median_is_refused(build: ModuleType, one_case: Finish) -> None:
     folder = one_case()
-    row: SummaryRow = build.summary_row(median_seconds=float("inf"))
-    RunStore(folder).write_summary([row])
+    RunStore(folder).write_summary([build.summary_row(median_seconds=float("inf"))])
     with pytest.raises(DataFormatError, match=r"summary\.csv is damaged: numpy_manual/numpy/step.* took inf s"):
         export(folder, "bencher")
 
@@ -417,8 +410,7 @@ def test_the_github_action_gets_microseconds_and_a_range_that_holds_the_interval
 def test_a_range_keeps_its_zeros(build: ModuleType, one_case: Finish) -> None:
     """The action's pattern for a range asks for two characters or more, so `± 5` would be none."""
     folder = one_case()
-    row: SummaryRow = build.summary_row(median_seconds=9e-6, low_seconds=8e-6, high_seconds=14e-6)
-    RunStore(folder).write_summary([row])
+    RunStore(folder).write_summary([build.summary_row(median_seconds=9e-6, low_seconds=8e-6, high_seconds=14e-6)])
     entry = TypeAdapter(list[Entry]).validate_json(export(folder, "github-action-benchmark"))[0]
     assert (entry.value, entry.range) == (9.0, "± 5.00000")
     assert (entry.extra or "").startswith("95 % interval: 8.00000 to 14.0000 us")
