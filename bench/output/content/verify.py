@@ -1,4 +1,4 @@
-"""What the gate found: whether each implementation computes the right thing."""
+"""The findings of the gate: whether each implementation computes the right thing."""
 
 from __future__ import annotations
 
