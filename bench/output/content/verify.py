@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.data.schema import Status
 from bench.model.precision import Precision
-from bench.oracle.verify import ArrayError
+from bench.oracle.array_error import ArrayError
 from bench.output.document import Block, Cell, Head, Line, numbers, table
 from bench.output.text import significant
 from bench.run.plan import Planned
