@@ -34,7 +34,7 @@ def _figure(data: RunData, summary: Summary, name: str) -> FigureBlock:
     rows = _rows(summary, shown[0])
     conditions = f"All cases: {summary.shared}. " if summary.shared else ""
     caption = prose("{}Run {}.", conditions, summary.manifest.run_id)
-    alt = about.alt(data) if about.alt is not None else f"{about.title}: {_ends(summary, rows, shown[0])}"
+    alt = f"{about.title}: {_ends(summary, rows, shown[0])}"
     reading = (about.reading,) if about.reading else ()
     return FigureBlock(name, about.title, alt, caption, reading, _table(data, summary, name, about.title, rows, shown))
 
@@ -50,8 +50,7 @@ def _table(
 ) -> Table:
     called, caption = f"figure-{name.replace('_', '-')}", prose("Numbers of the figure: {}", title)
     if name == "history":
-        every = [series for history in data.histories for series in history.series if len(series.measured) > 1]
-        return runs_table(called, caption, every)
+        return runs_table(called, caption, [series for history in data.histories for series in history.series])
     return case_table(called, caption, summary, rows, shown)
 
 

@@ -22,6 +22,7 @@ from bench.output.figures._look import (
     Theme,
     Width,
     clipped,
+    contrast,
     rendered,
     spread,
     text_inches,
@@ -49,18 +50,6 @@ def colours(theme: Theme) -> dict[str, str]:
         elif item.name != "colormap":
             found[item.name] = value
     return found
-
-
-def brightness(colour: str) -> float:
-    """Relative luminance; see the Web Content Accessibility Guidelines."""
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    lighter, darker = sorted((brightness(one), brightness(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
 
 
 # The themes
@@ -95,6 +84,8 @@ def test_what_must_be_told_apart_differs(style: Style) -> None:
 @pytest.mark.parametrize("style", Style)
 def test_text_can_be_read_on_the_paper(style: Style) -> None:
     theme = THEMES[style]
+    assert contrast("black", "white") == pytest.approx(21)
+    assert contrast("#777777", "white") == pytest.approx(4.48, abs=0.01)
     assert contrast(theme.ink, theme.paper) > 7
     assert contrast(theme.soft, theme.paper) > 4.5
     assert contrast(theme.alarm, theme.paper) > 4.5
