@@ -26,6 +26,7 @@ from bench.model.case import CASE_COLUMNS
 from bench.model.columns import SIZE_PREFIX
 from bench.model.problem import SIZES, Problem
 from bench.model.workload import WORKLOADS
+from bench.output import figures
 from bench.output.figures import Look, RunData, Style, Width
 
 mpl.use("agg")
@@ -275,6 +276,20 @@ def new_sampled(build: ModuleType) -> Callable[[Path], Sampled]:
 @pytest.fixture
 def sampled(new_sampled: Callable[[Path], Sampled], tmp_path: Path) -> Sampled:
     return new_sampled(tmp_path / "sampled")
+
+
+@pytest.fixture(scope="session")
+def gallery(new_sampled: Callable[[Path], Sampled], tmp_path_factory: pytest.TempPathFactory) -> figures.Drawn:
+    """All figures in all formats of a run with two sizes, beside an older run of the same cases."""
+    folder = tmp_path_factory.mktemp("gallery")
+    for name, created in (("older", "2026-01-01T03:04:05+00:00"), ("run", "2026-01-02T03:04:05+00:00")):
+        made = new_sampled(folder / name)
+        made.manifest = {"created": created, "peaks": [made.build.make_peak()]}
+        for hidden in (100, 200):
+            made.add("numpy_manual", "numpy", problem=Problem(hidden=hidden), processes=6, seconds=4e-6 * hidden)
+            made.add("torch_tensor", problem=Problem(hidden=hidden), processes=6, seconds=3e-6 * hidden)
+        run = made.write()
+    return figures.draw(run, (), figures.FORMATS)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What figures of bars share: words around them, names beside them, and which sizes of a sweep they show."""
+"""Figures of bars: words around them, names and numbers beside them, and which sizes of a sweep they show."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from bench.data.schema import Status
+from bench.data.store import read_summary
 from bench.model.problem import Problem
 from bench.output.figures import Look, Width
 
 FIGURES = pytest.mark.parametrize("name", ["speedup", "phases", "sync_tax"])
+OVER = {"speedup": ("speedup", 1.0, 1.0), "sync_tax": ("sync_tax", 0.0, 100.0)}
+"""The column whose value a bar ends at, where it begins, and the factor of its axis."""
 SIZES = (8, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -122,3 +125,45 @@ def test_a_sweep_shows_as_many_of_its_sizes_as_fit(many_sizes: Any, drawn: Any, 
     assert len(shown) == len(drawing.titles) < len(SIZES) - 1
     assert f"{len(shown)} of {len(SIZES)} panels" in drawing.words
     assert drawing.figure.get_figheight() <= 9.4
+
+
+@pytest.mark.parametrize("name", OVER)
+def test_bars_and_whiskers_end_at_the_numbers_of_the_file(measured: Any, drawn: Any, name: str) -> None:
+    measured.contenders(["torch_tensor", "torch_nn", "torch_autograd"])
+    drawing, (column, begin, scale) = drawn(name, measured), OVER[name]
+    rows = read_summary(measured.folder)
+    rows = rows[rows["phase"] == "step"].set_index("implementation")
+    assert list(drawing.bars()) == list(drawing.whiskers()) == [each for each in rows.index if each in drawing.bars()]
+    assert {"torch_tensor", "torch_nn", "torch_autograd"} <= drawing.bars().keys()
+    for implementation, (bar,) in drawing.bars().items():
+        value, low, high = (rows.loc[implementation, f"{column}{end}"] * scale for end in ("", "_low", "_high"))
+        assert (bar.get_x(), bar.get_x() + bar.get_width()) == pytest.approx((begin, value), rel=1e-12)
+        assert drawing.whiskers()[implementation] == pytest.approx((low, high), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("speedup", {"torch_tensor": "2.00x   [1.70 … 2.24]", "torch_nn": "0.457x"}),
+        ("sync_tax", {"torch_tensor": "+1.3 %  [+0.1 … +4.7 %]", "torch_nn": "-2.0 %"}),
+        ("phases", {"torch_tensor": "360 µs", "torch_nn": "1.08 ms"}),
+    ],
+)
+def test_numbers_stand_beside_their_bars(measured: Any, drawn: Any, name: str, texts: dict[str, str]) -> None:
+    measured.add("torch_tensor", speedup=2.0, tax=0.013, seconds=3.599e-4)
+    measured.add("torch_nn", speedup=0.4567, tax=-0.02, seconds=1.0804e-3, interval=False)
+    assert drawn(name, measured).beside() == texts
+
+
+@FIGURES
+@pytest.mark.parametrize("width", Width)
+def test_bars_of_a_figure_are_equally_thick(measured: Any, drawn: Any, width: Width, name: str) -> None:
+    """Also where panels of one case and of many stand beside each other."""
+    measured.contenders([f"torch_{number}" for number in range(7)])
+    measured.contenders(["torch_module"], "mlp_bias_sgd")
+    measured.contenders(["torch_optim", "torch_nn"], "mlp_bias_adam")
+    drawing = drawn(name, measured, Look(width))
+    drawing.figure.draw_without_rendering()
+    thick = [bar.get_window_extent().height for axis in drawing.axes for bar in axis.patches]
+    assert len(thick) > 9
+    assert max(thick) < 1.02 * min(thick)

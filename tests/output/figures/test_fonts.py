@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bench.model.problem import Problem
 from bench.output import figures
 
 Needs = Callable[[str, str], str]
+GOOD = {"type": "CID TrueType", "emb": "yes", "sub": "yes", "uni": "yes"}
 
 
 def fonts(program: str, path: Path) -> list[dict[str, str]]:
@@ -26,43 +24,13 @@ def fonts(program: str, path: Path) -> list[dict[str, str]]:
     return [{heads[start:end].strip(): line[start:end].strip() for start, end in places} for line in lines]
 
 
-@pytest.fixture(scope="module")
-def pdfs(new_sampled: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A PDF of each figure: of the sample run, and of a run of several sizes what that has nothing for."""
-    folder = tmp_path_factory.mktemp("fonts")
-    sample = folder / "sample"
-    root = Path(__file__).resolve().parents[3]
-    shutil.copytree(root / "results" / "sample", sample, ignore=shutil.ignore_patterns("figures"))
-    done = figures.draw(sample, (), ["pdf"])
-    paths = {path.stem: path for path in done.paths}
-    for name, created in (("older", "2026-01-01T03:04:05+00:00"), ("run", "2026-01-02T03:04:05+00:00")):
-        made = new_sampled(folder / name)
-        made.manifest = {"created": created, "peaks": [made.build.make_peak()]}
-        for hidden in (100, 200):
-            made.add("numpy_manual", "numpy", problem=Problem(hidden=hidden), processes=6, seconds=4e-4 * hidden / 100)
-            made.add("torch_tensor", problem=Problem(hidden=hidden), processes=6, seconds=3e-4 * hidden / 100)
-        run = made.write()
-    return paths | {path.stem: path for path in figures.draw(run, list(done.left_out), ["pdf"]).paths}
-
-
-@pytest.mark.parametrize("name", figures.names())
-def test_every_font_is_embedded_as_truetype(needs: Needs, pdfs: dict[str, Path], name: str) -> None:
-    found = fonts(needs("poppler", "pdffonts"), pdfs[name])
-    assert found
-    for font in found:
-        assert "DejaVu" in font["name"]
-        assert (font["type"], font["emb"], font["sub"], font["uni"]) == ("CID TrueType", "yes", "yes", "yes"), font
-
-
-def test_a_type_3_font_would_be_seen(needs: Needs, tmp_path: Path) -> None:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    figure = Figure()
-    figure.text(0.5, 0.5, "letters")
-    with mpl.rc_context({"pdf.fonttype": 3}):
-        figure.savefig(tmp_path / "figure.pdf")
-    assert [font["type"] for font in fonts(needs("poppler", "pdffonts"), tmp_path / "figure.pdf")] == ["Type 3"]
+def test_every_font_is_embedded_as_truetype(needs: Needs, gallery: figures.Drawn) -> None:
+    program = needs("poppler", "pdffonts")
+    for path in (path for path in gallery.paths if path.suffix == ".pdf"):
+        found = fonts(program, path)
+        assert found, path.name
+        assert all("DejaVu" in font["name"] for font in found)
+        assert [font for font in found if font | GOOD != font] == [], path.name
 
 
 def test_a_missing_program_is_a_failure_only_where_it_is_required(

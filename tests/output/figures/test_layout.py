@@ -12,7 +12,7 @@ from bench.data.schema import Method, Status
 from bench.model.case import Mode
 from bench.model.problem import Dtype, Problem
 from bench.output.figures import Look, Width
-from bench.output.figures.samples import MEANING
+from bench.output.figures.samples import FLAGS
 
 LONG = [f"implementation_with_a_really_long_name{index:02}" for index in range(20)]
 COMMON = ["torch_tensor", "torch_autograd", "torch_custom_function", "torch_cuda_graph", "torch_nn", "torch_module"]
@@ -156,7 +156,7 @@ def threads_and_devices(made: Any) -> None:
 
 def samples(made: Any, names: list[str]) -> None:
     for index, name in enumerate(names):
-        flags = {(0, at): kind for at, kind in enumerate(MEANING)}
+        flags = {(0, at): kind for at, kind in enumerate(FLAGS)}
         workload = "mlp_sgd" if index % 2 else "mlp_bias_adam"
         threads = 1 + index % 2
         made.add(name, workload=workload, processes=2, seconds=9e-4 * 1.3**index, flags=flags, threads=threads)

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from bench.data.store import read_summary
-from bench.errors import NothingToShowError
-from bench.output.figures import Look, RunData, Style, Width
-from bench.output.figures._lines import columns_of, in_turn, line_keys, line_look, scene, swept_axis
+from bench.output.figures import Look, RunData, Width
+from bench.output.figures._frame import columns_of
+from bench.output.figures._lines import in_turn, line_keys, line_look, scene, swept_axis
 
 
 def test_each_kind_gives_its_first_before_another_gives_its_second() -> None:
@@ -26,30 +26,8 @@ def test_the_axis_is_the_size_that_varies_most(swept: Any) -> None:
     assert swept_axis(RunData(swept.write())) == "size.batch"
 
 
-def test_without_a_size_that_varies_there_is_no_axis(measured: Any) -> None:
-    measured.contenders(["torch_tensor"])
-    with pytest.raises(NothingToShowError, match="one size only"):
-        swept_axis(RunData(measured.write()))
-
-
-def test_rows_that_vary_no_size_make_no_scene(swept: Any) -> None:
-    swept.contenders(["torch_tensor"])
-    rows = read_summary(swept.write())
-    for without, axis in ((rows[rows["size.batch"] == 64], "size.batch"), (rows, "size.hidden")):
-        with pytest.raises(NothingToShowError, match="several sizes"):
-            scene(without, axis)
-
-
 def of(swept: Any) -> Any:
     return scene(read_summary(swept.write()), "size.batch")
-
-
-def test_a_panel_is_called_by_what_tells_it_from_others(swept: Any) -> None:
-    for hidden in (10, 100):
-        swept.contenders(["torch_tensor"], hidden=hidden)
-    found = of(swept)
-    assert [found.title(plane) for plane in found.planes] == ["mlp_sgd, hidden 10", "mlp_sgd, hidden 100"]
-    assert found.shared() == ["d-in 1000, d-out 10, float32, 2 CPU threads", ""]
 
 
 def test_a_contender_looks_the_same_in_all_panels_and_sizes_scale_with_letters(swept: Any) -> None:
@@ -87,20 +65,6 @@ def test_panels_stand_beside_each_other_on_a_slide(panels: int, columns: int) ->
 
 
 FIGURES = ("speedup_size", "time_size", "heatmap")
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_a_run_with_one_size_has_nothing_to_show(measured: Any, drawn: Any, name: str) -> None:
-    measured.contenders(["torch_tensor"])
-    with pytest.raises(NothingToShowError, match=r"one size only: .*`bench sweep`"):
-        drawn(name, measured)
-
-
-@pytest.mark.parametrize("name", ["speedup_size", "heatmap"])
-def test_a_run_without_baselines_has_nothing_to_show(swept: Any, drawn: Any, name: str) -> None:
-    swept.line("torch_tensor")
-    with pytest.raises(NothingToShowError, match=r"baseline at several sizes: .*`bench sweep`"):
-        drawn(name, swept)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -154,13 +118,3 @@ def test_lines_and_intervals_are_those_of_the_file(swept: Any, drawn: Any, name:
         expected = [] if label == "torch_autograd" else list(zip(low, high, strict=True))
         assert intervals(container) == [pytest.approx(ends, rel=1e-12) for ends in expected]
         assert all(cap.get_markeredgewidth() > 0 for cap in container.lines[1])
-
-
-@DRAWN
-def test_dark_differs_in_colour_only(swept: Any, drawn: Any, name: str, columns: tuple[str, ...]) -> None:
-    swept.contenders(["torch_tensor"])
-    folder = swept.write()
-    light, dark = (drawn(name, folder, Look(style=style)).axis for style in Style)
-    assert light.lines[0].get_color() != dark.lines[0].get_color()
-    places = [[line.get_xydata().tolist() for line in axis.lines] for axis in (light, dark)]
-    assert places[0] == places[1]
