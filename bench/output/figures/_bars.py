@@ -84,8 +84,8 @@ def shown(data: RunData, rows: pd.DataFrame, look: Look, panel_em: Height = bars
     if _data.varies_sizes(rows):
         kinds = [list(kind) for _, kind in groupby(asked, key=lambda panel: panel[1]["workload"].iloc[0])]
         panel_inches = look.em(panel_em(max(len(panel) for _, panel in asked)) + PANEL_EM)
-        fits = int((_TALLEST - look.em(_HEAD_EM)) / panel_inches)
-        quota = max(2, (_MOST_ON_SLIDE if look.width is Width.SLIDE else fits) // len(kinds))
+        fits = int((_TALLEST - look.em(_HEAD_EM)) / panel_inches) if look.width is not Width.SLIDE else _MOST_ON_SLIDE
+        quota = max(2, min(fits, most or fits) // len(kinds))
         asked = [kind[place] for kind in kinds for place in spread(len(kind), quota)]
     asked = asked[:most]
     remark = "" if len(asked) == len(every) else f"{len(asked)} of {len(every)} panels, the others are in summary.csv"

@@ -155,15 +155,10 @@ class RunData(StoredRun):
         return found
 
     @cached_property
-    def siblings(self) -> list[RunFiles]:
-        """All readable runs in the folder that holds this one, itself included."""
-        return read_runs(self.folder.resolve().parent)[0]
-
-    @cached_property
     def neighbours(self) -> list[RunFiles]:
-        """The `siblings` that ran on the same machine, in the order in which they were measured."""
-        here = machine_of(self.manifest.machine)
-        return in_order(run for run in self.siblings if run.machine == here)
+        """The runs in the folder that holds this one and of its machine, itself included, as they were measured."""
+        here, (runs, _) = machine_of(self.manifest.machine), read_runs(self.folder.resolve().parent)
+        return in_order(run for run in runs if run.machine == here)
 
     @cached_property
     def histories(self) -> tuple[History, ...]:

@@ -66,10 +66,9 @@ class Scene:
         return who.implementation in _data.baselines(self.rows)
 
     @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """Implementation and backend of each line that is not a baseline, in order."""
-        found = (who for who in self.contenders if not self.is_baseline(who))
-        return list(dict.fromkeys((who.implementation, who.backend) for who in found))
+    def pairs(self) -> dict[tuple[str, str], Contender]:
+        """Implementation and backend of each line that is not a baseline, in order, with a contender of it."""
+        return {(who.implementation, who.backend): who for who in self.contenders if not self.is_baseline(who)}
 
     @property
     def threads(self) -> list[int]:
@@ -144,7 +143,7 @@ def line_look(scene: Scene, who: Contender, look: Look) -> dict[str, Any]:
     if scene.is_baseline(who):
         theme = look.theme
         return style | {"color": theme.ink, "marker": "o", "ms": 4.0 * look.line, "mfc": theme.paper, "mew": look.line}
-    number = scene.pairs.index((who.implementation, who.backend))
+    number = list(scene.pairs).index((who.implementation, who.backend))
     return style | look.theme.mark(number) | {"ms": 4.2 * look.line, "mec": "none"}
 
 
@@ -158,9 +157,7 @@ def line_keys(scene: Scene, look: Look) -> list[Artist]:
     baselines = [who for who in scene.contenders if scene.is_baseline(who)]
     named = {who.implementation for who in baselines}
     labelled = [("baseline" if len(named) > 1 else who.implementation, who) for who in baselines[:1]]
-    for pair in scene.pairs:
-        who = next(who for who in scene.contenders if (who.implementation, who.backend) == pair)
-        labelled.append((f"{pair[0]} ({pair[1]})" if several else pair[0], who))
+    labelled += [(f"{name} ({backend})" if several else name, who) for (name, backend), who in scene.pairs.items()]
     keys: list[Artist] = [
         Line2D([], [], label=label, **line_look(scene, who, look) | {"ls": "-"}) for label, who in labelled
     ]

@@ -38,6 +38,8 @@ _ROW_EM = 1.25
 """Height of a row of labels."""
 _MARGIN = 0.6
 """Distance of the first run from the panel's edge, in runs."""
+_INSET = 0.02
+"""Share of the axis that labels leave free at its ends."""
 _TIMES_EM = 5.0
 """Height that the times span."""
 _STAR = "*"
@@ -268,7 +270,7 @@ def _in_rows(labels: Sequence[tuple[float, str]], runs: int, inches: float, look
     for place, words in labels:
         width = (text_inches(words, look.points * _SIZE) + look.em(0.5)) / inches
         share = (place + _MARGIN) / (runs - 1 + 2 * _MARGIN)
-        begin = max(0.0, min(share - width / 2, 1 - width))
+        begin = max(_INSET, min(share - width / 2, 1 - _INSET - width))
         row = next((number for number, end in enumerate(ends) if end <= begin), len(ends))
         ends[row : row + 1] = [begin + width]
         found.append(Label(words, begin + width / 2, row))

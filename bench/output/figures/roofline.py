@@ -42,11 +42,6 @@ class RoofPanel:
     """Headline rows with their `intensity`, FLOP a byte."""
     best: Ceilings
 
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """Implementation and backend of each case."""
-        return list(zip(self.rows["implementation"], self.rows["backend"], strict=True))
-
 
 def draw(data: RunData, look: Look) -> Figure:
     """Draw a mark a case, joining those of one contender in the order of sizes."""
@@ -59,7 +54,8 @@ def draw(data: RunData, look: Look) -> Figure:
     shown = _lines.in_turn(panels, [panel.key[0] for panel in panels], _lines.MOST_PANELS)
     found = planes(rows)
     axis = main_axis(found) if found else None
-    pairs = list(dict.fromkeys(pair for panel in shown for pair in panel.pairs))
+    pairs = [pair for panel in shown for pair in zip(panel.rows["implementation"], panel.rows["backend"], strict=True)]
+    pairs = list(dict.fromkeys(pairs))
     keys = [
         Line2D([], [], ls="none", ms=4.8 * look.line, label=f"{name} ({backend})", **_mark(number, look))
         for number, (name, backend) in enumerate(pairs)
@@ -118,10 +114,7 @@ def _ceilings(axis: Axes, panel: RoofPanel, ends: tuple[float, float], frame: Fr
     """Draw both ceilings, each only where it is the lower one, and return their notes."""
     peak, rate = panel.best.products.gflops, panel.best.copies.gigabytes_per_second
     meet = peak / rate
-    lines = (
-        ([meet, max(ends[1], meet)], [peak, peak]),
-        ([min(ends[0], meet), meet], [min(ends[0], meet) * rate, peak]),
-    )
+    lines = ([meet, ends[1]], [peak, peak]), ([ends[0], meet], [ends[0] * rate, peak])
     notes = []
     for (x, y), words, style in zip(lines, _lines.ceiling_words(panel.best, False), _lines.CEILINGS, strict=True):
         drawn: dict[str, Any] = {"color": frame.look.theme.ink, "ls": style, "lw": 1.4 * frame.look.line}

@@ -62,11 +62,6 @@ class DrawnCrossover:
         """Whether both ends of the size's interval are known."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
-    @property
-    def rank(self) -> tuple[bool, bool, float]:
-        """The order of notes: the baseline first, then what can be seen in the panel, then by size."""
-        return self.one is None, not self.same_threads, self.size
-
 
 def draw(data: RunData, look: Look) -> Figure:
     """Draw a line a contender, bands where it overtakes the baseline, and rings where it overtakes another line."""
@@ -102,7 +97,7 @@ def _subtitle(scene: Scene, named: list[list[DrawnCrossover]], more: int) -> lis
 
 
 def _crossovers(data: RunData, plane: Plane) -> list[DrawnCrossover]:
-    """Return the crossovers of a panel, the most telling first."""
+    """Return the crossovers of a panel: those of the baseline first, then what can be seen in it, each by size."""
     known = data.crossovers
     inside = known["axis"] == plane.axis
     inside &= (known["status"] == Crossing.FOUND.value) & known["size"].notna()
@@ -116,7 +111,7 @@ def _crossovers(data: RunData, plane: Plane) -> list[DrawnCrossover]:
         size, low, high = (float(row[name]) for name in ("size", "size_low", "size_high"))
         one = own[0] if len(own) == 1 else None
         found.append(DrawnCrossover(upper, lower, size, low, high, bool(row["faster_above"]), one))
-    return sorted(found, key=lambda each: each.rank)
+    return sorted(found, key=lambda each: (each.one is None, not each.same_threads, each.size))
 
 
 def _mark(axis: Axes, found: DrawnCrossover, scene: Scene, plane: Plane, frame: Frame) -> Line2D:

@@ -15,6 +15,7 @@ from bench.output.figures import Look, Width
 FIGURES = pytest.mark.parametrize("name", ["speedup", "phases", "sync_tax"])
 OVER = {"speedup": ("speedup", 1.0, 1.0), "sync_tax": ("sync_tax", 0.0, 100.0)}
 """The column whose value a bar ends at, where it begins, and the factor of its axis."""
+LONG = [f"implementation_with_a_really_long_name{index:02}" for index in range(20)]
 SIZES = (8, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -82,20 +83,12 @@ def test_backends_differ_in_colour_and_hatch_and_are_in_the_legend(measured: Any
 
 
 @FIGURES
-def test_common_names_are_whole_beside_each_other_on_a_slide(measured: Any, drawn: Any, name: str) -> None:
+def test_common_names_and_titles_are_whole_beside_each_other_on_a_slide(measured: Any, drawn: Any, name: str) -> None:
     for workload in ("mlp_sgd", "mlp_bias_sgd", "mlp_bias_adam"):
         measured.contenders(["torch_custom_function"], workload)
     drawing = drawn(name, measured, Look(Width.SLIDE))
     assert all("torch_custom_function" in drawing.ticks("y", axis) for axis in drawing.axes)
-
-
-def test_titles_of_panels_are_whole(swept: Any, drawn: Any, look: Look) -> None:
-    swept.sizes = [16, 1024]
-    for workload in ("mlp_sgd", "mlp_bias_adam"):
-        swept.contenders(["torch_custom_function"], workload)
-    titles = drawn("speedup", swept, look).titles
-    assert any(title.startswith("mlp_bias_adam, batch 1024") for title in titles)
-    assert not any("…" in title for title in titles)
+    assert not [title for title in drawing.titles if "…" in title]
 
 
 @pytest.fixture
@@ -167,3 +160,92 @@ def test_bars_of_a_figure_are_equally_thick(measured: Any, drawn: Any, width: Wi
     thick = [bar.get_window_extent().height for axis in drawing.axes for bar in axis.patches]
     assert len(thick) > 9
     assert max(thick) < 1.02 * min(thick)
+
+
+# Speedup
+
+
+def test_twice_as_fast_and_half_as_fast_are_equally_long(measured: Any, drawn: Any) -> None:
+    measured.contenders([])
+    measured.add("torch_half", speedup=0.5)
+    measured.add("torch_twice", speedup=2.0)
+    axis = drawn("speedup", measured).axis
+    assert axis.get_xscale() == "log"
+    left, middle, right = axis.transData.transform([(0.5, 0), (1.0, 0), (2.0, 0)])[:, 0]
+    assert middle - left == pytest.approx(right - middle)
+
+
+def test_each_workload_has_a_panel_whose_title_has_the_baselines_time(measured: Any, drawn: Any) -> None:
+    measured.add("numpy_manual", "numpy", seconds=3.599e-4, speedup=1.0)
+    measured.add("torch_tensor", speedup=1.2)
+    measured.add("numpy_adam", "numpy", "mlp_bias_adam", seconds=7.04e-3, speedup=1.0)
+    measured.add("torch_optim", "torch-cpu", "mlp_bias_adam", speedup=0.8)
+    drawing = drawn("speedup", measured)
+    assert drawing.titles == [
+        "mlp_sgd: 1x is numpy_manual at 360 µs a step",
+        "mlp_bias_adam: 1x is numpy_adam at 7.04 ms a step",
+    ]
+    assert [list(drawing.bars(axis)) for axis in drawing.axes] == [["torch_tensor"], ["torch_optim"]]
+
+
+def test_the_axis_of_speedup_says_what_it_shows(measured: Any, drawn: Any) -> None:
+    measured.contenders(["torch_tensor"])
+    drawing = drawn("speedup", measured)
+    assert drawing.axis.get_xlabel().startswith("speedup over ")
+    assert "log scale" in drawing.axis.get_xlabel()
+    assert list(drawing.ticks("x")) == ["0.25x", "0.5x", "1x", "2x"]
+
+
+def test_cases_without_a_baseline_are_left_out(measured: Any, drawn: Any) -> None:
+    measured.contenders(["torch_tensor"])
+    measured.add("torch_module", "torch-cpu", "mlp_bias_sgd")
+    drawing = drawn("speedup", measured)
+    assert [list(drawing.bars(axis)) for axis in drawing.axes] == [["torch_tensor"]]
+
+
+def test_a_baseline_that_failed_later_does_not_break_the_figure(measured: Any, drawn: Any) -> None:
+    measured.rows.append(measured.build.summary_row(status=Status.FAILED, reason="died", method=None, clock=None))
+    measured.add("torch_tensor", speedup=2.0)
+    assert drawn("speedup", measured).titles == ["mlp_sgd: 1x is numpy_manual"]
+
+
+# Sync tax
+
+
+def test_the_axis_of_sync_tax_is_in_percent_with_a_line_at_0(measured: Any, drawn: Any) -> None:
+    measured.add("numpy_manual", tax=0.05)
+    measured.add("torch_optim", workload="mlp_bias_adam", tax=-0.2)
+    drawing = drawn("sync_tax", measured)
+    for axis in drawing.axes:
+        assert [line.get_xdata() for line in axis.lines if line.get_marker() in ("", "None")][-1] == [0, 0]
+        ticks = drawing.ticks("x", axis)
+        assert ticks["0 %"] == 0
+        for text, place in ticks.items():
+            assert re.fullmatch(r"[+-][\d.]+ %|0 %", text)
+            assert float(text.removesuffix(" %")) == pytest.approx(place)
+    assert "whole step" in drawing.axes[-1].get_xlabel()
+
+
+def test_an_axis_of_positive_taxes_begins_at_0(measured: Any, drawn: Any) -> None:
+    measured.add("numpy_manual", tax=0.5)
+    low, high = drawn("sync_tax", measured).axis.get_xlim()
+    assert -5 < low < 0
+    assert high > 53.4
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ([], ""),
+        (["torch_fused", "torch_nn"], "not timed apart, so without a bar: torch_fused, torch_nn"),
+        (LONG, f"not timed apart, so without a bar: {', '.join(LONG[:4])} and 16 more"),
+    ],
+)
+def test_cases_without_a_tax_are_named_and_not_drawn(measured: Any, drawn: Any, names: list[str], told: str) -> None:
+    measured.add("numpy_manual", tax=0.0)
+    for name in names:
+        measured.add(name, "tf-graph")
+    drawing = drawn("sync_tax", measured)
+    assert (list(drawing.bars()), list(drawing.keys)) == (["numpy_manual"], ["torch-cpu"])
+    assert told in drawing.words
+    assert bool(told) == ("without a bar" in drawing.words)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +7,8 @@ import pytest
 
 from bench.data.schema import Status
 from bench.data.store import SAMPLES
-from bench.model.problem import Dtype, Problem
-from bench.model.workload import WORKLOADS
 from bench.output.figures import RunData
-from bench.output.figures._data import case_in, contenders, facts, panels, problem_line, step_work
-
-MACHINE = {"cpu": "Another Processor", "cpus_usable": 4, "memory_bytes": 2**33, "system": "Linux"}
+from bench.output.figures._data import contenders, facts, panels, problem_line
 
 
 def test_whole_steps_are_those_of_the_summary_in_the_order_of_measuring(sampled: Any) -> None:
@@ -90,45 +84,3 @@ def test_words_tell_what_differs_and_what_all_share(rows: Any) -> None:
     assert problem_line(rows) == "d-in 1000, hidden 100, d-out 10, float32"
     assert facts(contenders(rows).iloc[-1], rows) == ["torch-cpu", "mlp_bias_adam", "batch 16", "2 CPU threads"]
     assert facts(rows.iloc[0], rows[:1]) == ["numpy"]
-
-
-def test_the_work_of_a_case_is_that_of_its_sizes(rows: Any) -> None:
-    workload, problem = WORKLOADS["mlp_sgd"], Problem(batch=256, dtype=Dtype.FLOAT32)
-    expected = workload.flops(problem, "step"), workload.bytes_moved(problem, "step")
-    assert tuple(step_work(case_in(rows.iloc[0].to_dict()))) == expected
-
-
-def test_a_digest_is_computed_once_for_a_run(measured: Any) -> None:
-    measured.contenders([])
-    data = RunData(measured.write())
-    other, before = RunData(data.folder), data.digest(data.inputs)
-    (data.folder / "summary.csv").write_text("other")
-    assert data.digest(data.inputs) == before != data.digest(data.inputs[1:])
-    assert other.digest(data.inputs) != before
-
-
-def test_neighbours_are_the_runs_of_the_same_machine_in_their_order(new_sampled: Any, tmp_path: Path) -> None:
-    for name, day, more in (("z", 1, {}), ("a", 3, {}), ("m", 2, {}), ("other", 2, {"machine": MACHINE})):
-        made = new_sampled(tmp_path / name)
-        made.manifest = {"run_id": name, "created": f"2026-01-0{day}T00:00:00+00:00", **more}
-        made.add("numpy_manual", "numpy", processes=1)
-        made.write()
-    shutil.copytree(tmp_path / "a", tmp_path / "copy")
-    (tmp_path / "notes").mkdir()
-    data = RunData(tmp_path / "m")
-    assert {run.manifest.run_id for run in data.siblings} == {"z", "a", "m", "other"}
-    assert [run.manifest.run_id for run in data.neighbours] == ["z", "m", "a"]
-
-
-def test_histories_hold_this_runs_cases_only(new_sampled: Any, tmp_path: Path) -> None:
-    cases = {"older": ["numpy_manual", "torch_nn"], "this": ["numpy_manual", "torch_tensor"]}
-    for day, (name, names) in enumerate(cases.items(), start=1):
-        made = new_sampled(tmp_path / name)
-        made.manifest = {"run_id": name, "created": f"2026-01-0{day}T00:00:00+00:00"}
-        for implementation in names:
-            made.add(implementation, "numpy" if implementation == "numpy_manual" else "torch-cpu", processes=1)
-        made.write()
-    data = RunData(tmp_path / "this")
-    (history,) = data.histories
-    assert [series.case.implementation for series in history.series] == ["numpy_manual"]
-    assert [run.run_id for run in history.runs] == ["older", "this"]

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from bench.output.figures import Look, Width
 from bench.output.figures._frame import Frame, Grid, Texts, beside, new_frame, panel_title
+from bench.output.figures._lines import label_axes
 
 SVG = "{http://www.w3.org/2000/svg}"
 LONG = "implementation_with_a_really_long_name"
@@ -148,3 +149,12 @@ def test_unusual_characters_are_drawn_literally(text: str, seen: Any) -> None:
     frame.figure.savefig(content, format="svg")
     texts = [item.text for item in ElementTree.fromstring(content.getvalue()).iter(f"{SVG}text")]  # noqa: S314
     assert texts.count(text) == (5 if text.startswith("_") else 6)  # title, subtitle, key, panel, axis, beside
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_the_label_of_an_axis_is_never_clipped_by_the_edge(look: Look, seen: Any, columns: int) -> None:
+    frame = framed(look, panels=(13.0,) * columns, columns=columns)
+    label_axes(frame, LONG * 3, LONG * 3, "time of one step")
+    assert seen(frame.figure).problems() == []
+    assert all("…" in axis.get_xlabel() for axis in frame.axes)
+    assert frame.axes[0].get_ylabel() == "time of one step"

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from bench.data.schema import Crossing
-from bench.data.store import read_crossovers, read_summary
+from bench.data.store import read_crossovers
 
 NAMES = ["torch_tensor", "torch_nn", "torch_autograd"]
 LONG = [f"implementation_with_a_really_long_name{index:02}" for index in range(20)]
@@ -157,15 +157,3 @@ def test_there_is_a_panel_for_each_plane_up_to_six_with_each_workload_among_them
     assert "d-in 1000, d-out 10, float32, 2 CPU threads" in drawing.words
     assert len({axis.get_ylim() for axis in drawing.axes}) == 1
     assert [list(drawing.lines(axis)) for axis in drawing.axes] == 3 * [["torch_tensor"]] + 3 * [["torch_nn"]]
-
-
-def test_there_is_a_line_at_1x_and_everything_lies_inside(swept: Any, drawn: Any) -> None:
-    swept.contenders(NAMES)
-    drawing = drawn("speedup_size", swept)
-    assert list(drawing.lines()) == NAMES  # the baseline is the 1x line
-    assert [list(line.get_ydata()) for line in drawing.axis.lines].count([1, 1]) == 1
-    assert drawing.axis.get_ylabel().startswith("speedup over ")
-    assert list(drawing.ticks("y")) == ["0.5x", "1x", "2x"]
-    rows = read_summary(swept.folder)
-    low, high = drawing.axis.get_ylim()
-    assert low < rows["speedup_low"].min() < rows["speedup_high"].max() < high
