@@ -196,27 +196,6 @@ class Swept(Summarised):
         return self.folder
 
 
-@pytest.fixture(scope="session")
-def new_swept(build: ModuleType) -> Callable[[Path], Swept]:
-    return lambda folder: Swept(build, folder)
-
-
-@pytest.fixture
-def swept(new_swept: Callable[[Path], Swept], tmp_path: Path) -> Swept:
-    """A run over several sizes of the batch, empty to begin with."""
-    return new_swept(tmp_path / "run")
-
-
-@pytest.fixture(scope="session")
-def new_measured(build: ModuleType) -> Callable[[Path], Measured]:
-    return lambda folder: Measured(build, folder)
-
-
-@pytest.fixture
-def measured(new_measured: Callable[[Path], Measured], tmp_path: Path) -> Measured:
-    return new_measured(tmp_path / "run")
-
-
 class Sampled:
     """A run with samples, summarised as a real one is; its times are random, but always the same."""
 
@@ -272,22 +251,36 @@ class Sampled:
                 made.samples[place] = dataclasses.replace(made.samples[place], flags=words)
 
 
+KINDS = {"measured": Measured, "swept": Swept, "sampled": Sampled}
+
+
 @pytest.fixture(scope="session")
-def new_sampled(build: ModuleType) -> Callable[[Path], Sampled]:
-    return lambda folder: Sampled(build, folder)
+def new(build: ModuleType) -> Callable[[str, Path], Any]:
+    """Make a run of one of `KINDS` in a folder, empty to begin with."""
+    return lambda kind, folder: KINDS[kind](build, folder)
 
 
 @pytest.fixture
-def sampled(new_sampled: Callable[[Path], Sampled], tmp_path: Path) -> Sampled:
-    return new_sampled(tmp_path / "sampled")
+def measured(new: Callable[[str, Path], Any], tmp_path: Path) -> Any:
+    return new("measured", tmp_path / "run")
+
+
+@pytest.fixture
+def swept(new: Callable[[str, Path], Any], tmp_path: Path) -> Any:
+    return new("swept", tmp_path / "run")
+
+
+@pytest.fixture
+def sampled(new: Callable[[str, Path], Any], tmp_path: Path) -> Any:
+    return new("sampled", tmp_path / "sampled")
 
 
 @pytest.fixture(scope="session")
-def gallery(new_sampled: Callable[[Path], Sampled], tmp_path_factory: pytest.TempPathFactory) -> figures.Drawn:
+def gallery(new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFactory) -> figures.Drawn:
     """All figures in all formats of a run with two sizes, beside an older run of the same cases."""
     folder = tmp_path_factory.mktemp("gallery")
     for name, created in (("older", "2026-01-01T03:04:05+00:00"), ("run", "2026-01-02T03:04:05+00:00")):
-        made = new_sampled(folder / name)
+        made = new("sampled", folder / name)
         made.manifest = {"created": created, "peaks": [made.build.make_peak()]}
         for hidden in (100, 200):
             made.add("numpy_manual", "numpy", problem=Problem(hidden=hidden), processes=6, seconds=4e-6 * hidden)

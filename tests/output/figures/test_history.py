@@ -147,18 +147,15 @@ def test_no_text_meets_another_or_the_edge(
 
 
 @pytest.fixture
-def runs(build: ModuleType, tmp_path: Path) -> Callable[..., Path]:
+def runs(new: Callable[[str, Path], Any], tmp_path: Path) -> Callable[..., Path]:
     """Add a run of a day; gives its folder."""
 
     def add(day: int, times: dict[str, float], **manifest: Any) -> Path:
-        rows = []
+        made = new("measured", tmp_path / f"run{day}")
         for name, seconds in times.items():
-            case = build.make_case(name, "torch-cpu")
-            rows.append(
-                build.summary_row(case, median_seconds=seconds, low_seconds=seconds * 0.97, high_seconds=seconds * 1.04)
-            )
-        values = {"run_id": f"run{day}", "created": f"2026-01-{day:02}T00:00:00+00:00"} | manifest
-        folder: Path = build.write_summary_run(tmp_path / f"run{day}", rows, **values)
+            made.add(name, seconds=seconds, phases=None)
+        made.manifest = {"run_id": f"run{day}", "created": f"2026-01-{day:02}T00:00:00+00:00"} | manifest
+        folder: Path = made.write()
         return folder
 
     return add

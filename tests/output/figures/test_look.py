@@ -76,16 +76,12 @@ def test_colours_can_be_told_apart_and_read_on_the_paper(style: Style) -> None:
 # Widths
 
 
-def test_the_usual_look_has_no_stem_and_every_other_its_own() -> None:
-    assert Look().stem == ""
-    assert Look(Width.SLIDE, Style.DARK).stem == "-slide-dark"
-    assert len({look.stem for look in LOOKS}) == len(LOOKS)
-
-
 def test_a_column_a_page_and_a_slide_are_as_wide_as_they_are_called() -> None:
     assert [Look(width).inches for width in Width] == [3.5, 7.2, 13.33]
     assert [Look(width).narrow for width in Width] == [True, False, False]
     assert all(look.points >= 7 for look in LOOKS)
+    assert (Look().stem, Look(Width.SLIDE, Style.DARK).stem) == ("", "-slide-dark")
+    assert len({look.stem for look in LOOKS}) == len(LOOKS)
 
 
 def test_letters_shrink_until_a_slide_holds_the_figure() -> None:

@@ -36,23 +36,18 @@ processor may round the edges of letters by a step or two; half a grid line that
 
 
 @pytest.fixture(scope="module")
-def runs(
-    new_measured: Callable[[Path], Any],
-    new_sampled: Callable[[Path], Any],
-    new_swept: Callable[[Path], Any],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> list[RunData]:
+def runs(new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFactory) -> list[RunData]:
     """Runs made by hand; a figure is drawn of the first that has something for it."""
     folder = tmp_path_factory.mktemp("pictures")
-    measured = new_measured(folder / "measured")
+    measured = new("measured", folder / "measured")
     measured.contenders(["torch_autograd", "torch_custom_function", "torch_nn"], backends=["torch-cpu", "torch-cuda"])
     measured.add("tf_static_graph", "tf-graph", speedup=0.5, seconds=8e-4, phases=Method.PROFILED)
     measured.contenders(["torch_optim"], "mlp_bias_adam")
-    sampled = new_sampled(folder / "sampled")
+    sampled = new("sampled", folder / "sampled")
     for index, name in enumerate(("numpy_manual", "torch_autograd", "torch_tensor")):
         backend = "torch-cpu" if index else "numpy"
         sampled.add(name, backend, seconds=4e-4 + 3e-5 * index, stretch=0.98 + 0.04 * index)
-    swept = new_swept(folder / "swept")
+    swept = new("swept", folder / "swept")
     swept.manifest = {"peaks": [swept.build.make_peak(gflops=700.0, gigabytes_per_second=60.0)]}
     swept.contenders(["torch_autograd", "torch_nn"])
     swept.line("numpy_adam", "numpy", "mlp_bias_adam", rate=3e-6, hidden=200)
@@ -147,13 +142,13 @@ def test_a_figure_looks_as_it_did(
 
 
 @pytest.fixture
-def speedup(new_measured: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def speedup(new: Callable[[str, Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """A small picture of two bars, whose second one can be told apart."""
     monkeypatch.setattr(_look, "_DPI", _DPI)
     drawn = iter(range(10))
 
     def draw(name: str = "torch_nn", value: float = 1.6, workload: str = "mlp_sgd", **row: Any) -> Picture:
-        made = new_measured(tmp_path / f"run{next(drawn)}")
+        made = new("measured", tmp_path / f"run{next(drawn)}")
         made.contenders(["torch_tensor"], workload)
         made.add(name, "torch-cpu", workload, speedup=value, **row)
         return pixels(figures.picture(RunData(made.write()), "speedup", "png", Look()))
