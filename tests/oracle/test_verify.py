@@ -46,7 +46,7 @@ def a_step(data: Data, spoil: Callable[[dict[str, np.ndarray], dict[str, np.ndar
 
 def outcome(spoil: Callable[..., float] | None = None, problem: Problem = PROBLEM) -> tuple[bool, str]:
     data = WORKLOAD.data(problem)
-    found = verify(a_step(data, spoil), make_truth(WORKLOAD, data, problem.dtype), problem.dtype)
+    found = verify(a_step(data, spoil), make_truth(WORKLOAD, problem), problem.dtype)
     return found.passed, found.reason
 
 
@@ -54,7 +54,7 @@ def outcome(spoil: Callable[..., float] | None = None, problem: Problem = PROBLE
 def test_a_right_step_passes(dtype: Dtype) -> None:
     problem = tutorial(batch=16, d_in=20, hidden=12, d_out=4, dtype=dtype)
     data = WORKLOAD.data(problem)
-    found = verify(a_step(data), make_truth(WORKLOAD, data, dtype), dtype)
+    found = verify(a_step(data), make_truth(WORKLOAD, problem), dtype)
     assert found.passed
     assert found.reason == ""
     assert found.steps == 4
@@ -104,7 +104,7 @@ def test_a_step_that_hides_its_gradients_and_updates_wrongly_is_refused() -> Non
     data = WORKLOAD.data(PROBLEM)
     right = a_step(data, does_nothing)
     silent = Step(right.stages, lambda: State(right.state().loss, right.state().parameters), right.reset)
-    found = verify(silent, make_truth(WORKLOAD, data, PROBLEM.dtype), PROBLEM.dtype)
+    found = verify(silent, make_truth(WORKLOAD, PROBLEM), PROBLEM.dtype)
     assert not found.passed
     assert found.reason.startswith("the change of w1 is off by 1.0e+00 in step 1")
     assert found.gradient_error is None
@@ -134,7 +134,7 @@ def test_a_state_of_another_form_is_refused(state: Callable[[State], State], rea
     data = WORKLOAD.data(PROBLEM)
     right = a_step(data)
     odd = Step(right.stages, lambda: state(right.state()), right.reset)
-    found = verify(odd, make_truth(WORKLOAD, data, PROBLEM.dtype), PROBLEM.dtype)
+    found = verify(odd, make_truth(WORKLOAD, PROBLEM), PROBLEM.dtype)
     assert not found.passed
     assert reason in found.reason
 
@@ -145,10 +145,10 @@ def test_a_change_too_small_for_float32_is_said_to_be_so() -> None:
     data = workload.data(problem)
     step = Step(
         (Stage(FORWARD, lambda: None), Stage(BACKWARD, lambda: None), Stage(UPDATE, lambda: None)),
-        lambda: State(make_truth(workload, data, problem.dtype).states[0].loss, dict(data.parameters)),
+        lambda: State(make_truth(workload, problem).states[0].loss, dict(data.parameters)),
         lambda: None,
     )
-    found = verify(step, make_truth(workload, data, problem.dtype), problem.dtype)
+    found = verify(step, make_truth(workload, problem), problem.dtype)
     assert not found.passed
     assert "too small for float32 to show" in found.reason
     assert "--dtype float64" in found.reason
@@ -158,7 +158,7 @@ def test_a_reset_that_resets_too_little_is_found() -> None:
     data = WORKLOAD.data(PROBLEM)
     right = a_step(data)
     lazy = Step(right.stages, right.state, lambda: None)
-    found = verify(lazy, make_truth(WORKLOAD, data, PROBLEM.dtype), PROBLEM.dtype)
+    found = verify(lazy, make_truth(WORKLOAD, PROBLEM), PROBLEM.dtype)
     assert not found.passed
     assert found.reason.startswith("after reset(), the loss is off by")
 
@@ -167,7 +167,7 @@ def test_the_step_is_reset_afterwards_and_a_caller_may_run_it_itself() -> None:
     data = WORKLOAD.data(PROBLEM)
     step = a_step(data)
     calls: list[int] = []
-    verify(step, make_truth(WORKLOAD, data, PROBLEM.dtype), PROBLEM.dtype, run=lambda: (calls.append(1), step())[0])
+    verify(step, make_truth(WORKLOAD, PROBLEM), PROBLEM.dtype, run=lambda: (calls.append(1), step())[0])
     assert len(calls) == 4
     assert all(np.array_equal(step.state().parameters[name], value) for name, value in data.parameters.items())
 

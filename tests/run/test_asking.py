@@ -21,7 +21,7 @@ SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 
 def planned(**options: Any) -> Planned:
     given = {"threads": (3,), "modes": (Mode.RESIDENT_COLD,), "precision": Precision.TF32} | options
-    (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), SMALL, **given))
+    (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), SMALL.sizes, **given))
     return item
 
 
@@ -38,7 +38,7 @@ def test_a_case_is_asked_for_with_all_that_it_is(make_double: Any, ok_reply: Rep
     )
     assert (request.threads, request.mode, request.precision) == (3, Mode.RESIDENT_COLD, Precision.TF32)
     assert (request.problem, request.truth, request.policy) == (SMALL, "/t.npz", SamplingPolicy())
-    assert (request.task, request.backend_origin) == (Task.PROVE, "file:/mine.py")
+    assert (request.task, request.origins) == (Task.PROVE, ("file:/mine.py",))
 
 
 def test_a_device_is_asked_with_its_settings_and_without_an_implementation(make_double: Any, monkeypatch: Any) -> None:
@@ -48,7 +48,7 @@ def test_a_device_is_asked_with_its_settings_and_without_an_implementation(make_
     ask_device(double, item, Task.PEAKS, 1.0)
     (request,) = double.asked_for_peaks
     assert (request.implementation, request.origin, request.truth, request.policy) == ("", "", "", None)
-    assert (request.backend, request.backend_origin) == ("numpy", "file:/mine.py")
+    assert (request.backend, request.origins) == ("numpy", ("file:/mine.py",))
     assert (request.threads, request.precision, request.problem) == (3, Precision.TF32, SMALL)
 
 

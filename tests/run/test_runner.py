@@ -62,7 +62,7 @@ def test_every_finished_case_is_on_disk_before_the_next_begins(make: Make) -> No
 
 
 def _ok(bench: Any) -> Reply:
-    return type(bench.double).answer(Request("", "", "", bench.planned[0].case.problem, 1, ""))
+    return type(bench.double).answer(Request((), "", "", bench.planned[0].case.problem, 1, ""))
 
 
 @pytest.mark.parametrize(
