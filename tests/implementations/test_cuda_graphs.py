@@ -7,8 +7,9 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -160,7 +161,9 @@ def test_building_leaves_the_start_values_and_a_state_is_a_copy(simulation: Any,
     kept = [value.copy() for value in (*first.parameters.values(), *first.gradients.values())]
     step()
     assert all(map(np.array_equal, kept, (*first.parameters.values(), *first.gradients.values())))
-    assert {key: value.shape for key, value in first.parameters.items()} == item.workload.program.parameter_shapes(problem.sizes)
+    assert {key: value.shape for key, value in first.parameters.items()} == item.workload.program.parameter_shapes(
+        problem.sizes
+    )
 
 
 @pytest.mark.parametrize("name", EAGER)

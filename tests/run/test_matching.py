@@ -52,7 +52,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def matched(a: Side, b: Side, names: Sequence[str] = (), devices: Sequence[str] = ()) -> Match:
-    return match((a, b), Terms(tuple(names), tuple(devices), PROBLEM))
+    return match((a, b), Terms(tuple(names), tuple(devices), PROBLEM.sizes))
 
 
 def labels(found: Match) -> list[str]:

@@ -144,7 +144,9 @@ def request_(tmp_path: Path) -> Request:
     workload = WORKLOADS["mlp_sgd"]
     save_truth(make_truth(workload, PROBLEM), tmp_path / "truth.npz")
     origin = f"file:{BUILT_IN / 'numpy_manual.py'}"
-    return Request((origin,), "numpy_manual", "numpy", PROBLEM, 1, str(tmp_path / "truth.npz"), task=Task.PAIR, plant=True)
+    return Request(
+        (origin,), "numpy_manual", "numpy", PROBLEM, 1, str(tmp_path / "truth.npz"), task=Task.PAIR, plant=True
+    )
 
 
 @pytest.fixture
