@@ -26,7 +26,7 @@ def source_hashes(planned: Iterable[Planned]) -> dict[str, str]:
 
     What comes from an installed module is known by its package.
     """
-    origins = {}
+    origins: dict[str, str] = {}
     for item in planned:
         workload = item.implementation.workload
         origins |= {each.name: each.origin for each in (item.implementation, item.backend)}

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bench.data.schema import CASE_KEY
 from bench.output.figures._look import DARK, LIGHT
 from bench.output.report import report
 
@@ -73,10 +72,10 @@ VALUES = """names => [...document.querySelectorAll("tr[data-implementation]")].f
 
 
 def test_it_opens_without_a_network_and_its_tables_are_those_of_the_file(
-    show: Callable[..., Shown], sample: Path, in_file: Any
+    show: Callable[..., Shown], sample: Path, key_of_sample: list[str], in_file: Any
 ) -> None:
     shown = show()
-    found = shown.page.evaluate(VALUES, CASE_KEY)
+    found = shown.page.evaluate(VALUES, key_of_sample)
     assert len(found) > 500
     for key, source, texts in found:
         for text, expected in zip(texts.split(";"), in_file(sample, key, source), strict=True):
