@@ -221,6 +221,8 @@ def make_workload(
         raise ValueError(f"phases={phases!r}: they are FORWARD + BACKWARD + UPDATE, or FORWARD alone")
     if not isinstance(unverified, str):
         raise ValueError(f"unverified={unverified!r}: write the reason, as in unverified='dropout'")
+    if not isinstance(sizes, Mapping):
+        raise ValueError(f"sizes={sizes!r}: give names and values, as in {{'batch': 64}}")
     if taken := _TAKEN & {*sizes}:
         raise ValueError(f"the size {min(taken)!r}: that name says something else of a case, so take another")
     words = title or ((program.__doc__ or "").strip().splitlines() or [name])[0].rstrip(".")

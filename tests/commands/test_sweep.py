@@ -92,7 +92,7 @@ def test_a_figure_over_size_is_drawn_at_the_end(swept: Any) -> None:
         (("--axis", "hiden=1,2"), "did you mean 'hidden'"),
         (("--axis", "hidden=1,2", "--axis", "hidden=3,4"), "--axis hidden is given twice"),
         (("--axis", "hidden=1,2", "--hidden", "7"), "--axis hidden and an option that sets it exclude each other"),
-        (("--axis", "d_in=1,2", "--d-in", "7"), "--d-in and --axis d_in exclude each other"),
+        (("--axis", "d_in=1,2", "--d-in", "7"), "--axis d_in and an option that sets it exclude each other"),
         (("--axis", "hidden=1:64:+1", "--axis", "batch=1:64:+1"), "4096 combinations are more than 1000"),
         (("--axis", "hidden=1,2", "--resume", "nowhere"), "leave out --axis"),
         (("--resume", "nowhere"), "nowhere is not the folder of a run"),
