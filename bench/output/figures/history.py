@@ -114,7 +114,7 @@ def draw_histories(found: Sequence[History], phase: str, look: Look) -> Figure:
         labels = Labels.of(series, letters, len(history.runs), _frame.small_inches(look, columns), look)
         _panel(axis, history, series, labels, look)
         known = facts(series)
-        words = [str(known["backend"]), *(f"{name} {known[name]}" for name in extra)]
+        words = [str(known["backend"]), *(f"{name} {known[name]}" for name in extra if name in known)]
         words += [history.machine.cpu or "?"] if len(found) > 1 else []
         _frame.small_heading(axis, str(known["implementation"]), words, frame)
     return frame.figure
