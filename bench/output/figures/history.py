@@ -109,7 +109,7 @@ def draw_histories(found: Sequence[History], phase: str, look: Look) -> Figure:
     for axis, (history, series), each in zip(frame.axes, shown, labels, strict=True):
         _panel(axis, history, series, each, frame.look)
         known = facts(series)
-        words = [str(known["backend"]), *(f"{name} {known[name]}" for name in extra)]
+        words = [str(known["backend"]), *(f"{name} {known[name]}" for name in extra if name in known)]
         words += [history.machine.cpu or "?"] if len(found) > 1 else []
         _frame.small_heading(axis, str(known["implementation"]), words, frame)
     return frame.figure

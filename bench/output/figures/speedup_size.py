@@ -101,7 +101,7 @@ def _crossovers(data: RunData, plane: Plane) -> list[DrawnCrossover]:
     known = data.crossovers
     inside = known["axis"] == plane.axis
     inside &= (known["status"] == Crossing.FOUND.value) & known["size"].notna()
-    for name, value in plane.common.items():
+    for name, value in plane.common.items() if inside.any() else ():
         inside &= (known[name] == value).fillna(value=False)
     found, over = [], _data.baselines(pd.concat([line.rows for line in plane.lines]))
     for row in known[inside].to_dict("records"):

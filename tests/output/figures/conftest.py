@@ -22,13 +22,11 @@ from matplotlib.text import Text
 from bench.analysis.summarise import summarise
 from bench.data.schema import Crossing, CrossoverRow, Method, Status, SummaryRow
 from bench.data.store import RunStore, read_manifest, read_processes, read_samples
-from bench.model.case import CASE_COLUMNS
 from bench.model.columns import SIZE_PREFIX
-from bench.model.problem import SIZES
 from bench.model.workload import WORKLOADS
 from bench.output import figures
 from bench.output.figures import Look, RunData, Style, Width
-from bench.workloads import tutorial
+from bench.workloads import SIZES, tutorial
 
 mpl.use("agg")
 PARTS = {"forward": 0.3, "backward": 0.5, "update": 0.2}
@@ -172,7 +170,7 @@ class Swept(Summarised):
             for name, backend, count in zip((a, of), backends, (of_a, of_b), strict=True)
         )
         axis = f"{SIZE_PREFIX}{self.axis}"
-        common = [column.name for column in CASE_COLUMNS if not column.contender and column.name != axis]
+        who = dict(upper.contender.columns)
         values: dict[str, Any] = {"faster_below": "b", "faster_above": "a", "size": size}
         if interval and size is not None:
             values |= {"size_low": size * 0.9, "size_high": size * 1.12}
@@ -180,7 +178,7 @@ class Swept(Summarised):
             CrossoverRow(
                 run_id=self.build.RUN_ID,
                 axis=axis,
-                common={name: upper.columns[name] for name in common},
+                common={name: value for name, value in upper.columns.items() if name != axis and name not in who},
                 a=upper.contender,
                 b=lower.contender,
                 status=status,
