@@ -57,19 +57,9 @@ def test_every_implementation_is_listed_on_every_backend(registry: Registry, sho
     ]
 
 
-def test_a_narrow_list_wraps_the_reason_and_cuts_nothing(registry: Registry, words: Callable[..., str]) -> None:
-    found = set(words(list_blocks(registry), 80).split())
-    assert {"aa_first", "numpy_manual", "torch-cuda", "mlp_bias_adam", "separable", *REASON.split()} <= found
-
-
 def test_the_same_for_programs(registry: Registry) -> None:
     rows = json.loads(json.dumps(list_json(registry)))
-    assert [(row["implementation"], row["backend"]) for row in rows] == [
-        ("numpy_manual", "numpy"),
-        ("aa_first", "torch-cpu"),
-        ("aa_first", "torch-cuda"),
-        ("zz_adam", "numpy"),
-    ]
+    assert [row["summary"] for row in rows] == ["", "One kernel.", "One kernel.", "Adam by hand."]
     assert rows[2] == {
         "implementation": "aa_first",
         "backend": "torch-cuda",
@@ -79,8 +69,6 @@ def test_the_same_for_programs(registry: Registry) -> None:
         "reason": REASON,
         "summary": "One kernel.",
     }
-    assert (rows[3]["available"], rows[3]["reason"], rows[3]["summary"]) == (True, "", "Adam by hand.")
-    assert rows[0]["summary"] == ""
 
 
 def test_an_empty_registry_lists_nothing(shown: Callable[..., str]) -> None:

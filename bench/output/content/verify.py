@@ -1,4 +1,4 @@
-"""What the gate found: whether each implementation computes the right thing."""
+"""The findings of the gate: whether each implementation computes the right thing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.data.schema import Status
 from bench.model.precision import Precision
-from bench.oracle.verify import ArrayError
+from bench.oracle.array_error import ArrayError
 from bench.output.document import Block, Cell, Head, Line, numbers, table
 from bench.output.text import significant
 from bench.run.plan import Planned
@@ -40,6 +40,7 @@ def verify_blocks(replies: Sequence[tuple[Planned, Reply]], every: bool = False)
     return blocks
 
 
+_FEW = 2
 _SMALL, _LARGE = 1e-3, 1e5
 _NUMBERS = numbers("error", "allowed", "error / allowed")
 
@@ -76,7 +77,11 @@ def _said(reply: Reply) -> str:
         return reply.reason
     if found.unverified:
         return found.unverified
-    return f"cannot be told in this precision: {', '.join(found.blind)}" if found.blind else ""
+    if not found.blind:
+        return ""
+    count = len({each.key for each in found.errors})
+    named = ", ".join(found.blind) if len(found.blind) <= _FEW else "--verbose lists them"
+    return f"{len(found.blind)} of {count} arrays cannot be told from zeros in this precision: {named}"
 
 
 def verify_json(replies: Sequence[tuple[Planned, Reply]]) -> list[dict[str, Any]]:
