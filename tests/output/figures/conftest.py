@@ -24,10 +24,9 @@ from bench.data.schema import Crossing, CrossoverRow, Method, Status, SummaryRow
 from bench.data.store import RunStore, read_manifest, read_processes, read_samples
 from bench.model.case import CASE_COLUMNS
 from bench.model.columns import SIZE_PREFIX
-from bench.model.problem import SIZES
 from bench.model.workload import WORKLOADS
 from bench.output.figures import Look, RunData, Style, Width
-from bench.workloads import tutorial
+from bench.workloads import SIZES, tutorial
 
 mpl.use("agg")
 PARTS = {"forward": 0.3, "backward": 0.5, "update": 0.2}
