@@ -5,7 +5,7 @@ Pure: the summary of a run can be made again at any time from its files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.analysis.baseline import baselines_of
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.roofline import ceilings
 from bench.analysis.whole import is_whole, whole_steps_by_round
@@ -57,6 +58,14 @@ class _Found:
         return len(self.outcome) > 0 and bool(self.outcome["verified"].all())
 
 
+@dataclass(frozen=True)
+class _Over:
+    """What the speedup of a case is over."""
+
+    name: str
+    item: _Found
+
+
 def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame) -> list[SummaryRow]:
     """Summarise a run.
 
@@ -77,6 +86,7 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
         here = by_case.get(case, times.iloc[:0])
         found.append(_judged(manifest, planned, case, outcomes.get(case, processes.iloc[:0]), here))
     well = {item.case: item for item in found if item.status is Status.OK}
+    rules = baselines_of(manifest)
     rows: list[SummaryRow] = []
     for item in found:
         common: dict[str, Any] = {
@@ -90,7 +100,9 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
             rows.append(SummaryRow(**common, phase=STEP, processes=len(item.outcome)))
             continue
         common["invalid_rounds"] = len(invalid & set(item.outcome["round"]))
-        rows += _case_rows(common, item, _baseline_of(item.case, manifest, well))
+        rule = rules[item.case.workload]
+        over = rule.of(item.case, well)
+        rows += _case_rows(common, item, None if over is None else _Over(rule.named(item.case, over), well[over]))
     return rows
 
 
@@ -191,14 +203,7 @@ def _per_process(samples: pd.DataFrame, processes: pd.DataFrame) -> pd.DataFrame
     return found.astype(dict.fromkeys(texts, object))
 
 
-def _baseline_of(case: Case, manifest: Manifest, well: Mapping[Case, _Found]) -> _Found | None:
-    """Find what a case's speedup is over; None if the run holds none that is well."""
-    wanted = manifest.workloads[case.workload].baseline
-    fair = (item for other, item in well.items() if other.implementation == wanted and case.may_be_held_against(other))
-    return next(fair, None)
-
-
-def _case_rows(common: dict[str, Any], item: _Found, baseline: _Found | None) -> list[SummaryRow]:
+def _case_rows(common: dict[str, Any], item: _Found, over: _Over | None) -> list[SummaryRow]:
     shares, tax = _shares(item.times), _sync_tax(item)
     peak_bytes = _known(item.outcome["peak_bytes"].max())
     shared: dict[str, Any] = {
@@ -232,7 +237,7 @@ def _case_rows(common: dict[str, Any], item: _Found, baseline: _Found | None) ->
             row["peak_fraction"] = None if rate is None or not item.peak else rate / item.peak
         if phase == STEP and variant is None and clock == HOST:
             row |= _ends("sync_tax", tax, "sync_tax")
-            row |= _speedup(item, baseline)
+            row |= _speedup(item, over)
         rows.append(SummaryRow(**common, **shared, **row))
     return rows
 
@@ -247,17 +252,17 @@ def _ends(value: str, estimate: Estimate | None, stem: str) -> dict[str, float |
     return {value: estimate.value, f"{stem}_low": estimate.low, f"{stem}_high": estimate.high}
 
 
-def _speedup(item: _Found, baseline: _Found | None) -> dict[str, Any]:
-    """Estimate it over the rounds that both ran in; a clock that stood still gives no ratio."""
-    if baseline is None:
-        return {}
-    by_round = [each.whole.groupby("round")["median"].median() for each in (baseline, item)]
+def _speedup(item: _Found, over: _Over | None) -> dict[str, Any]:
+    estimate = None if over is None else _ratio(over.item, item)
+    return {} if over is None or estimate is None else {"baseline": over.name, **_ends("speedup", estimate, "speedup")}
+
+
+def _ratio(slower: _Found, faster: _Found) -> Estimate | None:
+    """Estimate the ratio of whole steps over the rounds that both ran in; a clock that stood still gives none."""
+    by_round = [each.whole.groupby("round")["median"].median() for each in (slower, faster)]
     pairs = pd.concat(by_round, axis=1, join="inner")
     pairs = pairs[(pairs > 0).all(axis=1)]
-    if not len(pairs):
-        return {}
-    estimate = ratio_estimate(pairs.iloc[:, 0], pairs.iloc[:, 1])
-    return {"baseline": baseline.case.implementation, **_ends("speedup", estimate, "speedup")}
+    return ratio_estimate(pairs.iloc[:, 0], pairs.iloc[:, 1]) if len(pairs) else None
 
 
 def _phase_medians(times: pd.DataFrame, method: Method, clock: str = HOST) -> pd.DataFrame:

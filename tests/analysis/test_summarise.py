@@ -125,6 +125,23 @@ def test_the_speedups_interval_is_that_of_the_rounds_ratios(made: Any) -> None:
     )
 
 
+def test_a_chosen_baseline_is_what_speedups_are_over_and_what_the_column_names(made: Any) -> None:
+    cases = [made.plan(), made.plan("torch_tensor", "torch-cpu"), made.plan("torch_tensor", "torch-cpu", threads=1)]
+    cases.append(made.plan("numpy_bias_sgd", workload="mlp_bias_sgd"))
+    for case, seconds in zip(cases, (6.0, 3.0, 4.0, 1.0), strict=True):
+        made.process(case, step=[seconds])
+    told = {
+        (row.case.implementation, row.case.threads): (row.baseline, row.speedup)
+        for row in made.summary(baseline="torch_tensor,threads=1")
+    }
+    assert told == {
+        ("numpy_manual", 2): ("torch_tensor,threads=1", pytest.approx(4 / 6)),
+        ("torch_tensor", 2): ("torch_tensor,threads=1", pytest.approx(4 / 3)),
+        ("torch_tensor", 1): ("torch_tensor", 1.0),
+        ("numpy_bias_sgd", 2): ("numpy_bias_sgd", 1.0),
+    }
+
+
 def test_only_the_workloads_own_baseline_of_the_same_problem_counts(made: Any) -> None:
     others = [
         made.plan("numpy_bias_sgd", workload="mlp_bias_sgd"),

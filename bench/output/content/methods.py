@@ -43,7 +43,7 @@ def again(data: RunData, figures: Sequence[str]) -> Section:
     """Return the commands that draw it and measure it again."""
     manifest = data.manifest
     folder = folder_of(manifest)
-    lines = [as_command(["bench", "plot", folder, "--figure", name]) for name in figures]
+    lines = [as_command(["bench", "plot", folder, "--figure", name, *data.options]) for name in figures]
     first = prose(
         "The run is a folder of plain files. All that is shown is made from them, and making it again gives the same "
         "bytes. With the folder at {}:",
@@ -53,7 +53,7 @@ def again(data: RunData, figures: Sequence[str]) -> Section:
         "To measure it again, install the revision and the packages named under Methods. On the same machine under the "
         "same load times should agree within their intervals; elsewhere they may differ by any factor:"
     )
-    draw = (as_command(["bench", "report", folder]), *lines)
+    draw = (as_command(["bench", "report", folder, *data.options]), *lines)
     blocks = (Paragraph(first), Commands(draw), Paragraph(second), Commands((as_command(manifest.command),)))
     return Section("again", "Draw it or measure it again", blocks)
 
@@ -182,6 +182,6 @@ def _provenance(data: RunData) -> Words:
         Code(manifest.run_id),
         manifest.created,
         Code(as_command(manifest.command)),
-        Code(as_command(["bench", "report", folder_of(manifest)])),
+        Code(as_command(["bench", "report", folder_of(manifest), *data.options])),
         Code(digest(data.inputs)),
     )

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bench.analysis.baseline import Baseline
 from bench.analysis.scaling import Plane, contender_of
 from bench.data.schema import Crossing
 from bench.model.case import Contender
@@ -49,16 +50,15 @@ class DrawnCrossover:
     high: float
     ordered: bool
     """Whether it is known who is faster above."""
-    baselines: tuple[str, ...]
-    """Implementations that speedups are over."""
+    baselines: tuple[Baseline, ...]
+    """What speedups of the panel are over."""
 
     @property
     def one(self) -> Contender | None:
         """The contender that meets its own baseline, whose line thus crosses 1x; None for any other pair."""
-        upper, lower = (who.implementation in self.baselines for who in (self.upper, self.lower))
-        if not self.same_threads or upper == lower:
-            return None
-        return self.lower if upper else self.upper
+        sides = ((self.upper, self.lower), (self.lower, self.upper))
+        found = [one for one, other in sides if any(each.fits(other, one) for each in self.baselines)]
+        return found[0] if self.same_threads and len(found) == 1 else None
 
     @property
     def same_threads(self) -> bool:
@@ -116,7 +116,8 @@ def _crossovers(data: RunData, plane: Plane) -> list[DrawnCrossover]:
     inside &= (known["status"] == Crossing.FOUND.value) & known["size"].notna()
     for name, value in plane.common.items():
         inside &= (known[name] == value).fillna(value=False)
-    found, over = [], _data.baselines(pd.concat([line.rows for line in plane.lines]))
+    names = _data.baselines(pd.concat([line.rows for line in plane.lines]))
+    found, over = [], tuple(map(Baseline.parse, names))
     for row in known[inside].to_dict("records"):
         a, b = (contender_of(row, side) for side in ("a_", "b_"))
         above = str(row["faster_above"])

@@ -22,7 +22,6 @@ from matplotlib.text import Text
 from bench.analysis.summarise import summarise
 from bench.data.schema import Crossing, CrossoverRow, Method, Status, SummaryRow
 from bench.data.store import RunStore, read_manifest, read_processes, read_samples
-from bench.model.case import CASE_COLUMNS
 from bench.model.columns import SIZE_PREFIX
 from bench.model.workload import WORKLOADS
 from bench.output.figures import Look, RunData, Style, Width
@@ -165,7 +164,7 @@ class Swept:
             for name, backend, count in zip((a, of), backends, (of_a, of_b), strict=True)
         )
         axis = f"{SIZE_PREFIX}{self.axis}"
-        common = [column.name for column in CASE_COLUMNS if not column.contender and column.name != axis]
+        who = dict(upper.contender.columns)
         values: dict[str, Any] = {"faster_below": "b", "faster_above": "a", "size": size}
         if interval and size is not None:
             values |= {"size_low": size * 0.9, "size_high": size * 1.12}
@@ -173,7 +172,7 @@ class Swept:
             CrossoverRow(
                 run_id=self.build.RUN_ID,
                 axis=axis,
-                common={name: upper.columns[name] for name in common},
+                common={name: value for name, value in upper.columns.items() if name != axis and name not in who},
                 a=upper.contender,
                 b=lower.contender,
                 status=status,
