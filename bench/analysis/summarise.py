@@ -5,7 +5,7 @@ Pure: the summary of a run can be made again at any time from its files.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.analysis.baseline import baselines_of
+from bench.analysis.baseline import Baseline, baselines_of
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.roofline import ceilings
 from bench.analysis.whole import is_whole, whole_steps_by_round
@@ -58,14 +58,6 @@ class _Found:
         return len(self.outcome) > 0 and bool(self.outcome["verified"].all())
 
 
-@dataclass(frozen=True)
-class _Over:
-    """What the speedup of a case is over."""
-
-    name: str
-    item: _Found
-
-
 def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame) -> list[SummaryRow]:
     """Summarise a run.
 
@@ -100,9 +92,7 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
             rows.append(SummaryRow(**common, phase=STEP, processes=len(item.outcome)))
             continue
         common["invalid_rounds"] = len(invalid & set(item.outcome["round"]))
-        rule = rules[item.case.workload]
-        over = rule.of(item.case, well)
-        rows += _case_rows(common, item, None if over is None else _Over(rule.named(item.case, over), well[over]))
+        rows += _case_rows({**common, **_beside_time(item)}, item, _speedups(item, rules[item.case.workload], well))
     return rows
 
 
@@ -203,14 +193,20 @@ def _per_process(samples: pd.DataFrame, processes: pd.DataFrame) -> pd.DataFrame
     return found.astype(dict.fromkeys(texts, object))
 
 
-def _case_rows(common: dict[str, Any], item: _Found, over: _Over | None) -> list[SummaryRow]:
-    shares, tax = _shares(item.times), _sync_tax(item)
+def _beside_time(item: _Found) -> dict[str, Any]:
+    """Reduce to one value what each process of a case says beside its times."""
     peak_bytes = _known(item.outcome["peak_bytes"].max())
-    shared: dict[str, Any] = {
+    return {
+        "error": _known(item.outcome[["loss_error", "gradient_error", "change_error"]].max(axis=None)),
         "energy_joules": _known(item.outcome["energy_joules"].median()),
         "peak_bytes": None if peak_bytes is None else int(peak_bytes),
         "unsettled": int((item.outcome["warmup_settled"] == False).sum()),  # noqa: E712 - unknown is neither
     }
+
+
+def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -> list[SummaryRow]:
+    """Make the rows of a case that is well; its speedups stand in that of its whole steps."""
+    shares, tax, batch = _shares(item.times), _sync_tax(item), item.case.problem.sizes.get("batch")
     groups: Any = item.times.groupby(_ROW_KEY, sort=False)
     keyed: list[tuple[tuple[Any, ...], pd.DataFrame]] = [(tuple(key), group) for key, group in groups]
     keyed.sort(key=lambda pair: (pair[0][2] != HOST, pair[0][3], PHASES.index(pair[0][0]), pair[0][1]))
@@ -237,8 +233,9 @@ def _case_rows(common: dict[str, Any], item: _Found, over: _Over | None) -> list
             row["peak_fraction"] = None if rate is None or not item.peak else rate / item.peak
         if phase == STEP and variant is None and clock == HOST:
             row |= _ends("sync_tax", tax, "sync_tax")
-            row |= _speedup(item, over)
-        rows.append(SummaryRow(**common, **shared, **row))
+            row |= speedups
+            row["per_second"] = batch / estimate.value if batch and estimate.value > 0 else None
+        rows.append(SummaryRow(**common, **row))
     return rows
 
 
@@ -252,9 +249,16 @@ def _ends(value: str, estimate: Estimate | None, stem: str) -> dict[str, float |
     return {value: estimate.value, f"{stem}_low": estimate.low, f"{stem}_high": estimate.high}
 
 
-def _speedup(item: _Found, over: _Over | None) -> dict[str, Any]:
-    estimate = None if over is None else _ratio(over.item, item)
-    return {} if over is None or estimate is None else {"baseline": over.name, **_ends("speedup", estimate, "speedup")}
+def _speedups(item: _Found, rule: Baseline, well: Mapping[Case, _Found]) -> dict[str, Any]:
+    """Estimate the speedup over the baseline, and over the same implementation at full precision."""
+    case, found = item.case, {}
+    over = rule.of(case, well)
+    if over is not None and (estimate := _ratio(well[over], item)) is not None:
+        found = {"baseline": rule.named(case, over), **_ends("speedup", estimate, "speedup")}
+    at_full = Baseline.itself_at_full(case).of(case, well)
+    if at_full is not None and at_full != case:
+        found |= _ends("precision_speedup", _ratio(well[at_full], item), "precision_speedup")
+    return found
 
 
 def _ratio(slower: _Found, faster: _Found) -> Estimate | None:

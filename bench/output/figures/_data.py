@@ -258,7 +258,8 @@ def planned_contenders(data: RunData, axis: str) -> pd.DataFrame:
     rows = pd.concat([headline(summary), failed])
     rest = [name for name in case_columns_among(rows.columns) if name != axis]
     lines: Any = rows.assign(itself=rows["implementation"] == rows["baseline"]).groupby(rest)
-    return rows[(lines["speedup"].transform("count") > 0) & ~lines["itself"].transform("any")]
+    inside: pd.DataFrame = rows[(lines["speedup"].transform("count") > 0) & ~lines["itself"].transform("any")]
+    return inside
 
 
 def along(rows: pd.DataFrame, axis: str | None) -> list[pd.DataFrame]:
