@@ -54,7 +54,8 @@ def test_another_baseline_gives_in_memory_what_a_run_with_it_has_on_disk(build: 
             for number in range(7):
                 made.process(case, number, step=[seconds + number / 9], phases={"forward": [1.0]}, build_seconds=0.5)
         made.plan("tf_static_graph", "tf-graph", skipped="TensorFlow is absent")
-        RunStore(made.folder).write_summary(made.summary(baseline=baseline))
+        rows = made.summary(baseline=baseline)
+        RunStore(made.folder).write_summary(rows)
         return made.folder
 
     before = {path: path.read_bytes() for path in write("own", "").iterdir()}
