@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import UsageError
-from bench.options import CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options import BASELINE, CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
 from bench.options.planning import (
     KEEPING,
     is_given,
@@ -58,7 +58,7 @@ _SECONDS_A_PROCESS = 0.6
     help="small: hidden=32:2048:x4 of mlp_sgd in 150 s; paper: hidden=32:8192:x2 of all workloads with one thread and "
     "all, in an hour. Options that you give override it.",
 )
-@with_options(CHOOSING, MEASURING)
+@with_options(CHOOSING, MEASURING, (BASELINE,))
 @click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for the whole command.")
 @click.option("--rounds", type=SIZE, help="Number of rounds over the grid, without refinement, if the budget allows.")
 @click.option(
@@ -85,6 +85,7 @@ def sweep(
     within: float,
     crossover_within: float,
     refine: bool,
+    baseline: str,
     resumed: Path | None,
     out: Path | None,
     figures: bool,
@@ -133,6 +134,7 @@ def sweep(
                 command=("bench", *sys.argv[1:]),
                 out=out,
                 load=chosen["load"],
+                baseline=baseline,
                 axes=found,
                 crossover_within=crossover_within if refine and rounds is None else None,
             )

@@ -98,6 +98,8 @@ class Manifest(BaseModel):
     git_revision: str | None = None
     constraints_sha256: str | None = None
     disturbances: list[str] = []
+    baseline: str = ""
+    """What speedups are over, as `--baseline` has it; empty: each workload's own."""
     axes: dict[str, list[int | str]] = {}
     """Axes of a sweep with their values, as asked for; refinement adds others in between."""
     crossover_within: float | None = None

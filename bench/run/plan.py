@@ -54,11 +54,6 @@ class Planned:
     """Whether it joined the run later, to find a crossover."""
 
     @property
-    def is_baseline(self) -> bool:
-        """Whether speedups of its workload are stated over it."""
-        return self.case.implementation == self.implementation.workload.baseline
-
-    @property
     def origins(self) -> tuple[str, ...]:
         """What a measuring process loads: the files of its backend, workload and implementation, the loaded ones."""
         return tuple(dict.fromkeys(filter(None, (self.backend.origin, *self.implementation.origins))))

@@ -112,7 +112,7 @@ class Runner:
         self._well: set[Case] = set()
         self._renewed = self._saved = self._began
         self._start_seconds = 0.0
-        self._ledger = Ledger(planned)
+        self._ledger = Ledger(planned, manifest.baseline)
         self._truths = Truths(asks, manifest.timeout_seconds)
         self._seconds: dict[Case, float] = {}
         self._invalid: set[int] = set(self._done.invalid)

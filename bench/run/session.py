@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import __version__
+from bench.analysis.baseline import check_baseline
 from bench.data.manifest import Manifest
 from bench.data.repair import repair
 from bench.data.schema import Status, SummaryRow
@@ -73,12 +74,14 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
 
     Raises:
         NothingRanError: not one of the cases can run here.
+        UsageError: the baseline that was chosen is none of them.
         StorageError: the folder holds something already or cannot be written.
     """
     began = time.monotonic()
     if all(item.skipped for item in planned):
         reasons = "; ".join(sorted({item.skipped for item in planned}))
         raise NothingRanError(f"Nothing can run here: {reasons}.")
+    check_baseline(terms.baseline, [item.case for item in planned if not item.skipped])
     started = datetime.now(UTC)
     folder = terms.out if terms.out is not None else RESULTS / new_run_id(started)
     manifest = Manifest(
@@ -91,6 +94,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         within=terms.within,
         timeout_seconds=terms.timeout_seconds,
         load=[str(path.resolve()) for path in terms.load],
+        baseline=terms.baseline,
         axes={axis.column: list(axis.values) for axis in terms.axes},
         crossover_within=terms.crossover_within,
         cases=[item.for_manifest() for item in planned],

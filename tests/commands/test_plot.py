@@ -88,6 +88,14 @@ def test_a_files_name_tells_its_look(run: Path, here: Any, options: list[str], n
     assert " ".join(options) in read(run / "figures" / name).command
 
 
+def test_another_baseline_is_in_the_figure_and_in_the_command_that_draws_it_again(run: Path, here: Any) -> None:
+    files = {path: path.read_bytes() for path in run.iterdir()}
+    done = here("plot", run, "--figure", "speedup", "--format", "svg", "--baseline", "torch_autograd")
+    assert done.returncode == 0, done.stderr
+    assert read(run / "figures" / "speedup.svg").command.endswith("--baseline torch_autograd")
+    assert {path: path.read_bytes() for path in files} == files
+
+
 def test_what_the_run_has_nothing_for_is_one_line_beside_the_rest(lonely: Path, here: Any) -> None:
     done = here("plot", lonely, "--format", "svg")
     assert done.returncode == 0
@@ -119,6 +127,8 @@ def test_a_figure_asked_for_by_name_that_has_nothing_to_show_is_an_error(
     [
         (["--figure", "phase"], "There is no figure 'phase': did you mean 'phases'?"),
         (["--figure", "speedup,heat-map-of-nothing"], "There is no figure 'heat-map-of-nothing': "),
+        (["--baseline", "torch_autogra"], "--baseline 'torch_autogra' is not measured in this run: did you mean"),
+        (["--baseline", "torch_autograd,thread=1"], "sets 'thread', which no case has: did you mean 'threads'?"),
         (["--format", "gif"], "--format is 'gif': give any of png, svg, pdf, separated by commas."),
         (["--format", ","], "--format is ',': give any of png, svg, pdf, separated by commas."),
         (["--width", "poster"], "'--width': 'poster' is not one of 'column', 'page', 'slide'."),

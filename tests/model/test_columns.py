@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path("tests/data")))
 import builders as build
 from dataclasses import replace
 
+from bench.analysis.baseline import Baseline
 from bench.analysis.compare import all_cases
 from bench.analysis.crossover import crossovers
 from bench.analysis.history import RunFiles, histories
@@ -71,7 +72,7 @@ print(json.dumps({
     "samples": "site" in run.samples, "joined": "site" in run.joined,
     "manifest": run.manifest.cases[0].columns["site"], "heading": differing(cases),
     "planes": sorted(set(run.crossovers["site"])), "keys": len(set(cases)), "compared": len(all_cases(times, times)),
-    "fair": sorted({case.site for case in cases if cases[0].may_be_held_against(case)}),
+    "fair": sorted({case.site for case in cases if Baseline.own(case.implementation).of(cases[0], [case])}),
     "speedups": sorted({round(row.speedup, 3) for row in rows if row.case.implementation == "torch_nn"}),
     "resumed": len(done.rounds), "series": len(history.series), "exported": len(set(json.loads(text))),
     "spelled": "site=there" in text and "site=here" not in text,

@@ -158,7 +158,7 @@ def provenance(data: RunData, name: str, kind: str, look: Look) -> Provenance:
     """Return what the file of a figure says about itself."""
     manifest = data.manifest
     words = ["bench", "plot", f"results/{manifest.run_id}", "--figure", name, "--format", kind]
-    words += ["--width", look.width.value, "--style", look.style.value]
+    words += ["--width", look.width.value, "--style", look.style.value, *data.options]
     return Provenance(
         stepbench=__version__,
         figure=name,

@@ -15,13 +15,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.analysis.baseline import check_baseline
 from bench.analysis.history import History, RunFiles, histories, moment
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.packages import backends_in, packages_of
+from bench.analysis.summarise import summarise
 from bench.analysis.whole import is_whole
 from bench.data.run import StoredRun, case_of
-from bench.data.schema import HOST, STEP, Status, sizes_in
+from bench.data.schema import HOST, STEP, Status, SummaryRow, sizes_in
 from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
+from bench.data.tables import table_of
 from bench.errors import DataFormatError, NothingToShowError
 from bench.machine.identity import machine_of
 from bench.model.case import CONDITIONS, Case, case_columns_among, settings_among
@@ -83,17 +86,33 @@ class TimedCase:
 class RunData(StoredRun):
     """A run on disk, never a live one. Frames are shared by all figures: do not change them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, baseline: str = "") -> None:
         """Read manifest and summary.
+
+        Args:
+            folder: the run's folder.
+            baseline: what speedups are to be over, if not what they were when it was measured.
 
         Raises:
             DataFormatError: a file is missing, damaged or of another version, or nothing was measured.
+            UsageError: no measured case is that baseline.
         """
         super().__init__(folder)
         self.digest = cache(digest)  # computed once for all figures
         _ = self.manifest
         if not (self.summary["status"] == Status.OK.value).any():
             raise DataFormatError(f"{folder} has no case that was measured: there is nothing to draw.")
+        self.options = ["--baseline", baseline] if baseline else []
+        """Options of the commands that show it so."""
+        if baseline:
+            self._summarise_over(baseline)
+
+    def _summarise_over(self, baseline: str) -> None:
+        check_baseline(baseline, [case_in(row) for row in self.headline.to_dict("records")])
+        self.manifest = self.manifest.model_copy(update={"baseline": baseline})
+        rows = summarise(self.manifest, self.samples, self.processes)
+        self.summary = table_of(SummaryRow, rows, sizes_in(self.summary.columns))
+        del self.headline  # it is of the other baseline
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -222,9 +241,10 @@ def planned_contenders(data: RunData, axis: str) -> pd.DataFrame:
     """Return headline rows and rows of failed cases, for each contender that has a speedup somewhere on the axis."""
     failed = data.summary[(data.summary["status"] != Status.OK.value) & (data.summary["phase"] == STEP)]
     rows = pd.concat([data.headline, failed])
-    rows = rows[rows["implementation"] != rows["workload"].map(lambda name: data.manifest.workloads[name].baseline)]
     rest = [name for name in case_columns_among(rows.columns) if name != axis]
-    return rows[rows.groupby(rest)["speedup"].transform("count") > 0]
+    lines: Any = rows.assign(itself=rows["implementation"] == rows["baseline"]).groupby(rest)
+    inside: pd.DataFrame = rows[(lines["speedup"].transform("count") > 0) & ~lines["itself"].transform("any")]
+    return inside
 
 
 def along(rows: pd.DataFrame, axis: str | None) -> list[pd.DataFrame]:
@@ -264,8 +284,8 @@ def several_backends(rows: pd.DataFrame) -> bool:
 
 
 def baselines(rows: pd.DataFrame) -> tuple[str, ...]:
-    """Return the implementations that speedups of these rows are over, in order."""
-    return tuple(str(name) for name in rows["baseline"].unique() if name and not pd.isna(name))
+    """Return the names of what speedups of these rows are over, in order, beside what is 1x itself."""
+    return tuple(map(str, contenders(rows)["baseline"].unique()))
 
 
 def over(rows: pd.DataFrame) -> str:

@@ -62,8 +62,9 @@ class Scene:
         return [line.contender for plane in self.planes for line in plane.lines]
 
     def is_baseline(self, who: Contender) -> bool:
-        """Return whether speedups are over a contender."""
-        return who.implementation in _data.baselines(self.rows)
+        """Return whether the line of a contender is 1x itself."""
+        own = self.rows[self.rows["implementation"] == self.rows["baseline"]].to_dict("records")
+        return who in (_data.case_in(row).contender for row in own)
 
     @property
     def pairs(self) -> dict[tuple[str, str], Contender]:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bench.analysis.baseline import Baseline
 from bench.analysis.scaling import Plane, contender_of
 from bench.data.schema import Crossing
 from bench.model.case import Contender
@@ -103,11 +104,13 @@ def _crossovers(data: RunData, plane: Plane) -> list[DrawnCrossover]:
     inside &= (known["status"] == Crossing.FOUND.value) & known["size"].notna()
     for name, value in plane.common.items() if inside.any() else ():
         inside &= (known[name] == value).fillna(value=False)
-    found, over = [], _data.baselines(pd.concat([line.rows for line in plane.lines]))
+    names = _data.baselines(pd.concat([line.rows for line in plane.lines]))
+    found, over = [], tuple(map(Baseline.parse, names))
     for row in known[inside].to_dict("records"):
-        sides = a, b = contender_of(row, "a_"), contender_of(row, "b_")
+        a, b = contender_of(row, "a_"), contender_of(row, "b_")
         upper, lower = (b, a) if row["faster_above"] == "b" else (a, b)
-        own = [who for who in sides if who.implementation not in over and a.threads == b.threads]
+        pairs = ((a, b), (b, a)) if a.threads == b.threads else ()
+        own = [one for one, other in pairs if any(each.fits(other, one) for each in over)]
         size, low, high = (float(row[name]) for name in ("size", "size_low", "size_high"))
         one = own[0] if len(own) == 1 else None
         found.append(DrawnCrossover(upper, lower, size, low, high, bool(row["faster_above"]), one))

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.data.schema import Status
-from bench.data.store import SAMPLES
+from bench.data.store import SAMPLES, RunStore
+from bench.errors import UsageError
 from bench.output.figures import RunData
 from bench.output.figures._data import contenders, facts, panels, problem_line
 
@@ -30,6 +34,32 @@ def test_whole_steps_are_those_of_the_summary_in_the_order_of_measuring(sampled:
         assert order[0] != order[-1]
     assert steps["counts"].all()
     assert set(data.samples["phase"]) > {"step"}  # which the whole steps are chosen from
+
+
+def test_another_baseline_gives_in_memory_what_a_run_with_it_has_on_disk(build: ModuleType, tmp_path: Path) -> None:
+    def write(name: str, baseline: str) -> Path:
+        made = build.HandMade(tmp_path / name)
+        for implementation, backend, seconds in (
+            ("numpy_manual", "numpy", 4.0),
+            ("torch_nn", "torch-cpu", 2.0),
+            ("numpy_bias_sgd", "numpy", 3.0),
+        ):
+            case = made.plan(implementation, backend, "mlp_bias_sgd" if "bias" in implementation else "mlp_sgd")
+            for number in range(7):
+                made.process(case, number, step=[seconds + number / 9], phases={"forward": [1.0]}, build_seconds=0.5)
+        made.plan("tf_static_graph", "tf-graph", skipped="TensorFlow is absent")
+        rows = made.summary(baseline=baseline)
+        RunStore(made.folder).write_summary(rows)
+        folder: Path = made.folder
+        return folder
+
+    before = {path: path.read_bytes() for path in write("own", "").iterdir()}
+    data, measured = RunData(tmp_path / "own", "torch_nn@torch-cpu"), RunData(write("chosen", "torch_nn@torch-cpu"))
+    pd.testing.assert_frame_equal(data.summary, measured.summary)
+    assert set(contenders(data.summary)["baseline"]) == {"torch_nn@torch-cpu"}
+    assert {path: path.read_bytes() for path in before} == before
+    with pytest.raises(UsageError, match="did you mean 'torch_nn'"):
+        RunData(tmp_path / "own", "torch_n")
 
 
 def test_cases_without_a_headline_row_have_no_steps(sampled: Any) -> None:

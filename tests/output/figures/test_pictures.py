@@ -22,6 +22,7 @@ from PIL import Image
 
 from bench.data.schema import Method
 from bench.errors import NothingToShowError
+from bench.model.precision import Precision
 from bench.output import figures
 from bench.output.figures import Look, RunData, Style, Width, _look
 
@@ -47,12 +48,22 @@ def runs(new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFacto
     for index, name in enumerate(("numpy_manual", "torch_autograd", "torch_tensor")):
         backend = "torch-cpu" if index else "numpy"
         sampled.add(name, backend, seconds=4e-4 + 3e-5 * index, stretch=0.98 + 0.04 * index)
+    rounded = new("sampled", folder / "rounded")
+    for index, name in enumerate(("torch_autograd", "torch_nn")):
+        for place, (precision, error) in enumerate({"full": 3e-7, "tf32": 4e-4, "amp-bf16": 3e-3}.items()):
+            rounded.add(
+                name,
+                "torch-cuda",
+                seconds=4e-4 / (1 + 0.4 * place + 0.2 * index),
+                precision=Precision(precision),
+                row=lambda number, error=error: {"gradient_error": error * (1 + number / 8)},
+            )
     swept = new("swept", folder / "swept")
     swept.manifest = {"peaks": [swept.build.make_peak(gflops=700.0, gigabytes_per_second=60.0)]}
     swept.contenders(["torch_autograd", "torch_nn"])
     swept.line("numpy_adam", "numpy", "mlp_bias_adam", rate=3e-6, hidden=200)
     swept.line("torch_optim", "torch-cpu", "mlp_bias_adam", rate=2e-6, hidden=200)
-    return [RunData(made.write()) for made in (measured, sampled, swept)]
+    return [RunData(made.write()) for made in (measured, sampled, rounded, swept)]
 
 
 def check_matplotlib(root: Path) -> None:
