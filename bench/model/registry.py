@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bench.errors import LoadError, UsageError, nearest
 from bench.model.backends import BACKENDS, add_backend, backends_of
 from bench.model.device import Backend
-from bench.model.imports import importing_from
+from bench.model.imports import LOADED, Surroundings
 from bench.model.precision import USUAL, Precision
 from bench.model.workload import WORKLOADS, Workload, add_workload, make_workload
 
@@ -38,6 +38,9 @@ WorkloadClass = TypeVar("WorkloadClass", bound=type)
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "implementations"
 ENTRY_POINTS = "stepbench.implementations"
+_OF_BACKENDS = ("availability", "preload", "open", "threads_in_use", "memory_bytes", "peak_bytes")
+_OF_WORKLOADS = ("data", "reference", "cost", "memory")
+"""The methods of authors' objects that may import neighbours when they are called."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -170,6 +173,8 @@ class Registry:
 
     def __init__(self) -> None:
         self._by_name: dict[str, Implementation] = {}
+        self.surroundings: list[Surroundings] = []
+        """Of the files that were loaded."""
 
     def __iter__(self) -> Iterator[Implementation]:
         return iter(self._by_name.values())
@@ -193,7 +198,7 @@ class Registry:
 
         Args:
             origin: what to load.
-            path: where its imports are looked for, before its own folder and everywhere else.
+            path: where its imports are looked for, after its own folder and before everywhere else.
             stay: whether the neighbours that it imports stay importable: in a process that serves it alone.
 
         Raises:
@@ -203,11 +208,12 @@ class Registry:
         kind, _, target = origin.partition(":")
         if kind == "file" and not Path(target).is_file():
             raise LoadError(f"There is no file {target}: give the path of a Python file.")
-        folders = [*path, *([str(Path(target).resolve().parent)] if kind == "file" else [])]
+        around = Surroundings([*([str(Path(target).resolve().parent)] if kind == "file" else []), *path], stay)
+        self.surroundings.append(around)
         collected = _Collected()
         token = _collected.set(collected)
         try:
-            with importing_from(folders, stay):
+            with around.entered(loading=True):
                 if kind == "file":
                     _run_file(Path(target))
                 else:
@@ -215,6 +221,7 @@ class Registry:
                     if collected == _Collected():  # imported before, by somebody else
                         importlib.reload(module)
                 for made in [kind() for kind in collected.backends]:
+                    around.keep_inside(made, _OF_BACKENDS)
                     add_backend(made, origin)
                 programs = [(name, kind(), options) for name, kind, options in collected.workloads]
         except LoadError:
@@ -227,12 +234,13 @@ class Registry:
         if collected == _Collected():
             raise LoadError(f"{target} registers nothing: decorate a function with @implementation or @training.")
         for name, program, options in programs:
+            around.keep_inside(program, _OF_WORKLOADS)
             try:
                 add_workload(make_workload(_checked(target, name), program, origin=origin, **options))
             except (ValueError, TypeError) as error:
                 raise LoadError(f"{target} registers the workload {name!r} with {error}.") from error
         for marked in collected.implementations:
-            self._add(target, origin, marked)
+            self._add(target, origin, replace(marked, build=around.inside(marked.build)))
 
     def _add(self, target: str, origin: str, marked: _Marked) -> None:
         name, framework, workload, devices = marked.name, marked.framework, marked.workload, marked.devices
@@ -274,7 +282,7 @@ def _checked(target: str, name: object) -> str:
 def _run_file(path: Path) -> None:
     """Execute a file as a module of its own, under a name that no other file's module has."""
     mark = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    spec = importlib.util.spec_from_file_location(f"stepbench_loaded_{path.stem}_{mark}", path)
+    spec = importlib.util.spec_from_file_location(f"{LOADED}{path.stem}_{mark}", path)
     if spec is None or spec.loader is None:
         raise ImportError("its name does not end in .py")
     module = importlib.util.module_from_spec(spec)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -54,35 +53,25 @@ def of_interpreter(python: str, load: Sequence[Path]) -> Side:
     return Side(python, registry, tuple(item.name for item in registry), interpreter=Interpreter(python=python))
 
 
+def package_roots(top: Path) -> tuple[str, ...]:
+    """List the folders of a checkout whose packages are imported by name: itself, and `src/` where it has one."""
+    return tuple(str(folder) for folder in (top, top / "src") if folder.is_dir())
+
+
 def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None) -> Side:
     """Take what a checkout holds: its implementations/ folder and the loaded files, by their place in it."""
     own = sorted((top / IMPLEMENTATIONS).glob("*.py"))
     files = [path for path in own if not path.name.startswith("_") and _MARK.search(path.read_bytes())]
-    with _importing_from(top):
-        registry, broken = load_each(dict.fromkeys([*files, *(top / path for path in load)]))
+    roots = package_roots(top)
+    registry, broken = load_each(dict.fromkeys([*files, *(top / path for path in load)]), roots)
     return Side(
         label,
         registry,
         tuple(item.name for item in registry),
         {str(path.relative_to(top)): reason.replace(f"{top}/", "") for path, reason in broken.items()},
-        path=(str(top),),
+        path=roots,
         revision=revision,
     )
-
-
-@contextmanager
-def _importing_from(top: Path) -> Iterator[None]:
-    """Let files import their neighbours in one checkout, and forget those: the other side has its own."""
-    known, path = set(sys.modules), str(top)
-    sys.path.insert(0, path)
-    try:
-        yield
-    finally:
-        sys.path.remove(path)
-        for name in set(sys.modules) - known:
-            places = [getattr(sys.modules[name], "__file__", None), *getattr(sys.modules[name], "__path__", ())]
-            if any(place is not None and Path(place).is_relative_to(top) for place in places):
-                del sys.modules[name]
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def main() -> None:
     connection = socket.socket(fileno=descriptor)
     die_with_parent(int(os.environ["STEPBENCH_PARENT"]))
     for origin in [argument for argument in sys.argv[3:] if argument != "--no-fork"]:
-        Registry().load(origin)
+        Registry().load(origin, stay=True)  # its neighbours are its framework: a child need not import them again
     BACKENDS[backend].preload()
     # A framework leaves hundreds of thousands of objects. Frozen, they are never scanned again: a child's collections
     # cost microseconds, and do not write to pages that it shares with its siblings.

@@ -115,7 +115,7 @@ def test_an_unknown_name_suggests_the_nearest(write: Write) -> None:
         ("import no_such_module", "does not import: ModuleNotFoundError"),
         ("def broken(:", "does not import: SyntaxError"),
         ("import sys; sys.exit(3)", "does not import: SystemExit"),
-        ("x = 1", "registers no implementation"),
+        ("x = 1", "registers nothing"),
         (GOOD + GOOD, "registers 'mine', which .* has registered already"),
         (GOOD.replace('"mine"', '"../mine"'), "registers '../mine': use letters"),
         (GOOD.replace('"numpy"', '"numpie"'), "unknown framework 'numpie': did you mean 'numpy'"),
