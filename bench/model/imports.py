@@ -52,8 +52,8 @@ class Surroundings:
         self._stay = stay
         self.modules: dict[str, ModuleType] = {}
         """The modules that came from these folders, by name."""
-        self.tops: set[str] = set()
-        """Names of all modules without a dot that were imported by its code."""
+        self.others: dict[str, str] = {}
+        """The modules without a dot that its code imported from anywhere else, with their files."""
 
     @contextmanager
     def entered(self, loading: bool = False) -> Iterator[None]:
@@ -69,8 +69,9 @@ class Surroundings:
             yield
         finally:
             new = {name for name in sys.modules if name not in known or name in away}
-            self.tops |= {name for name in new if "." not in name}
             self.modules |= {name: sys.modules[name] for name in new if self._holds(name)}
+            tops = (name for name in new - self.modules.keys() if "." not in name and not name.startswith(LOADED))
+            self.others |= {name: place for name in tops if os.path.isfile(place := _place(name))}  # noqa: PTH113
             if self._stay and loading:
                 Surroundings._settled = self
             else:

@@ -119,6 +119,10 @@ class Reply:
     build_seconds: float | None = None
     start_seconds: float | None = None
     """From the asking to the end of the first step."""
+    modules: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of every module of the user's own that was imported, by its name."""
+    packages: dict[str, str] = field(default_factory=dict)
+    """Versions of the packages that the user's code imported, by their names."""
     zygote: int | None = None
     """Which of the framework's interpreters it was forked from; filled in by the parent."""
 

@@ -24,6 +24,7 @@ from bench.oracle.truth import load_truth
 from bench.oracle.verify import Verification, verify
 from bench.timing.clock import host_now, resolution
 from bench.timing.energy import energy_of_step
+from bench.timing.imported import imported
 from bench.timing.measure import Measurement, first_step, measure
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
@@ -62,6 +63,7 @@ class Prepared:
     """A case that has been built, verified and reset in this process."""
 
     request: Request
+    registry: Registry
     implementation: Implementation
     backend: Backend
     device: Device
@@ -87,6 +89,7 @@ class Prepared:
             peak_bytes=_peak_bytes(self.backend.peak_bytes),
             build_seconds=self.build_seconds,
             start_seconds=self.start_seconds,
+            **imported(self.registry.surroundings),
             **more,
         )
 
@@ -127,9 +130,8 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step)
     verification = verify(step, truth, request.problem.dtype, request.precision, lambda: next(left, step)())
     if verification.passed:
         verification = _count_matmuls(step, backend, implementation, verification)
-    return Prepared(
-        request, implementation, backend, device, data, rig, first, verification, build_seconds, start_seconds
-    )
+    made = (registry, implementation, backend, device, data, rig)
+    return Prepared(request, *made, first, verification, build_seconds, start_seconds)
 
 
 def _work(request: Request) -> Reply:
