@@ -119,7 +119,7 @@ class Surroundings:
         return _is_own(name) and _place(name).startswith(self._inside)
 
     def _hides(self, name: str) -> bool:
-        if not _is_own(name) or self._holds(name):
+        if not _is_own(name) or self._holds(name) or self.others.get(name) == _place(name):
             return False
         spec = PathFinder.find_spec(name, self._folders)
         # A folder without __init__.py gives way to a module of its name wherever that is, as imports have it.

@@ -107,6 +107,7 @@ class Pairing:
         opens: Mapping[str, Opens],
         paths: Mapping[str, Sequence[str]],
         *,
+        foreign: Mapping[str, Sequence[str]] = {},
         cpu: int | None,
         timeout: float,
         chance: random.Random,
@@ -117,12 +118,13 @@ class Pairing:
         Args:
             opens: for each side, who starts its processes.
             paths: for each side, where its implementations' imports are looked for.
+            foreign: for each side, the folders that they must not come from; none if it is not named.
             cpu: the CPU that both processes are pinned to; None to leave it to the system.
             timeout: longest silence of a process, in seconds.
             chance: decides orders.
             policy: how much a pair measures.
         """
-        self._opens, self._paths, self._cpu, self._timeout = opens, paths, cpu, timeout
+        self._opens, self._paths, self._foreign, self._cpu, self._timeout = opens, paths, foreign, cpu, timeout
         self._chance, self._policy = chance, policy
 
     def measure(self, pair: PairCase, truth: Path, arms: Sequence[Arm] = TWO_ARMS) -> Pair:
@@ -161,6 +163,7 @@ class Pairing:
             precision=case.precision,
             task=Task.PAIR,
             path=tuple(self._paths[side]),
+            foreign=tuple(self._foreign.get(side, ())),
             cpu=self._cpu,
             plant=any(arm.delay_share for arm in arms),
         )

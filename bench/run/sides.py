@@ -29,7 +29,9 @@ class Side:
     broken: Mapping[str, str] = field(default_factory=dict)
     """Files that could not be loaded, by their path inside the repository, with the reason."""
     path: tuple[str, ...] = ()
-    """Where its implementations' own imports are looked for."""
+    """Where its implementations' own imports are looked for: its checkout, and folders in it."""
+    foreign: tuple[str, ...] = ()
+    """Other checkouts of its repository, which nothing may be imported from."""
     interpreter: Interpreter | None = None
     """None for the one that runs the command."""
     revision: str | None = None
@@ -58,8 +60,16 @@ def package_roots(top: Path) -> tuple[str, ...]:
     return tuple(str(folder) for folder in (top, top / "src") if folder.is_dir())
 
 
-def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None) -> Side:
-    """Take what a checkout holds: its implementations/ folder and the loaded files, by their place in it."""
+def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None, checkouts: Sequence[Path]) -> Side:
+    """Take what a checkout holds: its implementations/ folder and the loaded files, by their place in it.
+
+    Args:
+        top: the checkout.
+        label: the side's name in tables.
+        load: the loaded files.
+        revision: the commit; None for the working tree.
+        checkouts: all checkouts of the repository, this one among them.
+    """
     own = sorted((top / IMPLEMENTATIONS).glob("*.py"))
     files = [path for path in own if not path.name.startswith("_") and _MARK.search(path.read_bytes())]
     roots = package_roots(top)
@@ -70,6 +80,7 @@ def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None
         tuple(item.name for item in registry),
         {str(path.relative_to(top)): reason.replace(f"{top}/", "") for path, reason in broken.items()},
         path=roots,
+        foreign=tuple(str(other) for other in checkouts if other != top),
         revision=revision,
     )
 
@@ -104,11 +115,11 @@ def of_revisions(a: str, b: str | None, load: Sequence[Path], folder: Path) -> I
                     f"There is no file {path} on either side: give the path of a Python file of the repository."
                 )
         sides = [
-            _in_folder(tree, f"{name} ({commit[:9]})", inside, commit)
+            _in_folder(tree, f"{name} ({commit[:9]})", inside, commit, [*trees, top])
             for tree, name, commit in zip(trees, (a, b or ""), commits, strict=False)
         ]
         if b is None:
-            sides.append(_in_folder(top, "working tree", inside, None))
+            sides.append(_in_folder(top, "working tree", inside, None, [*trees, top]))
         if not any(side.names or side.broken for side in sides):
             raise UsageError(
                 f"{top} has no implementations/ with registered steps: name the files that hold them with --load."

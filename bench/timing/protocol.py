@@ -67,7 +67,9 @@ class Request:
     policy: SamplingPolicy | None = None
     """How to sample; None to verify only."""
     path: tuple[str, ...] = ()
-    """Where else the implementation's own imports are looked for."""
+    """Where else the implementation's own imports are looked for: a revision's checkout, and folders in it."""
+    foreign: tuple[str, ...] = ()
+    """Other checkouts of the same repository: a module that comes from one of them makes the case fail."""
     cpu: int | None = None
     """The CPU that the process is pinned to; None to leave it to the system."""
     plant: bool = False

@@ -24,7 +24,7 @@ from bench.oracle.truth import load_truth
 from bench.oracle.verify import Verification, verify
 from bench.timing.clock import host_now, resolution
 from bench.timing.energy import energy_of_step
-from bench.timing.imported import imported
+from bench.timing.imported import from_elsewhere, imported
 from bench.timing.measure import Measurement, first_step, measure
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
@@ -77,9 +77,12 @@ class Prepared:
 
     def reply(self, measurement: Measurement | None = None, **more: Any) -> Reply:
         """Return what is known of the case; it is wrong if it does not agree with the oracle."""
+        around, asked = self.registry.surroundings, self.request
+        wrong = self.verification.reason
+        failed = "" if wrong else from_elsewhere(asked.path, asked.foreign, around)
         return Reply(
-            status=Status.OK if self.verification.passed else Status.WRONG,
-            reason=self.verification.reason,
+            status=Status.WRONG if wrong else Status.FAILED if failed else Status.OK,
+            reason=wrong or failed,
             device_name=self.device.name,
             threads=self.backend.threads_in_use(),
             facts=dict(self.device.facts),
@@ -89,7 +92,7 @@ class Prepared:
             peak_bytes=_peak_bytes(self.backend.peak_bytes),
             build_seconds=self.build_seconds,
             start_seconds=self.start_seconds,
-            **imported(self.registry.surroundings),
+            **imported(around),
             **more,
         )
 

@@ -44,6 +44,7 @@ def measure(arena: Any, pair_cases: tuple[PairCase, ...]) -> Measure:
         pairing = Pairing(
             {A: arena.opens(A), B: arena.opens(B)},
             {A: ("/a",), B: ("/b",)},
+            foreign={B: ("/a",)},
             cpu=3,
             timeout=5.0,
             chance=random.Random(seed),  # noqa: S311 - an order, not a secret
@@ -66,10 +67,11 @@ def test_each_process_is_told_its_side_s_place_the_cpu_and_what_to_compute(arena
     measure()
     asked = dict(arena.opened)
     assert {side: request.path for side, request in asked.items()} == {A: ("/a",), B: ("/b",)}
+    assert {side: request.foreign for side, request in asked.items()} == {A: (), B: ("/a",)}
     for request in asked.values():
         assert (request.task, request.cpu, request.threads, request.plant) == (Task.PAIR, 3, 1, False)
         assert (request.implementation, request.backend, request.truth) == ("numpy_manual", "numpy", "truth.npz")
-        assert request.origin.endswith("numpy_manual.py")
+        assert request.origins[-1].endswith("numpy_manual.py")
 
 
 def test_every_round_holds_each_side_once_and_what_it_answered_in_the_order_of_the_turns(

@@ -131,6 +131,21 @@ def test_each_side_imports_its_own_neighbours_and_leaves_none_behind(top: Path, 
     assert [name for name in sys.modules if name.partition(".")[0] == "lib"] == []
 
 
+def test_packages_in_src_are_found_and_the_other_checkouts_are_known(top: Path, commit: Commit) -> None:
+    text = "from bench import implementation\nfrom pack.names import NAME\n" + stub("x").replace('"x"', "NAME")
+    commit({"implementations/x.py": text, "src/pack/names.py": "NAME = 'one'", "src/pack/__init__.py": ""})
+    commit({"src/pack/names.py": "NAME = 'two'"})
+    (top / "src" / "pack" / "names.py").write_text("NAME = 'three'")
+    with of_revisions("HEAD~1", "main", (), top) as (a, b):
+        assert (a.names, b.names) == (("one",), ("two",))
+        assert a.path == (a.path[0], f"{a.path[0]}/src")
+        assert set(a.foreign) == {b.path[0], str(top.resolve())}
+        assert set(b.foreign) == {a.path[0], str(top.resolve())}
+    with of_revisions("main", None, (), top) as (a, b):
+        assert (a.names, b.names) == (("two",), ("three",))
+        assert (a.foreign, b.foreign) == ((str(top.resolve()),), (a.path[0],))
+
+
 def test_a_loaded_file_is_taken_from_each_side(top: Path, commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
     commit({"src/mine.py": stub("mine", "# one")})
     commit({"src/mine.py": stub("mine", "# two")})
