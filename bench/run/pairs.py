@@ -21,6 +21,7 @@ from bench.model.case import Case
 from bench.model.device import Backend
 from bench.run.interpreter import Conversation
 from bench.run.plan import Planned
+from bench.timing.load import Load, excess
 from bench.timing.protocol import Batch, Batched, Request, Task
 
 A, B = "A", "B"
@@ -131,7 +132,8 @@ class Pairing:
         """Measure one pair in two fresh processes.
 
         Raises:
-            ChildError: a side could not be built, is wrong, or its process died; the message names the side.
+            ChildError: a side could not be built, is wrong, used too many threads, or its process died; the message
+                names the side.
         """
         with ExitStack() as stack:
             order = [A, B]
@@ -147,6 +149,8 @@ class Pairing:
                 turns = list(arms)
                 self._chance.shuffle(turns)
                 found.append({arm.name: self._batch(live[arm.side], arm, units, step) for arm in turns})
+            for side in live:
+                self._check_load(pair, side, [taken[arm.name] for taken in found for arm in arms if arm.side == side])
         return Pair(tuple(found), slower)
 
     def _start(self, stack: ExitStack, pair: PairCase, side: str, truth: Path, arms: Sequence[Arm]) -> Conversation:
@@ -176,6 +180,12 @@ class Pairing:
             became = "is wrong" if talk.reply.status is Status.WRONG else "failed"
             raise ChildError(f"side {side} {became}: {talk.reply.reason.rstrip('.')}")
         return talk
+
+    def _check_load(self, pair: PairCase, side: str, batches: Sequence[Batched]) -> None:
+        """Refuse a side whose whole steps kept more CPUs busy than it was told to."""
+        load = Load(*(sum(getattr(each, name) for each in batches) for name in ("cpu_nanoseconds", "wall_nanoseconds")))
+        if reason := excess((pair.a if side == A else pair.b).case.threads, None, load.cpus):
+            raise ChildError(f"side {side} is wrong: {reason.rstrip('.')}")
 
     def _batch(self, talk: Conversation, arm: Arm, units: int, iteration_nanoseconds: float) -> Batched:
         delay = round(arm.delay_share * iteration_nanoseconds)

@@ -68,6 +68,7 @@ def rows_of(
         warmup_iterations=None if warmup is None else warmup.iterations,
         warmup_settled=None if warmup is None else warmup.settled,
         threads_used=reply.threads,
+        cpus_used=reply.cpus_used,
         peak_bytes=reply.peak_bytes,
         build_seconds=reply.build_seconds,
         start_seconds=reply.start_seconds,

@@ -97,6 +97,10 @@ class Batched:
     minimum: dict[str, float]
     """Nanoseconds an iteration."""
     median: dict[str, float]
+    cpu_nanoseconds: int = 0
+    """CPU time that the process took in whole steps."""
+    wall_nanoseconds: int = 0
+    """Time that these took."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,8 @@ class Reply:
     reason: str = ""
     device_name: str = ""
     threads: int | None = None
+    cpus_used: float | None = None
+    """CPUs that were busy on average; see `bench.timing.load`."""
     facts: dict[str, str] = field(default_factory=dict)
     verification: Verification | None = None
     warmup: WarmUp | None = None

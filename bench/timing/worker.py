@@ -25,6 +25,7 @@ from bench.oracle.verify import Verification, verify
 from bench.timing.clock import host_now, resolution
 from bench.timing.energy import energy_of_step
 from bench.timing.imported import from_elsewhere, imported
+from bench.timing.load import excess
 from bench.timing.measure import Measurement, first_step, measure
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
@@ -76,19 +77,21 @@ class Prepared:
     start_seconds: float | None
 
     def reply(self, measurement: Measurement | None = None, **more: Any) -> Reply:
-        """Return what is known of the case; it is wrong if it does not agree with the oracle."""
-        around, asked = self.registry.surroundings, self.request
-        wrong = self.verification.reason
+        """Return what is known of the case; it is wrong if it does not agree with the oracle or used more threads."""
+        around, asked, threads = self.registry.surroundings, self.request, self.backend.threads_in_use()
+        cpus = None if measurement is None else measurement.cpus_used
+        wrong = self.verification.reason or ("" if measurement is None else excess(asked.threads, threads, cpus))
         failed = "" if wrong else from_elsewhere(asked.path, asked.foreign, around)
         return Reply(
             status=Status.WRONG if wrong else Status.FAILED if failed else Status.OK,
             reason=wrong or failed,
             device_name=self.device.name,
-            threads=self.backend.threads_in_use(),
+            threads=threads,
+            cpus_used=cpus,
             facts=dict(self.device.facts),
             verification=self.verification,
             warmup=None if measurement is None else measurement.warmup,
-            samples=() if measurement is None else (self.first, *measurement.samples),
+            samples=() if measurement is None or wrong else (self.first, *measurement.samples),
             peak_bytes=_peak_bytes(self.backend.peak_bytes),
             build_seconds=self.build_seconds,
             start_seconds=self.start_seconds,

@@ -172,3 +172,22 @@ def test_the_label_names_both_implementations_if_they_differ(pair_cases: tuple[P
     assert first.label == "numpy_manual on numpy"
     assert replace(first, b=second.b).label == "numpy_manual / numpy_adam on numpy"
     assert replace(first, b=second.b).case.implementation == "numpy_adam"
+
+
+@pytest.mark.parametrize(("cpus", "seconds", "refused"), [(1.2, 1.0, False), (1.7, 1.0, True), (1.7, 1e-4, False)])
+def test_a_side_that_keeps_more_cpus_busy_than_it_was_told_to_is_named(
+    arena: Any, measure: Measure, monkeypatch: pytest.MonkeyPatch, cpus: float, seconds: float, refused: bool
+) -> None:
+    plain = Pairing._batch
+
+    def loaded(self: Pairing, talk: Any, arm: Arm, *more: Any) -> Any:
+        wall = round(seconds * 1e9)
+        cpu = round((cpus if arm.side == B else 1.0) * wall)
+        return replace(plain(self, talk, arm, *more), cpu_nanoseconds=cpu, wall_nanoseconds=wall)
+
+    monkeypatch.setattr(Pairing, "_batch", loaded)
+    if not refused:
+        assert measure().rounds
+        return
+    with pytest.raises(ChildError, match=r"^side B is wrong: it kept 1\.7 CPUs busy, and it was told to use 1 "):
+        measure()
