@@ -193,7 +193,7 @@ class Registry:
         except KeyError:
             raise UsageError(f"There is no implementation {name!r}: {nearest(name, self._by_name)}") from None
 
-    def load(self, origin: str, path: Iterable[str] = (), *, stay: bool = False) -> None:
+    def load(self, origin: str, path: Sequence[str] = (), *, stay: bool = False) -> None:
         """Load `file:PATH` or `module:NAME` and add what it registers.
 
         Args:
@@ -222,7 +222,7 @@ class Registry:
                         importlib.reload(module)
                 for made in [kind() for kind in collected.backends]:
                     around.keep_inside(made, _OF_BACKENDS)
-                    add_backend(made, origin)
+                    add_backend(made, origin, path)
                 programs = [(name, kind(), options) for name, kind, options in collected.workloads]
         except LoadError:
             raise
@@ -292,6 +292,13 @@ def _run_file(path: Path) -> None:
     except BaseException:
         del sys.modules[spec.name]
         raise
+
+
+def forget_loaded() -> None:
+    """Forget backends and workloads of loaded files, so that another revision of these files can be loaded."""
+    for known in (BACKENDS, WORKLOADS):
+        for name in [name for name, item in known.items() if item.origin.startswith("file:")]:
+            del known[name]
 
 
 def load_each(files: Iterable[Path], path: Sequence[str] = ()) -> tuple[Registry, dict[Path, str]]:

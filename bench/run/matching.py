@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.errors import NothingRanError, UsageError, nearest
 from bench.run.pairs import A, B, PairCase
@@ -89,7 +89,8 @@ def _planned(side: Side, name: str, terms: Terms) -> dict[str, Planned]:
     if not any(backend.device in terms.devices or not terms.devices for backend in item.backends):
         return {}
     selection = Selection((item,), terms.sizes, terms.dtype, terms.seed, (terms.threads,), terms.devices)
-    return {planned.case.backend: planned for planned in plan_cases(selection)}
+    found = {planned.case.backend: planned for planned in plan_cases(selection)}
+    return {backend: replace(planned, own_backend=side.backends.get(backend)) for backend, planned in found.items()}
 
 
 def _by_device(planned: Mapping[str, Planned]) -> dict[str, Planned]:

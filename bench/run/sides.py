@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.errors import LoadError, UsageError
-from bench.model.registry import Registry, discover, load_each
+from bench.model.backends import BACKENDS
+from bench.model.device import Backend
+from bench.model.registry import Registry, discover, forget_loaded, load_each
 from bench.run.interpreter import Interpreter
 from bench.run.revisions import checked_out, commit_of, repository
 
@@ -28,6 +30,8 @@ class Side:
     """What may be compared of it; the registry may hold more."""
     broken: Mapping[str, str] = field(default_factory=dict)
     """Files that could not be loaded, by their path inside the repository, with the reason."""
+    backends: Mapping[str, Backend] = field(default_factory=dict)
+    """Backends that its files have registered, by name."""
     path: tuple[str, ...] = ()
     """Where its implementations' own imports are looked for: its checkout, and folders in it."""
     foreign: tuple[str, ...] = ()
@@ -73,12 +77,14 @@ def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None
     own = sorted((top / IMPLEMENTATIONS).glob("*.py"))
     files = [path for path in own if not path.name.startswith("_") and _MARK.search(path.read_bytes())]
     roots = package_roots(top)
+    forget_loaded()
     registry, broken = load_each(dict.fromkeys([*files, *(top / path for path in load)]), roots)
     return Side(
         label,
         registry,
         tuple(item.name for item in registry),
         {str(path.relative_to(top)): reason.replace(f"{top}/", "") for path, reason in broken.items()},
+        backends={name: item for name, item in BACKENDS.items() if item.origin.startswith("file:")},
         path=roots,
         foreign=tuple(str(other) for other in checkouts if other != top),
         revision=revision,

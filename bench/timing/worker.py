@@ -18,7 +18,7 @@ from bench.machine.disturbance import KernelCounters, Observe, together, watchin
 from bench.model.backends import BACKENDS
 from bench.model.data import Data
 from bench.model.device import Backend, Device, Settings
-from bench.model.registry import Implementation, Registry
+from bench.model.registry import Implementation, Registry, forget_loaded
 from bench.model.step import Step
 from bench.oracle.truth import load_truth
 from bench.oracle.verify import Verification, verify
@@ -104,6 +104,7 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
     """Load what the request names and open its device."""
     if request.cpu is not None:
         os.sched_setaffinity(0, {request.cpu})
+    forget_loaded()  # the interpreter that it was forked from may have another revision's backend
     registry = Registry()
     for origin in request.origins:
         registry.load(origin, request.path, stay=True)

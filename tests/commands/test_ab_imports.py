@@ -70,6 +70,21 @@ def test_a_slowdown_in_a_package_in_src_is_found_past_an_editable_install_and_py
     assert told["cases"][0]["changed"][0]["phase"] == "backward"
 
 
+def test_a_backend_of_ones_own_finds_the_packages_of_its_side_too(
+    packaged: Any, revisions: None, quick: Quick, root: Path, step_file: Callable[..., str]
+) -> None:
+    """Its file is loaded by the interpreter that the processes of both sides are forked from."""
+    step = step_file("mine", "from mypkg.knob import turn").replace('framework="numpy"', 'framework="own"')
+    own = "from bench import backend\nfrom bench.backends.numpy import NumpyBackend\n\n@backend\n"
+    own += "class Own(NumpyBackend):\n    name, framework = 'own-cpu', 'own'\n"
+    packaged.git("checkout", "-q", "v1")
+    packaged.commit("own1", {"steps/mine.py": f"{own}\n{step}"})
+    packaged.commit("own2", {"src/mypkg/knob.py": packaged.git("show", "v2:src/mypkg/knob.py")})
+    code, told = compare(packaged, "own1", "own2", "--load", "steps/mine.py", *quick, PYTHONPATH=str(root))
+    assert (code, told["verdict"]) == (1, "REGRESSION"), told
+    assert told["cases"][0]["verdict"]["name"] == "mine on own-cpu"
+
+
 def test_an_import_hook_that_leads_to_the_working_tree_is_never_a_pass(
     packaged: Any, revisions: None, quick: Quick, root: Path
 ) -> None:
