@@ -187,6 +187,9 @@ class ProcessRow:
     threads_used: int | None = _column(
         "Threads that really compute, as framework or system tell after a step.", default=None
     )
+    cpus_used: float | None = _column(
+        "CPU time over wall time of the whole-step samples; empty where these take less than 20 ms.", default=None
+    )
     peak_bytes: int | None = _column(
         "Peak memory: allocated on a GPU, or resident in the process on the CPU (framework included).",
         "bytes",

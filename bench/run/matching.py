@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.errors import NothingRanError, UsageError, nearest
 from bench.run.pairs import A, B, PairCase
@@ -99,7 +99,8 @@ def _planned(side: Side, name: str, terms: Terms) -> dict[str, Planned]:
         return {}
     sizes = {size: value for size, value in terms.sizes.items() if size in item.workload.sizes}
     selection = Selection((item,), sizes, terms.dtype, terms.seed, (terms.threads,), terms.devices)
-    return {planned.case.backend: planned for planned in plan_cases(selection)}
+    found = {planned.case.backend: planned for planned in plan_cases(selection)}
+    return {backend: replace(planned, own_backend=side.backends.get(backend)) for backend, planned in found.items()}
 
 
 def _by_device(planned: Mapping[str, Planned]) -> dict[str, Planned]:

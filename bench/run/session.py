@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,8 +34,9 @@ from bench.run.doctor import Report, examine
 from bench.run.plan import Planned, Selection, check_devices, choose, plan_cases, workload_facts
 from bench.run.pool import Pool
 from bench.run.prove import Proof, prove
-from bench.run.resume import check_same, done_so_far, planned_of, source_hashes
+from bench.run.resume import check_same, done_so_far, planned_of
 from bench.run.runner import Done, Runner, Watcher
+from bench.run.sources import source_hashes
 from bench.run.terms import RunTerms
 from bench.timing.protocol import Reply
 
@@ -125,7 +126,7 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) 
             f"{folder} was begun by an earlier stepbench, whose files cannot be added to: start a new run."
         )
     planned = planned_of(manifest, discover([Path(path) for path in manifest.load]))
-    here = manifest.model_copy(update=_circumstances(planned))
+    here = manifest.model_copy(update=_circumstances(planned, manifest.packages))
     check_same(manifest, here, folder)
     if budget_seconds is not None:
         manifest.budget_seconds = budget_seconds
@@ -135,15 +136,20 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) 
         return _drive(RunStore(folder), manifest, planned, watcher, began, done_so_far(folder, manifest))
 
 
-def _circumstances(planned: Sequence[Planned]) -> dict[str, Any]:
-    """Look at what a manifest says of the machine and of the programs on it, as they are now."""
+def _circumstances(planned: Sequence[Planned], packages: Iterable[str] = ()) -> dict[str, Any]:
+    """Look at what a manifest says of the machine and of the programs on it, as they are now.
+
+    Args:
+        planned: the cases.
+        packages: other packages that count, since a measuring process has imported them.
+    """
     backends = list({item.case.backend: item.backend for item in planned if not item.skipped}.values())
     return {
         "stepbench": __version__,
         "environment": thread_variables(),
         "sources": source_hashes(planned),
         "machine": machine_facts(),
-        "packages": package_versions(backends),
+        "packages": package_versions(backends, packages),
         "backend_packages": {backend.name: list(backend.packages) for backend in backends},
         "git_revision": git_revision(),
         "constraints_sha256": constraints_sha256(),
@@ -162,6 +168,9 @@ def _drive(
         except KeyboardInterrupt:
             interrupted = True
             manifest.ended_by = "interrupted"
+        except UsageError:  # a source changed: what was measured before it did is kept
+            runner.finish()
+            raise
         rows = runner.finish()
     return Outcome(store.folder, manifest, rows, interrupted)
 

@@ -61,3 +61,9 @@ def test_its_copy_really_copies_each_time(device: Device) -> None:
 def test_caches_can_be_flushed(device: Device) -> None:
     assert device.flush is not None
     device.flush()
+
+
+def test_without_a_pool_that_is_known_the_number_of_threads_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy with a BLAS that threadpoolctl does not know may well compute with several."""
+    monkeypatch.setattr("threadpoolctl.threadpool_info", list)
+    assert NumpyBackend().threads_in_use() is None

@@ -16,7 +16,8 @@ from bench.model.problem import Dtype
 from bench.model.registry import discover
 from bench.run.plan import Selection, choose, plan_cases, workload_facts
 from bench.run.records import rows_of
-from bench.run.resume import check_same, done_so_far, planned_of, source_hashes
+from bench.run.resume import check_same, done_so_far, planned_of
+from bench.run.sources import source_hashes
 from bench.timing.policy import Sample
 from bench.timing.protocol import Reply
 
