@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -41,6 +46,48 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def here() -> Callable[..., Any]:
+    """Run the command in this process, which has imported everything already: its status and what it printed.
+
+    `cwd` is the folder where it is run, other keywords are variables of its environment. The processes that it starts
+    to measure are real.
+    """
+    from bench.cli import main
+    from bench.model.backends import BACKENDS
+
+    def run(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            contextlib.chdir(cwd or Path.cwd()),
+            mock.patch.dict(os.environ, environment),
+            mock.patch.dict(BACKENDS),  # those of a file that it loads go with it
+            mock.patch("signal.signal"),  # it takes signals over: not in a process that goes on
+            pytest.raises(SystemExit) as ended,
+        ):
+            main([str(argument) for argument in arguments])
+        done = subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def error() -> Callable[..., str]:
+    """The single sentence on standard error of a command that ended with this status."""
+
+    def find(done: subprocess.CompletedProcess[str], status: int = 2) -> str:
+        assert done.returncode == status, done.stderr + done.stdout
+        assert "Traceback" not in done.stderr
+        (found,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+        return found
+
+    return find
 
 
 @pytest.fixture
