@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--renew-baselines", action="store_true", help="Draw the pictures that figures are compared with.")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def root() -> Path:
     """The project's folder."""
     return ROOT
@@ -53,10 +53,12 @@ def here() -> Callable[..., Any]:
     """Run the command in this process, which has imported everything already: its status and what it printed.
 
     `cwd` is the folder where it is run, other keywords are variables of its environment. The processes that it starts
-    to measure are real.
+    to measure are real, but what a device can do at most is left out: that takes longer than all else.
     """
     from bench.cli import main
+    from bench.data.schema import Status
     from bench.model.backends import BACKENDS
+    from bench.timing.protocol import Reply
 
     def run(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         out, err = io.StringIO(), io.StringIO()
@@ -66,6 +68,7 @@ def here() -> Callable[..., Any]:
             contextlib.chdir(cwd or Path.cwd()),
             mock.patch.dict(os.environ, environment),
             mock.patch.dict(BACKENDS),  # those of a file that it loads go with it
+            mock.patch("bench.run.runner.ask_device", return_value=Reply(Status.OK)),
             mock.patch("signal.signal"),  # it takes signals over: not in a process that goes on
             pytest.raises(SystemExit) as ended,
         ):
@@ -112,6 +115,12 @@ def build() -> ModuleType:
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def fakecpu() -> Path:
+    """A file for `--load`: NumPy on a device of its own, which is called fakecpu."""
+    return ROOT / "tests" / "data" / "fakecpu.py"
 
 
 @pytest.fixture(scope="session")

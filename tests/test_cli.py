@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,11 +23,10 @@ import psutil
 import pytest
 
 from bench.data.run import StoredRun
-from bench.data.schema import SCHEMA_VERSION, Status
+from bench.data.schema import SCHEMA_VERSION
 from bench.data.store import read_manifest, read_processes, read_samples, read_summary
 from bench.errors import StepbenchError
 from bench.run import session
-from bench.timing.protocol import Reply
 
 BENCH = Path(sys.executable).with_name("bench")
 SMALL = ["--batch", "20", "--d-in", "16", "--hidden", "12", "--d-out", "8", "--threads", "1"]
@@ -42,13 +41,6 @@ def bench(*arguments: str | Path, cwd: Path | None = None, **environment: str) -
     command = [str(BENCH), *map(str, arguments)]
     full = {**os.environ, **environment}
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=150, env=full, check=False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_peaks() -> Iterator[None]:
-    """What a device can do at most takes longer to measure than all else; the commands in this process leave it out."""
-    with mock.patch("bench.run.runner.ask_device", return_value=Reply(Status.OK)):
-        yield
 
 
 # --- helping ------------------------------------------------------------------------------------------------------
@@ -272,42 +264,17 @@ def test_each_kind_of_trouble_costs_its_own_row_and_shows_in_the_exit_status(
 
 # --- devices, modes and threads -----------------------------------------------------------------------------------
 
-FAKE_CPU = """
-import numpy as np
-from bench import Availability, Backend, Device, backend
 
-@backend
-class FakeCpu(Backend):
-    name, framework, device, host_memory = "numpy-fakecpu", "numpy", "fakecpu", False
-
-    def availability(self):
-        return Availability(True)
-
-    def preload(self):
-        import numpy
-
-    def open(self, settings):
-        return Device(
-            kind="fakecpu", name="Imaginary Device 1", threads=settings.threads, handle=None, put=np.array,
-            synchronize=lambda: None, facts={"precision": str(settings.precision)},
-            upload=lambda target, array: lambda: np.copyto(target, array),
-        )
-
-    def threads_in_use(self):
-        return None
-"""
-
-
-def test_a_backend_from_a_file_is_listed_measured_and_summarised(here: Run, write: Write, tmp_path: Path) -> None:
-    fake, out = write("fake.py", FAKE_CPU), tmp_path / "r"
-    listed = json.loads(here("list", "--load", fake, "--json").stdout)
+def test_a_backend_from_a_file_is_listed_measured_and_summarised(here: Run, fakecpu: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    listed = json.loads(here("list", "--load", fakecpu, "--json").stdout)
     assert {row["implementation"] for row in listed if row["backend"] == "numpy-fakecpu"} == {
         "numpy_manual",
         "numpy_bias_sgd",
         "numpy_adam",
         "numpy_dynamic",
     }
-    chosen = ["--load", fake, "--device", "fakecpu", "-i", "numpy_manual,numpy_adam"]
+    chosen = ["--load", fakecpu, "--device", "fakecpu", "-i", "numpy_manual,numpy_adam"]
     done = here("run", *chosen, *QUICK, "--modes", "resident-warm,transferred-warm", "--out", out)
     assert done.returncode == 0, done.stderr
     summary = read_summary(out)
@@ -341,9 +308,8 @@ def test_a_mode_or_a_number_of_threads_that_is_none_names_its_option(here: Run, 
         assert hint in message
 
 
-def test_the_doctor_proves_a_device_or_says_what_fails(here: Run, error: Error, write: Write) -> None:
-    fake = write("fake.py", FAKE_CPU)
-    done = here("doctor", "--device", "fakecpu", "--load", fake, "--threads", "1", "--json")
+def test_the_doctor_proves_a_device_or_says_what_fails(here: Run, error: Error, fakecpu: Path) -> None:
+    done = here("doctor", "--device", "fakecpu", "--load", fakecpu, "--threads", "1", "--json")
     assert done.returncode == 4, done.stderr
     checks = json.loads(done.stdout)
     failed = [check["detail"] for check in checks if check["subject"] == "numpy-fakecpu" and not check["passed"]]
