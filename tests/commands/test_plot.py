@@ -47,21 +47,20 @@ def drawn(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
 
 
-def test_the_real_command_writes_what_is_asked_for_and_the_same_bytes_again(run: Path) -> None:
+def test_the_real_command_writes_what_is_asked_for_and_the_same_bytes_again(run: Path, here: Any) -> None:
     arguments = ["plot", "results/sample", "--figure", "speedup, phases,", "--figure", "phases"]
     arguments += ["--format", "svg,png,svg", "--width", "column"]
-    outputs, contents = [], []
-    for seed in ("1", "2"):  # of Python's hashes: no set or dictionary may decide an order
-        done = subprocess.run(
-            [BENCH, *arguments],
-            cwd=run.parents[1],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        assert done.stderr == ""
+    outputs, contents, top = [], [], run.parents[1]
+    # Python's hashes differ between the two: no set or dictionary may decide an order.
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    for draw in (
+        lambda: subprocess.run(
+            [BENCH, *arguments], cwd=top, env=environment, capture_output=True, text=True, timeout=120, check=False
+        ),
+        lambda: here(*arguments, cwd=top),
+    ):
+        done = draw()
+        assert (done.returncode, done.stderr) == (0, "")
         outputs.append(done.stdout.splitlines())
         contents.append(drawn(run))
     names = [f"{name}-column.{kind}" for name in ("speedup", "phases") for kind in ("svg", "png")]
@@ -74,9 +73,6 @@ def test_the_real_command_writes_what_is_asked_for_and_the_same_bytes_again(run:
     ("options", "name"),
     [
         ([], "phases.svg"),
-        (["--width", "page", "--style", "light"], "phases.svg"),
-        (["--width", "slide"], "phases-slide.svg"),
-        (["--style", "dark"], "phases-dark.svg"),
         (["--width", "slide", "--style", "dark"], "phases-slide-dark.svg"),
     ],
 )
