@@ -174,6 +174,7 @@ LAZY = """runs = 0
     return Step((Stage(FORWARD, lazily(forward)), Stage(BACKWARD, lazily(backward)), Stage(UPDATE, update)"""
 
 
+@pytest.mark.slow
 def test_a_throttled_round_and_an_impossible_rate(tmp_path: Path) -> None:
     """One process is told of heat, so its round counts for no case; another stops working once it is verified."""
     lazy = variant(tmp_path, "lazy", {f"return Step(({STAGES}": LAZY})
@@ -210,6 +211,7 @@ def test_the_doctor_passes_what_is_right() -> None:
     assert sum("equal to the oracle" in line for line in lines) == len(TORCH)
 
 
+@pytest.mark.slow
 def test_the_doctor_fails_what_is_wrong(tmp_path: Path) -> None:
     nosy = variant(tmp_path, "nosy", {LOSS: LOSS + "        loss.item()\n"})
     done = start(
