@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-BENCH = Path(sys.executable).with_name("bench")
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_the_worked_example_is_the_file_and_it_is_right(root: Path) -> None:
+def test_the_worked_example_is_the_file_and_it_is_right(here: Run, root: Path) -> None:
     text = (root / "docs" / "adding.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     assert block == (root / "docs" / "examples" / "numpy_inplace.py").read_text(encoding="utf-8")
     (command,) = re.findall(r"^(bench verify .*)$", text, flags=re.MULTILINE)
     for dtype in ("float32", "float64"):
-        arguments = [str(BENCH), *command.split()[1:], "--dtype", dtype, "--json"]
-        done = subprocess.run(arguments, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+        done = here(*command.split()[1:], "--dtype", dtype, "--json", cwd=root)
         assert done.returncode == 0, done.stdout + done.stderr
         assert [row["status"] for row in json.loads(done.stdout)] == ["ok"]
 

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
 from bench import Device, Settings
+from bench.backends.host import flusher
 from bench.backends.numpy import NumpyBackend
 from bench.model.device import Availability
 
 
 @pytest.fixture(scope="module")
 def device() -> Device:
-    return NumpyBackend().open(Settings(1))
+    """Its last cache is taken for a small one: half a gigabyte is much for a test."""
+    with mock.patch("bench.backends.host.flusher", return_value=flusher(lambda: 4096)):
+        return NumpyBackend().open(Settings(1))
 
 
 def test_it_is_present_and_opened_with_the_threads_asked_for(device: Device) -> None:

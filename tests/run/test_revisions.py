@@ -66,7 +66,7 @@ def test_a_repository_is_found_from_a_folder_inside_it(top: Path) -> None:
 def test_outside_a_repository(tmp_path: Path, top: Path) -> None:
     with pytest.raises(UsageError) as caught:
         repository(tmp_path)
-    assert str(caught.value) == f"{tmp_path} is in no git repository: revisions can only be compared inside one."
+    assert f"{tmp_path} is in no git repository" in str(caught.value)
 
 
 def test_without_git_it_says_so_and_not_that_there_is_no_repository(
