@@ -15,6 +15,7 @@ from bench.model.registry import backend, implementation, workload
 from bench.model.sizes import Sizes
 from bench.model.step import BACKWARD, DATA, FORWARD, UPDATE, Operation, Phase, Stage, State, Step
 from bench.model.workload import Cost, Memory
+from bench.training import Training, training
 
 if TYPE_CHECKING:
     from bench.data.run import StoredRun
@@ -43,10 +44,12 @@ __all__ = [
     "State",
     "Step",
     "Stream",
+    "Training",
     "__version__",
     "backend",
     "implementation",
     "open_run",
+    "training",
     "workload",
 ]
 

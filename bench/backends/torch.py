@@ -29,6 +29,7 @@ class TorchBackend(Backend):
     framework = "torch"
     packages = ("torch", "numpy")
     matmul_kinds = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
+    precisions: tuple[Precision, ...] = (Precision.FULL, Precision.AMP_BF16, Precision.BF16)
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -109,6 +110,8 @@ class TorchBackend(Backend):
 
 class CudaBackend(TorchBackend):
     """torch on an NVIDIA GPU."""
+
+    precisions = tuple(Precision)
 
     def __init__(self) -> None:
         super().__init__("cuda")

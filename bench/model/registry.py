@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Build = Callable[["Problem", "Data", "Device"], "Step"]
 BuildFunction = TypeVar("BuildFunction", bound=Build)
 BackendClass = TypeVar("BackendClass", bound=type[Backend])
-WorkloadClass = TypeVar("WorkloadClass", bound=type)
+Program = TypeVar("Program", bound=Callable[[], Any])
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "implementations"
 ENTRY_POINTS = "stepbench.implementations"
@@ -98,7 +98,7 @@ class _Collected:
 
     implementations: list[_Marked] = field(default_factory=list)
     backends: list[type[Backend]] = field(default_factory=list)
-    workloads: list[tuple[str, type, dict[str, Any]]] = field(default_factory=list)
+    workloads: list[tuple[str, Callable[[], Any], dict[str, Any]]] = field(default_factory=list)
 
 
 _collected: ContextVar[_Collected | None] = ContextVar("_collected", default=None)
@@ -148,8 +148,8 @@ def backend(kind: BackendClass) -> BackendClass:
 
 def workload(
     name: str, *, sizes: Mapping[str, int], baseline: str, title: str = "", unverified: str = ""
-) -> Callable[[WorkloadClass], WorkloadClass]:
-    """Register the decorated class, which is made without arguments, as a workload.
+) -> Callable[[Program], Program]:
+    """Register the decorated class, or another function that makes an object without arguments, as a workload.
 
     It has a method `data(self, size, rng) -> Data`. Optional are `reference(self, size, data, steps)`, which gives the
     float64 states of the first steps; `cost(self, size, phase)`; `phases`, `variants`, `memory`, `tolerance`.
@@ -162,7 +162,7 @@ def workload(
         unverified: the reason why it cannot be verified; every table then says so.
     """
 
-    def register(kind: WorkloadClass) -> WorkloadClass:
+    def register(kind: Program) -> Program:
         collected = _collected.get()
         if collected is not None:
             options = {"sizes": sizes, "baseline": baseline, "title": title, "unverified": unverified}
