@@ -172,11 +172,16 @@ class ProcessRow:
     process: int = _column("Measuring process of the run, from 0.")
     status: Status = _column("`ok`, `failed`, `wrong` or `timeout`.")
     reason: str = _column("Why it is not `ok`.", default="")
-    verified: bool = _column("Whether this very process agreed with the float64 truth, before it was timed and after; never where the author "
-        "of the workload says why it cannot be compared.")
+    verified: bool = _column(
+        "Whether this very process agreed with the float64 truth, before it was timed and after; never where the "
+        "author of the workload says why it cannot be compared."
+    )
     loss_error: float | None = _column("Largest relative error of the loss.", default=None)
     gradient_error: float | None = _column("Largest relative error of a gradient.", default=None)
     change_error: float | None = _column("Largest relative error of a parameter's change.", default=None)
+    result_error: float | None = _column(
+        "Largest relative error of what else a step leaves: predictions, running statistics.", default=None
+    )
     warmup_iterations: int | None = _column("Iterations discarded before sampling.", default=None)
     warmup_settled: bool | None = _column("Whether the warm-up became steady before its cap.", default=None)
     threads_used: int | None = _column(
@@ -186,6 +191,11 @@ class ProcessRow:
         "Peak memory: allocated on a GPU, or resident in the process on the CPU (framework included).",
         "bytes",
         default=None,
+    )
+    counts: str = _column(
+        "What the step itself counted in its last iteration, such as `evaluations=20` of the loss by an optimiser that "
+        "searches along a line; separated by spaces.",
+        default="",
     )
     build_seconds: float | None = _column("Time of the untimed `build`.", "s", default=None)
     start_seconds: float | None = _column(

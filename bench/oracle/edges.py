@@ -19,7 +19,7 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype, Problem
 from bench.model.step import State
 from bench.model.workload import Workload
-from bench.oracle.noise import allowance, noisy
+from bench.oracle.noise import Distance, allowance, distance, noisy
 from bench.oracle.truth import (
     FRESH_STEPS,
     STEPS,
@@ -79,13 +79,19 @@ def truth_by_reference(workload: Workload, problem: Problem, precision: Precisio
 def _course(workload: Workload, problem: Problem, precision: Precision, data: Data, steps: int) -> Course:
     terms = max(array.shape[-1] for array in data.inputs.values() if array.ndim)
     margin = kink_margin(problem.dtype, precision, terms)
-    exact, above, below = (workload.reference(problem, data, steps, each) for each in (0.0, margin, -margin))
+    exact = workload.reference(problem, data, steps)
     check_finite(workload, exact)
-    runs = [noisy(data, problem.dtype, precision, number) for number in range(_RUNS)]
-    shaken = [[arrays_of(state, run.parameters) for state in workload.reference(problem, run, steps)] for run in runs]
+    apart: list[dict[Key, list[Distance]]] = [{} for _ in exact]
+    for number in range(_RUNS):
+        shaken = noisy(data, problem.dtype, precision, number)
+        for state, found, known in zip(exact, workload.reference(problem, shaken, steps), apart, strict=True):
+            truth = arrays_of(state, data.parameters)
+            for key, value in arrays_of(found, shaken.parameters).items():
+                known.setdefault(key, []).append(distance(value, truth[key]))
+    above, below = (workload.reference(problem, data, steps, each) for each in (margin, -margin))
     allowed = workload.tolerance(problem) or tolerance(problem.dtype, precision)
     return tuple(
-        _expected(state, one, two, [run[number - 1] for run in shaken], data.parameters, number, problem.dtype, allowed)
+        _expected(state, one, two, apart[number - 1], data.parameters, number, problem.dtype, allowed)
         for number, (state, one, two) in enumerate(zip(exact, above, below, strict=True), start=1)
     )
 
@@ -94,7 +100,7 @@ def _expected(
     exact: State,
     above: State,
     below: State,
-    shaken: Sequence[Mapping[Key, NDArray[np.float64]]],
+    runs: Mapping[Key, Sequence[Distance]],
     start: Mapping[str, NDArray[np.floating]],
     step: int,
     dtype: Dtype,
@@ -105,12 +111,12 @@ def _expected(
     found = {}
     for key, value in arrays_of(exact, start).items():
         norm, most = float(np.linalg.norm(value)), float(np.abs(value).max(initial=0.0))
-        apart = np.zeros(()) if key.kind == "loss" else first[key] - other[key]
-        turned, turned_element = float(np.linalg.norm(apart)), float(np.abs(apart).max(initial=0.0))
+        moved = np.zeros(()) if key.kind == "loss" else first[key] - other[key]
+        turned, turned_element = float(np.linalg.norm(moved)), float(np.abs(moved).max(initial=0.0))
         if key.kind == "change":
             half = step * 0.5 * dtype.epsilon
             parameter = exact.parameters[key.name]
-            rounded, element = allowance(value, [run[key] for run in shaken])
+            rounded, element = allowance(value.size, runs[key])
             rounding = half * float(np.linalg.norm(parameter))
             if norm and rounding / norm > MOST_UNDECIDED:
                 raise StepError(

@@ -42,20 +42,28 @@ def noisy(data: Data, dtype: Dtype, precision: Precision, number: int) -> Data:
     return replace(data, inputs=inputs, parameters={name: shaken(array) for name, array in data.parameters.items()})
 
 
-def allowance(truth: NDArray[np.float64], runs: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
+Distance = tuple[float, float]
+"""How far an array is from its truth: the square of the norm, and the largest element."""
+
+
+def distance(found: NDArray[np.float64], truth: NDArray[np.float64]) -> Distance:
+    """Measure how far an array is from its truth."""
+    apart = found - truth
+    return float(np.sum(apart * apart)), float(np.abs(apart).max(initial=0.0))
+
+
+def allowance(size: int, runs: Sequence[Distance]) -> tuple[float, float]:
     """Return the largest norm, and the largest single element, of a difference that rounding explains.
 
     Args:
-        truth: one array of one step.
-        runs: the same array in the perturbed runs; none if no run has it, and then nothing is explained.
+        size: elements of the array.
+        runs: its distances in the perturbed runs; none if no run has it, and then nothing is explained.
     """
     if not runs:
         return 0.0, 0.0
-    apart = [run - truth for run in runs]
-    squares = [float(np.sum(each * each)) for each in apart]
-    factor = _factor(truth.size, len(runs))
-    element = max(float(np.abs(each).max(initial=0.0)) for each in apart)
-    return factor * math.sqrt(sum(squares) / len(squares)), factor * element
+    factor = _factor(size, len(runs))
+    squares, elements = zip(*runs, strict=True)
+    return factor * math.sqrt(sum(squares) / len(runs)), factor * max(elements)
 
 
 def _factor(size: int, runs: int) -> float:

@@ -9,7 +9,7 @@ normalisation) so gets an allowance on the scale of that noise.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +21,7 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype, Problem
 from bench.model.step import State
 from bench.model.workload import Workload
-from bench.oracle.noise import allowance, noisy
+from bench.oracle.noise import Distance, allowance, distance, noisy
 from bench.oracle.truth import (
     FRESH_STEPS,
     STEPS,
@@ -68,13 +68,16 @@ def truth_by_runs(
 
     def course(of: Data, steps: int) -> Course:
         exact = _exact(workload, problem, of, train, steps)
-        working = [
-            train(problem, noisy(of, problem.dtype, precision, number), precision if can else Precision.FULL, steps)
-            for number in range(runs)
-        ]
-        return tuple(
-            _expected(exact[index], [run[index] for run in working], of, problem, precision) for index in range(steps)
-        )
+        apart: list[dict[Key, list[Distance]]] = [{} for _ in exact]
+        for number in range(runs):
+            shaken = noisy(of, problem.dtype, precision, number)
+            states = train(problem, shaken, precision if can else Precision.FULL, steps)
+            for state, found, known in zip(exact, states, apart, strict=True):
+                truth = arrays_of(state, of.parameters)
+                for key, value in arrays_of(found, shaken.parameters).items():
+                    if key in truth:
+                        known.setdefault(key, []).append(distance(value, truth[key]))
+        return tuple(_expected(state, known, of, problem, precision) for state, known in zip(exact, apart, strict=True))
 
     start = {name: value.astype(np.float64) for name, value in data.parameters.items()}
     fresh = () if other is None else course(other, FRESH_STEPS)
@@ -108,17 +111,16 @@ def _check_same(
 
 
 def _expected(
-    exact: State, runs: Sequence[State], data: Data, problem: Problem, precision: Precision
+    exact: State, runs: Mapping[Key, Sequence[Distance]], data: Data, problem: Problem, precision: Precision
 ) -> dict[Key, Expected]:
     """Say what is expected of one step."""
     epsilon = (precision.epsilon if problem.dtype is Dtype.FLOAT32 else None) or problem.dtype.epsilon
     truth = arrays_of(exact, data.parameters)
-    working = [arrays_of(run, data.parameters) for run in runs]
     gradients = [value for key, value in truth.items() if key.kind == "gradient"]
     whole = math.sqrt(sum(float(np.sum(value * value)) for value in gradients))
     found = {}
     for key, value in truth.items():
-        rounding, element = allowance(value, [run[key] for run in working if key in run])
+        rounding, element = allowance(value.size, runs.get(key, ()))
         norm, most = float(np.linalg.norm(value)), float(np.abs(value).max(initial=0.0))
         scale = max(norm, epsilon * whole) if key.kind == "gradient" else norm
         found[key] = Expected(value, scale, max(rounding, epsilon * scale), max(element, epsilon * most))

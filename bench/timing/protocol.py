@@ -116,6 +116,8 @@ class Reply:
     warmup: WarmUp | None = None
     samples: tuple[Sample, ...] = ()
     peak_bytes: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    """What the step itself counted in its last iteration."""
     condition: Condition | None = None
     """State of the device, after sampling."""
     energy_joules: float | None = None

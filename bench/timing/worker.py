@@ -36,6 +36,12 @@ from bench.timing.policy import Sample
 from bench.timing.proof import prove_device, prove_step
 from bench.timing.protocol import Reply, Request, Task
 
+_CURES = {
+    "on the same device": "; was an input left on the host? put each with device.put(data.NAME)",
+    "not implemented for 'Double'": "; the truth is computed in float64: give unverified='the reason'",
+}
+"""What helps against errors of frameworks that do not say so themselves, by a part of their message."""
+
 
 def work(request: Request) -> Reply:
     """Do what is asked. If an implementation raises, the reply holds the reason; no exception gets out."""
@@ -52,7 +58,8 @@ def failure(error: BaseException, request: Request) -> Reply:
     if isinstance(error, StepbenchError):
         return Reply(Status.FAILED, detail)
     where = _place(error, {origin.partition(":")[2] for origin in request.origins})
-    return Reply(Status.FAILED, f"{type(error).__name__}: {detail or 'no message'}{where}")
+    cure = next((words for part, words in _CURES.items() if part in detail), "")
+    return Reply(Status.FAILED, f"{type(error).__name__}: {detail or 'no message'}{where}{cure}")
 
 
 def _place(error: BaseException, paths: Collection[str]) -> str:
@@ -93,6 +100,7 @@ class Prepared:
             peak_bytes=_peak_bytes(self.backend.peak_bytes),
             build_seconds=self.build_seconds,
             start_seconds=self.start_seconds,
+            counts={} if self.rig.step.counts is None else dict(self.rig.step.counts()),
             **more,
         )
 

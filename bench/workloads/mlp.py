@@ -23,8 +23,9 @@ COURSE = 500
 """Steps that depths are drawn for, at least: training starts over after as many."""
 _MIDDLE = ("wm", "bm")
 """The parameters of the reused layer: a step of depth 0 does not touch them."""
-_TRUTH_COPIES = 24
-"""Float64 copies of weights and gradients that the oracle holds while it works out the truth of four steps."""
+_TRUTH_COPIES = 32
+"""Float64 copies of weights and gradients that the oracle holds while it works out the truth of four steps, and of two
+on fresh inputs."""
 _STEP_COPIES = 6
 """Copies of weights on a device: themselves, gradients, at most two of an optimiser, two that a framework may keep."""
 
