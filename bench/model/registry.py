@@ -59,6 +59,8 @@ class Implementation:
     """The kinds of device that it is written for; every kind if empty."""
     precisions: tuple[Precision, ...] = USUAL
     """Those that it can compute in, where its backend can."""
+    compiles: bool = False
+    """Whether its first step compiles, which may take minutes."""
     among: Mapping[str, Implementation] = field(default_factory=dict, repr=False, compare=False)
     """All implementations that were loaded with it, by name."""
 
@@ -89,6 +91,7 @@ class _Marked:
     fused: bool
     devices: tuple[str, ...]
     precisions: tuple[str, ...]
+    compiles: bool
     build: Build
 
 
@@ -112,6 +115,7 @@ def implementation(
     fused: bool = False,
     devices: tuple[str, ...] = (),
     precisions: tuple[str, ...] = USUAL,
+    compiles: bool = False,
 ) -> Callable[[BuildFunction], BuildFunction]:
     """Register the decorated `build(problem, data, device) -> Step` under `name`.
 
@@ -123,12 +127,13 @@ def implementation(
         devices: only on these kinds of device, for example `("cuda",)`; everywhere if empty. A kind that no backend
             has is no error, since a backend can come from another file: until then there is nothing to run on.
         precisions: those that it can compute in; `device.precision` tells `build` which one is asked for.
+        compiles: True if its first step compiles: then it may take minutes.
     """
 
     def register(build: BuildFunction) -> BuildFunction:
         collected = _collected.get()
         if collected is not None:  # outside a registry's load the decorator only marks
-            marked = _Marked(name, framework, workload, fused, devices, precisions, build)
+            marked = _Marked(name, framework, workload, fused, devices, precisions, compiles, build)
             collected.implementations.append(marked)
         return build
 
@@ -277,6 +282,7 @@ class Registry:
             summary,
             devices,
             precisions,
+            marked.compiles,
             self._by_name,
         )
 

@@ -17,6 +17,8 @@ from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Reply, Request, Task
 
 _TRUTH_PATIENCE = 10.0
+COMPILING = 20.0
+"""A process that compiles may be silent for so many times as long as another."""
 
 
 class Asks(Protocol):
@@ -159,7 +161,7 @@ def _ask_case(
         policy=policy,
         fresh=fresh,
     )
-    return ask(asks, item.backend, request, timeout)
+    return ask(asks, item.backend, request, timeout * (COMPILING if item.implementation.compiles else 1.0))
 
 
 def ask_device(asks: Asks, item: Planned, task: Task, timeout: float) -> Reply:

@@ -19,6 +19,7 @@ from bench.data.schema import STEP, Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.case import Case
 from bench.model.device import Backend
+from bench.run.asking import COMPILING
 from bench.run.interpreter import Conversation
 from bench.run.plan import Planned
 from bench.timing.protocol import Batch, Batched, Request, Task
@@ -165,7 +166,8 @@ class Pairing:
             plant=any(arm.delay_share for arm in arms),
         )
         try:
-            talk = self._opens[side].open(item.backend, request, self._timeout)
+            patience = COMPILING if item.implementation.compiles else 1.0
+            talk = self._opens[side].open(item.backend, request, patience * self._timeout)
         except ChildError as error:
             raise _of_side(side, error) from error
         stack.callback(talk.close)

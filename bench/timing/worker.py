@@ -113,7 +113,8 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
     for origin in request.origins:
         registry.load(origin, request.path, stay=True)
     backend = BACKENDS[request.backend]
-    return registry, backend, backend.open(Settings(request.threads, request.precision))
+    device = backend.open(Settings(request.threads, request.precision))
+    return registry, backend, replace(device, precision=request.precision)
 
 
 def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step) -> Prepared:

@@ -118,6 +118,7 @@ def training(
                 workload=name,
                 fused=fused,
                 precisions=adapted.precisions,
+                compiles=variant == "compiled",
             )(build)
         return function
 

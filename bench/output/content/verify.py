@@ -40,6 +40,7 @@ def verify_blocks(replies: Sequence[tuple[Planned, Reply]], every: bool = False)
     return blocks
 
 
+_FEW = 2
 _SMALL, _LARGE = 1e-3, 1e5
 _NUMBERS = numbers("error", "allowed", "error / allowed")
 
@@ -76,7 +77,11 @@ def _said(reply: Reply) -> str:
         return reply.reason
     if found.unverified:
         return found.unverified
-    return f"cannot be told in this precision: {', '.join(found.blind)}" if found.blind else ""
+    if not found.blind:
+        return ""
+    count = len({each.key for each in found.errors})
+    named = ", ".join(found.blind) if len(found.blind) <= _FEW else "--verbose lists them"
+    return f"{len(found.blind)} of {count} arrays cannot be told from zeros in this precision: {named}"
 
 
 def verify_json(replies: Sequence[tuple[Planned, Reply]]) -> list[dict[str, Any]]:
