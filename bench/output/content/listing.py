@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from bench.model.registry import Registry
-from bench.model.workload import WORKLOADS
+from bench.model.registry import BUILT_IN, Registry
 from bench.output.document import Block, Cell, Head, Line, table
+
+_OURS = "stepbench"
 
 
 @dataclass(frozen=True)
@@ -21,14 +24,38 @@ class _Listed:
     reason: str
     """Why it is not available."""
     summary: str
+    source: str
+    """The file or the installed module that it comes from; empty if it comes with the harness."""
+    sizes: Mapping[str, int]
+    """Sizes of its workload with their usual values."""
+
+
+def _source(origin: str) -> str:
+    kind, _, target = origin.partition(":")
+    if kind != "file":
+        return target
+    path = Path(target)
+    if path.is_relative_to(BUILT_IN):
+        return ""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else target
 
 
 def _listed(registry: Registry) -> list[_Listed]:
     """Return every implementation on every backend in the order of the workloads, baselines first."""
-    order = list(WORKLOADS)
+    order = [item.name for item in registry.workloads]
     ordered = sorted(registry, key=lambda item: (order.index(item.workload.name), item.name != item.workload.baseline))
     return [
-        _Listed(item.name, backend.name, item.workload.name, item.fused, found.present, found.reason, item.summary)
+        _Listed(
+            item.name,
+            backend.name,
+            item.workload.name,
+            item.fused,
+            found.present,
+            found.reason,
+            item.summary,
+            _source(item.origin),
+            dict(item.workload.sizes),
+        )
         for item in ordered
         for backend in item.backends
         for found in [backend.availability()]
@@ -36,17 +63,30 @@ def _listed(registry: Registry) -> list[_Listed]:
 
 
 def list_blocks(registry: Registry) -> list[Block]:
-    """Return every implementation on every backend, available or why not."""
+    """Return the workloads with their sizes, and every implementation on every backend, available or why not."""
+    listed = _listed(registry)
+    ours = not any(item.source for item in listed)  # then that goes without saying
     rows: list[Line] = []
-    for item in _listed(registry):
+    for item in listed:
         available = Cell("yes") if item.available else Cell(f"no: {item.reason}", tone="warn")
         phases = "fused" if item.fused else "separable"
-        rows.append([item.implementation, item.backend, item.workload, phases, available])
-    names = map(Head, ("backend", "workload", "phases"))
+        source = [] if ours else [Path(item.source or _OURS).name]
+        rows.append([item.implementation, item.backend, item.workload, phases, *source, available])
+    names = map(Head, ("backend", "workload", "phases", *(() if ours else ("from",))))
     heads = [Head("implementation", wraps=True), *names, Head("available", wraps=True)]
-    return [table("list", (), heads, rows)]
+    return [_workloads(registry), table("list", (), heads, rows)]
+
+
+def _workloads(registry: Registry) -> Block:
+    rows = []
+    for item in registry.workloads:
+        sizes = " ".join(f"{name}={value}" for name, value in item.sizes.items())
+        note = f"; unverified: {item.unverified}" if item.unverified else ""
+        rows.append([item.name, sizes, item.baseline, f"{item.title}{note}"])
+    heads = [Head("workload"), Head("sizes, and their usual values", wraps=True), Head("baseline")]
+    return table("workloads", (), [*heads, Head("title", wraps=True)], rows)
 
 
 def list_json(registry: Registry) -> list[dict[str, object]]:
-    """Return the same for programs."""
+    """Return every implementation on every backend, and the sizes of its workload, for programs."""
     return [asdict(item) for item in _listed(registry)]
