@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.model.precision import Precision
 from bench.model.problem import Dtype
 from bench.model.step import State
+from bench.oracle.array_error import ArrayError
 from bench.oracle.truth import Key, Truth
-
-if TYPE_CHECKING:
-    from bench.oracle.verify import ArrayError
 
 _FEWEST = 16
 _MOSTLY = 0.99

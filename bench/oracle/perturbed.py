@@ -38,6 +38,8 @@ from bench.oracle.truth import (
 RUNS = 8
 MORE_RUNS = 32
 """Perturbed runs, and those by which a refusal that is not beyond doubt is judged once more."""
+_LEAST = 8.0
+"""Relative errors of so many epsilons are always allowed: the truth in float64 is not more exact than that itself."""
 _SAME = 1e-7
 """Two float64 runs that differ by more, relative to their arrays, are not the same computation."""
 
@@ -123,5 +125,6 @@ def _expected(
         rounding, element = allowance(value.size, runs.get(key, ()))
         norm, most = float(np.linalg.norm(value)), float(np.abs(value).max(initial=0.0))
         scale = max(norm, epsilon * whole) if key.kind == "gradient" else norm
-        found[key] = Expected(value, scale, max(rounding, epsilon * scale), max(element, epsilon * most))
+        least = _LEAST * epsilon
+        found[key] = Expected(value, scale, max(rounding, least * scale), max(element, least * most))
     return found

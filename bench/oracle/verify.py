@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from bench.model.precision import Precision
 from bench.model.problem import Dtype
 from bench.model.step import State, Step
+from bench.oracle.array_error import ArrayError
 from bench.oracle.causes import likely_cause
 from bench.oracle.truth import Course, Expected, Key, Truth, arrays_of
 
@@ -24,34 +24,6 @@ _EXACT = 256.0
 """So much more exact than the epsilon of its products no step is, unless they were computed in another precision."""
 _BEYOND_DOUBT = 1000.0
 """A refusal this many times over its allowance is none that more perturbed runs could turn."""
-
-
-@dataclass(frozen=True)
-class ArrayError:
-    """The error of one array in the step in which it is worst."""
-
-    # Read by pydantic, which would otherwise send an infinite error as an unknown one.
-    __pydantic_config__: ClassVar[dict[str, str]] = {"ser_json_inf_nan": "constants"}
-
-    kind: str
-    name: str
-    step: int
-    error: float
-    """Relative error."""
-    allowed: float
-    """Relative error that the truth allows."""
-    element: bool = False
-    """Whether it is that of the worst element instead of the norm."""
-
-    @property
-    def ratio(self) -> float:
-        """The error in units of what is allowed."""
-        return self.error / self.allowed if self.allowed > 0 else math.inf if self.error > 0 else 0.0
-
-    @property
-    def key(self) -> Key:
-        """Which array it is."""
-        return Key(self.kind, self.name)
 
 
 @dataclass(frozen=True)

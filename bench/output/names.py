@@ -1,4 +1,4 @@
-"""What people call things: the conditions of a case, sizes, revisions, the series of a history."""
+"""Names for people: of the conditions of a case, sizes, revisions, the series of a history."""
 
 from __future__ import annotations
 
@@ -55,12 +55,9 @@ def variant_word(name: str, value: object) -> str:
 def case_names(cases: Iterable[Case]) -> dict[Case, str]:
     """Return what cases are called; sizes, threads and other conditions only where the cases hold several of them."""
     known = list(cases)
-    telling_apart = differing(known)
-    return {case: ", ".join([case.label, case.workload, *words_of(_of(case, telling_apart))]) for case in known}
-
-
-def _of(case: Case, names: Iterable[str]) -> dict[str, object]:
-    return {name: case.columns.get(name) for name in names}
+    apart = differing(known)
+    words = {case: words_of({name: case.columns.get(name) for name in apart}) for case in known}
+    return {case: ", ".join([case.label, case.workload, *words[case]]) for case in known}
 
 
 def spaced(name: str) -> str:

@@ -48,7 +48,7 @@ def report(folder: Path, kind: str, beside: Path | None = None) -> str:
         pictures, left_out = _of_each_figure(lambda name: html.drawings(data, name))
         return html.render(build(data, tuple(pictures), left_out), pictures)
     look, ending = (Look(Width.COLUMN), "pdf") if kind == "latex" else (Look(), "png")
-    folders = _path_between(beside or folder, folder)
+    folders = Path(os.path.relpath(folder.resolve(), (beside or folder).resolve())).as_posix()
     if kind == "latex" and not _TEX_PATH.fullmatch(folders):
         raise UsageError(
             f"--output is a file from which the figures are at {folders}/{FIGURES}, which LaTeX cannot read: "
@@ -82,7 +82,3 @@ def _drawn(data: RunData, name: str, ending: str, look: Look) -> str:
     path = data.folder / FIGURES / f"{name}{look.stem}.{ending}"
     write_atomically(path, picture(data, name, ending, look))
     return path.name
-
-
-def _path_between(start: Path, end: Path) -> str:
-    return Path(os.path.relpath(end.resolve(), start.resolve())).as_posix()

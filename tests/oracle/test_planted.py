@@ -1,8 +1,9 @@
-"""Faults planted into the steps of five models: the gate refuses each of them in float32."""
+"""Five models: faults planted into their steps are refused, and no right step is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from bench import Data, Device, Stage, State, Step
 from bench.model.precision import Precision
 from bench.model.problem import Dtype, Problem
 from bench.model.registry import Implementation, Registry
-from bench.oracle.perturbed import truth_by_runs
+from bench.oracle.perturbed import MORE_RUNS, RUNS, truth_by_runs
 from bench.oracle.truth import Truth, fresh_data
 from bench.oracle.verify import Verification, verify, verify_again
 
@@ -50,10 +51,16 @@ def mlp(size, rng):
 class Model:
     """One model with its truth, and steps of it that are right or spoiled."""
 
-    def __init__(self, item: Implementation, sizes: Mapping[str, int], device: Device) -> None:
-        self.item, self.device = item, device
-        known = {name: value for name, value in sizes.items() if name in item.workload.sizes}
-        self.problem = item.workload.problem(known)
+    def __init__(
+        self,
+        item: Implementation,
+        sizes: Mapping[str, int],
+        device: Device,
+        seed: int = 0,
+        dtype: Dtype = Dtype.FLOAT32,
+    ) -> None:
+        self.item, self.device, self.sizes = item, device, sizes
+        self.problem = item.workload.problem(sizes, seed=seed, dtype=dtype)
         self.data = item.workload.data(self.problem)
         other = fresh_data(item.workload, self.problem, self.data)
         assert other is not None
@@ -63,10 +70,17 @@ class Model:
     def build(self, precision: Precision = Precision.FULL, data: Data | None = None) -> Step:
         return self.item.build(self.problem, data or self.data, replace(self.device, precision=precision))
 
-    def truth(self, precision: Precision) -> Truth:
-        if precision not in self.truths:
-            self.truths[precision] = truth_by_runs(self.item.workload, self.problem, precision, self.train, can=True)
+    def truth(self, precision: Precision, runs: int = RUNS) -> Truth:
+        if precision not in self.truths or runs != RUNS:
+            self.truths[precision] = truth_by_runs(
+                self.item.workload, self.problem, precision, self.train, can=True, runs=runs
+            )
         return self.truths[precision]
+
+    def reordered(self) -> Data:
+        """The same batch with its rows in another order: the same mathematics, summed up in another order."""
+        order = np.random.default_rng(self.problem.seed).permutation(self.sizes["batch"])
+        return replace(self.data, inputs={name: array[order] for name, array in self.data.inputs.items()})
 
     def train(self, problem: Problem, data: Data, precision: Precision, steps: int) -> list[State]:
         step = self.item.build(problem, data, replace(self.device, precision=precision))
@@ -79,17 +93,18 @@ class Model:
     def judged(self, step: Step, precision: Precision) -> Verification:
         """What the harness does with a step: verify, time, verify again, verify on fresh inputs."""
         truth = self.truth(precision)
-        found = verify(step, truth, Dtype.FLOAT32, precision)
+        dtype = self.problem.dtype
+        found = verify(step, truth, dtype, precision)
         if found.passed:
             for _ in range(8):
                 step()
             step.reset()
-            found = verify_again(step, truth, Dtype.FLOAT32, found, "after it was timed")
+            found = verify_again(step, truth, dtype, found, "after it was timed")
         if found.passed:
             assert step.feed is not None
             step.feed(self.fresh.inputs)
             step.reset()
-            found = verify_again(step, truth, Dtype.FLOAT32, found, "on fresh inputs", fresh=True)
+            found = verify_again(step, truth, dtype, found, "on fresh inputs", fresh=True)
         return found
 
 
@@ -314,3 +329,42 @@ def test_what_bfloat16_can_tell_is_refused_in_it(name: str, fault: str, models: 
     model = models(name)
     found = model.judged(FAULTS[fault](model.build(Precision.AMP_BF16), model), Precision.AMP_BF16)
     assert not found.passed, f"{name}: {fault}"
+
+
+DRAWS = int(os.environ.get("STEPBENCH_DRAWS", "200"))
+"""Right steps that the slow suite draws."""
+
+
+def draw(number: int, models: Callable[[str], Model]) -> tuple[Model, Precision]:
+    """One of the models that train, of another seed, in one of the formats."""
+    names = [name for name in MODELS if name != "inference"]
+    first = models(names[number % len(names)])
+    formats = [*[(Dtype.FLOAT32, each) for each in (Precision.FULL, Precision.AMP_BF16, Precision.BF16)]]
+    dtype, precision = [*formats, (Dtype.FLOAT64, Precision.FULL)][number // len(names) % 4]
+    sizes = MODELS["mlp"][1] | {"features": 60, "hidden": 40} if first.item.workload.name == "mlp" else first.sizes
+    return Model(first.item, sizes, first.device, seed=number, dtype=dtype), precision
+
+
+def refusals(numbers: Iterable[int], models: Callable[[str], Model]) -> list[str]:
+    """Right steps that were refused, by eight perturbed runs and by the many that judge once more."""
+    found = []
+    for number in numbers:
+        model, precision = draw(number, models)
+        for runs in (RUNS, MORE_RUNS):
+            verdict = verify(
+                model.build(precision, model.reordered()), model.truth(precision, runs), model.problem.dtype, precision
+            )
+            if verdict.passed:
+                break
+        else:
+            found.append(f"{number} {model.item.name} {model.problem.dtype} {precision}: {verdict.reason}")
+    return found
+
+
+def test_no_right_step_is_refused(models: Callable[[str], Model]) -> None:
+    assert refusals(range(16), models) == []
+
+
+@pytest.mark.slow
+def test_no_right_step_of_many_is_refused(models: Callable[[str], Model]) -> None:
+    assert refusals(range(DRAWS), models) == []

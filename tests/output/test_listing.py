@@ -91,19 +91,9 @@ def test_the_sizes_of_each_workload_are_listed_with_their_usual_values(
     assert row["sizes"] == {"batch": 8, "layers": 2}
 
 
-def test_a_narrow_list_wraps_the_reason_and_cuts_nothing(registry: Registry, words: Callable[..., str]) -> None:
-    found = set(words(list_blocks(registry), 80).split())
-    assert {"aa_first", "numpy_manual", "torch-cuda", "mlp_bias_adam", "separable", *REASON.split()} <= found
-
-
 def test_the_same_for_programs(registry: Registry, tmp_path: Path) -> None:
     rows = json.loads(json.dumps(list_json(registry)))
-    assert [(row["implementation"], row["backend"]) for row in rows] == [
-        ("numpy_manual", "numpy"),
-        ("aa_first", "torch-cpu"),
-        ("aa_first", "torch-cuda"),
-        ("zz_adam", "numpy"),
-    ]
+    assert [row["summary"] for row in rows] == ["", "One kernel.", "One kernel.", "Adam by hand."]
     assert rows[2] == {
         "implementation": "aa_first",
         "backend": "torch-cuda",
@@ -115,8 +105,6 @@ def test_the_same_for_programs(registry: Registry, tmp_path: Path) -> None:
         "source": str(tmp_path / "mine.py"),
         "sizes": {"batch": 64, "d_in": 1000, "hidden": 100, "d_out": 10},
     }
-    assert (rows[3]["available"], rows[3]["reason"], rows[3]["summary"]) == (True, "", "Adam by hand.")
-    assert rows[0]["summary"] == ""
 
 
 def test_an_empty_registry_lists_no_implementation(shown: Callable[..., str]) -> None:

@@ -38,18 +38,12 @@ def replies(build: ModuleType) -> list[tuple[Planned, Reply]]:
     ]
 
 
-@pytest.mark.parametrize("width", [140, 100, 80])
-def test_errors_and_verdicts(replies: list[tuple[Planned, Reply]], words: Callable[..., str], width: int) -> None:
-    text = words(verify_blocks(replies[:2]), width)
+def test_errors_verdicts_and_reasons_are_shown_literally(
+    replies: list[tuple[Planned, Reply]], words: Callable[..., str]
+) -> None:
+    text = words(verify_blocks(replies))
     assert " 1.2e-07 - 3.4e-06 1e-04 right" in text
     assert " 1.2e-07 5.0e-01 5.0e-01 1e-04 wrong" in text
-
-
-@pytest.mark.parametrize("width", [200, 140])
-def test_a_reason_is_shown_literally(
-    replies: list[tuple[Planned, Reply]], words: Callable[..., str], width: int
-) -> None:
-    text = words(verify_blocks(replies), width)
     assert "failed died: RuntimeError: a[:x:] [/usr/lib] has no [bold] or [red]thing[/red]" in text
 
 

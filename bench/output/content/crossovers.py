@@ -13,11 +13,10 @@ from bench.output.document import (
     Cell,
     Head,
     Heading,
-    Line,
-    Strong,
     Table,
     Words,
     joined,
+    numbers,
     plain,
     prose,
     table,
@@ -53,42 +52,35 @@ class Crossovers:
             return []
         sentences = [self.sentence(record) for record in self.records]
         if len(sentences) > MOST_SENTENCES:
-            more = str(len(sentences) - MOST_SENTENCES)
-            sentences = [*sentences[:MOST_SENTENCES], prose("and {} more: see crossovers.csv", more)]
+            more = prose("and {} more: see crossovers.csv", len(sentences) - MOST_SENTENCES)
+            sentences = [*sentences[:MOST_SENTENCES], more]
         return [Heading("Crossovers"), Bullets(tuple(sentences))]
 
     def table(self) -> Table:
         """Return every pair that was compared, with the size at which one overtakes the other."""
-        heads = [Head("workload"), Head("what is known", wraps=True)]
-        heads += [Head("under", wraps=True)] if self._differing else []
-        heads += [Head("crossover", right=True), Head("95 % interval", right=True), Head("measured at")]
-        rows: list[Line] = []
+        under = self._differing
+        heads = [Head("workload"), Head("what is known", wraps=True), *([Head("under", wraps=True)] if under else [])]
+        heads += [*numbers("crossover", "95 % interval"), Head("measured at")]
+        rows = []
         for record in self.records:
-            ends = (record["size_low"], record["size_high"])
-            size = record["size"]
-            rows.append(
-                [
-                    record["workload"],
-                    plain(self._known_of(record)),
-                    *([self._conditions(record)] if self._differing else []),
-                    Cell("-" if size is None else significant(size), (size,), "size"),
-                    Cell(interval(*ends, significant), ends, "size_low size_high"),
-                    f"{_range(record)}, {counted(record['sizes'], 'size')}",
-                ]
-            )
+            size, ends = record["size"], (record["size_low"], record["size_high"])
+            row = [record["workload"], plain(self._known_of(record))]
+            row += [self._conditions(record)] if under else []
+            row.append(Cell("-" if size is None else significant(size), (size,), "size"))
+            row.append(Cell(interval(*ends, significant), ends, "size_low size_high"))
+            rows.append([*row, f"{_range(record)}, {counted(record['sizes'], 'size')}"])
         caption = "Every pair that was compared; beyond the sizes measured nothing is known"
-        return table("crossovers", (caption,), heads, rows, CROSSOVERS)
+        return table("crossovers", caption, heads, rows, CROSSOVERS)
 
     def sentence(self, record: Record) -> Words:
         """Return what one row says."""
         under = self._conditions(record)
         place = ", ".join([record["workload"], *([under] if under else [])])
-        if record["status"] == Crossing.FOUND:
-            ends = interval(record["size_low"], record["size_high"], significant)
-            axis = spaced(record["axis"])
-            size = Strong(significant(record["size"]))
-            return prose("{}: {} at {} {} [{}]", place, self._known_of(record), axis, size, ends)
-        return prose("{}, {}: {}", place, _range(record), self._known_of(record))
+        if record["status"] != Crossing.FOUND:
+            return prose("{}, {}: {}", place, _range(record), self._known_of(record))
+        axis, size = spaced(record["axis"]), significant(record["size"])
+        ends = interval(record["size_low"], record["size_high"], significant)
+        return prose(f"{{}}: {{}} at {{}} **{size}** [{{}}]", place, self._known_of(record), axis, ends)
 
     def _known_of(self, record: Record) -> Words:
         """Return who overtakes whom, or who is faster at every size, or that this is not known."""

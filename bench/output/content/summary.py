@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.data.manifest import Manifest
@@ -35,11 +34,6 @@ def summary_rows(frame: pd.DataFrame) -> list[SummaryRow]:
     return found
 
 
-def key_texts(row: SummaryRow) -> dict[str, str]:
-    """Return what tells cases apart as texts, by the names of the columns."""
-    return {name: str(value) for name, value in row.case.columns.items()}
-
-
 def name_of(row: SummaryRow) -> Words:
     """Return the name of a case for a sentence."""
     return (Strong(row.case.implementation), f" on {row.case.backend}")
@@ -53,16 +47,6 @@ def folder_of(manifest: Manifest) -> str:
 def is_baseline(row: SummaryRow) -> bool:
     """Return whether a case is what the speedups of its workload are over."""
     return row.case.implementation == row.baseline
-
-
-@dataclass(frozen=True)
-class Variant:
-    """The measured cases of one workload under the same conditions."""
-
-    workload: str
-    words: tuple[str, ...]
-    """What tells it from the run's other variants of that workload."""
-    rows: tuple[SummaryRow, ...]
 
 
 class Summary:
@@ -86,7 +70,7 @@ class Summary:
         self.differing = differing_in(row.case for row in self.measured)
         """The sizes and conditions that the measured cases do not share."""
         self.shared = common_words(self._values)
-        """What all measured cases have in common, in words."""
+        """The conditions that all measured cases share, in words."""
         inside = {row.case.workload for row in self.measured}
         self.workloads = [name for name in manifest.workloads if name in inside]
         """The workloads with a measured case, in the order of the manifest."""
@@ -117,25 +101,26 @@ class Summary:
 
     def find(self, row: SummaryRow, phase: str, clock: str) -> SummaryRow | None:
         """Return another row of the same case, over the workload's own mix of variants."""
-        others = self.by_case[row.case]
-        return next(
-            (other for other in others if (other.phase, other.clock, other.variant) == (phase, clock, None)), None
-        )
+        wanted = (phase, clock, None)
+        return next((each for each in self.by_case[row.case] if (each.phase, each.clock, each.variant) == wanted), None)
 
     def by_variant(self, row: SummaryRow) -> dict[int, SummaryRow]:
         """Return the single steps of a case by variant; none if its amount of work does not vary."""
         return {other.variant: other for other in self.by_case[row.case] if other.variant is not None}
 
-    def variants(self, rows: Iterable[SummaryRow]) -> list[Variant]:
-        """Return rows in the order of the workloads, those under the same conditions together."""
-        found: dict[tuple[Any, ...], list[SummaryRow]] = {}
-        for row in rows:
-            found.setdefault((row.case.workload, *row.case.conditions.values()), []).append(row)
+    def variants(self, rows: Iterable[SummaryRow]) -> dict[str, list[SummaryRow]]:
+        """Return rows in the order of the workloads, those under the same conditions together, by what they share.
+
+        Where they are of several workloads, each is named.
+        """
         order = list(self.manifest.workloads)
-        return [
-            Variant(alike[0].case.workload, self.telling(alike[0]), tuple(alike))
-            for _, alike in sorted(found.items(), key=lambda item: order.index(item[0][0]))
-        ]
+        ordered = sorted(rows, key=lambda row: order.index(row.case.workload))
+        several = len({row.case.workload for row in ordered}) > 1
+        found: dict[str, list[SummaryRow]] = {}
+        for row in ordered:
+            title = self.place(row) if several else ", ".join(self.telling(row))
+            found.setdefault(title, []).append(row)
+        return found
 
     def telling(self, row: SummaryRow) -> tuple[str, ...]:
         """Return the conditions that tell a case from the run's others, in words."""

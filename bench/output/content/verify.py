@@ -1,4 +1,4 @@
-"""What the gate found: whether each implementation computes the right thing."""
+"""The findings of the gate: whether each implementation computes the right thing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.data.schema import Status
 from bench.model.precision import Precision
-from bench.oracle.verify import ArrayError
+from bench.oracle.array_error import ArrayError
 from bench.output.document import Block, Cell, Head, Line, numbers, table
 from bench.output.text import significant
 from bench.run.plan import Planned
