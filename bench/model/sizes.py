@@ -55,7 +55,7 @@ class Sizes(Mapping[str, int]):
             raise AttributeError(f"there is no size {name!r}: there are {', '.join(self._values) or 'none'}") from None
 
     def __hash__(self) -> int:
-        return hash(tuple(self._values.items()))
+        return hash(frozenset(self._values.items()))  # equal whatever the order: files have one of their own
 
     def __eq__(self, other: object) -> bool:
         return self._values == other._values if isinstance(other, Sizes) else NotImplemented
