@@ -78,6 +78,17 @@ def devices() -> Callable[[str], Any]:
     return opened
 
 
+@pytest.fixture
+def own_workloads() -> Iterator[None]:
+    """Workloads that files register in a test go with it."""
+    from bench.model.workload import WORKLOADS
+
+    before = dict(WORKLOADS)
+    yield
+    WORKLOADS.clear()
+    WORKLOADS.update(before)
+
+
 @pytest.fixture(scope="session")
 def build() -> ModuleType:
     """The module `tests/data/builders.py`: runs made by hand. A fixture, since test files do not import one another."""

@@ -319,9 +319,12 @@ def test_threads_and_modes_on_the_command_line_give_a_case_for_each(tmp_path: Pa
     assert all(peak.gflops > 0 and peak.gigabytes_per_second > 0 for peak in peaks)
 
 
-def test_tf32_is_a_column_of_its_own(tmp_path: Path) -> None:
-    options = ["-i", "numpy_manual", "--threads", "1", "--tf32"]
-    assert cases_of(*options, out=tmp_path / "r") == [("numpy_manual", 1, "resident-warm", "tf32")]
+def test_a_precision_that_a_backend_has_not_is_left_out_or_skipped_with_the_reason(tmp_path: Path) -> None:
+    options = ["-i", "numpy_manual", "--threads", "1", "--precision", "tf32,full"]
+    assert cases_of(*options, out=tmp_path / "r") == [("numpy_manual", 1, "resident-warm", "full")]
+    done = bench("run", "-i", "numpy_manual", *QUICK, "--precision", "tf32", "--out", tmp_path / "none")
+    assert done.returncode == 5
+    assert "numpy_manual on numpy in float32 has no precision tf32: it has full" in " ".join(done.stderr.split())
 
 
 def test_a_mode_or_a_number_of_threads_that_is_none_names_its_option() -> None:
@@ -424,7 +427,7 @@ def test_an_output_folder_in_use_is_left_as_it_was(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("import nothing_like_it", "does not import: ModuleNotFoundError"),
-        ("x = 1", "registers no implementation"),
+        ("x = 1", "registers nothing"),
         (mine("numpy_manual"), "which .*numpy_manual.py has registered already"),
     ],
 )

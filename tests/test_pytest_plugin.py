@@ -51,7 +51,7 @@ from bench.workloads import tutorial
 from bench.run import contest, pairs, terms
 
 contest.Pairing = functools.partial(pairs.Pairing, policy=pairs.PairPolicy(pair_seconds=0.03, rounds=8, units=4))
-terms.Terms = functools.partial(terms.Terms, problem=tutorial(batch=20, d_in=16, hidden=12, d_out=8))
+terms.Terms = functools.partial(terms.Terms, sizes={'batch': 20, 'd_in': 16, 'hidden': 12, 'd_out': 8})
 """
 """A conftest.py that keeps real pairs small."""
 SIMULATED = """

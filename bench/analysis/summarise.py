@@ -20,7 +20,7 @@ from bench.data.manifest import Manifest, PlannedCase
 from bench.data.run import cases_by_process
 from bench.data.schema import DEVICE, FIRST_STEP, HOST, PHASES, STEP, Method, Status, SummaryRow, is_headline
 from bench.model.case import Case
-from bench.model.step import STAGES
+from bench.model.step import DATA, FORWARD, STAGES, TRAINING
 from bench.model.workload import WORKLOADS
 from bench.stats.estimates import Estimate, median_estimate, ratio_estimate
 
@@ -261,9 +261,11 @@ def _speedup(item: _Found, baseline: _Found | None) -> dict[str, Any]:
 
 
 def _phase_medians(times: pd.DataFrame, method: Method, clock: str = HOST) -> pd.DataFrame:
-    """Put the phases of each process side by side, those alone that have all of them."""
+    """Put the stages of each process side by side; no rows if they are not a whole step."""
     of_kind = (times["method"] == method.value) & (times["clock"] == clock) & times["phase"].isin(STAGES)
-    return times[of_kind].pivot_table(index="process", columns="phase", values="median").dropna()
+    table = times[of_kind].pivot_table(index="process", columns="phase", values="median").dropna()
+    covered = {phase for label in table.columns for phase in label.split("+")} - {*DATA}
+    return table if covered in ({*FORWARD}, {*TRAINING}) else table.iloc[:0]
 
 
 def _shares(times: pd.DataFrame) -> dict[tuple[str, str, str], float]:

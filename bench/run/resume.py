@@ -22,16 +22,22 @@ from bench.run.runner import Done
 
 
 def source_hashes(planned: Iterable[Planned]) -> dict[str, str]:
-    """Return the SHA-256 of each implementation's file, and of each backend's that was loaded, by name.
+    """Return the SHA-256 of each implementation's file, and of each workload's and backend's that was loaded, by name.
 
     What comes from an installed module is known by its package.
     """
-    hashes = {}
-    for item in [each for one in planned for each in (one.implementation, one.backend)]:
-        kind, _, target = item.origin.partition(":")
-        if kind == "file":
-            hashes[item.name] = hashlib.sha256(Path(target).read_bytes()).hexdigest()
-    return hashes
+    origins: dict[str, str] = {}
+    for item in planned:
+        workload = item.implementation.workload
+        origins |= {each.name: each.origin for each in (item.implementation, item.backend)}
+        origins[f"workload {workload.name}"] = workload.origin
+    files = {
+        name: target
+        for name, origin in origins.items()
+        for kind, _, target in [origin.partition(":")]
+        if kind == "file"
+    }
+    return {name: hashlib.sha256(Path(file).read_bytes()).hexdigest() for name, file in files.items()}
 
 
 def check_same(manifest: Manifest, here: Manifest, folder: Path) -> None:

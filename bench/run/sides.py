@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -11,11 +10,12 @@ from pathlib import Path
 
 from bench.errors import LoadError, UsageError
 from bench.model.registry import Registry, discover, load_each
+from bench.model.workload import forget_loaded
 from bench.run.interpreter import Interpreter
 from bench.run.revisions import checked_out, commit_of, repository
 
 IMPLEMENTATIONS = "implementations"
-_MARK = re.compile(rb"^\s*@(\w+\.)*(implementation|backend)\b", re.MULTILINE)
+_MARK = re.compile(rb"^\s*@(\w+\.)*(implementation|backend|workload)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None
     """Take what a checkout holds: its implementations/ folder and the loaded files, by their place in it."""
     own = sorted((top / IMPLEMENTATIONS).glob("*.py"))
     files = [path for path in own if not path.name.startswith("_") and _MARK.search(path.read_bytes())]
-    with _importing_from(top):
-        registry, broken = load_each(dict.fromkeys([*files, *(top / path for path in load)]))
+    forget_loaded()  # each side has its own
+    registry, broken = load_each(dict.fromkeys([*files, *(top / path for path in load)]), (str(top),))
     return Side(
         label,
         registry,
@@ -68,21 +68,6 @@ def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None
         path=(str(top),),
         revision=revision,
     )
-
-
-@contextmanager
-def _importing_from(top: Path) -> Iterator[None]:
-    """Let files import their neighbours in one checkout, and forget those: the other side has its own."""
-    known, path = set(sys.modules), str(top)
-    sys.path.insert(0, path)
-    try:
-        yield
-    finally:
-        sys.path.remove(path)
-        for name in set(sys.modules) - known:
-            places = [getattr(sys.modules[name], "__file__", None), *getattr(sys.modules[name], "__path__", ())]
-            if any(place is not None and Path(place).is_relative_to(top) for place in places):
-                del sys.modules[name]
 
 
 @contextmanager

@@ -158,7 +158,7 @@ def test_the_help_names_the_figures_and_imports_nothing_that_draws() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     text = " ".join(done.stdout.split())
     for name in figures.names():
-        assert f" {name} {figures.title(name)} " in text
+        assert f" {name} {figures.about(name).title} " in text
     assert done.stdout.splitlines()[-1] == "[]"
 
 

@@ -33,9 +33,9 @@ from bench.data.store import (
 from bench.model.backends import BACKENDS
 from bench.model.case import Case, Mode
 from bench.model.precision import Precision
-from bench.model.problem import SIZES, Problem
+from bench.model.problem import Problem
 from bench.model.workload import WORKLOADS
-from bench.workloads import tutorial
+from bench.workloads import SIZES, tutorial
 
 RUN_ID = "20260102-030405-6"
 CPU = "Imaginary Processor 3000 @ 2.80GHz"

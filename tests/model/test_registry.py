@@ -13,6 +13,9 @@ from bench.backends.numpy import NumpyBackend
 from bench.errors import LoadError, UsageError
 from bench.model.backends import BACKENDS
 from bench.model.registry import Registry, backend, discover, implementation
+from bench.model.sizes import Sizes
+from bench.model.step import FORWARD, TRAINING
+from bench.model.workload import WORKLOADS
 
 Write = Callable[[str, str], Path]
 
@@ -25,6 +28,18 @@ def build(problem, data, device):
 
     More.
     '''
+"""
+
+WORKLOAD = """
+from bench import FORWARD, implementation, workload
+
+@workload('toy', sizes=dict(layers=2), baseline='mine')
+class Toy:
+    'A toy.'
+    def data(self, size, rng): ...
+
+@implementation('mine', framework='numpy', workload='toy')
+def build(problem, data, device): ...
 """
 
 
@@ -144,13 +159,72 @@ def test_an_unknown_name_suggests_the_nearest(write: Write) -> None:
         load(write("mine.py", GOOD))["mien"]
 
 
+@pytest.mark.usefixtures("own_workloads")
+def test_a_workload_joins_by_its_decorator(write: Write) -> None:
+    (item,) = load(write("mine.py", WORKLOAD))
+    found = WORKLOADS["toy"]
+    assert item.workload is found
+    assert (found.title, found.baseline, found.sizes) == ("A toy", "mine", Sizes(layers=2))
+    assert found.origin == item.origin
+    assert item.origins == (item.origin,)
+    assert (found.phases, found.has_reference, found.memory(found.problem())) == (TRAINING, False, None)
+    assert found.flops(found.problem(), "step") is found.bytes_moved(found.problem(), "step") is None
+    load(write("mine.py", WORKLOAD.replace("layers=2", "layers=3")))  # the same file again
+    assert WORKLOADS["toy"].sizes == Sizes(layers=3)
+
+
+@pytest.mark.usefixtures("own_workloads")
+def test_a_workload_of_inference_has_the_forward_phase_alone(write: Write) -> None:
+    load(write("mine.py", WORKLOAD.replace("    def data", "    phases = FORWARD\n    def data")))
+    assert WORKLOADS["toy"].phases == FORWARD
+
+
+@pytest.mark.usefixtures("own_workloads")
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("layers=2", "Layers=2", "the size 'Layers': write its name with small letters"),
+        ("dict(layers=2)", "{'d-in': 2}", "the size 'd-in': write its name with small letters"),
+        ("layers=2", "threads=2", "the size 'threads': that name says something else"),
+        ("layers=2", "steps=2", "the size 'steps': that name says something else"),
+        ("layers=2", "items=2", "the size 'items': that name says something else"),
+        ("layers=2", "layers=0", "the size layers=0: give a whole number"),
+        ("dict(layers=2)", "['layers']", "sizes=.'layers'.: give names and values"),
+        ("baseline='mine'", "baseline=3", "baseline=3: name the one implementation"),
+        ("baseline='mine'", "baseline=''", "baseline='': name the one implementation"),
+        ("def data", "def date", "no method data"),
+        ("    def data", "    phases = ('forward', 'update')\n    def data", "phases=.*: they are"),
+        ("baseline='mine'", "baseline='mine', unverified=True", "unverified=True: write the reason"),
+        ("'toy', sizes", "'a toy', sizes", "registers 'a toy': use letters"),
+        ("'toy', sizes", "'mlp_sgd', sizes", "the workload 'mlp_sgd', which stepbench itself has: rename one"),
+    ],
+)
+def test_a_workload_that_cannot_be_says_why_in_one_sentence(
+    write: Write, before: str, after: str, message: str
+) -> None:
+    assert WORKLOAD.count(before) == 1
+    path = write("mine.py", WORKLOAD.replace(before, after))
+    with pytest.raises(LoadError, match=message) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("own_workloads")
+def test_two_files_cannot_register_one_workload(write: Write) -> None:
+    first = write("first.py", WORKLOAD)
+    load(first)
+    with pytest.raises(LoadError, match=f"'toy', which {first} has: rename one"):
+        load(write("second.py", WORKLOAD))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("import no_such_module", "does not import: ModuleNotFoundError"),
         ("def broken(:", "does not import: SyntaxError"),
         ("import sys; sys.exit(3)", "does not import: SystemExit"),
-        ("x = 1", "registers nothing: decorate"),
+        ("x = 1", "registers nothing"),
         (GOOD + GOOD, "registers 'mine', which .* has registered already"),
         (GOOD.replace('"mine"', '"../mine"'), "registers '../mine': use letters"),
         (GOOD.replace('"numpy"', '"numpie"'), "unknown framework 'numpie': did you mean 'numpy'"),

@@ -123,7 +123,9 @@ def make(tmp_path: Path) -> Callable[..., Bench]:
         threads: Sequence[int] = (1,),
     ) -> Bench:
         names = ("numpy_manual", "numpy_bias_sgd", "torch_nn") if "cuda" in devices else ("numpy_manual", "numpy_adam")
-        planned = plan_cases(Selection(choose(discover(), names), SMALL, tuple(threads), tuple(devices)))
+        planned = plan_cases(
+            Selection(choose(discover(), names), SMALL.sizes, threads=tuple(threads), devices=tuple(devices))
+        )
         manifest = Manifest(
             run_id="r",
             created="2026-01-01T00:00:00+00:00",
@@ -250,5 +252,5 @@ def arena() -> Arena:
 @pytest.fixture
 def pair_cases() -> tuple[PairCase, ...]:
     """Two implementations, each against itself."""
-    planned = plan_cases(Selection(choose(discover(), ("numpy_manual", "numpy_adam")), SMALL))
+    planned = plan_cases(Selection(choose(discover(), ("numpy_manual", "numpy_adam")), SMALL.sizes))
     return tuple(PairCase(item, item) for item in planned)

@@ -42,7 +42,7 @@ def decide(
         volume: Volume = PLANNED, cases: int = 1, unmatched: dict[str, str] | None = None, **options: Any
     ) -> list[Decided]:
         folder = tmp_path / "found"
-        create_pairs(folder)
+        create_pairs(folder, tutorial().sizes.columns)
         pairing = Pairing(
             {A: arena.opens(A), B: arena.opens(B)},
             {A: (), B: ()},
@@ -51,7 +51,7 @@ def decide(
             chance=random.Random(1),  # noqa: S311 - an order, not a secret
         )
         match = Match(pair_cases[:cases], unmatched or {}, {})
-        terms = Terms(problem=tutorial(seed=3), volume=volume, criteria=options.pop("criteria", Criteria()))
+        terms = Terms(seed=3, volume=volume, criteria=options.pop("criteria", Criteria()))
         more: dict[str, Any] = {"now": lambda: arena.time, **options}
         return TwoStages(match, pairing, Truths(tmp_path), seen, terms, folder, **more).decide()
 

@@ -20,8 +20,8 @@ SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 
 
 def planned(**options: Any) -> Planned:
-    given = {"threads": (3,), "modes": (Mode.RESIDENT_COLD,), "precision": Precision.TF32} | options
-    (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), SMALL, **given))
+    given = {"threads": (3,), "modes": (Mode.RESIDENT_COLD,), "precisions": (Precision.TF32,)} | options
+    (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), SMALL.sizes, **given))
     return item
 
 
@@ -31,14 +31,10 @@ def test_a_case_is_asked_for_with_all_that_it_is(make_double: Any, ok_reply: Rep
     double = make_double(lambda _: ok_reply)
     assert ask_case(double, item, Path("/t.npz"), SamplingPolicy(), 1.0, Task.PROVE) == ok_reply
     (request,) = double.asked
-    assert (request.implementation, request.backend, request.origin) == (
-        "numpy_manual",
-        "numpy",
-        item.implementation.origin,
-    )
+    assert (request.implementation, request.backend) == ("numpy_manual", "numpy")
     assert (request.threads, request.mode, request.precision) == (3, Mode.RESIDENT_COLD, Precision.TF32)
     assert (request.problem, request.truth, request.policy) == (SMALL, "/t.npz", SamplingPolicy())
-    assert (request.task, request.backend_origin) == (Task.PROVE, "file:/mine.py")
+    assert (request.task, request.origins) == (Task.PROVE, ("file:/mine.py", item.implementation.origin))
 
 
 def test_a_device_is_asked_with_its_settings_and_without_an_implementation(make_double: Any, monkeypatch: Any) -> None:
@@ -47,8 +43,8 @@ def test_a_device_is_asked_with_its_settings_and_without_an_implementation(make_
     double = make_double(lambda _: Reply(Status.OK))
     ask_device(double, item, Task.PEAKS, 1.0)
     (request,) = double.asked_for_peaks
-    assert (request.implementation, request.origin, request.truth, request.policy) == ("", "", "", None)
-    assert (request.backend, request.backend_origin) == ("numpy", "file:/mine.py")
+    assert (request.implementation, request.truth, request.policy) == ("", "", None)
+    assert (request.backend, request.origins) == ("numpy", ("file:/mine.py",))
     assert (request.threads, request.precision, request.problem) == (3, Precision.TF32, SMALL)
 
 
@@ -74,7 +70,10 @@ def test_whatever_becomes_of_a_process_is_a_reply(make_double: Any, error: Child
 
 def test_a_truth_is_worked_out_once_for_a_workload_problem_and_precision(tmp_path: Path) -> None:
     truths = Truths(tmp_path)
-    full, cold = planned(precision=Precision.FULL), planned(modes=(Mode.RESIDENT_WARM,), precision=Precision.FULL)
+    full, cold = (
+        planned(precisions=(Precision.FULL,)),
+        planned(modes=(Mode.RESIDENT_WARM,), precisions=(Precision.FULL,)),
+    )
     assert truths.path(full.case) == truths.path(cold.case)
     assert truths.path(planned().case) != truths.path(full.case), "what TF32 cannot decide is more"
     assert len(list(tmp_path.iterdir())) == 2

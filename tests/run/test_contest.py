@@ -82,7 +82,7 @@ def compare(
             )
             for letter, path in zip("ab", python, strict=True)
         ]
-        given = {"problem": pair_cases[0].case.problem, "timeout": 5.0, "out": tmp_path / "out", **options}
+        given = {"sizes": pair_cases[0].case.problem.sizes, "timeout": 5.0, "out": tmp_path / "out", **options}
         absent = {"torch-cuda": "no CUDA device"}
         return compare_sides((sides[0], sides[1]), Match(pair_cases[:1], {}, absent), seen, Terms(**given))
 

@@ -69,7 +69,7 @@ def test_each_process_is_told_its_side_s_place_the_cpu_and_what_to_compute(arena
     for request in asked.values():
         assert (request.task, request.cpu, request.threads, request.plant) == (Task.PAIR, 3, 1, False)
         assert (request.implementation, request.backend, request.truth) == ("numpy_manual", "numpy", "truth.npz")
-        assert request.origin.endswith("numpy_manual.py")
+        assert request.origins[0].endswith("numpy_manual.py")
 
 
 def test_every_round_holds_each_side_once_and_what_it_answered_in_the_order_of_the_turns(

@@ -12,7 +12,7 @@ from bench.timing.protocol import Reply, Request, Task
 from bench.workloads import tutorial
 
 SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
-PLANNED = plan_cases(Selection(choose(discover(), ["numpy_manual", "numpy_adam"]), SMALL))
+PLANNED = plan_cases(Selection(choose(discover(), ["numpy_manual", "numpy_adam"]), SMALL.sizes))
 GOOD = Verification(True, "", 4, 1e-4, 1e-7, None, 3e-6)
 
 

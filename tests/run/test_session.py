@@ -28,7 +28,7 @@ class Silent:
 
 
 def numpy_cases(*names: str) -> tuple[Planned, ...]:
-    return plan_cases(Selection(choose(discover(), names), SMALL))
+    return plan_cases(Selection(choose(discover(), names), SMALL.sizes))
 
 
 def test_run_ids_sort_by_time() -> None:

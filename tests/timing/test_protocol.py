@@ -21,7 +21,7 @@ from bench.workloads import tutorial
 
 def test_messages_survive_the_wire() -> None:
     request = Request(
-        "file:/x.py",
+        ("file:/y.py", "file:/x.py"),
         "mine",
         "numpy",
         tutorial(dtype=Dtype.FLOAT64),
@@ -29,7 +29,6 @@ def test_messages_survive_the_wire() -> None:
         "/t.npz",
         mode=Mode.TRANSFERRED_COLD,
         precision=Precision.TF32,
-        backend_origin="file:/y.py",
         task=Task.PROVE,
         policy=SamplingPolicy(),
         asked_nanoseconds=7,
