@@ -181,12 +181,6 @@ def add_workload(item: Workload) -> None:
     WORKLOADS[item.name] = item
 
 
-def forget_loaded() -> None:
-    """Forget the workloads that loaded files have added, as before another checkout of the same files is loaded."""
-    for name in [name for name, item in WORKLOADS.items() if item.origin]:
-        del WORKLOADS[name]
-
-
 def make_workload(
     name: str,
     program: Any,

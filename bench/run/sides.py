@@ -10,7 +10,6 @@ from pathlib import Path
 
 from bench.errors import LoadError, UsageError
 from bench.model.registry import Registry, discover, load_each
-from bench.model.workload import forget_loaded
 from bench.run.interpreter import Interpreter
 from bench.run.revisions import checked_out, commit_of, repository
 
@@ -58,7 +57,6 @@ def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None
     """Take what a checkout holds: its implementations/ folder and the loaded files, by their place in it."""
     own = sorted((top / IMPLEMENTATIONS).glob("*.py"))
     files = [path for path in own if not path.name.startswith("_") and _MARK.search(path.read_bytes())]
-    forget_loaded()  # each side has its own
     registry, broken = load_each(dict.fromkeys([*files, *(top / path for path in load)]), (str(top),))
     return Side(
         label,

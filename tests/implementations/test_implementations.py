@@ -68,9 +68,8 @@ def test_a_wrong_gradient_in_it_is_found(name: str) -> None:
     data = item.workload.data(problem)
     shifted = replace(data, inputs={"x": data.x, "y": data.y + 1e-3})
     other = SimpleNamespace(data=lambda *_: shifted, reference=item.workload.program.reference)
-    found = verify(
-        built(item, problem), truth_by_reference(replace(item.workload, program=other), problem), problem.dtype
-    )
+    truth = truth_by_reference(replace(item.workload, program=other), problem)
+    found = verify(built(item, problem), truth, problem.dtype)
     assert not found.passed
 
 

@@ -212,10 +212,10 @@ def test_a_workload_that_cannot_be_says_why_in_one_sentence(
 
 @pytest.mark.usefixtures("own_workloads")
 def test_two_files_cannot_register_one_workload(write: Write) -> None:
-    first = write("first.py", WORKLOAD)
-    load(first)
+    first, registry = write("first.py", WORKLOAD), Registry()
+    registry.load(f"file:{first}")
     with pytest.raises(LoadError, match=f"'toy', which {first} has: rename one"):
-        load(write("second.py", WORKLOAD))
+        registry.load(f"file:{write('second.py', WORKLOAD)}")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
+from bench.data.schema import Status
 from bench.data.store import PAIRS
 from bench.errors import StorageError
 from bench.model.registry import Registry
@@ -23,6 +24,7 @@ from bench.run.matching import Match
 from bench.run.pairs import A, B, PairCase
 from bench.run.sides import Side
 from bench.run.terms import Terms
+from bench.timing.protocol import Reply, Task
 
 Compare = Callable[..., Comparison]
 
@@ -55,6 +57,10 @@ class Interpreters:
 
     def renew(self, backends: Sequence[Any]) -> None:
         self.renewed += 1
+
+    def ask(self, backend: Any, request: Any, timeout: float) -> Reply:
+        assert request.task is Task.TRUTH
+        return Reply(Status.OK)
 
     def open(self, backend: Any, request: Any, timeout: float) -> Any:
         return self.arena.opens(A if request.path == ("/a",) else B).open(backend, request, timeout)

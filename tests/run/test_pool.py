@@ -191,7 +191,7 @@ def test_a_backend_that_may_not_be_forked_is_started_for_each_request_and_its_si
     parents = tmp_path / "parents"
     lines = f"    import os\n    open({str(parents)!r}, 'a').write(f'{{os.getppid()}} ')\n    def forward():\n"
     (tmp_path / "mine.py").write_text(SOURCE.replace("    def forward():\n", lines))
-    request_ = replace(request_, origins=(f"file:{tmp_path / 'mine.py'}",))
+    request_ = replace(request_, origins=(f"file:{tmp_path / 'mine.py'}",), fresh=False)
     origin = f"file:{fake('    may_fork = False' + chr(10))}"
     other = replace(request_, backend="numpy-fakecpu", origins=(origin, *request_.origins))
     with Pool(Interpreter(fork=True)) as running:

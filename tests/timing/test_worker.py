@@ -183,15 +183,22 @@ def elsewhere(tmp_path: Path, write: Write, own_backends: None) -> Callable[...,
 
 
 def test_a_device_from_a_file_measures_with_its_own_clock_condition_and_energy(elsewhere: Callable[..., Reply]) -> None:
-    reply = elsewhere(policy=QUICK, precision=Precision.TF32)
+    reply = elsewhere(policy=QUICK)
     assert (reply.status, reply.reason) == (Status.OK, "")
-    assert (reply.device_name, reply.facts, reply.peak_bytes) == ("Imaginary 1", {"precision": "tf32"}, 123)
+    assert (reply.device_name, reply.facts, reply.peak_bytes) == ("Imaginary 1", {"precision": "full"}, 123)
     assert {sample.clock for sample in reply.samples} == {"host", "device"}
     assert reply.condition is not None
     assert (reply.condition.throttle, reply.condition.power_watts) == (("thermal",), 9.0)
     assert all("throttled" in sample.flags.split() for sample in reply.samples if sample.phase != "first_step")
     assert reply.energy_joules is not None
     assert 0 < reply.energy_joules < 1
+
+
+def test_results_too_exact_for_the_precision_that_is_asked_for_are_refused(elsewhere: Callable[..., Reply]) -> None:
+    reply = elsewhere(precision=Precision.TF32)
+    assert reply.facts == {"precision": "tf32"}
+    assert reply.status is Status.WRONG
+    assert "as exact as those of full precision" in reply.reason
 
 
 @pytest.mark.parametrize("mode", Mode)

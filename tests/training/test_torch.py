@@ -466,3 +466,27 @@ def test_outputs_without_a_tensor_and_an_optimizer_that_evaluates_nothing_are_re
     step, _ = built(giving(optimizer=lambda parameters: Deaf(parameters, lr=0.1)), fused=True)
     with pytest.raises(StepError, match="evaluates no loss"):
         step()
+
+
+def test_it_starts_from_the_parameters_of_the_data() -> None:
+    adapted = adapt(Told("mine", giving(), TRAINING, False, ""))
+    drawn = adapted.program.data(SIZES, np.random.default_rng(0)).as_type("float32")
+    moved = Data(drawn.inputs, {name: value + 1 for name, value in drawn.parameters.items()})
+    step = adapted.eager(Problem(SIZES), moved, device())
+    step.stages[0].run()
+    for name, value in step.state().parameters.items():
+        np.testing.assert_array_equal(value, moved.parameters[name])
+
+
+def test_only_the_first_step_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    ask = torch.get_rng_state
+
+    def counted() -> torch.Tensor:
+        looks.append(1)
+        return ask()
+
+    step, _ = built(giving())
+    monkeypatch.setattr(torch, "get_rng_state", counted)
+    states(step)
+    assert len(looks) == 2

@@ -45,7 +45,7 @@ def test_memory_of_a_case_is_that_of_its_arrays() -> None:
     weights = 100 * 20 + 20 * 5
     activations = 10 * (100 + 4 * 20 + 4 * 5)
     assert WORKLOADS["mlp_sgd"].memory(problem) == Memory(
-        host=8 * (activations + 24 * weights), device=4 * (activations + 6 * weights)
+        host=8 * (activations + 32 * weights), device=4 * (activations + 6 * weights)
     )
     with_middle = weights + 20 + 5 + 20 * 20 + 20
     assert WORKLOADS["mlp_dynamic"].memory(problem).device == 4 * (10 * (100 + 4 * 4 * 20 + 4 * 5) + 6 * with_middle)
