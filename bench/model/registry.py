@@ -193,6 +193,11 @@ class Registry:
     def __len__(self) -> int:
         return len(self._by_name)
 
+    @property
+    def workloads(self) -> tuple[Workload, ...]:
+        """The workloads, those that come with the harness first."""
+        return tuple(WORKLOADS[name] for name in self._workloads)
+
     def __getitem__(self, name: str) -> Implementation:
         """Look up the implementation of that name.
 

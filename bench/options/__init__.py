@@ -140,7 +140,7 @@ LOAD = click.option(
     multiple=True,
     metavar="FILE.py",
     type=click.Path(path_type=Path),
-    help="Implementations or backends of your own.",
+    help="Your own model, workloads, implementations or backends; `bench new` writes one.",
 )
 CHOOSING = (
     IMPLEMENTATION,

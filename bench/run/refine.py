@@ -63,10 +63,11 @@ class Refinement:
             item = known.get(case)
             return {} if item is None else ledger.rounds_of(item.case)
 
+        over = {item.case.workload: item.implementation.workload.baseline for item in known.values()}
         return [
             target
             for plane in planes(frame_of(known))
-            for a, b in pairs(plane)
+            for a, b in pairs(plane, over[plane.workload])
             for target in self._of_pair(plane, (a, b), pair_points(plane, a, b, lookup))
         ]
 

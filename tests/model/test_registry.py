@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,6 +41,11 @@ class Toy:
 @implementation('mine', framework='numpy', workload='toy')
 def build(problem, data, device): ...
 """
+
+
+def main_of(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command, full = [sys.executable, "-m", "bench", *arguments], {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=full, timeout=150, check=False)
 
 
 def load(path: Path) -> Registry:
@@ -111,6 +118,34 @@ def test_an_installed_package_joins_by_its_entry_point(monkeypatch: pytest.Monke
     (info / "entry_points.txt").write_text("[stepbench.implementations]\nmine = plugin_of_test\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert discover()["mine"].origin == "module:plugin_of_test"
+
+
+@pytest.mark.usefixtures("own_backends")
+def test_an_installed_package_may_bring_a_workload_and_a_measuring_process_finds_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A package's modules import one another; `bench verify` measures in processes that load them by name."""
+    assert main_of("new", "steps", "--kind", "workload", "--framework", "numpy", cwd=tmp_path).returncode == 0
+    package = tmp_path / "site" / "package_of_test"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (tmp_path / "steps.py").rename(package / "steps.py")
+    info = package.parent / "plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[stepbench.implementations]\nsteps = package_of_test.steps\n")
+    monkeypatch.syspath_prepend(str(package.parent))
+    found = discover()["steps.in_place"]
+    assert found.workload.origin == found.origin == "module:package_of_test.steps"
+    assert found.baseline is not None
+    assert found.baseline.name == "steps.plain"
+    path = os.pathsep.join(filter(None, (str(package.parent), os.environ.get("PYTHONPATH"))))
+    done = main_of("verify", "-w", "steps", "--json", cwd=tmp_path, PYTHONPATH=path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [(row["implementation"], row["status"]) for row in json.loads(done.stdout)] == [
+        ("steps.plain", "ok"),
+        ("steps.in_place", "ok"),
+    ]
 
 
 def test_the_decorator_leaves_the_function_alone() -> None:
