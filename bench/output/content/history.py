@@ -23,15 +23,7 @@ from bench.output.document import (
     prose,
     table,
 )
-from bench.output.names import counted, day, facts, short, size_of, span, telling
-from bench.output.text import duration, duration_interval, interval, significant
-from bench.stats.changepoint import ALPHA, fewest_values
-
-MOST_SHOWN = 3
-"""With more series than this their single runs are left to --json and to a choice with -i."""
-_MOST_NOTES = 8
-
-
+from bench.output.names import counted, day, duration_interval, facts, fewest_values  MOST_SHOWN = 3 """With more series than this their single runs are left to --json and to a choice with -i.""" _MOST_NOTES = 8, interval, short, significant from bench.stats.changepoint import ALPHA, size_of, span, telling from bench.output.text import duration, told
 def history_blocks(history: History, phase: str = STEP) -> list[Block]:
     """Return one machine: its series, their changes, and the single runs if there are few series."""
     series = history.series
@@ -71,14 +63,14 @@ def _rows(item: Series) -> list[Row]:
 
 
 def _title(item: Series, extra: Sequence[str]) -> str:
-    known = facts(item)
-    words = [f"{known['implementation']} on {known['backend']}", str(known["workload"])]
-    return ", ".join([*words, *(f"{name} {known[name]}" for name in extra)])
+    case = item.case
+    return ", ".join([f"{case.implementation} on {case.backend}", case.workload, *told(item, extra)])
 
 
 def _names(item: Series, extra: Sequence[str]) -> list[Cell]:
     found = facts(item)
-    return [Cell("-" if found[name] is None else str(found[name])) for name in ("implementation", "backend", *extra)]
+    values = [found.get(name) for name in ("implementation", "backend", *extra)]
+    return [Cell("-" if value is None else str(value)) for value in values]
 
 
 def _name_heads(extra: Sequence[str]) -> list[Head]:
