@@ -23,7 +23,15 @@ from bench.output.document import (
     prose,
     table,
 )
-from bench.output.names import counted, day, duration_interval, facts, fewest_values  MOST_SHOWN = 3 """With more series than this their single runs are left to --json and to a choice with -i.""" _MOST_NOTES = 8, interval, short, significant from bench.stats.changepoint import ALPHA, size_of, span, telling from bench.output.text import duration, told
+from bench.output.names import counted, day, facts, short, size_of, span, telling, told
+from bench.output.text import duration, duration_interval, interval, significant
+from bench.stats.changepoint import ALPHA, fewest_values
+
+MOST_SHOWN = 3
+"""With more series than this their single runs are left to --json and to a choice with -i."""
+_MOST_NOTES = 8
+
+
 def history_blocks(history: History, phase: str = STEP) -> list[Block]:
     """Return one machine: its series, their changes, and the single runs if there are few series."""
     series = history.series

@@ -21,7 +21,14 @@ from bench.output.figures._data import RunData, in_order
 from bench.output.figures._frame import Grid, Texts, new_frame
 from bench.output.figures._look import Look, rendered, spread, text_inches
 from bench.output.figures._ticks import FittingLocator, TimeFormatter, even_steps, put_ticks
-from bench.output.names import as_command, digest  TITLE = "Time of one training step, from the first run on the left to the newest on the right. "     "A dashed line lies where the time changed; letters say what was new in a run, run by run" READING = (     "A dot is the median of one run with its 95 % interval, short, size_of, span, telling from bench.output.provenance import Provenance, told, which need not be why."
+from bench.output.names import short, size_of, span, telling, told
+from bench.output.provenance import Provenance, as_command, digest
+
+TITLE = "Time of one training step, run by run"
+READING = (
+    "A dot is the median of one run with its 95 % interval, from the first run on the left to the newest on the right. "
+    "A dashed line lies where the time changed; letters say what was new in a run, which need not be why."
+)
 SHOWS = ("step", "step_interval")
 _DOT: dict[str, Any] = {"ls": "none", "marker": "o"}
 _SIZE = 0.86
