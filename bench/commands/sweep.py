@@ -122,7 +122,6 @@ def sweep(
                 budget = _take_preset(PRESETS[preset], budget, chosen)
             wanted = selection(seed=seed, **chosen)  # first: a loaded file may bring sizes of its own
             found = _axes(axes, preset, wanted)
-            warn_of_threads([int(count) for axis in found if axis.name == "threads" for count in axis.values] or [1])
             planned = plan_sweep(wanted, found)
             _warn_of_budget(planned, budget)
             terms = RunTerms(
@@ -151,7 +150,7 @@ def _take_preset(preset: Preset, budget: float, chosen: dict[str, Any]) -> float
 
 
 def _axes(texts: tuple[str, ...], preset: str | None, wanted: Selection) -> tuple[Axis, ...]:
-    """Parse the axes asked for; those of a preset are among them unless given otherwise.
+    """Parse the axes asked for; those of a preset are among them unless given otherwise. Warn of too many threads.
 
     Raises:
         UsageError: there is none, one is given twice, or as an option as well.
@@ -175,6 +174,8 @@ def _axes(texts: tuple[str, ...], preset: str | None, wanted: Selection) -> tupl
             found[axis.name] = axis
     if not found:
         raise UsageError("Nothing varies: give --axis, as in --axis hidden=64:4096:x2, or --preset small.")
+    if "threads" in found:
+        warn_of_threads([int(count) for count in found["threads"].values])
     return tuple(found.values())
 
 

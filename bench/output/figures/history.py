@@ -22,7 +22,7 @@ from bench.output.figures._data import RunData, in_order
 from bench.output.figures._frame import Grid, Texts, new_frame
 from bench.output.figures._look import Look, rendered, spread, text_inches
 from bench.output.figures._ticks import FittingLocator, TimeFormatter, even_steps, put_ticks
-from bench.output.names import facts, short, size_of, span, telling
+from bench.output.names import short, size_of, span, telling, told
 from bench.output.provenance import Provenance, as_command, digest
 
 TITLE = "Time of one training step, run by run"
@@ -108,10 +108,9 @@ def draw_histories(found: Sequence[History], phase: str, look: Look) -> Figure:
     extra = telling([series for _, series in shown])
     for axis, (history, series), each in zip(frame.axes, shown, labels, strict=True):
         _panel(axis, history, series, each, frame.look)
-        known = facts(series)
-        words = [str(known["backend"]), *(f"{name} {known[name]}" for name in extra if name in known)]
+        words = [series.case.backend, *told(series, extra)]
         words += [history.machine.cpu or "?"] if len(found) > 1 else []
-        _frame.small_heading(axis, str(known["implementation"]), words, frame)
+        _frame.small_heading(axis, series.case.implementation, words, frame)
     return frame.figure
 
 
