@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
+import io
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -27,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--renew-baselines", action="store_true", help="Draw the pictures that figures are compared with.")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def root() -> Path:
     """The project's folder."""
     return ROOT
@@ -43,6 +47,53 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def here() -> Callable[..., Any]:
+    """Run the command in this process, which has imported everything already: its status and what it printed.
+
+    `cwd` is the folder where it is run, other keywords are variables of its environment. The processes that it starts
+    to measure are real, but what a device can do at most is left out: that takes longer than all else.
+    """
+    from bench.cli import main
+    from bench.data.schema import Status
+    from bench.model.backends import BACKENDS
+    from bench.model.workload import WORKLOADS
+    from bench.timing.protocol import Reply
+
+    def run(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            contextlib.chdir(cwd or Path.cwd()),
+            mock.patch.dict(os.environ, environment),
+            mock.patch.dict(BACKENDS),  # those of a file that it loads go with it
+            mock.patch.dict(WORKLOADS),
+            mock.patch("bench.run.runner.ask_device", return_value=Reply(Status.OK)),
+            mock.patch("signal.signal"),  # it takes signals over: not in a process that goes on
+            pytest.raises(SystemExit) as ended,
+        ):
+            main([str(argument) for argument in arguments])
+        done = subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def error() -> Callable[..., str]:
+    """The single sentence on standard error of a command that ended with this status."""
+
+    def find(done: subprocess.CompletedProcess[str], status: int = 2) -> str:
+        assert done.returncode == status, done.stderr + done.stdout
+        assert "Traceback" not in done.stderr
+        (found,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+        return found
+
+    return find
 
 
 @pytest.fixture
@@ -78,6 +129,17 @@ def devices() -> Callable[[str], Any]:
     return opened
 
 
+@pytest.fixture
+def own_workloads() -> Iterator[None]:
+    """Workloads that files register in a test go with it."""
+    from bench.model.workload import WORKLOADS
+
+    before = dict(WORKLOADS)
+    yield
+    WORKLOADS.clear()
+    WORKLOADS.update(before)
+
+
 @pytest.fixture(scope="session")
 def build() -> ModuleType:
     """The module `tests/data/builders.py`: runs made by hand. A fixture, since test files do not import one another."""
@@ -89,6 +151,12 @@ def build() -> ModuleType:
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def fakecpu() -> Path:
+    """A file for `--load`: NumPy on a device of its own, which is called fakecpu."""
+    return ROOT / "tests" / "data" / "fakecpu.py"
 
 
 @pytest.fixture(scope="session")

@@ -58,14 +58,20 @@ class Overtaking:
     """Always with both ends."""
 
 
-def pairs(plane: Plane) -> list[tuple[Contender, Contender]]:
-    """Pair those to be compared: other backends with as many threads, and the same program with other threads."""
-    contenders = [line.contender for line in plane.lines]
-    return [
-        (a, b)
-        for a, b in combinations(contenders, 2)
-        if (a["backend"] != b["backend"] if a["threads"] == b["threads"] else a.program == b.program)
-    ]
+def pairs(plane: Plane, baseline: str) -> list[tuple[Contender, Contender]]:
+    """Pair those to be compared: the same program with other threads; with as many, what is not alike in its backend.
+
+    Args:
+        plane: the lines.
+        baseline: the implementation that is compared with all others, whatever their backends.
+    """
+
+    def compared(a: Contender, b: Contender) -> bool:
+        if a["threads"] != b["threads"]:
+            return a.program == b.program
+        return a["backend"] != b["backend"] or baseline in (a.implementation, b.implementation)
+
+    return [both for both in combinations([line.contender for line in plane.lines], 2) if compared(*both)]
 
 
 def points(a: Mapping[int, Rounds], b: Mapping[int, Rounds]) -> list[SizePoint]:
@@ -150,7 +156,7 @@ def crossovers(
     return [
         row
         for plane in found
-        for a, b in pairs(plane)
+        for a, b in pairs(plane, manifest.workloads[plane.workload].baseline)
         for row in _rows(manifest.run_id, plane, a, b, pair_points(plane, a, b, lambda case: rounds.get(case, {})))
     ]
 

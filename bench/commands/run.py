@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from bench.options import CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options import BASELINE, CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
 from bench.options.planning import KEEPING, is_given, measuring_seconds, refuse_beside_resume, selection, show_run
 
 
 @click.command()
-@with_options(CHOOSING, MEASURING)
+@with_options(CHOOSING, MEASURING, (BASELINE,))
 @click.option("--budget", type=Duration(), default="60s", show_default=True, help="Time for the whole command.")
 @click.option("--rounds", type=SIZE, help="Number of rounds over all cases, if the budget allows.")
 @click.option(
@@ -28,6 +28,7 @@ def run(
     budget: float,
     rounds: int | None,
     within: float,
+    baseline: str,
     resumed: Path | None,
     out: Path | None,
     figures: bool,
@@ -57,7 +58,7 @@ def run(
         else:
             planned = plan_cases(selection(seed=seed, **chosen))
             command = ("bench", *sys.argv[1:])
-            terms = RunTerms(seconds, rounds, within, timeout, seed, command, out, chosen["load"])
+            terms = RunTerms(seconds, rounds, within, timeout, seed, command, out, chosen["load"], baseline)
             outcome = measure(planned, terms, progress)
     show_run(outcome, figures, as_json)
     sys.exit(outcome.exit_code)

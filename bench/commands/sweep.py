@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import UsageError
-from bench.options import CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options import BASELINE, CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
 from bench.options.planning import (
     KEEPING,
     is_given,
@@ -58,7 +58,7 @@ _SECONDS_A_PROCESS = 0.6
     help="small: hidden=32:2048:x4 of mlp_sgd in 150 s; paper: hidden=32:8192:x2 of all workloads with one thread and "
     "all, in an hour. Options that you give override it.",
 )
-@with_options(CHOOSING, MEASURING)
+@with_options(CHOOSING, MEASURING, (BASELINE,))
 @click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for the whole command.")
 @click.option("--rounds", type=SIZE, help="Number of rounds over the grid, without refinement, if the budget allows.")
 @click.option(
@@ -85,6 +85,7 @@ def sweep(
     within: float,
     crossover_within: float,
     refine: bool,
+    baseline: str,
     resumed: Path | None,
     out: Path | None,
     figures: bool,
@@ -121,7 +122,6 @@ def sweep(
                 budget = _take_preset(PRESETS[preset], budget, chosen)
             wanted = selection(seed=seed, **chosen)  # first: a loaded file may bring sizes of its own
             found = _axes(axes, preset, wanted)
-            warn_of_threads([int(count) for axis in found if axis.name == "threads" for count in axis.values] or [1])
             planned = plan_sweep(wanted, found)
             _warn_of_budget(planned, budget)
             terms = RunTerms(
@@ -133,6 +133,7 @@ def sweep(
                 command=("bench", *sys.argv[1:]),
                 out=out,
                 load=chosen["load"],
+                baseline=baseline,
                 axes=found,
                 crossover_within=crossover_within if refine and rounds is None else None,
             )
@@ -149,7 +150,7 @@ def _take_preset(preset: Preset, budget: float, chosen: dict[str, Any]) -> float
 
 
 def _axes(texts: tuple[str, ...], preset: str | None, wanted: Selection) -> tuple[Axis, ...]:
-    """Parse the axes asked for; those of a preset are among them unless given otherwise.
+    """Parse the axes asked for; those of a preset are among them unless given otherwise. Warn of too many threads.
 
     Raises:
         UsageError: there is none, one is given twice, or as an option as well.
@@ -173,6 +174,8 @@ def _axes(texts: tuple[str, ...], preset: str | None, wanted: Selection) -> tupl
             found[axis.name] = axis
     if not found:
         raise UsageError("Nothing varies: give --axis, as in --axis hidden=64:4096:x2, or --preset small.")
+    if "threads" in found:
+        warn_of_threads([int(count) for count in found["threads"].values])
     return tuple(found.values())
 
 

@@ -81,7 +81,8 @@ class Manifest(BaseModel):
     load: list[str] = []
     """Files of implementations that were named on the command line."""
     sources: dict[str, str] = {}
-    """SHA-256 of each implementation's file."""
+    """SHA-256 of each implementation's file, and of each module of the user's that its processes imported, as
+    `IMPLEMENTATION/MODULE`."""
     rounds_done: int = 0
     ended_by: str = "unfinished"
     """`precision`, `budget`, `rounds`, `failures` if no case was left, `interrupted`, or `unfinished` while the run
@@ -91,6 +92,8 @@ class Manifest(BaseModel):
     packages: dict[str, str]
     backend_packages: dict[str, list[str]] = {}
     """Packages whose versions decide the times of each backend of the run."""
+    step_packages: dict[str, list[str]] = {}
+    """Other packages that each implementation's processes imported."""
     facts: dict[str, dict[str, str]] = {}
     """Settings of each backend: what was pinned and what is in use, as the measuring process reported it."""
     peaks: list[Peak] = []
@@ -98,6 +101,8 @@ class Manifest(BaseModel):
     git_revision: str | None = None
     constraints_sha256: str | None = None
     disturbances: list[str] = []
+    baseline: str = ""
+    """What speedups are over, as `--baseline` has it; empty: each workload's own."""
     axes: dict[str, list[int | str]] = {}
     """Axes of a sweep with their values, as asked for; refinement adds others in between."""
     crossover_within: float | None = None

@@ -187,6 +187,9 @@ class ProcessRow:
     threads_used: int | None = _column(
         "Threads that really compute, as framework or system tell after a step.", default=None
     )
+    cpus_used: float | None = _column(
+        "CPU time over wall time of the whole-step samples; empty where these take less than 20 ms.", default=None
+    )
     peak_bytes: int | None = _column(
         "Peak memory: allocated on a GPU, or resident in the process on the CPU (framework included).",
         "bytes",
@@ -241,17 +244,37 @@ class SummaryRow:
         "Per iteration: median over processes of each process's minimum.", "s", default=None
     )
     share: float | None = _column("This phase's part of the sum of the three phases.", default=None)
-    baseline: str | None = _column("The implementation that the speedup is over.", default=None)
+    baseline: str | None = _column(
+        "What the speedup is over: an implementation on the CPU or the same backend, under the same conditions; what "
+        "is otherwise stands after it, as in `eager@torch-cpu,threads=1`.",
+        default=None,
+    )
     speedup: float | None = _column(
         "Baseline / this case, over 1 is faster; median over the rounds both ran in.", default=None
     )
     speedup_low: float | None = _column("Lower end of the 95 % interval of `speedup`.", default=None)
     speedup_high: float | None = _column("Upper end of the 95 % interval of `speedup`.", default=None)
+    precision_speedup: float | None = _column(
+        "The same implementation and backend at full precision / this case; empty at full.", default=None
+    )
+    precision_speedup_low: float | None = _column(
+        "Lower end of the 95 % interval of `precision_speedup`.", default=None
+    )
+    precision_speedup_high: float | None = _column(
+        "Upper end of the 95 % interval of `precision_speedup`.", default=None
+    )
+    error: float | None = _column(
+        "Largest relative error of loss, gradients and parameters' changes in any of the case's processes.",
+        default=None,
+    )
     sync_tax: float | None = _column(
         "Sum of the phases timed apart / the whole step, minus 1: what stopping between phases costs.", default=None
     )
     sync_tax_low: float | None = _column("Lower end of the 95 % interval of `sync_tax`.", default=None)
     sync_tax_high: float | None = _column("Upper end of the 95 % interval of `sync_tax`.", default=None)
+    per_second: float | None = _column(
+        "Rows of the batch per second: `size.batch` over `median_seconds` of a whole step.", "1/s", default=None
+    )
     gflops: float | None = _column(
         "Matrix products of the row's phase per second, in 10^9 floating-point operations.", "GFLOP/s", default=None
     )

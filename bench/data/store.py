@@ -144,7 +144,11 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._sizes = sizes_in(header_of(folder / PROCESSES))
+
+    @property
+    def _sizes(self) -> tuple[str, ...]:
+        """The columns of sizes that the run's files have."""
+        return sizes_in(header_of(self.folder / PROCESSES))
 
     @classmethod
     def create(cls, folder: Path, manifest: Manifest) -> RunStore:

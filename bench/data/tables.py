@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,19 @@ def read_csv(path: Path, columns: tuple[Column, ...], version: int, text: str) -
         if odd:
             raise DataFormatError(f"{path} is damaged: {column.name} is {odd.pop()!r}, which is none of its values.")
     return frame
+
+
+def table_of(row_type: type, rows: Sequence[object], sizes: Iterable[str]) -> pd.DataFrame:
+    """Put rows into the frame that `read_table` would give of their file."""
+    import pandas as pd
+
+    def cell(column: Column, value: Any) -> Any:
+        return value if column.kind is not str else "" if value is None else str(value)
+
+    columns = columns_of(row_type, sizes)
+    frame = pd.DataFrame({each.name: [cell(each, each.value_in(row)) for row in rows] for each in columns})
+    frame = frame.astype({column.name: _PANDAS_TYPES.get(column.kind, "str") for column in columns})
+    return frame.fillna(dict.fromkeys(sizes_in(frame.columns), 0))
 
 
 def _check_shape(path: Path, columns: tuple[Column, ...]) -> None:

@@ -7,7 +7,7 @@ workload's: they stand between who computes and under which conditions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -98,14 +98,6 @@ class Case:
             target = values[inside[0]] if inside else values
             target[name] = column.kind(columns[column.name])
         return cls(**{**values, "problem": Problem(**values["problem"])})
-
-    def may_be_held_against(self, other: Case) -> bool:
-        """Say whether a speedup over `other` is fair: the same mathematics, sizes and conditions.
-
-        What it is over computes on the CPU: its batch need not be transferred, but its caches are as warm or cold.
-        """
-        mine = replace(self, mode=self.mode.on_host)
-        return other.device == "cpu" and other.workload == self.workload and mine.conditions == other.conditions
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,8 @@ class Backend(ABC):
     """Parts of the kinds that the framework's profiler gives to matrix products; empty if these are not counted."""
     origin: str = ""
     """`file:PATH` or `module:NAME` of what registered it; empty for those that come with the harness."""
+    path: tuple[str, ...] = ()
+    """Where else its file's imports are looked for; see `Registry.load`."""
 
     @abstractmethod
     def availability(self) -> Availability:

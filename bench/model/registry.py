@@ -6,14 +6,11 @@ registry is read without importing one. A file is a program in its folder: it ma
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bench.errors import LoadError, UsageError, nearest
 from bench.model.backends import BACKENDS, add_backend, backends_of
 from bench.model.device import Backend
-from bench.model.imports import importing_from
+from bench.model.imports import Surroundings, run_file
 from bench.model.precision import USUAL, Precision
 from bench.model.workload import WORKLOADS, Workload, add_workload, make_workload
 
@@ -38,6 +35,9 @@ Program = TypeVar("Program", bound=Callable[[], Any])
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "implementations"
 ENTRY_POINTS = "stepbench.implementations"
+_OF_BACKENDS = ("availability", "preload", "open", "threads_in_use", "memory_bytes", "peak_bytes")
+_OF_WORKLOADS = ("data", "reference", "cost", "memory")
+"""The methods of authors' objects that may import neighbours when they are called."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -184,12 +184,19 @@ class Registry:
         self._by_name: dict[str, Implementation] = {}
         self._workloads: dict[str, str] = {item.name: "" for item in WORKLOADS.values() if not item.origin}
         """Where each workload comes from."""
+        self.surroundings: list[Surroundings] = []
+        """Of the files that were loaded."""
 
     def __iter__(self) -> Iterator[Implementation]:
         return iter(self._by_name.values())
 
     def __len__(self) -> int:
         return len(self._by_name)
+
+    @property
+    def workloads(self) -> tuple[Workload, ...]:
+        """The workloads, those that come with the harness first."""
+        return tuple(WORKLOADS[name] for name in self._workloads)
 
     def __getitem__(self, name: str) -> Implementation:
         """Look up the implementation of that name.
@@ -202,12 +209,12 @@ class Registry:
         except KeyError:
             raise UsageError(f"There is no implementation {name!r}: {nearest(name, self._by_name)}") from None
 
-    def load(self, origin: str, path: Iterable[str] = (), *, stay: bool = False) -> None:
+    def load(self, origin: str, path: Sequence[str] = (), *, stay: bool = False) -> None:
         """Load `file:PATH` or `module:NAME` and add what it registers.
 
         Args:
             origin: what to load.
-            path: where its imports are looked for, before its own folder and everywhere else.
+            path: where its imports are looked for, after its own folder and before everywhere else.
             stay: whether the neighbours that it imports stay importable: in a process that serves it alone.
 
         Raises:
@@ -217,19 +224,21 @@ class Registry:
         kind, _, target = origin.partition(":")
         if kind == "file" and not Path(target).is_file():
             raise LoadError(f"There is no file {target}: give the path of a Python file.")
-        folders = [*path, *([str(Path(target).resolve().parent)] if kind == "file" else [])]
+        around = Surroundings([*([str(Path(target).resolve().parent)] if kind == "file" else []), *path], stay)
+        self.surroundings.append(around)
         collected = _Collected()
         token = _collected.set(collected)
         try:
-            with importing_from(folders, stay):
+            with around.entered(loading=True):
                 if kind == "file":
-                    _run_file(Path(target))
+                    run_file(Path(target))
                 else:
                     module = importlib.import_module(target)
                     if collected == _Collected():  # imported before, by somebody else
                         importlib.reload(module)
                 for made in [kind() for kind in collected.backends]:
-                    add_backend(made, origin)
+                    around.keep_inside(made, _OF_BACKENDS)
+                    add_backend(made, origin, path)
                 programs = [(name, kind(), options) for name, kind, options in collected.workloads]
         except LoadError:
             raise
@@ -241,6 +250,7 @@ class Registry:
         if collected == _Collected():
             raise LoadError(f"{target} registers nothing: decorate a function with @implementation or @training.")
         for name, program, options in programs:
+            around.keep_inside(program, _OF_WORKLOADS)
             if self._workloads.setdefault(_checked(target, name), origin) != origin:
                 by = self._workloads[name].partition(":")[2] or "stepbench itself"
                 raise LoadError(f"{target} registers the workload {name!r}, which {by} has: rename one.")
@@ -249,7 +259,7 @@ class Registry:
             except (ValueError, TypeError) as error:
                 raise LoadError(f"{target} registers the workload {name!r} with {error}.") from error
         for marked in collected.implementations:
-            self._add(target, origin, marked)
+            self._add(target, origin, replace(marked, build=around.inside(marked.build)))
 
     def _add(self, target: str, origin: str, marked: _Marked) -> None:
         name, framework, workload, devices = marked.name, marked.framework, marked.workload, marked.devices
@@ -298,19 +308,11 @@ def _checked(target: str, name: object) -> str:
     return name
 
 
-def _run_file(path: Path) -> None:
-    """Execute a file as a module of its own, under a name that no other file's module has."""
-    mark = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    spec = importlib.util.spec_from_file_location(f"stepbench_loaded_{path.stem}_{mark}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError("its name does not end in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[spec.name]
-        raise
+def forget_loaded() -> None:
+    """Forget backends and workloads of loaded files, so that another revision of these files can be loaded."""
+    for known in (BACKENDS, WORKLOADS):
+        for name in [name for name, item in known.items() if item.origin.startswith("file:")]:
+            del known[name]
 
 
 def load_each(files: Iterable[Path], path: Sequence[str] = ()) -> tuple[Registry, dict[Path, str]]:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _MOST = 10**9
-TAKEN = ("dtype", "threads", "mode", "precision", "devices", "seed", "steps", "sizes")
-"""Names that a size cannot have: they say something else of a problem or a case."""
 
 
 class Sizes(Mapping[str, int]):
@@ -31,11 +29,11 @@ class Sizes(Mapping[str, int]):
         self._values = {**values, **more}
         for name, value in self._values.items():
             if not isinstance(name, str) or not _NAME.fullmatch(name):
-                raise ValueError(f"{name!r} cannot be the name of a size: use small letters, digits and '_'")
-            if name in TAKEN:
-                raise ValueError(f"{name!r} cannot be the name of a size: a case has a column of that name")
+                raise ValueError(f"the size {name!r}: write its name with small letters, digits and '_'")
+            if hasattr(Sizes, name):
+                raise ValueError(f"the size {name!r}: that name says something else, so take another")
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST:
-                raise ValueError(f"the size {name} is {value!r}: give a whole number from 1 to {_MOST}")
+                raise ValueError(f"the size {name}={value!r}: give a whole number from 1 to {_MOST}")
 
     def __getitem__(self, name: str) -> int:
         return self._values[name]
@@ -55,7 +53,7 @@ class Sizes(Mapping[str, int]):
             raise AttributeError(f"there is no size {name!r}: there are {', '.join(self._values) or 'none'}") from None
 
     def __hash__(self) -> int:
-        return hash(frozenset(self._values.items()))  # equal whatever the order: files have one of their own
+        return hash(frozenset(self._values.items()))  # equal in any order
 
     def __eq__(self, other: object) -> bool:
         return self._values == other._values if isinstance(other, Sizes) else NotImplemented

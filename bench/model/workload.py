@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import StepError, UsageError, nearest
+from bench.model.case import CASE_COLUMNS
 from bench.model.problem import Problem
 from bench.model.sizes import Sizes
 from bench.model.step import FORWARD, TRAINING, Phases
@@ -19,6 +20,10 @@ from bench.model.step import FORWARD, TRAINING, Phases
 if TYPE_CHECKING:
     from bench.model.data import Data
     from bench.model.step import State
+
+
+_TAKEN = {*(column.name for column in CASE_COLUMNS), *(field.name for field in fields(Problem)), *dir(Problem)}
+"""Names that a size cannot have: they say something else of a case or a problem."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,15 @@ class Workload:
         return max(1, len(self.variants))
 
     def problem(self, changes: Mapping[str, int] = {}, **options: Any) -> Problem:
-        """Make a problem of its sizes, with other values for some of them; `options` are those of `Problem`."""
-        return Problem(self.sizes.changed(changes), **options)
+        """Make a problem of its sizes, with other values for some of them; `options` are those of `Problem`.
+
+        Raises:
+            UsageError: a value is not one that a size can have.
+        """
+        try:
+            return Problem(self.sizes.changed(changes), **options)
+        except ValueError as error:
+            raise UsageError(f"{self.name} cannot have {error}.") from None
 
     def data(self, problem: Problem) -> Data:
         """Draw the batch and the initial parameters from the problem's seed, rounded once to its number format.
@@ -193,6 +205,10 @@ def make_workload(
         raise ValueError(f"phases={phases!r}: they are FORWARD + BACKWARD + UPDATE, or FORWARD alone")
     if not isinstance(unverified, str):
         raise ValueError(f"unverified={unverified!r}: write the reason, as in unverified='dropout'")
+    if not isinstance(sizes, Mapping):
+        raise ValueError(f"sizes={sizes!r}: give names and values, as in {{'batch': 64}}")
+    if taken := _TAKEN & {*sizes}:
+        raise ValueError(f"the size {min(taken)!r}: that name says something else of a case, so take another")
     words = title or ((program.__doc__ or "").strip().splitlines() or [name])[0].rstrip(".")
     phases = FORWARD if phases == FORWARD else TRAINING
     return Workload(name, words, baseline, Sizes(sizes), program, phases, origin, unverified)

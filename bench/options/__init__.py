@@ -140,7 +140,7 @@ LOAD = click.option(
     multiple=True,
     metavar="FILE.py",
     type=click.Path(path_type=Path),
-    help="Implementations or backends of your own.",
+    help="Your own model, workloads, implementations or backends; `bench new` writes one.",
 )
 CHOOSING = (
     IMPLEMENTATION,
@@ -171,6 +171,13 @@ PROBLEM = (
 )
 SEED = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of data, weights and orders."
+)
+BASELINE = click.option(
+    "--baseline",
+    default="",
+    metavar="NAME[@BACKEND][,SETTING=VALUE...]",
+    help="What speedups are over: any measured case, such as mine, mine@torch-cuda or mine,threads=1; a setting that "
+    "is not named is the contender's own.  [default: each workload's own, on the CPU, at full precision]",
 )
 TIMEOUT = click.option(
     "--timeout", type=Duration(), default="30s", show_default=True, help="Longest silence of one process."

@@ -62,7 +62,7 @@ def kink_margin(dtype: Dtype, precision: Precision, terms: int) -> float:
     return KINK_EPSILONS * dtype.epsilon if coarse is None else float(2 * coarse / np.sqrt(terms))
 
 
-def truth_by_reference(workload: Workload, problem: Problem, precision: Precision) -> Truth:
+def truth_by_reference(workload: Workload, problem: Problem, precision: Precision = Precision.FULL) -> Truth:
     """Train in float64 from the shared start: once exactly, and twice with the undecidable units forced.
 
     Raises:

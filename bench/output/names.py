@@ -96,6 +96,12 @@ def telling(series: Sequence[Series]) -> list[str]:
     return [name for name in names if len({row.get(name) for row in rows}) > 1]
 
 
+def told(series: Series, names: Iterable[str]) -> list[str]:
+    """Return what a series has in these columns, in words; a size that its workload does not have is left out."""
+    known = facts(series)
+    return [f"{name} {known[name]}" for name in names if name in known]
+
+
 def size_of(change: Change) -> str:
     """Return by how much a change made the step longer or shorter."""
     if not change.shifts:

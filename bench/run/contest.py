@@ -92,6 +92,7 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
         pairing = Pairing(
             opens,
             {A: sides[0].path, B: sides[1].path},
+            foreign={A: sides[0].foreign, B: sides[1].foreign},
             cpu=pinned_cpu(terms.threads),
             timeout=terms.timeout,
             chance=random.Random(terms.seed),  # noqa: S311 - an order, not a secret

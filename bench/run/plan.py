@@ -52,11 +52,8 @@ class Planned:
     skipped: str = ""
     added: bool = False
     """Whether it joined the run later, to find a crossover."""
-
-    @property
-    def is_baseline(self) -> bool:
-        """Whether speedups of its workload are stated over it."""
-        return self.case.implementation == self.implementation.workload.baseline
+    own_backend: Backend | None = None
+    """The backend of its revision; None for the one of that name that is registered here."""
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -66,7 +63,7 @@ class Planned:
     @property
     def backend(self) -> Backend:
         """The backend that the case runs on."""
-        return BACKENDS[self.case.backend]
+        return self.own_backend or BACKENDS[self.case.backend]
 
     def for_manifest(self) -> PlannedCase:
         """Give it as the manifest records it."""

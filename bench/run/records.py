@@ -69,6 +69,7 @@ def rows_of(
         warmup_iterations=None if warmup is None else warmup.iterations,
         warmup_settled=None if warmup is None else warmup.settled,
         threads_used=reply.threads,
+        cpus_used=reply.cpus_used,
         peak_bytes=reply.peak_bytes,
         counts=" ".join(f"{name}={count}" for name, count in reply.counts.items()),
         build_seconds=reply.build_seconds,

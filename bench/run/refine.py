@@ -55,7 +55,7 @@ class Refinement:
         targets = self._targets(known, ledger) if known else []
         found = [target for target in targets if target.width < math.inf] or targets
         found.sort(key=lambda target: target.width, reverse=True)
-        chosen = [item for target in found[: -(-len(found) // 2)] for item in self._around(target, known)]
+        chosen = [item for target in found[: -(-len(found) // 2)] for item in self._around(target, known, ledger)]
         return list({item.case: item for item in chosen}.values())
 
     def _targets(self, known: dict[Case, Planned], ledger: Ledger) -> list[_Target]:
@@ -63,10 +63,11 @@ class Refinement:
             item = known.get(case)
             return {} if item is None else ledger.rounds_of(item.case)
 
+        over = {item.case.workload: item.implementation.workload.baseline for item in known.values()}
         return [
             target
             for plane in planes(frame_of(known))
-            for a, b in pairs(plane)
+            for a, b in pairs(plane, over[plane.workload])
             for target in self._of_pair(plane, (a, b), pair_points(plane, a, b, lookup))
         ]
 
@@ -87,7 +88,7 @@ class Refinement:
                 targets.append(_Target(plane, contenders, measured, change.size.value, low, high, width))
         return targets
 
-    def _around(self, target: _Target, known: dict[Case, Planned]) -> list[Planned]:
+    def _around(self, target: _Target, known: dict[Case, Planned], ledger: Ledger) -> list[Planned]:
         """List the cases of a new size, or of the sizes that the interval comes from."""
         sizes = [point.size for point in target.measured]
         below = max((size for size in sizes if size <= target.size), default=sizes[0])
@@ -96,23 +97,21 @@ class Refinement:
         apart = math.log(above / below) > 2 * self._within
         clear = all(abs(math.log(new / size)) > self._within / 2 for size in (below, above))
         if apart and clear:
-            return self._at_new_size(target, new, below, known)
+            return self._at_new_size(target, new, below, known, ledger)
         near = [size for size in sizes if min(target.low, below) <= size <= max(target.high, above)]
         keys = [target.plane.case(contender, size) for size in near for contender in target.contenders]
         return [known[key] for key in keys if key in known]
 
-    def _at_new_size(self, target: _Target, size: int, like: int, known: dict[Case, Planned]) -> list[Planned]:
-        """Plan both contenders at a size that is new to the run, with the baseline that their speedup is over."""
+    def _at_new_size(
+        self, target: _Target, size: int, like: int, known: dict[Case, Planned], ledger: Ledger
+    ) -> list[Planned]:
+        """Plan both contenders at a size that is new to the run, with what their speedups are over."""
         plane = target.plane
-        who = dict.fromkeys(target.contenders)
-        threads = {each["threads"] for each in target.contenders}
-        for line in plane.lines:
-            item = known.get(plane.case(line.contender, like))
-            if item is not None and item.is_baseline and line.contender["threads"] in threads:
-                who[line.contender] = None
         change = {plane.axis.removeprefix(SIZE_PREFIX): size}
-        models = [known[case] for each in who if (case := plane.case(each, like)) in known]
+        both = [known[case] for each in target.contenders if (case := plane.case(each, like)) in known]
+        over = {ledger.baseline_of(item.case) for item in both}
+        models = {item.case: item for item in (*both, *(item for item in known.values() if item.case in over))}
         return [
             replace(item, added=True, case=replace(item.case, problem=item.case.problem.changed(change)))
-            for item in models
+            for item in models.values()
         ]

@@ -17,6 +17,7 @@ from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned, round_order
 from bench.run.records import rows_of, whole_step_seconds, write_summary
 from bench.run.refine import Refinement
+from bench.run.sources import take_imports
 from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Reply, Task
 
@@ -112,7 +113,7 @@ class Runner:
         self._well: set[Case] = set()
         self._renewed = self._saved = self._began
         self._start_seconds = 0.0
-        self._ledger = Ledger(planned)
+        self._ledger = Ledger(planned, manifest.baseline)
         self._truths = Truths(asks, manifest.timeout_seconds)
         self._seconds: dict[Case, float] = {}
         self._invalid: set[int] = set(self._done.invalid)
@@ -289,6 +290,8 @@ class Runner:
             # It has worked before, so perhaps the machine was to blame: once more, and only then is the case out.
             reply = self._ask(item, policy)
         self._seconds[case] = self._now() - began
+        if take_imports(self.manifest, item, reply):
+            self._store.write_manifest(self.manifest)  # before the process's rows: a resumed run must know them
         if reply.facts:
             self.manifest.facts.setdefault(case.backend, reply.facts)
         rows = rows_of(self.manifest.run_id, case, number, self._done.processes, reply, self._seconds[case])

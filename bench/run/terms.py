@@ -31,6 +31,8 @@ class RunTerms:
     """The run's folder; None for a new one below results/."""
     load: tuple[Path, ...] = ()
     """Files of implementations that were named."""
+    baseline: str = ""
+    """What speedups are over, as `--baseline` has it; empty: each workload's own."""
     axes: tuple[Axis, ...] = ()
     """What varies in a sweep."""
     crossover_within: float | None = None

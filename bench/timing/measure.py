@@ -25,6 +25,7 @@ from bench.data.schema import FIRST_STEP, STEP, Method
 from bench.machine.disturbance import LAUNCH_BOUND, UNSETTLED, Observe, unobserved
 from bench.model.step import Phase, Step
 from bench.timing.device_clock import DeviceClock
+from bench.timing.load import Load
 from bench.timing.passes import Rig, Taken, time_staged, time_whole
 from bench.timing.policy import Sample, SamplingPolicy
 
@@ -47,6 +48,8 @@ class Measurement:
 
     warmup: WarmUp
     samples: tuple[Sample, ...]
+    cpus_used: float | None = None
+    """CPUs that were busy on average while whole steps were sampled; None where too little was timed to say."""
 
 
 class Course:
@@ -151,23 +154,24 @@ def measure(
         if device_clock is not None and index < policy.device_samples:
             course.make_room(device_clock.steps_a_sample)
             samples += take.device(index, device_clock)
+    cpus_used = take.load.cpus
     if cycle > 1:
         samples += _by_variant(course, variants, cycle, policy, take)
     samples += _traced(course, policy)
     if not warmup.settled:
         samples = [replace(sample, flags=f"{sample.flags} {UNSETTLED}".strip()) for sample in samples]
-    return Measurement(warmup, tuple(samples))
+    return Measurement(warmup, tuple(samples), cpus_used)
 
 
 class _Taker:
     """Takes samples of one step: the garbage collector is off during each, and disturbances are noted around it."""
 
     def __init__(self, rig: Rig, observe: Observe) -> None:
-        self._rig, self._observe = rig, observe
+        self._rig, self._observe, self.load = rig, observe, Load()
 
     def whole(self, index: int, iterations: int, variant: int | None = None) -> list[Sample]:
         """Take one sample of whole steps."""
-        taken, flags = self._undisturbed(lambda: time_whole(self._rig, iterations))
+        taken, flags = self._undisturbed(lambda: self.load.add(time_whole(self._rig, iterations)))
         (nanoseconds,) = taken.nanoseconds
         return [Sample(STEP, Method.WHOLE, index, iterations, nanoseconds, variant, flags=flags)]
 

@@ -44,7 +44,7 @@ def build_in_mode(build: Build, problem: Problem, data: Data, device: Device, mo
     if not hasattr(step, "stages"):  # whoever checks what `build` made says what is wrong with it
         return step
     if {id(array) for _, array in placed} != {id(array) for array in data.inputs.values()}:
-        names = ", ".join(f"device.put(data.{name})" for name in data.inputs)
+        names = " and ".join(f"device.put(data.{name})" for name in data.inputs)
         raise StepError(f"build does not put its batch with {names}, as {mode} needs.")
     uploads = [device.upload(there, array) for there, array in placed]
     first, *rest = step.stages

@@ -16,6 +16,7 @@ from bench.data.schema import STEP
 from bench.errors import ChildError
 from bench.model.step import Stage, Step
 from bench.timing.clock import Now, host_now
+from bench.timing.load import Load
 from bench.timing.measure import Course, Measurement, warm_up
 from bench.timing.passes import Rig, time_staged, time_whole
 from bench.timing.policy import SamplingPolicy
@@ -68,13 +69,14 @@ class BatchTimer:
         times: dict[str, list[float]] = {STEP: []}
         labels = [stage.label for stage in rig.step.stages] if len(rig.step.stages) > 1 else []
         times |= {label: [] for label in labels}
+        load = Load()
         self._course.make_room(cycle)  # caches belong to the other side now: what comes first does not count
         time_whole(rig, cycle)
         gc.disable()
         try:
             for _ in range(units):
                 self._course.make_room(cycle)
-                times[STEP].append(time_whole(rig, cycle).nanoseconds[0] / cycle)
+                times[STEP].append(load.add(time_whole(rig, cycle)).nanoseconds[0] / cycle)
                 if labels:
                     self._course.make_room(cycle)
                     for label, spent in zip(labels, time_staged(rig, cycle).nanoseconds, strict=True):
@@ -84,6 +86,8 @@ class BatchTimer:
         return Batched(
             {phase: min(found) for phase, found in times.items()},
             {phase: median(found) for phase, found in times.items()},
+            load.cpu_nanoseconds,
+            load.wall_nanoseconds,
         )
 
 

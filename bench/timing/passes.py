@@ -21,7 +21,7 @@ from typing import Any
 
 from bench.model.device import Stream
 from bench.model.step import Step
-from bench.timing.clock import Now
+from bench.timing.clock import Now, cpu_now
 
 Synchronize = Callable[[], None]
 Run = Callable[[], object]
@@ -40,6 +40,8 @@ class Rig:
     """What empties the caches before each step, if they are to be cold."""
     stream: Stream | None = None
     """The device's queue, if the device has a clock of its own."""
+    cpu_now: Now = cpu_now
+    """The clock of the CPU time that the process has taken."""
 
     @property
     def runs(self) -> list[Run]:
@@ -55,6 +57,8 @@ class Taken:
     """One figure a phase, or one for the whole step."""
     held: bool = True
     """Whether the stream was held back until everything was enqueued; True for the host's clock."""
+    cpu_nanoseconds: int = 0
+    """CPU time that the process took meanwhile; of whole steps only."""
 
 
 def time_whole(rig: Rig, iterations: int) -> Taken:
@@ -63,27 +67,31 @@ def time_whole(rig: Rig, iterations: int) -> Taken:
     if rig.flush is not None:
         return _time_cold(rig, rig.flush, iterations)
     synchronize()
+    cpu = rig.cpu_now()
     start = now()
     for _ in range(iterations):
         for run in runs:
             run()
     synchronize()
-    return Taken((now() - start,))
+    spent = now() - start
+    return Taken((spent,), cpu_nanoseconds=rig.cpu_now() - cpu)
 
 
 def _time_cold(rig: Rig, flush: Run, iterations: int) -> Taken:
     """Time whole steps by the host's clock, each by itself after a flush."""
     runs, now, synchronize = rig.runs, rig.now, rig.synchronize
-    total = 0
+    total = cpu = 0
     for _ in range(iterations):
         flush()
         synchronize()
+        cpu -= rig.cpu_now()
         start = now()
         for run in runs:
             run()
         synchronize()
         total += now() - start
-    return Taken((total,))
+        cpu += rig.cpu_now()
+    return Taken((total,), cpu_nanoseconds=cpu)
 
 
 def time_staged(rig: Rig, iterations: int) -> Taken:

@@ -73,7 +73,9 @@ class Request:
     runs: int = 0
     """Perturbed runs behind a truth."""
     path: tuple[str, ...] = ()
-    """Where else the implementation's own imports are looked for."""
+    """Where else the implementation's own imports are looked for: a revision's checkout, and folders in it."""
+    foreign: tuple[str, ...] = ()
+    """Other checkouts of the same repository: a module that comes from one of them makes the case fail."""
     cpu: int | None = None
     """The CPU that the process is pinned to; None to leave it to the system."""
     plant: bool = False
@@ -101,6 +103,10 @@ class Batched:
     minimum: dict[str, float]
     """Nanoseconds an iteration."""
     median: dict[str, float]
+    cpu_nanoseconds: int = 0
+    """CPU time that the process took in whole steps."""
+    wall_nanoseconds: int = 0
+    """Time that these took."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,8 @@ class Reply:
     reason: str = ""
     device_name: str = ""
     threads: int | None = None
+    cpus_used: float | None = None
+    """CPUs that were busy on average; see `bench.timing.load`."""
     facts: dict[str, str] = field(default_factory=dict)
     verification: Verification | None = None
     warmup: WarmUp | None = None
@@ -127,6 +135,10 @@ class Reply:
     build_seconds: float | None = None
     start_seconds: float | None = None
     """From the asking to the end of the first step."""
+    modules: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of every module of the user's own that was imported, by its name."""
+    packages: dict[str, str] = field(default_factory=dict)
+    """Versions of the packages that the user's code imported, by their names."""
     zygote: int | None = None
     """Which of the framework's interpreters it was forked from; filled in by the parent."""
 

@@ -20,7 +20,7 @@ from bench.model.data import Data
 from bench.model.device import Backend, Device, Settings
 from bench.model.precision import Precision
 from bench.model.problem import Problem
-from bench.model.registry import Implementation, Registry
+from bench.model.registry import Implementation, Registry, forget_loaded
 from bench.model.step import State, Step
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.perturbed import truth_by_runs
@@ -28,6 +28,8 @@ from bench.oracle.truth import STEPS, Truth, digest_of, fresh_data, load_truth, 
 from bench.oracle.verify import Verification, verify, verify_again
 from bench.timing.clock import host_now, resolution
 from bench.timing.energy import energy_of_step
+from bench.timing.imported import from_elsewhere, imported
+from bench.timing.load import excess
 from bench.timing.measure import Measurement, first_step, measure
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
@@ -73,6 +75,7 @@ class Prepared:
     """A case that has been built, verified and reset in this process."""
 
     request: Request
+    registry: Registry
     implementation: Implementation
     backend: Backend
     device: Device
@@ -87,20 +90,26 @@ class Prepared:
     start_seconds: float | None
 
     def reply(self, measurement: Measurement | None = None, **more: Any) -> Reply:
-        """Return what is known of the case; it is wrong if it does not agree with the oracle."""
+        """Return what is known of the case; it is wrong if it does not agree with the oracle or used more threads."""
+        around, asked, threads = self.registry.surroundings, self.request, self.backend.threads_in_use()
+        cpus = None if measurement is None else measurement.cpus_used
+        wrong = self.verification.reason or ("" if measurement is None else excess(asked.threads, threads, cpus))
+        failed = "" if wrong else from_elsewhere(asked.path, asked.foreign, around)
         return Reply(
-            status=Status.OK if self.verification.passed else Status.WRONG,
-            reason=self.verification.reason,
+            status=Status.WRONG if wrong else Status.FAILED if failed else Status.OK,
+            reason=wrong or failed,
             device_name=self.device.name,
-            threads=self.backend.threads_in_use(),
+            threads=threads,
+            cpus_used=cpus,
             facts=dict(self.device.facts),
             verification=self.verification,
             warmup=None if measurement is None else measurement.warmup,
-            samples=() if measurement is None else (self.first, *measurement.samples),
+            samples=() if measurement is None or wrong else (self.first, *measurement.samples),
             peak_bytes=_peak_bytes(self.backend.peak_bytes),
             build_seconds=self.build_seconds,
             start_seconds=self.start_seconds,
             counts={} if self.rig.step.counts is None else dict(self.rig.step.counts()),
+            **imported(around),
             **more,
         )
 
@@ -109,6 +118,7 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
     """Load what the request names and open its device."""
     if request.cpu is not None:
         os.sched_setaffinity(0, {request.cpu})
+    forget_loaded()  # the interpreter that it was forked from may have another revision's backend
     registry = Registry()
     for origin in request.origins:
         registry.load(origin, request.path, stay=True)
@@ -141,9 +151,8 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step)
     truth, verification = _verified(request, implementation, data, step, lambda: next(left, step)())
     if verification.passed:
         verification = _count_matmuls(step, backend, implementation, verification)
-    return Prepared(
-        request, implementation, backend, device, data, truth, rig, first, verification, build_seconds, start_seconds
-    )
+    made = (registry, implementation, backend, device, data, truth, rig)
+    return Prepared(request, *made, first, verification, build_seconds, start_seconds)
 
 
 def _verified(

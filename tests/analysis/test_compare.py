@@ -187,3 +187,17 @@ def test_another_gpu_or_driver_is_another_machine(runs: tuple[Any, Any]) -> None
         run.processes["device_name"] = run.processes["device_name"].where(run.processes["device"] != "cuda", gpu)
         found.append(run)
     assert incomparable(*found) == ["device of torch-cuda: A100 / H100", "driver of torch-cuda: 550.1 / 560.2"]
+
+
+def test_facts_and_sources_forbid_no_verdict_but_are_named(runs: tuple[Any, Any]) -> None:
+    """Such as the version of a framework that a backend of one's own reports."""
+    found = []
+    for made, version in zip(runs, ("1", "2"), strict=True):
+        made.process(made.plan(), step=[1.0])
+        facts = {"framework_version": f"v{version}", "blas": "same", f"only{version}": "", "gpu_driver": version}
+        found.append(stored(made, facts={"numpy": facts}, sources={"numpy_manual/model": version * 64}))
+    assert incomparable(*found) == []
+    assert also_different(found[0].manifest, found[1].manifest) == [
+        "facts.numpy.framework_version: v1 / v2",
+        "source of numpy_manual/model: 1111111 / 2222222",
+    ]

@@ -156,8 +156,8 @@ def test_a_run_of_one_size_has_no_rows(build: ModuleType, tmp_path: Path) -> Non
     assert rows_of(made) == []
 
 
-def test_only_backends_and_threads_are_compared(build: ModuleType, tmp_path: Path) -> None:
-    """Two programs of one backend are no pair; one program with one and with two threads is."""
+def test_only_backends_threads_and_the_baseline_are_compared(build: ModuleType, tmp_path: Path) -> None:
+    """Two programs of one backend are a pair if one is the baseline; one program with one and two threads is, too."""
     made = build.HandMade(tmp_path / "run")
     for hidden in (100, 200):
         for name, backend, threads in (
@@ -165,6 +165,7 @@ def test_only_backends_and_threads_are_compared(build: ModuleType, tmp_path: Pat
             ("torch_nn", "torch-cpu", 2),
             ("torch_tensor", "torch-cpu", 1),
             ("numpy_manual", "numpy", 1),
+            ("numpy_inplace", "numpy", 1),
         ):
             made.process(made.plan(name, backend, threads=threads, problem=tutorial(hidden=hidden)), step=[1.0])
     found = {
@@ -174,6 +175,9 @@ def test_only_backends_and_threads_are_compared(build: ModuleType, tmp_path: Pat
         ("torch_nn", 1, "torch_nn", 2),
         ("torch_nn", 1, "numpy_manual", 1),
         ("torch_tensor", 1, "numpy_manual", 1),
+        ("torch_nn", 1, "numpy_inplace", 1),
+        ("torch_tensor", 1, "numpy_inplace", 1),
+        ("numpy_manual", 1, "numpy_inplace", 1),
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bench.analysis.roofline import ceilings
 from bench.model.problem import Dtype
-from bench.model.step import Phase
+from bench.model.step import TRAINING, Phase
 from bench.model.workload import WORKLOADS
 from bench.workloads import tutorial
 
@@ -112,7 +112,7 @@ def test_without_a_depth_bytes_are_the_mean_over_a_block() -> None:
 
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_a_step_moves_what_its_phases_move(workload: str) -> None:
-    phases = sum(WORKLOADS[workload].bytes_moved(SMALL, phase) for phase in Phase)
+    phases = sum(WORKLOADS[workload].bytes_moved(SMALL, phase) for phase in TRAINING)
     assert WORKLOADS[workload].bytes_moved(SMALL, "step") == pytest.approx(phases, rel=1e-15)
     assert WORKLOADS[workload].bytes_moved(SMALL, "first_step") == pytest.approx(phases, rel=1e-15)
 
@@ -121,7 +121,7 @@ def test_a_step_moves_what_its_phases_move(workload: str) -> None:
 def test_the_arrays_that_a_real_network_keeps_are_those_counted(workload: str, depth: int) -> None:
     """Forward in NumPy, array by array: what it reads and what it leaves for backward."""
     rng, p = np.random.default_rng(0), SMALL
-    shapes = WORKLOADS[workload].parameter_shapes(p)
+    shapes = WORKLOADS[workload].program.parameter_shapes(p.sizes)
     parameters = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
     layers = [("w1", "b1"), *[("wm", "bm")] * depth, ("w2", "b2")]
     x, y = rng.standard_normal((p.batch, p.d_in)), rng.standard_normal((p.batch, p.d_out))

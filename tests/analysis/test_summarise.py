@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from bench.analysis.summarise import PEAK_ALLOWANCE
+from bench.data.manifest import WorkloadFacts
 from bench.data.schema import Method, Status, SummaryRow
 from bench.model.case import Mode
 from bench.model.precision import Precision
+from bench.model.problem import Problem
+from bench.model.sizes import Sizes
 from bench.model.workload import WORKLOADS
 from bench.stats.estimates import median_estimate, ratio_estimate
 from bench.workloads import tutorial
@@ -123,6 +126,23 @@ def test_the_speedups_interval_is_that_of_the_rounds_ratios(made: Any) -> None:
     assert (row.speedup, row.speedup_low, row.speedup_high) == pytest.approx(
         (expected.value, expected.low, expected.high)
     )
+
+
+def test_a_chosen_baseline_is_what_speedups_are_over_and_what_the_column_names(made: Any) -> None:
+    cases = [made.plan(), made.plan("torch_tensor", "torch-cpu"), made.plan("torch_tensor", "torch-cpu", threads=1)]
+    cases.append(made.plan("numpy_bias_sgd", workload="mlp_bias_sgd"))
+    for case, seconds in zip(cases, (6.0, 3.0, 4.0, 1.0), strict=True):
+        made.process(case, step=[seconds])
+    told = {
+        (row.case.implementation, row.case.threads): (row.baseline, row.speedup)
+        for row in made.summary(baseline="torch_tensor,threads=1")
+    }
+    assert told == {
+        ("numpy_manual", 2): ("torch_tensor,threads=1", pytest.approx(4 / 6)),
+        ("torch_tensor", 2): ("torch_tensor,threads=1", pytest.approx(4 / 3)),
+        ("torch_tensor", 1): ("torch_tensor", 1.0),
+        ("numpy_bias_sgd", 2): ("numpy_bias_sgd", 1.0),
+    }
 
 
 def test_only_the_workloads_own_baseline_of_the_same_problem_counts(made: Any) -> None:
@@ -394,6 +414,56 @@ def test_a_baseline_with_other_threads_precision_or_caches_is_none(made: Any, ch
     made.process(made.plan(**change), step=[2.0])
     made.process(made.plan("torch_tensor", "torch-cuda", mode=Mode.TRANSFERRED_WARM), step=[1.0])
     assert only(made.summary(), "torch_tensor").speedup is None
+
+
+def test_another_precision_is_related_to_the_same_implementation_and_backend_at_full(made: Any) -> None:
+    cases = {
+        "own": made.plan("torch_nn", "torch-cpu", "mlp_bias_sgd"),
+        "full": made.plan("torch_nn", "torch-cuda", "mlp_bias_sgd"),
+        "tf32": made.plan("torch_nn", "torch-cuda", "mlp_bias_sgd", precision=Precision.TF32),
+    }
+    times = {"own": 80.0, "full": 6.0, "tf32": 2.0}
+    for number in range(7):
+        for name, case in cases.items():
+            made.process(case, number, step=[times[name] * 1.5**number], phases={"forward": [1.0]})
+    rows = made.summary()
+    low = only(rows, phase="step", precision=Precision.TF32)
+    ends = (low.precision_speedup, low.precision_speedup_low, low.precision_speedup_high)
+    assert ends == pytest.approx((3.0, 3.0, 3.0))
+    assert low.baseline is None  # numpy was not measured
+    assert {row.precision_speedup for row in rows if row is not low} == {None}
+
+
+def test_without_the_case_at_full_there_is_nothing_to_relate_a_precision_to(made: Any) -> None:
+    made.process(made.plan("torch_nn", "torch-cuda", precision=Precision.TF32), step=[1.0])
+    made.process(made.plan("torch_nn", "torch-cuda", threads=1), step=[1.0])
+    assert {row.precision_speedup for row in made.summary()} == {None}
+
+
+def test_the_error_is_the_largest_of_any_process_and_kind(made: Any) -> None:
+    case, other = made.plan(), made.plan("torch_tensor", "torch-cpu")
+    made.process(case, 0, step=[1.0], loss_error=1e-7, gradient_error=3e-6, change_error=2e-6)
+    made.process(case, 1, step=[1.0], loss_error=5e-6, gradient_error=1e-6)
+    made.process(other, 0, step=[1.0])
+    rows = made.summary()
+    assert (only(rows, "numpy_manual").error, only(rows, "torch_tensor").error) == (5e-6, None)
+
+
+def test_throughput_is_the_batch_over_the_time_of_a_whole_step(made: Any) -> None:
+    case = made.plan(problem=tutorial(batch=32))
+    made.process(case, step=[0.25], phases={"forward": [0.125]}, by_variant={1: [0.5]}, first=1.0)
+    assert {(row.phase, row.variant): row.per_second for row in made.summary()} == {
+        ("step", None): 128.0,
+        ("step", 1): None,
+        ("forward", None): None,
+        ("first_step", None): None,
+    }
+
+
+def test_a_workload_without_a_size_called_batch_has_no_throughput(made: Any) -> None:
+    made.process(made.plan(workload="mine", problem=Problem(Sizes(rows=32))), step=[0.25])
+    facts = WorkloadFacts(title="", baseline="numpy_manual", sizes=["rows"])
+    assert only(made.summary(workloads={"mine": facts})).per_second is None
 
 
 # Throttling

@@ -33,7 +33,7 @@ from bench.data.store import (
 from bench.model.backends import BACKENDS
 from bench.model.case import Case, Mode
 from bench.model.precision import Precision
-from bench.model.problem import SIZES, Problem
+from bench.model.problem import Problem
 from bench.model.workload import WORKLOADS
 from bench.workloads import tutorial
 
@@ -100,7 +100,7 @@ def make_manifest(**changes: Any) -> Manifest:
         "packages": {"numpy": "2.4.6", "torch": "2.13.0+cpu", "tensorflow": "2.21.0", "pandas": "3.1.1"},
         "cases": [],
         "workloads": {
-            item.name: WorkloadFacts(title=item.title, baseline=item.baseline, sizes=list(SIZES))
+            item.name: WorkloadFacts(title=item.title, baseline=item.baseline, sizes=list(item.sizes))
             for item in WORKLOADS.values()
         },
     }

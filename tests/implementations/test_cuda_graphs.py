@@ -7,8 +7,9 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from bench.model.data import Data
 from bench.model.device import Availability
 from bench.model.problem import Problem
 from bench.model.registry import Implementation, Registry, discover
-from bench.oracle.truth import STEPS, make_truth
+from bench.oracle.edges import truth_by_reference
+from bench.oracle.truth import STEPS
 from bench.oracle.verify import verify
 from bench.workloads import tutorial
 
@@ -79,7 +81,7 @@ def data_of(item: Implementation, problem: Problem) -> Data:
 def proved(item: Implementation, problem: Problem, device: Device) -> Step:
     """Build it and verify it twice, the second time from where its own reset has left it."""
     data = data_of(item, problem)
-    truth = make_truth(item.workload, data, problem.dtype)
+    truth = truth_by_reference(item.workload, problem)
     step = item.build(problem, data, device)
     for _ in range(2):
         found = verify(step, truth, problem.dtype)
@@ -140,8 +142,9 @@ def test_a_new_batch_copied_into_the_inputs_is_what_the_next_replay_takes(simula
     x, y = simulation.kept[:2]
     x.copy_(simulation.device.put(new.x))
     y.copy_(simulation.device.put(new.y))
-    mixed = Data(new.x, new.y, data.parameters, data.learning_rate)
-    found = verify(step, make_truth(item.workload, mixed, problem.dtype), problem.dtype)
+    mixed = replace(data, inputs=new.inputs)
+    workload = SimpleNamespace(data=lambda *_: mixed, reference=item.workload.program.reference)
+    found = verify(step, truth_by_reference(replace(item.workload, program=workload), problem), problem.dtype)
     assert found.passed, found.reason
 
 
@@ -159,7 +162,9 @@ def test_building_leaves_the_start_values_and_a_state_is_a_copy(simulation: Any,
     kept = [value.copy() for value in (*first.parameters.values(), *first.gradients.values())]
     step()
     assert all(map(np.array_equal, kept, (*first.parameters.values(), *first.gradients.values())))
-    assert {key: value.shape for key, value in first.parameters.items()} == item.workload.parameter_shapes(problem)
+    assert {key: value.shape for key, value in first.parameters.items()} == item.workload.program.parameter_shapes(
+        problem.sizes
+    )
 
 
 @pytest.mark.parametrize("name", EAGER)
@@ -226,7 +231,7 @@ def test_a_planted_fault_is_refused_or_found(
     registry.load(f"file:{write(f'{name}.py', text)}")
     item, problem = registry[name], tutorial(**SMALL)
     data = data_of(item, problem)
-    truth = make_truth(item.workload, data, problem.dtype)
+    truth = truth_by_reference(item.workload, problem)
     try:
         found = verify(item.build(problem, data, simulation.device), truth, problem.dtype)
     except RuntimeError as error:

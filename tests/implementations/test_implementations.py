@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from bench.model.backends import BACKENDS
 from bench.model.device import Settings
 from bench.model.problem import Problem
 from bench.model.registry import Implementation, discover
-from bench.oracle.truth import make_truth
+from bench.oracle.edges import truth_by_reference
 from bench.oracle.verify import verify
 from bench.workloads import tutorial
 
@@ -50,8 +52,7 @@ def built(item: Implementation, problem: Problem) -> Step:
 @pytest.mark.parametrize("name", ON_CPU)
 def test_it_computes_what_the_oracle_computes(name: str, dtype: Dtype, sizes: dict[str, int]) -> None:
     item, problem = ALL[name], tutorial(**sizes, dtype=dtype, seed=3)
-    data = item.workload.data(problem)
-    found = verify(built(item, problem), make_truth(item.workload, data, dtype), dtype)
+    found = verify(built(item, problem), truth_by_reference(item.workload, problem), dtype)
     if "too small for float32" in found.reason:
         assert dtype is Dtype.FLOAT32
         assert sizes["batch"] < 10
@@ -65,8 +66,10 @@ def test_a_wrong_gradient_in_it_is_found(name: str) -> None:
     """The truth of another seed's targets stands for a wrong backward pass: same start, other gradients."""
     item, problem = ALL[name], tutorial(batch=9, d_in=8, hidden=7, d_out=3, dtype=Dtype.FLOAT64)
     data = item.workload.data(problem)
-    shifted = type(data)(data.x, data.y + 1e-3, data.parameters, data.learning_rate, data.depths)
-    found = verify(built(item, problem), make_truth(item.workload, shifted, problem.dtype), problem.dtype)
+    shifted = replace(data, inputs={"x": data.x, "y": data.y + 1e-3})
+    other = SimpleNamespace(data=lambda *_: shifted, reference=item.workload.program.reference)
+    truth = truth_by_reference(replace(item.workload, program=other), problem)
+    found = verify(built(item, problem), truth, problem.dtype)
     assert not found.passed
 
 
@@ -94,7 +97,7 @@ def test_state_is_a_copy_in_the_canonical_shape_and_the_asked_dtype(name: str) -
     before = step.state()
     kept = {key: value.copy() for key, value in before.parameters.items()}
     step()
-    shapes = item.workload.parameter_shapes(problem)
+    shapes = item.workload.program.parameter_shapes(problem.sizes)
     assert {key: value.shape for key, value in before.parameters.items()} == shapes
     assert all(value.dtype == np.float32 for value in before.parameters.values())
     assert all(np.array_equal(before.parameters[key], kept[key]) for key in kept)

@@ -18,7 +18,7 @@ from bench.model.case import Mode
 from bench.model.precision import Precision
 from bench.output.content.result import run_blocks, summary_json
 from bench.output.content.summary import Summary
-from bench.output.text import duration, duration_interval, factor, factor_interval
+from bench.output.text import duration, duration_interval, factor, factor_interval, significant
 from bench.stats.estimates import Estimate
 
 Show = Callable[..., str]
@@ -114,13 +114,14 @@ def test_a_wide_table_has_phases_tax_and_intervals(measured: list[SummaryRow], s
         factor_interval(step.speedup_low, step.speedup_high),
         *(duration(values[phase].median_seconds) for phase in ("forward", "backward", "update")),
         f"{step.sync_tax * 100:+.1f} %",
+        significant(step.per_second),
     ]
 
 
 def test_a_fused_case_shows_shares_and_says_where_they_are_from(measured: list[SummaryRow], screen: Show) -> None:
     text = screen(measured)
     (line,) = (line for line in text.splitlines() if line.startswith("tf_static_graph"))
-    assert line.split()[-7:] == ["~36", "%", "~45", "%", "~18", "%", "-"]
+    assert line.split()[-8:-1] == ["~36", "%", "~45", "%", "~18", "%", "-"]
     assert "own profiler" in text
     without = [row for row in measured if row.case.implementation != "tf_static_graph"]
     assert "own profiler" not in screen(without)
@@ -252,7 +253,8 @@ def test_the_part_of_the_peak_is_shown_where_there_is_one(
     assert "of peak" in text
     assert "of peak" not in screen(measured)
     assert "on device" not in text
-    assert next(line for line in text.splitlines() if line.startswith("numpy_manual")).rstrip().endswith(" 26 %")
+    (line,) = (line for line in text.splitlines() if line.startswith("numpy_manual"))
+    assert line.rstrip().endswith(" 26 %   64000")
 
 
 @pytest.mark.parametrize(("rounds", "words"), [((1,), "1 round was left out"), ((1, 2), "2 rounds were left out")])
@@ -269,3 +271,28 @@ def test_the_card_stands_between_tables_and_notes(measured: list[SummaryRow], sc
     text = screen(measured, card=[cell])
     assert text.index("mlp_dynamic:") < text.index("Speedup card") < text.index("7.50x") < text.index("skipped on")
     assert "Speedup card" not in screen(measured)
+
+
+def test_where_precisions_differ_the_speedup_over_full_and_the_error_stand_beside_each_other(
+    build: ModuleType, screen: Show
+) -> None:
+    low = build.make_case("torch_nn", "torch-cpu", precision=Precision.AMP_BF16)
+    rows = [
+        build.summary_row(build.make_case("torch_nn", "torch-cpu"), median_seconds=0.5, error=2.5e-7),
+        build.summary_row(low, median_seconds=0.25, precision_speedup=2.25, error=0.0034),
+    ]
+    text = screen(rows)
+    assert re.search(r"over full.*error", text)
+    assert "2.25x" in text
+    assert "3.4e-03" in text
+    assert "2.5e-07" in text
+    alike = screen([replace(row, case=low) for row in rows[1:]])
+    assert "over full" not in alike
+    assert "3.4e-03" not in alike
+
+
+def test_throughput_is_the_first_to_go_on_a_narrow_terminal(measured: list[SummaryRow], screen: Show) -> None:
+    widest = next(width for width in range(160, 80, -1) if "rows/s" not in screen(measured, width))
+    assert widest > 100
+    assert "sync tax" in screen(measured, widest)
+    assert "forward" in screen(measured, widest)

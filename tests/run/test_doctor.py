@@ -14,9 +14,8 @@ from bench.run.doctor import backend_states, clock_cost, examine
 from bench.run.plan import Selection, choose, plan_cases
 from bench.stats.estimates import detectable_slowdown
 from bench.timing.protocol import Reply, Request
-from bench.workloads import tutorial
 
-PLANNED = plan_cases(Selection(choose(discover(), ["numpy_manual"]), tutorial(batch=8, d_in=6, hidden=5, d_out=3)))
+PLANNED = plan_cases(Selection(choose(discover(), ["numpy_manual"]), {"batch": 8, "d_in": 6, "hidden": 5, "d_out": 3}))
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def matched(a: Side, b: Side, names: Sequence[str] = (), devices: Sequence[str] = ()) -> Match:
-    return match((a, b), Terms(tuple(names), tuple(devices), PROBLEM))
+    return match((a, b), Terms(tuple(names), tuple(devices), PROBLEM.sizes))
 
 
 def labels(found: Match) -> list[str]:
@@ -166,7 +166,7 @@ def test_nothing_to_compare_says_why(make: Make) -> None:
 
 
 def test_what_is_new_can_be_let_be_but_not_what_is_gone_or_broken(make: Make) -> None:
-    terms = Terms(problem=PROBLEM, allow_new=True)
+    terms = Terms(sizes=PROBLEM.sizes, allow_new=True)
     a, b = make("old", "kept", "gone"), make("now", "kept", "fresh")
     found = match((a, b), terms)
     assert labels(found) == ["kept on numpy"]

@@ -33,7 +33,7 @@ def test_only_the_workload_with_a_square_layer_pays_for_it(gib: Any) -> None:
     assert too_large(WORKLOADS["mlp_sgd"], problem, numpy) == ""
     reason = too_large(WORKLOADS["mlp_dynamic"], problem, numpy)
     assert reason == (
-        "mlp_dynamic with batch 64, d-in 1000, hidden 8192, d-out 10 needs about 14 GiB to be verified, "
+        "mlp_dynamic with batch 64, d-in 1000, hidden 8192, d-out 10 needs about 18 GiB to be verified, "
         "and this machine has 4.0: choose smaller sizes"
     )
 

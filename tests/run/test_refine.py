@@ -31,7 +31,9 @@ def planned(
     names: Sequence[str] = NAMES[:2], grid: Sequence[int] = GRID, threads: Sequence[int] = (1,)
 ) -> list[Planned]:
     problem = tutorial(batch=8, d_in=6, d_out=3)
-    chosen = Selection(choose(discover(), names), problem, tuple(threads), ("cpu",))
+    chosen = Selection(
+        choose(discover(), names), problem.sizes, problem.dtype, threads=tuple(threads), devices=("cpu",)
+    )
     return list(plan_sweep(chosen, [Axis("hidden", tuple(grid))]))
 
 

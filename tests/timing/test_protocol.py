@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import socket
 
 import pytest
@@ -10,6 +11,7 @@ from bench.model.case import Mode
 from bench.model.condition import Condition
 from bench.model.precision import Precision
 from bench.model.problem import Dtype
+from bench.oracle.array_error import ArrayError
 from bench.oracle.verify import Verification
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
@@ -18,10 +20,12 @@ from bench.timing.proof import Check
 from bench.timing.protocol import REPLY, REQUEST, Channel, Reply, Request, Task
 from bench.workloads import tutorial
 
+INFINITE = ArrayError("loss", "", 1, math.inf, 1e-4, True)
+
 
 def test_messages_survive_the_wire() -> None:
     request = Request(
-        "file:/x.py",
+        ("file:/y.py", "file:/x.py"),
         "mine",
         "numpy",
         tutorial(dtype=Dtype.FLOAT64),
@@ -29,7 +33,6 @@ def test_messages_survive_the_wire() -> None:
         "/t.npz",
         mode=Mode.TRANSFERRED_COLD,
         precision=Precision.TF32,
-        backend_origin="file:/y.py",
         task=Task.PROVE,
         policy=SamplingPolicy(),
         asked_nanoseconds=7,
@@ -40,7 +43,9 @@ def test_messages_survive_the_wire() -> None:
         device_name="d",
         threads=2,
         facts={"a": "b"},
-        verification=Verification(True, "", 4, 1e-4, 1e-7, None, 0.0),
+        verification=Verification(
+            False, "far off", 4, (ArrayError("loss", "", 1, math.inf, 1e-4, True),), ("the loss",), "dropout"
+        ),
         warmup=WarmUp(9, False, 1.5),
         samples=(
             Sample("step", Method.WHOLE, 0, 3, 999),

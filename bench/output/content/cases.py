@@ -55,11 +55,17 @@ SHOWN: dict[str, _Shown] = {
     "on_device": _Shown("on device", ("median_seconds",), duration, clock=DEVICE),
     "speedup": _Shown("speedup", ("speedup",), factor),
     "speedup_interval": _Shown("its 95 % interval", ("speedup_low", "speedup_high"), factor_interval),
+    "precision_speedup": _Shown("over full", ("precision_speedup",), factor),
+    "precision_interval": _Shown(
+        "its 95 % interval", ("precision_speedup_low", "precision_speedup_high"), factor_interval, spare=1
+    ),
+    "error": _Shown("error", ("error",), _known(lambda value: f"{value:.1e}")),
     **{stage: _Shown(stage, ("median_seconds",), duration, 2, phase=stage) for stage in STAGES},
     "sync_tax": _Shown("sync tax", ("sync_tax",), percent, spare=1),
     "sync_tax_interval": _Shown(
         "its 95 % interval", ("sync_tax_low", "sync_tax_high"), partial(interval, text=percent), 2
     ),
+    "per_second": _Shown("rows/s", ("per_second",), _known(significant), spare=4),
     "gflops": _Shown("GFLOP/s", ("gflops",), _known(significant)),
     "peak_fraction": _Shown("of peak", ("peak_fraction",), share, spare=2),
     "processes": _Shown("processes", ("processes",), str),

@@ -35,12 +35,11 @@ def _figure(data: RunData, summary: Summary, name: str) -> FigureBlock:
     rows = [row for row in summary.measured if getattr(row, field) is not None] or summary.measured
     conditions = f"All cases: {summary.shared}. " if summary.shared else ""
     caption = prose("{}Run {}.", conditions, summary.manifest.run_id)
-    alt = about.alt(data) if about.alt is not None else f"{about.title}: {_ends(summary, rows, shown[0])}"
+    alt = f"{about.title}: {_ends(summary, rows, shown[0])}"
     reading = (about.reading,) if about.reading else ()
     called, words = f"figure-{name.replace('_', '-')}", prose("Numbers of the figure: {}", about.title)
     if name == "history":
-        every = [series for history in data.histories for series in history.series if len(series.measured) > 1]
-        table = runs_table(called, words, every)
+        table = runs_table(called, words, [series for history in data.histories for series in history.series])
     else:
         table = case_table(called, words, summary, rows, shown)
     return FigureBlock(name, about.title, alt, caption, reading, table)

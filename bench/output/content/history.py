@@ -23,7 +23,7 @@ from bench.output.document import (
     prose,
     table,
 )
-from bench.output.names import counted, day, facts, short, size_of, span, telling
+from bench.output.names import counted, day, facts, short, size_of, span, telling, told
 from bench.output.text import duration, duration_interval, interval, significant
 from bench.stats.changepoint import ALPHA, fewest_values
 
@@ -68,13 +68,13 @@ def _lines(item: Series) -> Iterable[Line]:
 
 
 def _title(item: Series, extra: Sequence[str]) -> str:
-    known = facts(item)
-    return ", ".join([item.case.label, item.case.workload, *(f"{name} {known[name]}" for name in extra)])
+    return ", ".join([item.case.label, item.case.workload, *told(item, extra)])
 
 
 def _names(item: Series, extra: Sequence[str]) -> list[str]:
     found = facts(item)
-    return ["-" if found[name] is None else str(found[name]) for name in ("implementation", "backend", *extra)]
+    values = [found.get(name) for name in ("implementation", "backend", *extra)]
+    return ["-" if value is None else str(value) for value in values]
 
 
 def _name_heads(extra: Sequence[str]) -> list[Head]:

@@ -41,7 +41,7 @@ def section(data: RunData, summary: Summary) -> Section:
 def again(data: RunData, figures: Sequence[str]) -> Section:
     """Return the commands that draw it and measure it again."""
     folder = folder_of(data.manifest)
-    plots = [["bench", "plot", folder, "--figure", name] for name in figures]
+    plots = [["bench", "plot", folder, "--figure", name, *data.options] for name in figures]
     first = prose(
         "The run is a folder of plain files. All that is shown is made from them, and making it again gives the same "
         "bytes. With the folder at {}:",
@@ -51,7 +51,7 @@ def again(data: RunData, figures: Sequence[str]) -> Section:
         "To measure it again, install the revision and the packages named under Methods. On the same machine under the "
         "same load times should agree within their intervals; elsewhere they may differ by any factor:"
     )
-    draw = Commands(tuple(map(as_command, (["bench", "report", folder], *plots))))
+    draw = Commands(tuple(map(as_command, (["bench", "report", folder, *data.options], *plots))))
     measure = Commands((as_command(data.manifest.command),))
     return Section("again", "Draw it or measure it again", (first, draw, second, measure))
 
@@ -188,6 +188,6 @@ def _provenance(data: RunData) -> Words:
         Code(manifest.run_id),
         manifest.created,
         Code(as_command(manifest.command)),
-        Code(as_command(["bench", "report", folder_of(manifest)])),
+        Code(as_command(["bench", "report", folder_of(manifest), *data.options])),
         Code(digest(data.inputs)),
     )

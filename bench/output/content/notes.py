@@ -52,12 +52,12 @@ def _cases(count: int) -> str:
 def how_measured(summary: Summary) -> Words:
     """Return how many processes stand behind a time, and what a speedup is over."""
     processes = from_to(row.processes for row in summary.measured)
-    baselines = sorted({row.baseline for row in summary.measured if row.baseline})
+    baselines = sorted({str(row.baseline) for row in summary.contenders})
     return prose(
         f"Each case was measured in {processes} fresh {'process' if processes == '1' else 'processes'}; a time is the "
         "median over them, and its interval says how much they differ. A speedup is the time of {} over this one, from "
         "the rounds that both ran in: over 1x is faster.",
-        baselines[0] if len(baselines) == 1 else "the workload's baseline",
+        baselines[0] if len(baselines) == 1 else "the baseline",
     )
 
 
@@ -89,9 +89,8 @@ def explanations(summary: Summary) -> list[Words]:
         text = "~ marks a fused step's share, from an extra pass under its framework's own profiler; it is not a time."
         notes.append(prose(text))
     lonely = {row.case.workload for row in summary.measured if row.speedup is None}
-    for name in sorted(lonely, key=summary.workloads.index):
-        text = "{} has cases without a speedup, since their baseline was not measured; add {}."
-        notes.append(prose(text, name, Code(f"--implementation {summary.baseline(name)}")))
+    text = "{} has cases without a speedup, since their baseline was not measured; add {}."
+    notes += [prose(text, name, Code(summary.cure(name))) for name in summary.workloads if name in lonely]
     if summary.has_device:
         text = "on device: how long the device was busy, by its own clock; step: how long it took, by the host's clock."
         notes.append(prose(text))

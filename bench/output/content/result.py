@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from bench.analysis.card import CardCell
 
 _COLUMNS = ("step", "step_interval", "on_device", "speedup", "speedup_interval", *STAGES)
-_MORE = ("sync_tax", "peak_fraction", "energy")
+_PRECISION = ("precision_speedup", "precision_interval", "error")
+"""Only where precisions are compared."""
+_MORE = ("sync_tax", "peak_fraction", "per_second", "energy")
 
 
 def run_blocks(summary: Summary, folder: str, card: Sequence[CardCell] = ()) -> list[Block]:
@@ -57,10 +59,11 @@ def introduction(summary: Summary) -> Words:
 def tables(summary: Summary) -> list[Block]:
     """Return the tables of each workload: its steps, and single steps by variant where work varies."""
     found: list[Block] = []
+    shown = (*_COLUMNS, *(_PRECISION if "precision" in summary.differing else ()), *_MORE)
     for name in summary.workloads:
         rows = [row for row in summary.measured if row.case.workload == name]
         caption = (f"{name}: {summary.title(name)}",)
-        found.append(case_table(f"result-{spaced(name)}", caption, summary, rows, (*_COLUMNS, *_MORE)))
+        found.append(case_table(f"result-{spaced(name)}", caption, summary, rows, shown))
         found += _variant_table(summary, name, rows)
     return found
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bench.analysis.baseline import baselines_of
 from bench.data.manifest import Manifest
 from bench.data.run import case_of
 from bench.data.schema import DEVICE, Method, Status, SummaryRow, columns_of, is_headline
 from bench.model.case import Case
 from bench.model.case import differing as differing_in
+from bench.model.precision import Precision
 from bench.output.document import Strong, Words
 from bench.output.names import common_words, words_of
 
@@ -85,9 +87,19 @@ class Summary:
         return f"{facts.title}; not verified: {facts.unverified}" if facts.unverified else facts.title
 
     def baseline(self, workload: str) -> str:
-        """Return the implementation that speedups of a workload are over."""
-        named = (row.baseline for row in self.rows if row.case.workload == workload and row.baseline)
-        return next(named, self.manifest.workloads[workload].baseline)
+        """Return what speedups of a workload are over, and if there is none, what they would be over."""
+        named = (str(row.baseline) for row in self.contenders if row.case.workload == workload)
+        return next(named, str(baselines_of(self.manifest)[workload].implementation))
+
+    def cure(self, workload: str) -> str:
+        """Return the option that adds what speedups of a workload are over, where cases lack it."""
+        wanted = baselines_of(self.manifest)[workload]
+        there = [row.case for row in self.measured if row.case.implementation == wanted.implementation]
+        if not there:
+            return f"--implementation {wanted.implementation}"
+        if all(case.precision is not Precision.FULL for case in there):
+            return f"--precision full,{there[0].precision}"
+        return f"--baseline {wanted.implementation}"
 
     @property
     def frame(self) -> pd.DataFrame:

@@ -15,8 +15,8 @@ from matplotlib.patches import Patch
 
 from bench.data.schema import Method
 from bench.model.step import STAGES
-from bench.output.figures import _bars, _data
-from bench.output.figures._data import RunData
+from bench.output.figures import _bars
+from bench.output.figures._data import RunData, problem_line, varies_sizes
 from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import FittingLocator, TimeFormatter, even_steps, put_ticks
@@ -35,11 +35,11 @@ _HATCH = "////"
 
 def draw(data: RunData, look: Look) -> Figure:
     """Draw stacked bars; a fused step's profiled shares are scaled to its whole step and hatched."""
-    rows = _data.headline(data.summary)
+    rows = data.headline
     shown = _bars.shown(data, rows, look)
-    apart = _data.varies_sizes(rows)
+    apart = varies_sizes(rows)
     subtitle = [
-        _data.problem_line(rows),
+        problem_line(rows),
         "medians over processes",
         "each panel has its own axis" if apart else "",
         shown.remark,
