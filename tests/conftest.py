@@ -16,7 +16,12 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
+import hypothesis
 import pytest
+
+# The same examples every time, and no verdict that depends on how busy the machine is.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("steady")
 
 # Before any framework is imported: tests share two cores with each other and with whatever else runs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

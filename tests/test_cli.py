@@ -6,6 +6,7 @@ Most of it is run in this process, which spares a start of half a second each; t
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -78,13 +79,13 @@ def test_list_shows_every_pair_and_why_not(here: Run, tmp_path: Path) -> None:
     assert "separable" in text
 
 
-def test_without_tensorflow_everything_else_is_listed_and_its_rows_say_how_to_install_it(tmp_path: Path) -> None:
+def test_without_tensorflow_everything_else_is_listed_and_its_rows_say_how_to_install_it(
+    here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A path finder that hides one package stands for an environment without it."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.util as u; real = u.find_spec\n"
-        "u.find_spec = lambda name, package=None: None if name == 'tensorflow' else real(name, package)\n"
-    )
-    rows = json.loads(bench("list", "--json", PYTHONPATH=str(tmp_path)).stdout)
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorflow" else real(name))
+    rows = json.loads(here("list", "--json").stdout)
     reasons = {row["reason"] for row in rows if row["backend"] == "tf-graph"}
     assert reasons == {"tensorflow is not installed: pip install tensorflow==2.21.0"}
     assert sum(row["available"] for row in rows) >= 11
