@@ -57,6 +57,9 @@ def cli(debug: bool) -> None:
       bench export RUN --to NAME     for pytest-benchmark, pyperf and other tools
 
     \b
+    From your own model to a speedup, a gate and a figure, in ten minutes: docs/own-step.md.
+
+    \b
     Exit status: 0 all well, 1 regression (explain --check: the data changed), 2 wrong use, 3 inconclusive,
     4 some case failed or was wrong, 5 nothing ran, 130 interrupted, what was finished is kept.
     """

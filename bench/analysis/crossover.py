@@ -12,7 +12,7 @@ a power of the size between two measured sizes; measuring more sizes inside the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.analysis.baseline import baselines_of
 from bench.analysis.scaling import Plane, frame_of, planes
 from bench.analysis.summarise import rounds_of_cases
 from bench.data.manifest import Manifest
@@ -58,18 +59,18 @@ class Overtaking:
     """Always with both ends."""
 
 
-def pairs(plane: Plane, baseline: str) -> list[tuple[Contender, Contender]]:
+def pairs(plane: Plane, baselines: Collection[str]) -> list[tuple[Contender, Contender]]:
     """Pair those to be compared: the same program with other threads; with as many, what is not alike in its backend.
 
     Args:
         plane: the lines.
-        baseline: the implementation that is compared with all others, whatever their backends.
+        baselines: implementations that are compared with all others of their workload, whatever the backends.
     """
 
     def compared(a: Contender, b: Contender) -> bool:
         if a["threads"] != b["threads"]:
             return a.program == b.program
-        return a["backend"] != b["backend"] or baseline in (a.implementation, b.implementation)
+        return a["backend"] != b["backend"] or bool({a.implementation, b.implementation} & {*baselines})
 
     return [both for both in combinations([line.contender for line in plane.lines], 2) if compared(*both)]
 
@@ -153,10 +154,11 @@ def crossovers(
     if not found:
         return []
     rounds = rounds_of_cases(rows, samples, processes)
+    over = {rule.implementation for rule in baselines_of(manifest).values()}
     return [
         row
         for plane in found
-        for a, b in pairs(plane, manifest.workloads[plane.workload].baseline)
+        for a, b in pairs(plane, over)
         for row in _rows(manifest.run_id, plane, a, b, pair_points(plane, a, b, lambda case: rounds.get(case, {})))
     ]
 

@@ -63,11 +63,12 @@ class Refinement:
             item = known.get(case)
             return {} if item is None else ledger.rounds_of(item.case)
 
-        over = {item.case.workload: item.implementation.workload.baseline for item in known.values()}
+        found = (ledger.baseline_of(item.case) for item in known.values())
+        over = {case.implementation for case in found if case is not None}
         return [
             target
             for plane in planes(frame_of(known))
-            for a, b in pairs(plane, over[plane.workload])
+            for a, b in pairs(plane, over)
             for target in self._of_pair(plane, (a, b), pair_points(plane, a, b, lookup))
         ]
 
