@@ -184,6 +184,7 @@ def _planned(wanted: Selection, axes: tuple[Axis, ...], budget: float) -> tuple[
     from bench.run.plan import plan_sweep
 
     planned = plan_sweep(wanted, axes)
+    warn_of_modes(wanted, planned)
     live = sum(1 for item in planned if not item.skipped)
     least = live * MIN_ROUNDS * _SECONDS_A_PROCESS
     if least > budget:
