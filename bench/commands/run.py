@@ -9,7 +9,15 @@ from typing import Any
 import click
 
 from bench.options import BASELINE, CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
-from bench.options.planning import KEEPING, is_given, measuring_seconds, refuse_beside_resume, selection, show_run
+from bench.options.planning import (
+    KEEPING,
+    is_given,
+    measuring_seconds,
+    refuse_beside_resume,
+    selection,
+    show_run,
+    warn_of_modes,
+)
 
 
 @click.command()
@@ -39,7 +47,7 @@ def run(
 ) -> None:
     """Measure implementations, each in fresh processes, and write CSVs and figures.
 
-    Every case is compared with a float64 oracle before it is timed; one that is wrong is not timed.
+    Every case is compared with the truth in float64, before it is timed and after; one that is wrong is not shown.
 
     At the end the headline figures are drawn; `bench plot RUN` draws all of them, `bench report RUN` puts everything
     into one HTML file.
@@ -56,7 +64,9 @@ def run(
             refuse_beside_resume()
             outcome = resume(resumed, progress, seconds if is_given("budget") else None)
         else:
-            planned = plan_cases(selection(seed=seed, **chosen))
+            wanted = selection(seed=seed, **chosen)
+            planned = plan_cases(wanted)
+            warn_of_modes(wanted, planned)
             command = ("bench", *sys.argv[1:])
             terms = RunTerms(seconds, rounds, within, timeout, seed, command, out, chosen["load"], baseline)
             outcome = measure(planned, terms, progress)

@@ -108,22 +108,19 @@ def sweep(
     A size that cannot fit in memory keeps its row, with that reason.
     """
     from bench.output.progress import Progress
-    from bench.run.plan import plan_sweep
-    from bench.run.session import resume
-    from bench.run.session import run as measure
+    from bench.run import session
     from bench.run.terms import RunTerms
 
     with Progress() as progress:
         if resumed is not None:
             refuse_beside_resume()
-            outcome = resume(resumed, progress, measuring_seconds(budget, figures) if is_given("budget") else None)
+            seconds = measuring_seconds(budget, figures) if is_given("budget") else None
+            outcome = session.resume(resumed, progress, seconds)
         else:
-            if preset is not None:
-                budget = _take_preset(PRESETS[preset], budget, chosen)
+            budget = _take_preset(preset, budget, chosen)
             wanted = selection(seed=seed, **chosen)  # first: a loaded file may bring sizes of its own
             found = _axes(axes, preset, wanted)
-            planned = plan_sweep(wanted, found)
-            _warn_of_budget(planned, budget)
+            planned = _planned(wanted, found, budget)
             terms = RunTerms(
                 measuring_seconds(budget, figures),
                 rounds,
@@ -137,16 +134,18 @@ def sweep(
                 axes=found,
                 crossover_within=crossover_within if refine and rounds is None else None,
             )
-            outcome = measure(planned, terms, progress)
+            outcome = session.run(planned, terms, progress)
     show_run(outcome, figures, as_json)
     sys.exit(outcome.exit_code)
 
 
-def _take_preset(preset: Preset, budget: float, chosen: dict[str, Any]) -> float:
-    """Choose a preset's workload, if none is given, and give its budget, or the one that is given."""
+def _take_preset(name: str | None, budget: float, chosen: dict[str, Any]) -> float:
+    """Choose the workload of a preset, if none is given, and give its budget, or the one that is given."""
+    if name is None:
+        return budget
     if not is_given("workload") and not is_given("implementation"):
-        chosen["workload"] = preset.workload
-    return budget if is_given("budget") else preset.budget
+        chosen["workload"] = PRESETS[name].workload
+    return budget if is_given("budget") else PRESETS[name].budget
 
 
 def _axes(texts: tuple[str, ...], preset: str | None, wanted: Selection) -> tuple[Axis, ...]:
@@ -179,10 +178,13 @@ def _axes(texts: tuple[str, ...], preset: str | None, wanted: Selection) -> tupl
     return tuple(found.values())
 
 
-def _warn_of_budget(planned: tuple[Planned, ...], budget: float) -> None:
-    """Say beforehand if not even six rounds can fit: then no interval can be given."""
+def _planned(wanted: Selection, axes: tuple[Axis, ...], budget: float) -> tuple[Planned, ...]:
+    """Plan the cases; say beforehand if not even six rounds of them can fit, since no interval can be given then."""
     from bench.run.ledger import MIN_ROUNDS
+    from bench.run.plan import plan_sweep
 
+    planned = plan_sweep(wanted, axes)
+    warn_of_modes(wanted, planned)
     live = sum(1 for item in planned if not item.skipped)
     least = live * MIN_ROUNDS * _SECONDS_A_PROCESS
     if least > budget:
@@ -191,3 +193,4 @@ def _warn_of_budget(planned: tuple[Planned, ...], budget: float) -> None:
             f"need, and --budget is {budget / 60:.1f} min: raise it, or choose fewer values.",
             err=True,
         )
+    return planned

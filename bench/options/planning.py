@@ -14,7 +14,7 @@ from bench.options import names_of, sizes_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.run.plan import Selection
+    from bench.run.plan import Planned, Selection
     from bench.run.session import Outcome
 
 KEEPING = (
@@ -83,6 +83,15 @@ def warn_of_threads(threads: Sequence[int]) -> None:
 
     if (most := max(threads)) > (cpus := usable_cpus()):
         click.echo(f"Warning: --threads {most}, but {cpus} CPUs may be used: they will wait for each other.", err=True)
+
+
+def warn_of_modes(wanted: Selection, planned: Sequence[Planned]) -> None:
+    """Say so if a mode is asked for that no planned case has: on a CPU nothing is transferred."""
+    got = {item.case.mode for item in planned if not item.skipped}
+    if got and (lost := [mode for mode in wanted.modes if mode not in got]):
+        instead = ", ".join(dict.fromkeys(mode.on_host for mode in lost))
+        text = f"on a CPU nothing is transferred, so {instead} is measured instead of {', '.join(lost)}."
+        click.echo(f"Warning: --modes: {text}", err=True)
 
 
 def measuring_seconds(budget: float, figures: bool) -> float:

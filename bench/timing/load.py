@@ -9,7 +9,7 @@ from bench.timing.passes import Taken
 
 LEAST_NANOSECONDS = 20_000_000
 """Less than this of whole steps says nothing: a kernel counts the time of other threads in ticks."""
-SPARE_CPUS = 0.3
+SPARE_CPUS = 0.15
 """What a framework's own helpers, and the kernel's counting, may come to."""
 
 
