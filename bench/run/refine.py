@@ -8,7 +8,7 @@ at the sizes that its interval comes from. Every size that is begun is brought t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -94,7 +94,7 @@ class Refinement:
         sizes = [point.size for point in target.measured]
         below = max((size for size in sizes if size <= target.size), default=sizes[0])
         above = min((size for size in sizes if size >= target.size), default=sizes[-1])
-        new = round(target.size)
+        new = _as_round(target.size, below, above, target.plane.sizes)
         apart = math.log(above / below) > 2 * self._within
         clear = all(abs(math.log(new / size)) > self._within / 2 for size in (below, above))
         if apart and clear:
@@ -116,3 +116,13 @@ class Refinement:
             replace(item, added=True, case=replace(item.case, problem=item.case.problem.changed(change)))
             for item in models.values()
         ]
+
+
+def _as_round(wanted: float, below: int, above: int, sizes: Iterable[int]) -> int:
+    """Round a size between two others to a multiple of what divides all sizes of its axis, if one lies in between.
+
+    Many models take such sizes only: heads divide a width, groups divide channels.
+    """
+    step = math.gcd(*sizes)
+    found = step * round(wanted / step)
+    return found if below < found < above else round(wanted)

@@ -205,7 +205,7 @@ class Runner:
         """List what is to be measured for the sake of crossovers; cases that are new to the run join it."""
         if self._refinement is None:
             return []
-        wanted = self._refinement.wanted(self._live, self._ledger)
+        wanted = [item for item in self._refinement.wanted(self._live, self._ledger) if item.case not in self._out]
         known = {item.case for item in self._planned}
         new = [item for item in wanted if item.case not in known]
         if new:
