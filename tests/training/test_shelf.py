@@ -62,10 +62,5 @@ def test_models_of_the_shelf_compile(root: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="compiled sums of thousands of terms round more than any noise in the eager run",
-)
 def test_a_compiled_cnn_is_right(root: Path, tmp_path: Path) -> None:
     assert measured(root, tmp_path / "run", ["cnn.compiled"], "batch=8,width=8") == expected(["cnn.compiled"])
