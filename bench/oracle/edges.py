@@ -19,7 +19,7 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype, Problem
 from bench.model.step import State
 from bench.model.workload import Workload
-from bench.oracle.noise import Distance, allowance, distance, noisy
+from bench.oracle.noise import COARSE_SAFETY, Distance, allowance, distance, noisy
 from bench.oracle.truth import (
     FRESH_STEPS,
     STEPS,
@@ -116,7 +116,7 @@ def _expected(
         if key.kind == "change":
             half = step * 0.5 * dtype.epsilon
             parameter = exact.parameters[key.name]
-            rounded, element = allowance(value.size, runs[key])
+            rounded, element = allowance(value.size, runs[key], COARSE_SAFETY)
             rounding = half * float(np.linalg.norm(parameter))
             if norm and rounding / norm > MOST_UNDECIDED:
                 raise StepError(

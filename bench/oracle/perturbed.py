@@ -21,7 +21,7 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype, Problem
 from bench.model.step import State
 from bench.model.workload import Workload
-from bench.oracle.noise import Distance, allowance, distance, noisy
+from bench.oracle.noise import COARSE_SAFETY, SAFETY, Distance, allowance, distance, noisy
 from bench.oracle.truth import (
     FRESH_STEPS,
     STEPS,
@@ -123,12 +123,13 @@ def _expected(
     exact: State, runs: Mapping[Key, Sequence[Distance]], data: Data, problem: Problem, precision: Precision
 ) -> dict[Key, Expected]:
     """Say what is expected of one step."""
-    epsilon = (precision.epsilon if problem.dtype is Dtype.FLOAT32 else None) or problem.dtype.epsilon
+    coarse = precision.epsilon if problem.dtype is Dtype.FLOAT32 else None
+    epsilon = coarse or problem.dtype.epsilon
     truth = arrays_of(exact, data.parameters)
     whole = {kind: _norm(value for key, value in truth.items() if key.kind == kind) for kind in ("gradient", "change")}
     found = {}
     for key, value in truth.items():
-        rounding, element = allowance(value.size, runs.get(key, ()))
+        rounding, element = allowance(value.size, runs.get(key, ()), SAFETY if coarse is None else COARSE_SAFETY)
         norm, most = float(np.linalg.norm(value)), float(np.abs(value).max(initial=0.0))
         scale = max(norm, epsilon * whole[key.kind]) if key.kind == "gradient" else norm
         order = _ORDER * problem.dtype.epsilon * whole.get(key.kind, 0.0)
