@@ -46,8 +46,9 @@ def test_the_commands_in_the_documents_exist(root: Path) -> None:
 
 def commands_of(document: Path) -> list[list[str]]:
     """The words of each command that stands in a document's blocks for a shell."""
-    blocks = re.findall(r"^```\n(.*?)^```$", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
-    lines = [line for block in blocks for line in block.splitlines()]
+    text = document.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    lines = [line for language, block in blocks if not language for line in block.splitlines()]
     return [shlex.split(line, comments=True) for line in lines if line.startswith("bench ")]
 
 
