@@ -18,6 +18,7 @@ from bench.options.planning import (
     refuse_beside_resume,
     selection,
     show_run,
+    warn_of_modes,
     warn_of_threads,
 )
 

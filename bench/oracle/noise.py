@@ -14,7 +14,7 @@ from bench.model.data import Data
 from bench.model.precision import Precision
 from bench.model.problem import Dtype
 
-_AMPLITUDE = 4.0
+_AMPLITUDE = 8.0
 """Noise in half epsilons: wide enough to turn the decisions that another order of summation may turn."""
 _COARSE_AMPLITUDE = 1.0
 """The same in 16-bit formats, whose own rounding turns them."""

@@ -71,8 +71,8 @@ def test_the_decorator_s_words_reach_them(write: Write) -> None:
     ("old", "new", "message"),
     [
         ("sizes=", 'framework="tensorflaw", sizes=', "unknown framework 'tensorflaw'"),
-        ('"layers": 2', '"layers": 0', "layers is 0"),
-        ('"layers"', '"dtype"', "a column of that name"),
+        ('"layers": 2', '"layers": 0', "size layers=0"),
+        ('"layers"', '"dtype"', "size .dtype."),
         ('"mine"', '"../mine"', "use letters"),
         ("sizes=", "unverified=True, sizes=", "write the reason"),
     ],
