@@ -105,7 +105,6 @@ def test_the_commands_of_own_step_work_one_after_another(root: Path, tmp_path: P
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
         fine = (0, 1, 3) if words[:1] == ["my_step.eager"] else (0, 3) if name == "ab" else (0,)
         assert done.returncode in fine, (words, done.stdout, done.stderr)
-        assert done.stdout or name == "plot", words
     assert list((tmp_path / "results" / "sweep" / "figures").glob("speedup_size.*"))
     assert (tmp_path / "results" / "sweep" / "report.html").is_file()
 
