@@ -46,8 +46,9 @@ def test_the_commands_in_the_documents_exist(root: Path) -> None:
 
 def commands_of(document: Path) -> list[list[str]]:
     """The words of each command that stands in a document's blocks for a shell."""
-    blocks = re.findall(r"^```\n(.*?)^```$", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
-    lines = [line for block in blocks for line in block.splitlines()]
+    text = document.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    lines = [line for language, block in blocks if not language for line in block.splitlines()]
     return [shlex.split(line, comments=True) for line in lines if line.startswith("bench ")]
 
 
@@ -104,7 +105,6 @@ def test_the_commands_of_own_step_work_one_after_another(root: Path, tmp_path: P
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
         fine = (0, 1, 3) if words[:1] == ["my_step.eager"] else (0, 3) if name == "ab" else (0,)
         assert done.returncode in fine, (words, done.stdout, done.stderr)
-        assert done.stdout or name == "plot", words
     assert list((tmp_path / "results" / "sweep" / "figures").glob("speedup_size.*"))
     assert (tmp_path / "results" / "sweep" / "report.html").is_file()
 
