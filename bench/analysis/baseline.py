@@ -93,7 +93,8 @@ class Baseline:
         if other == case:
             return other.implementation
         alike = other.framework == case.framework
-        backend = self.backend or (other.backend if alike and other.backend != case.backend else "")
+        apart = (alike and other.device != case.device) or other.implementation == case.implementation
+        backend = self.backend or (other.backend if apart and other.backend != case.backend else "")
         settings = dict(self.settings) if self.chosen else {}
         if alike:
             mine = case.conditions
@@ -105,9 +106,12 @@ class Baseline:
     def fits(self, who: Contender, contender: Contender) -> bool:
         """Say whether `who` may be what this names as seen from another contender."""
         columns = dict(who.columns)
-        backend = self.backend or (contender.backend if columns["framework"] == contender["framework"] else who.backend)
+        if self.backend:
+            where = who.backend == self.backend
+        else:
+            where = who["framework"] != contender["framework"] or who["device"] == contender["device"]
         set_here = all(str(columns.get(name, value)) == value for name, value in self.settings)
-        return (who.implementation, who.backend) == (self.implementation, backend) and set_here
+        return who.implementation == self.implementation and where and set_here
 
     def __str__(self) -> str:
         """Give it as `parse` reads it."""

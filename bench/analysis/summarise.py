@@ -28,6 +28,8 @@ from bench.stats.estimates import Estimate, median_estimate, ratio_estimate
 PEAK_ALLOWANCE = 1.25
 """A rate may exceed the measured peak by so much: a few products on a disturbed machine do not show all it can do.
 Work that was not done or not waited for shows as a multiple of the peak."""
+ERRORS = ("loss_error", "gradient_error", "change_error", "result_error")
+"""Columns of processes.csv that say how far a process was from the truth, each in one respect."""
 _ROW_KEY = ["phase", "method", "clock", "variant"]
 _MIXED = -1
 """Stands for a row over the workload's own mix of variants where an unknown value could not be grouped by."""
@@ -197,7 +199,7 @@ def _beside_time(item: _Found) -> dict[str, Any]:
     """Reduce to one value what each process of a case says beside its times."""
     peak_bytes = _known(item.outcome["peak_bytes"].max())
     return {
-        "error": _known(item.outcome[["loss_error", "gradient_error", "change_error"]].max(axis=None)),
+        "error": _known(item.outcome[list(ERRORS)].max(axis=None)),
         "energy_joules": _known(item.outcome["energy_joules"].median()),
         "peak_bytes": None if peak_bytes is None else int(peak_bytes),
         "unsettled": int((item.outcome["warmup_settled"] == False).sum()),  # noqa: E712 - unknown is neither

@@ -264,7 +264,7 @@ class SummaryRow:
         "Upper end of the 95 % interval of `precision_speedup`.", default=None
     )
     error: float | None = _column(
-        "Largest relative error of loss, gradients and parameters' changes in any of the case's processes.",
+        "Largest relative error of loss, gradients, changes or other results in any of the case's processes.",
         default=None,
     )
     sync_tax: float | None = _column(

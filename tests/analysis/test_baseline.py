@@ -79,6 +79,8 @@ def test_without_a_backend_it_is_the_contenders_own_else_one_on_the_cpu() -> Non
         (Baseline.own("torch_nn"), replace(CUDA, mode=Mode.TRANSFERRED_WARM), CPU, "torch_nn@torch-cpu"),
         (Baseline.own("torch_nn"), replace(CPU, precision=BF16), CPU, "torch_nn,precision=full"),
         (Baseline("torch_nn", "torch-cuda"), CUDA, CUDA, "torch_nn"),
+        (Baseline("torch_nn"), replace(OTHER, backend="mine", device="cpu"), CPU, "torch_nn"),
+        (Baseline("torch_nn"), replace(CPU, backend="mine"), CPU, "torch_nn@torch-cpu"),
         (Baseline("torch_nn", "torch-cuda"), OTHER, CUDA, "torch_nn@torch-cuda"),
         (Baseline("numpy_bias_sgd", "", (("threads", "2"),)), CUDA, NUMPY, "numpy_bias_sgd,threads=2"),
     ],
@@ -96,6 +98,7 @@ def test_what_is_named_fits_the_contender_that_it_is() -> None:
     assert not Baseline.parse("torch_nn").fits(CPU.contender, OTHER.contender)
     assert Baseline.parse("torch_nn@torch-cpu").fits(CPU.contender, OTHER.contender)
     assert Baseline.parse("numpy_bias_sgd").fits(NUMPY.contender, OTHER.contender)
+    assert Baseline.parse("torch_nn").fits(CPU.contender, replace(OTHER, backend="mine", device="cpu").contender)
     assert not Baseline.parse("numpy_bias_sgd,threads=1").fits(NUMPY.contender, OTHER.contender)
 
 

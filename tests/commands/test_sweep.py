@@ -72,7 +72,7 @@ def test_the_manifest_knows_the_axes_and_crossovers_have_their_file(swept: Any) 
 def test_the_table_has_sizes_beside_each_other(swept: Any) -> None:
     lines = swept[1].stdout.splitlines()
     heading = next(index for index, line in enumerate(lines) if line.startswith("mlp_sgd: no bias, SGD, float32"))
-    assert "speedup over numpy_manual by hidden" in lines[heading]
+    assert "speedup over numpy_manual@numpy by hidden" in lines[heading]
     assert lines[heading + 1].split() == ["implementation", "backend", "8", "16"]
     assert lines[heading + 2].split()[:2] == ["numpy_manual", "numpy"]
     (other,) = [line.split() for line in lines[heading + 3 : heading + 5] if line.startswith("other")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.baseline import baselines_of
+from bench.analysis.baseline import Baseline, baselines_of
 from bench.data.manifest import Manifest
 from bench.data.run import case_of
 from bench.data.schema import DEVICE, Method, Status, SummaryRow, columns_of, is_headline
@@ -88,18 +88,18 @@ class Summary:
 
     def baseline(self, workload: str) -> str:
         """Return what speedups of a workload are over, and if there is none, what they would be over."""
-        named = (str(row.baseline) for row in self.contenders if row.case.workload == workload)
-        return next(named, str(baselines_of(self.manifest)[workload].implementation))
+        named = {str(row.baseline) for row in self.contenders if row.case.workload == workload}
+        return named.pop() if len(named) == 1 else baselines_of(self.manifest)[workload].implementation
 
     def cure(self, workload: str) -> str:
         """Return the option that adds what speedups of a workload are over, where cases lack it."""
-        wanted = baselines_of(self.manifest)[workload]
-        there = [row.case for row in self.measured if row.case.implementation == wanted.implementation]
-        if not there:
-            return f"--implementation {wanted.implementation}"
-        if all(case.precision is not Precision.FULL for case in there):
+        wanted = Baseline.parse(self.baseline(workload)).implementation
+        there = [row.case for row in self.measured if row.case.implementation == wanted]
+        if there and all(case.precision is not Precision.FULL for case in there):
             return f"--precision full,{there[0].precision}"
-        return f"--baseline {wanted.implementation}"
+        if there and all(case.device != "cpu" for case in there):
+            return f"--baseline {wanted}"
+        return f"--implementation {wanted}"
 
     @property
     def frame(self) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from bench.output.figures._data import RunData
 from bench.output.figures._frame import LEGEND, PANEL_EM, Frame, Grid, Texts, columns_of, new_frame, panel_title
 from bench.output.figures._look import Look, Width, clipped, text_inches
 from bench.output.figures._ticks import log_axis, measured
-from bench.output.names import spaced, variant_word, words_of
+from bench.output.names import variant_word, words_of
 from bench.output.text import significant
 
 MOST_PANELS = 6
@@ -251,6 +251,6 @@ def label_axes(frame: Frame, x: str, *y: str) -> None:
     """Label the lowest axes, and the leftmost with the first of several texts that is no longer than they are."""
     room = frame.look.em(_height_em(frame.look, len(frame.axes)) + 2)
     text = next((text for text in y if text_inches(text, frame.look.points) <= room), y[-1])
-    frame.label_x(f"{spaced(x)} (log scale)")
+    frame.label_x(f"{x} (log scale)")
     for axis in frame.axes[:: frame.columns]:
         axis.set_ylabel(text)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from bench.analysis.summarise import ERRORS
 from bench.errors import NothingToShowError
 from bench.model.case import case_columns_among
 from bench.model.precision import Precision
@@ -28,7 +29,6 @@ READING = (
     "is below on the right. Letters and colours tell implementations apart, the shape of a mark its precision."
 )
 SHOWS = ("precision_speedup", "precision_interval", "error", "step")
-_ERRORS = ["loss_error", "gradient_error", "change_error"]
 _LEAST = 1e-16
 """An error of 0, which has no logarithm, is drawn here: float64, which tells errors, has no more digits."""
 _FILLS = ("full", "none", "bottom")
@@ -54,9 +54,8 @@ def draw(data: RunData, look: Look) -> Figure:
         log_axis(axis, "x", across, times, frame.look)
         log_axis(axis, "y", up, _power, frame.look)
         _lines.put_title(axis, title, [], frame)
-    scale = "" if frame.narrow else " (log scale)"
     error = "largest relative error"
-    _lines.label_axes(frame, f"speedup over {over}{scale}", f"{error} (log scale)", error, "error")
+    _lines.label_axes(frame, f"speedup over {over}", f"{error} (log scale)", error, "error")
     return frame.figure
 
 
@@ -93,7 +92,7 @@ def _rows(data: RunData) -> tuple[pd.DataFrame, str]:
 def _smallest_errors(data: RunData, rows: pd.DataFrame) -> pd.Series[float]:
     """Return for each row the smallest of its processes' errors, each the largest of its kinds."""
     key = case_columns_among(rows.columns)
-    errors = data.processes[key].assign(smallest=data.processes[_ERRORS].max(axis=1))
+    errors = data.processes[key].assign(smallest=data.processes[list(ERRORS)].max(axis=1))
     least = errors.groupby(key, as_index=False, observed=True)["smallest"].min()
     return rows[key].merge(least, on=key, how="left").set_axis(rows.index)["smallest"]
 

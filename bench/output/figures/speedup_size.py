@@ -22,6 +22,7 @@ from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._lines import Scene
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, log_limits, octaves, times
+from bench.output.names import spaced
 from bench.output.text import significant
 
 TITLE = "Speedup over the baseline as the problem grows"
@@ -82,7 +83,7 @@ def draw(data: RunData, look: Look) -> Figure:
         notes = [_mark(panel, each, scene, plane, frame) for each in found]
         _lines.put_title(panel, scene.title(plane), notes, frame)
     over = f"speedup over {_data.over(scene.rows)}"
-    _lines.label_axes(frame, axis, f"{over} (log scale)", over, "speedup")
+    _lines.label_axes(frame, spaced(axis), f"{over} (log scale)", over, "speedup")
     return frame.figure
 
 

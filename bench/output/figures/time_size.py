@@ -19,6 +19,7 @@ from bench.output.figures._data import RunData, step_work
 from bench.output.figures._frame import Texts
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, log_limits
+from bench.output.names import spaced
 
 TITLE = "Time of one step as the problem grows"
 READING = (
@@ -69,7 +70,7 @@ def draw(data: RunData, look: Look) -> Figure:
         log_axis(panel, "y", log_limits(known), EngFormatter("s"), frame.look)
         notes = [] if alike else [limit.key(frame.look, _lines.note_words(limit.words, frame)) for limit in found]
         _lines.put_title(panel, scene.title(plane), notes, frame)
-    _lines.label_axes(frame, axis, "time of one step (log scale)", "time of one step")
+    _lines.label_axes(frame, spaced(axis), "time of one step (log scale)", "time of one step")
     return frame.figure
 
 

@@ -23,6 +23,7 @@ from bench.analysis.summarise import summarise
 from bench.data.schema import Crossing, CrossoverRow, Method, Status, SummaryRow
 from bench.data.store import RunStore, read_manifest, read_processes, read_samples
 from bench.model.columns import SIZE_PREFIX
+from bench.model.precision import Precision
 from bench.model.workload import WORKLOADS
 from bench.output import figures
 from bench.output.figures import Look, RunData, Style, Width
@@ -276,14 +277,17 @@ def sampled(new: Callable[[str, Path], Any], tmp_path: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def gallery(new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFactory) -> figures.Drawn:
-    """All figures in all formats of a run with two sizes, beside an older run of the same cases."""
+    """All figures in all formats of a run with two sizes and precisions, beside an older run of the same cases."""
     folder = tmp_path_factory.mktemp("gallery")
     for name, created in (("older", "2026-01-01T03:04:05+00:00"), ("run", "2026-01-02T03:04:05+00:00")):
         made = new("sampled", folder / name)
         made.manifest = {"created": created, "peaks": [made.build.make_peak()]}
         for hidden in (100, 200):
             made.add("numpy_manual", "numpy", problem=tutorial(hidden=hidden), processes=6, seconds=4e-6 * hidden)
-            made.add("torch_tensor", problem=tutorial(hidden=hidden), processes=6, seconds=3e-6 * hidden)
+            for precision, error in ((Precision.FULL, 1e-7), (Precision.TF32, 1e-4)):
+                errors: dict[str, Any] = {"gradient_error": error}
+                options = {"processes": 6, "precision": precision, "row": lambda number, errors=errors: errors}
+                made.add("torch_tensor", problem=tutorial(hidden=hidden), seconds=3e-6 * hidden, **options)
         run = made.write()
     return figures.draw(run, (), figures.FORMATS)
 

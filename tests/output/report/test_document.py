@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from bench.data.manifest import WorkloadFacts
 from bench.data.store import read_crossovers
 from bench.model.case import Mode
+from bench.model.precision import Precision
 from bench.output.document import Bullets, Commands, FigureBlock, Glossary, Table, plain
-from bench.workloads import tutorial
+from bench.workloads import SIZES, tutorial
 
 Document = Callable[..., Any]
 
@@ -72,7 +74,7 @@ def test_the_tables_hold_every_measured_case_of_every_workload(sample: Path, doc
     assert cells(found["variants-mlp-dynamic"])[0] == ["numpy_dynamic", "numpy", "444 µs", "592 µs", "695 µs", "799 µs"]
     first = cells(found["result-mlp-sgd"])[1]
     assert first[:6] == ["tf_static_graph", "tf-graph", "415 µs", "413 … 445 µs", "0.881x", "0.827 … 0.906"]
-    assert first[6:] == ["~45 %", "~48 %", "~7 %", "-", "61 %"]
+    assert first[6:] == ["~45 %", "~48 %", "~7 %", "-", "61 %", "154000"]
 
 
 def test_variants_are_groups_of_their_own(run: Any, measure: Any, finished: Any, document: Document) -> None:
@@ -118,6 +120,22 @@ def test_the_baseline_is_the_one_that_the_rows_name(build: ModuleType, tmp_path:
     assert "the time of my_loop over this one" in texts(made, "result")
     assert "add `--implementation my_loop`" in texts(made, "result")
     assert [row[3] for row in cells(tables(made)["result-mlp-sgd"])] == ["baseline", "2.00x", "-"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "precision", "cure"),
+    [("torch-cpu", "tf32", "--precision full,tf32"), ("torch-cuda", "full", "--baseline torch_nn")],
+)
+def test_a_baseline_that_was_measured_otherwise_is_cured_by_what_is_lacking(
+    build: ModuleType, tmp_path: Path, document: Document, backend: str, precision: str, cure: str
+) -> None:
+    rows = [
+        build.summary_row(build.make_case(name, backend, precision=Precision(precision)), median_seconds=1e-3)
+        for name in ("torch_nn", "torch_tensor")
+    ]
+    facts = {"mlp_sgd": WorkloadFacts(title="", baseline="torch_nn", sizes=list(SIZES))}
+    made = document(build.write_summary_run(tmp_path / "run", rows, workloads=facts), ())
+    assert f"add `{cure}`" in texts(made, "result")
 
 
 def test_a_sure_speedup_comes_before_a_larger_doubtful_one(
