@@ -23,7 +23,7 @@ KINDS = ("training", "workload", "implementation")
 FRAMEWORKS = ("torch", "numpy")
 _STARTERS = Path(__file__).with_name("starters")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,49}")
-_DECORATORS = {"implementation", "workload", "training", "backend"}
+_DECORATORS = {kind.removeprefix("@") for kind in ("@implementation", "@workload", "@training", "@backend")}
 
 
 def check_name(name: str, path: Path, registry: Registry) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.data.schema import Status
-from bench.errors import ChildError, ChildTimeout
+from bench.errors import ChildError, ChildTimeout, StorageError
 from bench.model.backends import BACKENDS
 from bench.model.device import Backend
 from bench.model.registry import Implementation
@@ -57,6 +57,7 @@ class Truths:
 
         Raises:
             ChildError: there is none, with the reason; it is not tried again.
+            StorageError: it cannot be written.
         """
         case = item.case
         key = case.workload, case.problem, case.precision, runs
@@ -93,6 +94,8 @@ class Truths:
             runs=runs,
         )
         reply = ask(self._asks, backend, request, _TRUTH_PATIENCE * self._timeout)
+        if reply.reason.startswith(str(path)):  # it is the disk's fault, and not that of one case
+            raise StorageError(reply.reason)
         if reply.status is not Status.OK:
             raise ChildError(f"the truth of {workload.name} is not to be had: {reply.reason}")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.schema import Status
-from bench.errors import StepbenchError, StepError
+from bench.errors import StepbenchError, StepError, StorageError, os_cure
 from bench.machine.disturbance import KernelCounters, Observe, together, watching
 from bench.model.backends import BACKENDS
 from bench.model.data import Data
@@ -249,7 +249,11 @@ def _find_truth(request: Request) -> Reply:
 
         can = request.precision in backend.precisions and request.precision in implementation.precisions
         truth = truth_by_runs(workload, problem, request.precision, train, can, request.runs)
-    save_truth(truth, Path(request.truth))
+    try:
+        save_truth(truth, Path(request.truth))
+    except OSError as error:
+        cure = os_cure(error, "set TMPDIR")
+        raise StorageError(f"{request.truth} cannot be written ({error.strerror}): {cure}.") from error
     return Reply(Status.OK)
 
 

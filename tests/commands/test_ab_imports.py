@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def packaged(repository: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("packaged")
     for name in ("repo", "tmp", "out", "site"):
         (folder / name).mkdir()
-    made = type(repository)(folder / "repo", folder / "tmp", folder / "out", environment=repository.environment)
+    made = replace(repository, top=folder / "repo", temporary=folder / "tmp", outputs=folder / "out")
     made.git("init", "-q", "-b", "main")
     return made
 

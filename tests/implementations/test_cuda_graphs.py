@@ -86,7 +86,7 @@ def proved(item: Implementation, problem: Problem, device: Device) -> Step:
     for _ in range(2):
         found = verify(step, truth, problem.dtype)
         assert found.passed, found.reason
-        assert found.gradient_error is not None
+        assert found.error("gradient") is not None
     return step
 
 

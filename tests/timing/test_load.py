@@ -26,8 +26,8 @@ MILLISECONDS = 1_000_000
     ("threads", "in_use", "cpus", "said"),
     [
         (1, 1, 1.0, ""),
-        (1, 1, 1.3, ""),
-        (2, 2, 2.3, ""),
+        (1, 1, 1.15, ""),
+        (2, 2, 2.15, ""),
         (4, 1, 0.5, ""),
         (1, None, None, ""),
         (1, 2, None, "it computed with 2 threads, and it was told to use 1"),
@@ -102,8 +102,9 @@ def reply(in_use: int | None, cpus: float | None, measured: bool = True) -> Any:
     sample = Sample("step", Method.WHOLE, 0, 1, 1000)
     nothing: Any = SimpleNamespace(name="", facts={}, path=(), foreign=(), threads=1)
     backend: Any = SimpleNamespace(threads_in_use=lambda: in_use, peak_bytes=lambda: 1)
-    passed = Verification(True, "", 4, 1e-4)
-    made = (nothing, Registry(), nothing, backend, nothing, nothing, nothing, sample)
+    passed = Verification(True, "", 4)
+    rig: Any = SimpleNamespace(step=SimpleNamespace(counts=None))
+    made = (nothing, Registry(), nothing, backend, nothing, nothing, None, rig, sample)
     measurement = Measurement(WarmUp(9, True, 1.0), (sample,), cpus)
     return Prepared(*made, passed, 0.1, None).reply(measurement if measured else None)
 
