@@ -9,9 +9,13 @@ import bench.backends
 import bench.workloads  # noqa: F401 - importing them registers what comes with the harness
 from bench.model.data import Data
 from bench.model.device import Availability, Backend, Device, Settings, Stream
+from bench.model.precision import Precision
 from bench.model.problem import Dtype, Problem
-from bench.model.registry import backend, implementation
-from bench.model.step import BACKWARD, FORWARD, UPDATE, Operation, Phase, Stage, State, Step
+from bench.model.registry import backend, implementation, workload
+from bench.model.sizes import Sizes
+from bench.model.step import BACKWARD, DATA, FORWARD, UPDATE, Operation, Phase, Stage, State, Step
+from bench.model.workload import Cost, Memory
+from bench.training import Training, training
 
 if TYPE_CHECKING:
     from bench.data.run import StoredRun
@@ -20,25 +24,33 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BACKWARD",
+    "DATA",
     "FORWARD",
     "UPDATE",
     "Availability",
     "Backend",
+    "Cost",
     "Data",
     "Device",
     "Dtype",
+    "Memory",
     "Operation",
     "Phase",
+    "Precision",
     "Problem",
     "Settings",
+    "Sizes",
     "Stage",
     "State",
     "Step",
     "Stream",
+    "Training",
     "__version__",
     "backend",
     "implementation",
     "open_run",
+    "training",
+    "workload",
 ]
 
 

@@ -19,6 +19,7 @@ from bench.commands.explain import explain
 from bench.commands.export import export
 from bench.commands.gate import gate
 from bench.commands.history import history
+from bench.commands.new import new
 from bench.commands.plot import plot
 from bench.commands.report import report
 from bench.commands.run import run
@@ -38,10 +39,11 @@ def cli(debug: bool) -> None:
 
     \b
       bench list                     what can run here, and what cannot and why
+      bench new my_step              a file for your own model: runs as it is, explains itself
       bench verify                   does every implementation compute the right thing?
       bench run                      measure all of them, write CSVs and figures
       bench run -w mlp_sgd           one workload only
-      bench run --load mine.py       your own step beside them
+      bench run --load my_step.py    what your file brings, beside them
       bench run --resume results/RUN finish a run that was interrupted
       bench sweep --axis hidden=64:4096:x2   the same over sizes, and where one overtakes another
       bench doctor                   what disturbs measurements here, and what cures it
@@ -53,6 +55,9 @@ def cli(debug: bool) -> None:
       bench compare RUN_A RUN_B      verdicts from two stored runs
       bench history                  a step's time over the runs of this machine
       bench export RUN --to NAME     for pytest-benchmark, pyperf and other tools
+
+    \b
+    From your own model to a speedup, a gate and a figure, in ten minutes: docs/own-step.md.
 
     \b
     Exit status: 0 all well, 1 regression (explain --check: the data changed), 2 wrong use, 3 inconclusive,
@@ -76,7 +81,7 @@ def list_command(load: tuple[Path, ...], as_json: bool) -> None:
         show(list_blocks(registry))
 
 
-for command in (run, verify, sweep, plot, report, explain, doctor, ab, gate, compare, history, export):
+for command in (new, run, verify, sweep, plot, report, explain, doctor, ab, gate, compare, history, export):
     cli.add_command(command)
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib.util
+import io
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+from unittest import mock
 
+import hypothesis
 import pytest
+
+# The same examples every time, and no verdict that depends on how busy the machine is.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("steady")
 
 # Before any framework is imported: tests share two cores with each other and with whatever else runs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--renew-baselines", action="store_true", help="Draw the pictures that figures are compared with.")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def root() -> Path:
     """The project's folder."""
     return ROOT
@@ -43,15 +54,95 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
     return make
 
 
+@pytest.fixture(scope="session")
+def here() -> Callable[..., Any]:
+    """Run the command in this process, which has imported everything already: its status and what it printed.
+
+    `cwd` is the folder where it is run, other keywords are variables of its environment. The processes that it starts
+    to measure are real, but what a device can do at most is left out: that takes longer than all else.
+    """
+    from bench.cli import main
+    from bench.data.schema import Status
+    from bench.model.backends import BACKENDS
+    from bench.model.workload import WORKLOADS
+    from bench.timing.protocol import Reply
+
+    def run(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            contextlib.chdir(cwd or Path.cwd()),
+            mock.patch.dict(os.environ, environment),
+            mock.patch.dict(BACKENDS),  # those of a file that it loads go with it
+            mock.patch.dict(WORKLOADS),
+            mock.patch("bench.run.runner.ask_device", return_value=Reply(Status.OK)),
+            mock.patch("signal.signal"),  # it takes signals over: not in a process that goes on
+            pytest.raises(SystemExit) as ended,
+        ):
+            main([str(argument) for argument in arguments])
+        done = subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def error() -> Callable[..., str]:
+    """The single sentence on standard error of a command that ended with this status."""
+
+    def find(done: subprocess.CompletedProcess[str], status: int = 2) -> str:
+        assert done.returncode == status, done.stderr + done.stdout
+        assert "Traceback" not in done.stderr
+        (found,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+        return found
+
+    return find
+
+
 @pytest.fixture
 def own_backends() -> Iterator[None]:
-    """Backends that files register in a test go with it."""
+    """Backends and workloads that files register in a test go with it."""
     from bench.model.backends import BACKENDS
+    from bench.model.workload import WORKLOADS
 
-    before = dict(BACKENDS)
+    before, known = dict(BACKENDS), dict(WORKLOADS)
     yield
     BACKENDS.clear()
     BACKENDS.update(before)
+    WORKLOADS.clear()
+    WORKLOADS.update(known)
+
+
+@pytest.fixture(scope="session")
+def devices() -> Callable[[str], Any]:
+    """The CPU as a device of a framework, for steps that are built in the process of the tests."""
+    from bench.model.backends import backends_of
+    from bench.model.device import Device, Settings
+
+    @functools.cache
+    def opened(framework: str) -> Device:
+        if framework == "torch":
+            # What `open` sets once a process may have been set already by another test file.
+            import torch
+
+            device = torch.device("cpu")
+            return Device("cpu", "", 1, device, lambda array: torch.tensor(array, device=device), lambda: None)
+        return next(each for each in backends_of(framework) if each.device == "cpu").open(Settings(1))
+
+    return opened
+
+
+@pytest.fixture
+def own_workloads() -> Iterator[None]:
+    """Workloads that files register in a test go with it."""
+    from bench.model.workload import WORKLOADS
+
+    before = dict(WORKLOADS)
+    yield
+    WORKLOADS.clear()
+    WORKLOADS.update(before)
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +156,12 @@ def build() -> ModuleType:
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def fakecpu() -> Path:
+    """A file for `--load`: NumPy on a device of its own, which is called fakecpu."""
+    return ROOT / "tests" / "data" / "fakecpu.py"
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
-from bench import BACKWARD, FORWARD, UPDATE, Device, Problem, Stage, State, Step
+from bench import BACKWARD, FORWARD, UPDATE, Device, Stage, State, Step
 from bench.data.schema import Method
 from bench.model.backends import BACKENDS
 from bench.model.device import Settings
@@ -30,6 +30,7 @@ from bench.timing.clock import Now, host_now, resolution
 from bench.timing.measure import measure
 from bench.timing.passes import Rig, time_whole
 from bench.timing.policy import SamplingPolicy
+from bench.workloads import tutorial
 
 GROSS = 0.10
 AIM = 0.01
@@ -151,7 +152,7 @@ def cpu_device(framework: str) -> Device:
 def check_added(name: str) -> float:
     """Print the ratio of harness to hand-written loop; its distance from 1."""
     item = discover()[name]
-    problem = Problem()
+    problem = tutorial()
     step = item.build(problem, item.workload.data(problem), cpu_device(item.framework))
     for _ in range(50):
         step()

@@ -1,7 +1,12 @@
-"""The real command, as a user runs it: what it prints, what it writes, what it exits with."""
+"""The command as a user runs it: what it prints, what it writes, what it exits with.
+
+Most of it is run in this process, which spares a start of half a second each; the processes that measure are real.
+`bench` is the installed command in a process of its own, for what only that can show.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -13,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import psutil
 import pytest
@@ -20,69 +26,66 @@ import pytest
 from bench.data.run import StoredRun
 from bench.data.schema import SCHEMA_VERSION
 from bench.data.store import read_manifest, read_processes, read_samples, read_summary
+from bench.errors import StepbenchError
+from bench.run import session
 
 BENCH = Path(sys.executable).with_name("bench")
 SMALL = ["--batch", "20", "--d-in", "16", "--hidden", "12", "--d-out", "8", "--threads", "1"]
 QUICK = [*SMALL, "--rounds", "1", "--no-figures"]
 Write = Callable[[str, str], Path]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Error = Callable[..., str]
 
 
 def bench(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command; the time limit only keeps a hanging test from hanging the suite."""
+    """Run the installed command; the time limit only keeps a hanging test from hanging the suite."""
     command = [str(BENCH), *map(str, arguments)]
     full = {**os.environ, **environment}
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=150, env=full, check=False)
-
-
-def one_error(done: subprocess.CompletedProcess[str], status: int) -> str:
-    """The single sentence on standard error; also checks the exit status and that there is no traceback."""
-    assert done.returncode == status, done.stderr
-    assert "Traceback" not in done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
-    assert len(errors) == 1, done.stderr
-    return errors[0]
 
 
 # --- helping ------------------------------------------------------------------------------------------------------
 
 
 def test_help_and_list_import_nothing_heavy() -> None:
-    for arguments in (["--help"], ["run", "--help"], ["list"], ["list", "--json"]):
-        code = (
-            "import sys; from bench.cli import main\n"
-            f"try: main({arguments!r})\nexcept SystemExit as end: assert end.code in (0, None)\n"
-            "heavy = {'torch', 'tensorflow', 'pandas', 'matplotlib', 'numpy', 'pydantic'} & set(sys.modules)\n"
-            "print('HEAVY', sorted(heavy))"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        assert done.stdout.splitlines()[-1] == "HEAVY []", arguments
+    code = (
+        "import sys; from bench.cli import main\n"
+        "for arguments in ['--help'], ['run', '--help'], ['list'], ['list', '--json']:\n"
+        "    try: main(arguments)\n    except SystemExit as end: assert end.code in (0, None)\n"
+        "    heavy = {'torch', 'tensorflow', 'pandas', 'matplotlib', 'numpy', 'pydantic'} & set(sys.modules)\n"
+        "    print('HEAVY', arguments, sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = [line for line in done.stdout.splitlines() if line.startswith("HEAVY")]
+    assert len(found) == 4
+    assert [line for line in found if not line.endswith("] []")] == []
 
 
 @pytest.mark.parametrize("command", ["run", "list", "verify", "plot", "compare", "doctor"])
-def test_every_command_explains_itself(command: str) -> None:
-    done = bench(command, "--help")
+def test_every_command_explains_itself(here: Run, command: str) -> None:
+    done = here(command, "--help")
     assert done.returncode == 0
     assert "Usage: bench " + command in done.stdout
 
 
-def test_list_shows_every_pair_and_why_not(tmp_path: Path) -> None:
-    rows = json.loads(bench("list", "--json").stdout)
+def test_list_shows_every_pair_and_why_not(here: Run, tmp_path: Path) -> None:
+    rows = json.loads(here("list", "--json").stdout)
     assert len(rows) == 21  # 4 NumPy, 7 torch on two devices, 2 CUDA graphs, 1 graph
     fused = {row["implementation"] for row in rows if row["fused"]}
     assert fused == {"tf_static_graph", "torch_cuda_graph", "torch_cuda_graph_adam"}
     assert all(row["available"] or row["reason"] for row in rows)
-    text = bench("list", cwd=tmp_path).stdout
+    text = here("list", cwd=tmp_path).stdout
     assert "numpy_manual" in text
     assert "separable" in text
 
 
-def test_without_tensorflow_everything_else_is_listed_and_its_rows_say_how_to_install_it(tmp_path: Path) -> None:
+def test_without_tensorflow_everything_else_is_listed_and_its_rows_say_how_to_install_it(
+    here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A path finder that hides one package stands for an environment without it."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.util as u; real = u.find_spec\n"
-        "u.find_spec = lambda name, package=None: None if name == 'tensorflow' else real(name, package)\n"
-    )
-    rows = json.loads(bench("list", "--json", PYTHONPATH=str(tmp_path)).stdout)
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorflow" else real(name))
+    rows = json.loads(here("list", "--json").stdout)
     reasons = {row["reason"] for row in rows if row["backend"] == "tf-graph"}
     assert reasons == {"tensorflow is not installed: pip install tensorflow==2.21.0"}
     assert sum(row["available"] for row in rows) >= 11
@@ -91,58 +94,71 @@ def test_without_tensorflow_everything_else_is_listed_and_its_rows_say_how_to_in
 # --- verifying and running ----------------------------------------------------------------------------------------
 
 
-def test_verify_prints_errors_and_exits_by_them(write: Write) -> None:
-    done = bench("verify", "-i", "numpy_manual", *SMALL)
+def test_verify_prints_errors_and_exits_by_them(here: Run, write: Write) -> None:
+    done = here("verify", "-i", "numpy_manual", *SMALL)
     assert done.returncode == 0, done.stderr
     assert "right" in done.stdout
     wrong = write("wrong.py", WRONG_GRADIENT)
-    done = bench("verify", "-i", "wrong", "--load", wrong, *SMALL, "--json")
+    done = here("verify", "-i", "wrong", "--load", wrong, *SMALL, "--json")
     assert done.returncode == 4
     (row,) = json.loads(done.stdout)
     assert row["status"] == "wrong"
-    assert row["verification"]["gradient_error"] == pytest.approx(0.01, rel=1e-3)
+    errors = [each["error"] for each in row["verification"]["errors"] if each["kind"] == "gradient"]
+    assert max(errors) == pytest.approx(0.01, rel=1e-3)
 
 
-def test_a_run_over_all_frameworks_writes_tables_and_figures(tmp_path: Path) -> None:
+def test_a_run_writes_tables_and_figures(here: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    names = "numpy_manual,torch_autograd,tf_static_graph,numpy_dynamic,torch_dynamic"
-    done = bench("run", "-i", names, "--device", "cpu", *SMALL, "--rounds", "1", "--budget", "100s", "--out", out)
+    done = here("run", "-i", "numpy_manual,numpy_dynamic", *SMALL, "--rounds", "1", "--out", out)
     assert done.returncode == 0, done.stderr
-    for name in ("numpy_manual", "torch_autograd", "tf_static_graph", "torch_dynamic"):
+    samples, processes, summary = read_samples(out), read_processes(out), read_summary(out)
+    for name in ("numpy_manual", "numpy_dynamic"):
         assert name in done.stdout
-    summary = read_summary(out)
-    assert set(summary["status"]) == {"ok"}
+        assert set(summary[summary["implementation"] == name]["status"]) == {"ok"}
     assert summary["verified"].all()
-    assert set(summary[summary["implementation"] == "tf_static_graph"]["method"]) == {"whole", "profiled"}
-    assert set(summary[summary["implementation"] == "torch_dynamic"]["variant"].dropna()) == {0, 1, 2, 3}
-    samples, processes = read_samples(out), read_processes(out)
+    assert set(summary[summary["implementation"] == "numpy_dynamic"]["variant"].dropna()) == {0, 1, 2, 3}
     assert (samples["seconds"] > 0).all()
-    assert (samples["phase"] == "first_step").sum() == 5
+    assert (samples["phase"] == "first_step").sum() == 2
     assert set(samples["process"]) == set(processes["process"])
     assert processes["verified"].all()
     assert (processes["peak_bytes"] > 0).all()
     for path in (out / "figures").iterdir():
         assert f"wrote {path}" in done.stderr
+    assert {path.name for path in (out / "figures").iterdir()} == {"phases.png", "phases.svg"}
+
+
+@pytest.mark.slow
+def test_a_run_over_all_frameworks(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    names = "numpy_manual,torch_autograd,tf_static_graph,numpy_dynamic,torch_dynamic"
+    done = bench("run", "-i", names, "--device", "cpu", *SMALL, "--rounds", "1", "--budget", "100s", "--out", out)
+    assert done.returncode == 0, done.stderr
+    summary = read_summary(out)
+    assert set(summary["status"]) == {"ok"}
+    assert set(summary["implementation"]) == set(names.split(","))
+    assert summary["verified"].all()
+    assert set(summary[summary["implementation"] == "tf_static_graph"]["method"]) == {"whole", "profiled"}
+    assert set(summary[summary["implementation"] == "torch_dynamic"]["variant"].dropna()) == {0, 1, 2, 3}
     assert {path.name for path in (out / "figures").iterdir()} == {
         f"{name}.{kind}" for name in ("speedup", "phases") for kind in ("png", "svg")
     }
 
 
-def test_json_is_the_only_thing_on_standard_output(tmp_path: Path) -> None:
-    done = bench("run", "-i", "numpy_manual", *QUICK, "--out", tmp_path / "r", "--json")
+def test_json_is_the_only_thing_on_standard_output_and_all_is_plain_where_nobody_looks(tmp_path: Path) -> None:
+    done = bench("run", "-i", "numpy_manual", *QUICK, "--out", tmp_path / "r", "--json", TERM="dumb", NO_COLOR="1")
     rows = json.loads(done.stdout)
     assert {row["phase"] for row in rows} == {"step", "first_step", "forward", "backward", "update"}
     assert next(row for row in rows if row["phase"] == "step")["low_seconds"] is None
-
-
-def test_plain_output_where_nobody_looks(tmp_path: Path) -> None:
-    done = bench("run", "-i", "numpy_manual", *QUICK, "--out", tmp_path / "r", TERM="dumb", NO_COLOR="1")
     assert "\x1b" not in done.stdout + done.stderr
     assert "\r" not in done.stderr
+    (peak,) = read_manifest(tmp_path / "r").peaks
+    assert (peak.backend, peak.threads) == ("numpy", 1)
+    assert peak.gflops > 0
+    assert peak.gigabytes_per_second > 0
 
 
-@pytest.mark.parametrize("polite", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_a_polite_kill_keep_what_is_finished_and_leave_nobody_behind(tmp_path: Path, polite: int) -> None:
+def test_ctrl_c_keeps_what_is_finished_and_leaves_nobody_behind(tmp_path: Path) -> None:
+    """A polite kill is the same to every command, and tried on `bench ab`."""
     out = tmp_path / "r"
     command = [str(BENCH), "run", "-i", "numpy_manual", *SMALL, "--budget", "100s", "--no-figures", "--out", str(out)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
@@ -151,7 +167,7 @@ def test_ctrl_c_and_a_polite_kill_keep_what_is_finished_and_leave_nobody_behind(
             if line.startswith("Round 3"):
                 break
         children = psutil.Process(running.pid).children(recursive=True)
-        running.send_signal(polite)
+        running.send_signal(signal.SIGINT)
         running.wait(60)
     assert running.returncode == 130
     assert read_manifest(out).ended_by == "interrupted"
@@ -221,7 +237,9 @@ TROUBLES = {
 }
 
 
-def test_each_kind_of_trouble_costs_its_own_row_and_shows_in_the_exit_status(write: Write, tmp_path: Path) -> None:
+def test_each_kind_of_trouble_costs_its_own_row_and_shows_in_the_exit_status(
+    here: Run, write: Write, tmp_path: Path
+) -> None:
     loads: list[str | Path] = []
     for name, (trouble, _, _) in TROUBLES.items():
         loads += ["--load", write(f"{name}.py", mine(name, trouble))]
@@ -230,7 +248,7 @@ def test_each_kind_of_trouble_costs_its_own_row_and_shows_in_the_exit_status(wri
     loads += ["--load", write("phases.py", phases)]
     names = ",".join([*TROUBLES, "fine", "phases", "numpy_manual"])
     out = tmp_path / "r"
-    done = bench("run", "-i", names, *loads, *QUICK, "--timeout", "4s", "--out", out)
+    done = here("run", "-i", names, *loads, *QUICK, "--timeout", "4s", "--out", out)
     assert done.returncode == 4, done.stderr
     assert "Traceback" not in done.stderr
     rows = read_summary(out)
@@ -248,43 +266,18 @@ def test_each_kind_of_trouble_costs_its_own_row_and_shows_in_the_exit_status(wri
 
 # --- devices, modes and threads -----------------------------------------------------------------------------------
 
-FAKE_CPU = """
-import numpy as np
-from bench import Availability, Backend, Device, backend
 
-@backend
-class FakeCpu(Backend):
-    name, framework, device, host_memory = "numpy-fakecpu", "numpy", "fakecpu", False
-
-    def availability(self):
-        return Availability(True)
-
-    def preload(self):
-        import numpy
-
-    def open(self, settings):
-        return Device(
-            kind="fakecpu", name="Imaginary Device 1", threads=settings.threads, handle=None, put=np.array,
-            synchronize=lambda: None, facts={"precision": str(settings.precision)},
-            upload=lambda target, array: lambda: np.copyto(target, array),
-        )
-
-    def threads_in_use(self):
-        return None
-"""
-
-
-def test_a_backend_from_a_file_is_listed_measured_and_summarised(write: Write, tmp_path: Path) -> None:
-    fake, out = write("fake.py", FAKE_CPU), tmp_path / "r"
-    listed = json.loads(bench("list", "--load", fake, "--json").stdout)
+def test_a_backend_from_a_file_is_listed_measured_and_summarised(here: Run, fakecpu: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    listed = json.loads(here("list", "--load", fakecpu, "--json").stdout)
     assert {row["implementation"] for row in listed if row["backend"] == "numpy-fakecpu"} == {
         "numpy_manual",
         "numpy_bias_sgd",
         "numpy_adam",
         "numpy_dynamic",
     }
-    chosen = ["--load", fake, "--device", "fakecpu", "-i", "numpy_manual,numpy_adam"]
-    done = bench("run", *chosen, *SMALL, "--rounds", "1", "--modes", "resident-warm,transferred-warm", "--out", out)
+    chosen = ["--load", fakecpu, "--device", "fakecpu", "-i", "numpy_manual,numpy_adam"]
+    done = here("run", *chosen, *QUICK, "--modes", "resident-warm,transferred-warm", "--out", out)
     assert done.returncode == 0, done.stderr
     summary = read_summary(out)
     assert set(summary["device"]) == {"fakecpu"}
@@ -292,51 +285,42 @@ def test_a_backend_from_a_file_is_listed_measured_and_summarised(write: Write, t
     assert set(summary["mode"]) == {"resident-warm", "transferred-warm"}
     assert set(read_processes(out)["device_name"]) == {"Imaginary Device 1"}
     assert read_manifest(out).facts == {"numpy-fakecpu": {"precision": "full"}}
-    assert read_manifest(out).peaks == [], "it offers nothing to measure a peak with"
-    again = bench("run", "--resume", out)
+    again = here("run", "--resume", out, "--no-figures")
     assert again.returncode == 0, again.stderr
 
 
-def cases_of(*arguments: str | Path, out: Path) -> list[tuple[str, int, str, str]]:
-    """Implementation, threads, mode and precision of the cases of a run, as its --json has them."""
-    done = bench("run", *arguments, *SMALL[:-2], "--rounds", "1", "--no-figures", "--out", out, "--json")
-    assert done.returncode == 0, done.stderr
-    steps = [row for row in json.loads(done.stdout) if row["phase"] == "step"]
-    return [(row["implementation"], row["threads"], row["mode"], row["precision"]) for row in steps]
-
-
-def test_threads_and_modes_on_the_command_line_give_a_case_for_each(tmp_path: Path) -> None:
-    options = ["-i", "numpy_manual", "--threads", "2,1,2"]
-    assert cases_of(*options, out=tmp_path / "r") == [
-        ("numpy_manual", threads, "resident-warm", "full") for threads in (2, 1)
+def test_threads_and_modes_on_the_command_line_give_a_case_for_each(here: Run) -> None:
+    """What the command hands to the engine, without measuring."""
+    options = ["-i", "numpy_manual", "--threads", "2,1,2", "--modes", "all"]
+    with mock.patch("bench.run.session.run", side_effect=KeyboardInterrupt) as run:
+        assert here("run", *options).returncode == 130
+    cases = [item.case for item in run.call_args.args[0]]
+    assert sorted((case.threads, case.mode) for case in cases) == [
+        (threads, mode) for threads in (1, 2) for mode in ("resident-cold", "resident-warm")
     ]
-    options = ["-i", "numpy_manual", "--threads", "1", "--modes", "all"]
-    assert cases_of(*options, out=tmp_path / "modes") == [
-        ("numpy_manual", 1, mode, "full") for mode in ("resident-warm", "resident-cold")
-    ]
-    peaks = read_manifest(tmp_path / "r").peaks
-    assert [(peak.backend, peak.threads) for peak in peaks] == [("numpy", 2), ("numpy", 1)]
-    assert all(peak.gflops > 0 and peak.gigabytes_per_second > 0 for peak in peaks)
 
 
-def test_tf32_is_a_column_of_its_own(tmp_path: Path) -> None:
-    options = ["-i", "numpy_manual", "--threads", "1", "--tf32"]
-    assert cases_of(*options, out=tmp_path / "r") == [("numpy_manual", 1, "resident-warm", "tf32")]
+def test_a_precision_that_a_backend_has_not_is_left_out_or_skipped_with_the_reason(here: Run, error: Error) -> None:
+    options = ["-i", "numpy_manual", "--threads", "1", "--precision"]
+    with mock.patch("bench.run.session.run", side_effect=KeyboardInterrupt) as run:
+        here("run", *options, "tf32,full")
+    assert [item.case.precision for item in run.call_args.args[0]] == ["full"]
+    message = error(here("run", *options, "tf32"), 5)
+    assert "numpy_manual on numpy in float32 has no precision tf32: it has full" in message
 
 
-def test_a_mode_or_a_number_of_threads_that_is_none_names_its_option() -> None:
+def test_a_mode_or_a_number_of_threads_that_is_none_names_its_option(here: Run, error: Error) -> None:
     for option, value, hint in (
         ("--modes", "resident-hot", "'resident-hot' is not a mode: did you mean"),
         ("--threads", "1,none", "'none' is not a number of threads"),
     ):
-        message = one_error(bench("run", option, value), 2)
+        message = error(here("run", option, value), 2)
         assert option in message
         assert hint in message
 
 
-def test_the_doctor_proves_a_device_or_says_what_fails(write: Write) -> None:
-    fake = write("fake.py", FAKE_CPU)
-    done = bench("doctor", "--device", "fakecpu", "--load", fake, "--threads", "1", "--json")
+def test_the_doctor_proves_a_device_or_says_what_fails(here: Run, error: Error, fakecpu: Path) -> None:
+    done = here("doctor", "--device", "fakecpu", "--load", fakecpu, "--threads", "1", "--json")
     assert done.returncode == 4, done.stderr
     checks = json.loads(done.stdout)
     failed = [check["detail"] for check in checks if check["subject"] == "numpy-fakecpu" and not check["passed"]]
@@ -345,16 +329,17 @@ def test_the_doctor_proves_a_device_or_says_what_fails(write: Write) -> None:
     assert equal == {
         f"{name} on numpy-fakecpu": True for name in ("numpy_manual", "numpy_bias_sgd", "numpy_adam", "numpy_dynamic")
     }
-    assert "has no clock of its own to prove" in one_error(bench("doctor", "--device", "cpu"), 2)
-    assert "did you mean 'cuda'" in one_error(bench("doctor", "--device", "cudo"), 2)
+    assert "has no clock of its own to prove" in error(here("doctor", "--device", "cpu"), 2)
+    assert "did you mean 'cuda'" in error(here("doctor", "--device", "cudo"), 2)
 
 
 # --- bad input ----------------------------------------------------------------------------------------------------
 
 
-def test_an_unknown_implementation_suggests_the_nearest() -> None:
-    message = one_error(bench("run", "-i", "numpy_manul", *QUICK), 2)
-    assert message == "Error: There is no implementation 'numpy_manul': did you mean 'numpy_manual'?"
+def test_an_unknown_implementation_suggests_the_nearest(here: Run, error: Error) -> None:
+    message = error(here("run", "-i", "numpy_manul", *QUICK))
+    assert "'numpy_manul'" in message
+    assert "did you mean 'numpy_manual'?" in message
 
 
 @pytest.mark.parametrize("option", ["--batch", "--d-in", "--hidden", "--d-out", "--threads", "--rounds"])
@@ -370,75 +355,77 @@ def test_a_size_that_is_no_positive_whole_number_names_its_option(option: str, v
     assert value in done.output
 
 
-def test_sizes_that_no_memory_holds_are_refused_before_anything_is_made(tmp_path: Path) -> None:
-    message = one_error(bench("run", "--hidden", "99999999", "-w", "mlp_sgd", cwd=tmp_path), 2)
+def test_sizes_that_no_memory_holds_are_refused_before_anything_is_made(
+    here: Run, error: Error, tmp_path: Path
+) -> None:
+    message = error(here("run", "--hidden", "99999999", "-w", "mlp_sgd", cwd=tmp_path), 2)
     assert "choose smaller sizes" in message
     assert list(tmp_path.iterdir()) == []
 
 
-def test_more_threads_than_cpus_are_warned_of(tmp_path: Path) -> None:
-    done = bench("verify", "-i", "numpy_manual", *SMALL[:-1], "999")
+def test_more_threads_than_cpus_are_warned_of(here: Run, tmp_path: Path) -> None:
+    done = here("verify", "-i", "numpy_manual", *SMALL[:-1], "999")
     assert "Warning: --threads 999" in done.stderr
 
 
-def test_an_unfinished_run_says_how_to_finish_it(good_run: Path, tmp_path: Path) -> None:
+def test_an_unfinished_run_says_how_to_finish_it(here: Run, error: Error, good_run: Path, tmp_path: Path) -> None:
     run = tmp_path / "copy"
     shutil.copytree(good_run, run)
     (run / "summary.csv").unlink()
-    assert f"finish it with `bench run --resume {run}`" in one_error(bench("plot", run), 2)
+    assert f"finish it with `bench run --resume {run}`" in error(here("plot", run), 2)
 
 
 @pytest.mark.parametrize("value", ["0", "-1%", "200%", "tight"])
-def test_an_interval_that_is_no_share_says_how_to_write_one(value: str) -> None:
-    assert "write 2% or 0.02" in one_error(bench("run", "--within", value), 2)
+def test_an_interval_that_is_no_share_says_how_to_write_one(here: Run, error: Error, value: str) -> None:
+    assert "write 2% or 0.02" in error(here("run", "--within", value), 2)
 
 
 @pytest.mark.parametrize("value", ["0", "-1s", "soon", "5 parsecs"])
-def test_a_budget_that_is_no_time_says_how_to_write_one(value: str) -> None:
-    assert "write 60s, 2m or 500ms" in one_error(bench("run", "--budget", value), 2)
+def test_a_budget_that_is_no_time_says_how_to_write_one(here: Run, error: Error, value: str) -> None:
+    assert "write 60s, 2m or 500ms" in error(here("run", "--budget", value), 2)
 
 
-def test_a_device_that_is_absent_or_unknown() -> None:
-    assert "did you mean 'cuda'" in one_error(bench("run", "--device", "cudo"), 2)
-    rows = json.loads(bench("list", "--json").stdout)
+def test_a_device_that_is_absent_or_unknown(here: Run, error: Error) -> None:
+    assert "did you mean 'cuda'" in error(here("run", "--device", "cudo"), 2)
+    rows = json.loads(here("list", "--json").stdout)
     if any(row["available"] for row in rows if row["backend"] == "torch-cuda"):
         pytest.skip("there is a CUDA device here, so it cannot be shown what its absence looks like")
-    assert "--device cuda is absent here: no CUDA device" in one_error(bench("run", "--device", "cuda"), 2)
+    assert "--device cuda is absent here: no CUDA device" in error(here("run", "--device", "cuda"), 2)
 
 
-def test_an_output_folder_in_use_is_left_as_it_was(tmp_path: Path) -> None:
+def test_an_output_folder_in_use_is_left_as_it_was(here: Run, error: Error, tmp_path: Path) -> None:
     out = tmp_path / "r"
-    assert bench("run", "-i", "numpy_manual", *QUICK, "--out", out).returncode == 0
+    assert here("run", "-i", "numpy_manual", *QUICK, "--out", out).returncode == 0
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    assert "has a run in it already" in one_error(bench("run", "-i", "numpy_manual", *QUICK, "--out", out), 2)
+    assert "has a run in it already" in error(here("run", "-i", "numpy_manual", *QUICK, "--out", out), 2)
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     other = tmp_path / "notes"
     other.mkdir()
     (other / "a.txt").write_text("mine")
-    assert "has something in it already" in one_error(bench("run", "-i", "numpy_manual", *QUICK, "--out", other), 2)
+    assert "has something in it already" in error(here("run", "-i", "numpy_manual", *QUICK, "--out", other), 2)
     below_a_file = tmp_path / "notes" / "a.txt" / "r"
-    assert "cannot be made" in one_error(bench("run", "-i", "numpy_manual", *QUICK, "--out", below_a_file), 2)
+    assert "cannot be made" in error(here("run", "-i", "numpy_manual", *QUICK, "--out", below_a_file), 2)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("import nothing_like_it", "does not import: ModuleNotFoundError"),
-        ("x = 1", "registers no implementation"),
+        ("x = 1", "registers nothing"),
         (mine("numpy_manual"), "which .*numpy_manual.py has registered already"),
     ],
 )
-def test_a_load_file_that_cannot_be_used(write: Write, text: str, message: str) -> None:
+def test_a_load_file_that_cannot_be_used(here: Run, error: Error, write: Write, text: str, message: str) -> None:
     path = write("mine.py", text)
-    found = one_error(bench("run", "--load", path, *QUICK), 2)
+    found = error(here("run", "--load", path, *QUICK), 2)
     assert str(path) in found
     assert re.search(message, found)
 
 
 @pytest.fixture(scope="module")
-def good_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def good_run(here: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "good"
-    done = bench("run", "-i", "numpy_manual,numpy_adam", *QUICK, "--out", out)
+    done = here("run", "-i", "numpy_manual,numpy_adam", *QUICK, "--out", out)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -470,14 +457,14 @@ def _not_csv(path: Path) -> None:
     ],
 )
 def test_a_damaged_file_is_named_and_nothing_is_written(
-    good_run: Path, tmp_path: Path, name: str, damage: Callable[[Path], None], message: str
+    here: Run, error: Error, good_run: Path, tmp_path: Path, name: str, damage: Callable[[Path], None], message: str
 ) -> None:
     run = tmp_path / "copy"
     shutil.copytree(good_run, run)
     damage(run / name)
     before = sorted(run.rglob("*"))
     arguments = ["plot", run] if name == "summary.csv" else ["compare", good_run, run]
-    found = one_error(bench(*arguments), 2)
+    found = error(here(*arguments), 2)
     assert str(run / name) in found
     assert message in found
     assert sorted(run.rglob("*")) == before
@@ -507,91 +494,101 @@ def stored(build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Make:
     return make
 
 
-def test_compare_judges_stored_runs_and_exits_by_the_worst_verdict(stored: Make, tmp_path: Path) -> None:
+def test_compare_judges_stored_runs_and_exits_by_the_worst_verdict(here: Run, stored: Make, tmp_path: Path) -> None:
     a = stored({"one": 0.0, "two": 0.0})
     xml = tmp_path / "verdicts.xml"
-    done = bench("compare", a, stored({"one": 0.001, "two": 0.2}), "--junit", xml)
+    done = here("compare", a, stored({"one": 0.001, "two": 0.2}), "--junit", xml)
     assert done.returncode == 1, done.stderr
     assert re.search(r"^REGRESSION +two on numpy, mlp_sgd .* backward \+20.0%$", done.stdout, re.MULTILINE)
     assert re.search(r"^PASS +one on numpy", done.stdout, re.MULTILINE)
     assert "less certain than `bench ab`" in done.stdout
     assert f"wrote {xml}" in done.stderr
     assert 'failures="1"' in xml.read_text()
-    chosen = bench("compare", a, stored({"one": 0.001, "two": 0.2}), "-i", "one", "--json")
+    chosen = here("compare", a, stored({"one": 0.001, "two": 0.2}), "-i", "one", "--json")
     assert chosen.returncode == 0
     (case,) = json.loads(chosen.stdout)["cases"]
     assert (case["name"], case["columns"]["size.hidden"]) == ("one on numpy, mlp_sgd", 100)
-    broken = bench("compare", a, stored({"one": 0.001, "two": None}))
+    broken = here("compare", a, stored({"one": 0.001, "two": None}))
     assert broken.returncode == 4
-    assert "INVALID: two on numpy, mlp_sgd: step: failed in run B: it died." in " ".join(broken.stdout.split())
+    assert re.search("INVALID: two on numpy, .* run B: it died", " ".join(broken.stdout.split()))
 
 
-def test_compare_leaves_open_what_it_cannot_tell(stored: Make, good_run: Path) -> None:
+def test_compare_leaves_open_what_it_cannot_tell(here: Run, stored: Make, good_run: Path) -> None:
     a, b = stored({"one": 0.0}, spread=0.1), stored({"one": 0.001}, spread=0.1)
-    assert bench("compare", a, b).returncode == 3
-    done = bench("compare", a, b, "--allow-inconclusive", "--json")
+    assert here("compare", a, b).returncode == 3
+    done = here("compare", a, b, "--allow-inconclusive", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["verdict"] == "INCONCLUSIVE"
-    wide = bench("compare", a, b, "--tolerance", "90%", "--alpha", "5%", "--json")
+    wide = here("compare", a, b, "--tolerance", "90%", "--alpha", "5%", "--json")
     assert (wide.returncode, json.loads(wide.stdout)["criteria"]["tolerance"]) == (0, 0.9)
-    few = bench("compare", good_run, good_run)
+    few = here("compare", good_run, good_run)
     assert few.returncode == 3
     assert "1 against 1 processes give no bound, 5 of each run do" in " ".join(few.stdout.split())
 
 
-def test_compare_refuses_other_machines_and_versions_unless_it_is_only_to_describe(stored: Make) -> None:
+def test_compare_refuses_other_machines_and_versions_unless_it_is_only_to_describe(
+    here: Run, error: Error, stored: Make
+) -> None:
     a = stored({"one": 0.0})
     machine = read_manifest(a).machine | {"cpu": "Another Processor"}
     packages = read_manifest(a).packages | {"numpy": "2.3.0", "torch": "2.12.0", "matplotlib": "3.0"}
     b = stored({"one": 0.5}, machine=machine, packages=packages)
-    message = one_error(bench("compare", a, b), 2)
-    assert "cpu: Imaginary Processor 3000 @ 2.80GHz / Another Processor; numpy: 2.4.6 / 2.3.0;" in message
+    message = error(here("compare", a, b), 2)
+    assert "cpu: Imaginary Processor 3000 @ 2.80GHz / Another Processor" in message
+    assert "numpy: 2.4.6 / 2.3.0" in message
     assert "--across" in message
     assert "matplotlib" not in message
     assert "torch" not in message, "no case of theirs used it"
-    done = bench("compare", a, b, "--across")
+    done = here("compare", a, b, "--across")
     assert done.returncode == 0, done.stderr
     assert "1.500" in done.stdout
-    assert "The runs differ in cpu: Imaginary Processor 3000 @ 2.80GHz / Another Processor (A / B)." in done.stdout
-    assert "The runs differ in matplotlib: absent / 3.0 (A / B)." in done.stdout
+    assert "cpu: Imaginary Processor 3000 @ 2.80GHz / Another Processor" in done.stdout
+    assert "matplotlib: absent / 3.0" in done.stdout
     assert not set(re.findall(r"REGRESSION|PASS|INCONCLUSIVE|INVALID", done.stdout))
-    told = json.loads(bench("compare", a, b, "--across", "--json").stdout)
+    told = json.loads(here("compare", a, b, "--across", "--json").stdout)
     assert told["verdict"] is None
     assert told["cases"][0]["columns"]["implementation"] == "one"
     assert told["cases"][0]["ratio"]["value"] == pytest.approx(1.5)
     assert len(told["differences"]) == 4
-    assert "leave out one of them" in one_error(bench("compare", a, b, "--across", "--alpha", "5%"), 2)
+    assert "leave out one of them" in error(here("compare", a, b, "--across", "--alpha", "5%"), 2)
 
 
-def test_compare_has_nothing_to_say_of_runs_without_a_case_in_common(stored: Make) -> None:
+def test_compare_has_nothing_to_say_of_runs_without_a_case_in_common(here: Run, error: Error, stored: Make) -> None:
     a, b = stored({"one": 0.0}), stored({"two": 0.0})
     for options in ([], ["--across"]):
-        assert "share no case" in one_error(bench("compare", a, b, *options), 5)
-    assert "did you mean 'one'" in one_error(bench("compare", a, b, "-i", "onne"), 2)
+        assert "share no case" in error(here("compare", a, b, *options), 5)
+    assert "did you mean 'one'" in error(here("compare", a, b, "-i", "onne"), 2)
 
 
-def test_a_traceback_is_shown_only_when_it_is_asked_for() -> None:
-    assert "Traceback" in bench("--debug", "plot", "nowhere").stderr
-    assert "Traceback" in bench("plot", "nowhere", "--debug").stderr
+@pytest.mark.parametrize("arguments", [("--debug", "plot", "nowhere"), ("plot", "nowhere", "--debug")])
+def test_an_error_leaves_its_traceback_when_that_is_asked_for(here: Run, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(StepbenchError):
+        here(*arguments)
 
 
-def test_a_run_that_is_sure_enough_stops_before_its_budget(tmp_path: Path) -> None:
+def test_a_run_that_is_sure_enough_stops_before_its_budget(here: Run, tmp_path: Path) -> None:
     out = tmp_path / "r"
     arguments = ["run", "-i", "numpy_manual", *SMALL, "--within", "99%", "--no-figures", "--out", out]
-    done = bench(*arguments, "--budget", "140s")
+    done = here(*arguments, "--budget", "140s")
     assert done.returncode == 0, done.stderr
     assert read_manifest(out).ended_by == "precision"
     assert set(read_processes(out)["round"]) == set(range(6))
-    assert "every speedup's interval is within ± 99.0 %" in done.stdout
+    assert "± 99.0 %" in done.stdout
 
 
-def test_the_doctor_describes_the_machine_and_its_noise_floor(tmp_path: Path) -> None:
-    done = bench("doctor", "--threads", "1", "--pairs", "3", "--json", cwd=tmp_path)
+@pytest.mark.parametrize(
+    "names", [("numpy_manual",), pytest.param(session.AA_IMPLEMENTATIONS, marks=pytest.mark.slow)], ids=["numpy", "all"]
+)
+def test_the_doctor_describes_the_machine_and_its_noise_floor(
+    here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(session, "AA_IMPLEMENTATIONS", names)
+    done = here("doctor", "--threads", "1", "--pairs", "3", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert {floor["case"].split()[0] for floor in report["noise"]} >= {"numpy_manual", "torch_autograd"}
+    assert {floor["case"].split()[0] for floor in report["noise"]} == set(names)
     assert all(floor["detectable"] > 0 and floor["start_seconds"] > 0 for floor in report["noise"])
-    assert 0 < report["clock_cost_seconds"] < 1e-3
+    assert report["clock_cost_seconds"] > 0
     assert {backend["name"] for backend in report["backends"]} == {"numpy", "torch-cpu", "torch-cuda", "tf-graph"}
     assert list(tmp_path.iterdir()) == []
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-BENCH = Path(sys.executable).with_name("bench")
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_the_worked_example_is_the_file_and_it_is_right(root: Path) -> None:
+def test_the_worked_example_is_the_file_and_it_is_right(here: Run, root: Path) -> None:
     text = (root / "docs" / "adding.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     assert block == (root / "docs" / "examples" / "numpy_inplace.py").read_text(encoding="utf-8")
     (command,) = re.findall(r"^(bench verify .*)$", text, flags=re.MULTILINE)
     for dtype in ("float32", "float64"):
-        arguments = [str(BENCH), *command.split()[1:], "--dtype", dtype, "--json"]
-        done = subprocess.run(arguments, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+        done = here(*command.split()[1:], "--dtype", dtype, "--json", cwd=root)
         assert done.returncode == 0, done.stdout + done.stderr
         assert [row["status"] for row in json.loads(done.stdout)] == ["ok"]
 
@@ -40,6 +42,71 @@ def test_the_commands_in_the_documents_exist(root: Path) -> None:
         }
         for option in re.findall(r"`(--[a-z][a-z0-9-]+)", text):
             assert option in known | {"--constraint", "--extra-index-url", "--bench-gate"}, f"{document.name}: {option}"
+
+
+def commands_of(document: Path) -> list[list[str]]:
+    """The words of each command that stands in a document's blocks for a shell."""
+    text = document.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    lines = [line for language, block in blocks if not language for line in block.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines if line.startswith("bench ")]
+
+
+def test_the_commands_in_the_documents_have_the_options_that_they_give(root: Path) -> None:
+    import click
+
+    from bench.cli import cli
+
+    for document in [root / "README.md", *(root / "docs").glob("*.md")]:
+        for _, name, *words in commands_of(document):
+            command = cli.commands[name]
+            with click.Context(command, info_name=name) as context:
+                command.parse_args(context, words)
+
+
+def test_the_first_file_of_own_step_is_what_bench_new_writes(root: Path) -> None:
+    """The document shows it without its comments."""
+    text = (root / "docs" / "own-step.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    starter = (root / "bench" / "output" / "starters" / "training-torch.txt").read_text(encoding="utf-8")
+    written = ast.parse(starter.replace("$name", "my_step"))
+    del written.body[0]  # its docstring is about how to go on
+    assert ast.dump(ast.parse(block)) == ast.dump(written)
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    assert "bench new my_step" in readme
+
+
+QUICK = {
+    "verify": ("--timeout", "200s"),
+    "run": ("--rounds", "1", "--timeout", "200s"),
+    "sweep": ("--rounds", "1", "--timeout", "200s"),
+    "ab": ("--pairs", "7", "--more-pairs", "7", "--timeout", "200s", "--margin", "50%", "--tolerance", "95%"),
+}
+"""What shortens a command; criteria that noise cannot meet."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_commands_of_own_step_work_one_after_another(root: Path, tmp_path: Path) -> None:
+    """In a repository of a user's, as the document is read: what one writes the next ones use."""
+
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path, check=True)
+
+    git("init", "-q", "-b", "main")
+    (tmp_path / "docs").symlink_to(root / "docs")
+    commands = commands_of(root / "docs" / "own-step.md")
+    assert {name for _, name, *_ in commands} >= {"new", "verify", "run", "sweep", "ab", "plot", "report", "list"}
+    for _, name, *words in commands:
+        if name == "ab":
+            git("add", "-A")
+            git("commit", "-q", "--allow-empty", "-m", "as it was")
+        command = [sys.executable, "-m", "bench", name, *words, *QUICK.get(name, ())]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+        fine = (0, 1, 3) if words[:1] == ["my_step.eager"] else (0, 3) if name == "ab" else (0,)
+        assert done.returncode in fine, (words, done.stdout, done.stderr)
+    assert list((tmp_path / "results" / "sweep" / "figures").glob("speedup_size.*"))
+    assert (tmp_path / "results" / "sweep" / "report.html").is_file()
 
 
 def test_the_sample_run_can_be_read_and_belongs_to_this_version(root: Path) -> None:

@@ -12,6 +12,7 @@ ORDER = [
     "errors",
     "model",
     "workloads",
+    "training",
     "backends",
     "machine",
     "data",

@@ -47,16 +47,16 @@ def register(name):
 """
 SMALL = """
 import functools
-from bench import Problem
+from bench.workloads import tutorial
 from bench.run import contest, pairs, terms
 
 contest.Pairing = functools.partial(pairs.Pairing, policy=pairs.PairPolicy(pair_seconds=0.03, rounds=8, units=4))
-terms.Terms = functools.partial(terms.Terms, problem=Problem(batch=20, d_in=16, hidden=12, d_out=8))
+terms.Terms = functools.partial(terms.Terms, sizes={'batch': 20, 'd_in': 16, 'hidden': 12, 'd_out': 8})
 """
 """A conftest.py that keeps real pairs small."""
 SIMULATED = """
 import random
-from bench import Problem
+from bench.workloads import tutorial
 from bench.errors import ChildError
 from bench.run import pairs
 from bench.run.pool import Pool
@@ -101,12 +101,22 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, root: Path) -> Suite:
-    """Make a repository whose `main` holds `before`, change it to `now`, and run its suite with the plugin."""
+    """Make a repository whose `main` holds `before`, change it to `now`, and run its suite with the plugin.
+
+    That takes a process of its own, but for options that are refused: those are seen `here` as well.
+    """
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])]))
     # Only what is named, so that it is the same whether the entry point of this package is installed or not.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
-    def run(*arguments: str, before: str, now: str, conftest: str = SIMULATED, file: str = "steps.py") -> object:
+    def run(
+        *arguments: str,
+        before: str,
+        now: str,
+        conftest: str = SIMULATED,
+        file: str = "steps.py",
+        here: bool = False,
+    ) -> object:
         path = pytester.path / file
         path.parent.mkdir(exist_ok=True)
         path.write_text(before, encoding="utf-8")
@@ -116,7 +126,8 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, root: Path
         git(pytester.path, "add", ".")
         git(pytester.path, "commit", "--quiet", "--message", "before")
         path.write_text(now, encoding="utf-8")
-        return pytester.runpytest_subprocess("-p", "bench.pytest_plugin", *arguments, timeout=120)
+        started = pytester.runpytest_inprocess if here else pytester.runpytest_subprocess
+        return started("-p", "bench.pytest_plugin", *arguments)
 
     return run
 
@@ -244,7 +255,7 @@ def test_a_comparison_that_breaks_off_fails_every_case_and_is_not_tried_again(su
     ids=["revision", "load", "budget", "criteria", "tolerance", "pairs"],
 )
 def test_wrong_use_is_one_sentence(suite: Suite, arguments: list[str], message: str) -> None:
-    found = suite(*arguments, before=steps("same"), now=steps("same"))
+    found = suite(*arguments, before=steps("same"), now=steps("same"), conftest="", here=True)
     assert found.ret == pytest.ExitCode.USAGE_ERROR
     found.stderr.fnmatch_lines([f"*{message}"])
     assert "Traceback" not in found.stderr.str() + found.stdout.str()
@@ -254,7 +265,7 @@ def test_it_does_not_measure_beside_xdist(suite: Suite) -> None:
     """A double of the option that `-n 2` sets."""
     conftest = "def pytest_addoption(parser): parser.addoption('--tx', action='append')\n"
     arguments = ["--tx", "popen", "--bench-gate", "main", "--bench-gate-load", "steps.py"]
-    found = suite(*arguments, before=steps("same"), now=steps("same"), conftest=conftest)
+    found = suite(*arguments, before=steps("same"), now=steps("same"), conftest=conftest, here=True)
     assert found.ret == pytest.ExitCode.USAGE_ERROR
     found.stderr.fnmatch_lines(["*needs the machine for itself: run it without -n."])
 

@@ -1,16 +1,17 @@
 """The speedup card: one contender against the same opponents, condition by condition.
 
-A speedup means little without what it was measured against. Beside the workload's baseline stands, for a device other
-than the CPU, the very same implementation on the CPU.
+A speedup means little without what it was measured against. Beside the baseline stands, for a device other than the
+CPU, the very same implementation on the CPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from bench.analysis.baseline import Baseline, baselines_of
 from bench.analysis.summarise import rounds_of_cases
 from bench.data.manifest import Manifest
 from bench.data.schema import SummaryRow
@@ -42,23 +43,21 @@ def speedup_card(
     accelerated = any(case.device != "cpu" for case in rounds)
     if not accelerated and not {"mode", "threads"} & set(differing(rounds)):
         return []
+    rules = baselines_of(manifest)
     return [
         CardCell(case, other, speedup)
         for case, mine in rounds.items()
         if not accelerated or case.device != "cpu"
-        for other, theirs in rounds.items()
-        if _is_opponent(case, other, manifest.workloads[case.workload].baseline)
-        and (speedup := _speedup(mine, theirs)) is not None
+        for other in _opponents(case, rules[case.workload], rounds)
+        if (speedup := _speedup(mine, rounds[other])) is not None
     ]
 
 
-def _is_opponent(case: Case, other: Case, baseline: str) -> bool:
-    """Say whether `other` is the baseline, or the same implementation on the CPU, under the same conditions."""
-    if not case.may_be_held_against(other):
-        return False
-    itself = case.implementation == other.implementation
-    elsewhere = case.device != "cpu"
-    return (not itself or elsewhere) if other.implementation == baseline else (itself and elsewhere)
+def _opponents(case: Case, rule: Baseline, cases: Iterable[Case]) -> list[Case]:
+    """List the baseline and, for a device other than the CPU, the same implementation on the CPU."""
+    rules = [rule, Baseline.own(case.implementation)] if case.device != "cpu" else [rule]
+    found = dict.fromkeys(each.of(case, cases) for each in rules)
+    return [other for other in found if other is not None and other != case]
 
 
 def _speedup(mine: Mapping[int, float], theirs: Mapping[int, float]) -> Estimate | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.analysis.packages import deciding_packages
+from bench.analysis.packages import changed_sources, deciding_packages
 from bench.analysis.stored import CaseTimes, trouble, untried
 from bench.data.manifest import Manifest
 from bench.data.run import StoredRun
@@ -15,6 +15,9 @@ from bench.data.schema import STEP, Status
 from bench.machine.identity import identity
 from bench.model.case import Case
 from bench.stats.estimates import Estimate, median_estimate, unpaired_ratio_estimate
+
+DRIVER = "gpu_driver"
+"""The fact of a backend that holds the version of its GPU's driver."""
 
 
 def differences(a: Manifest, b: Manifest) -> list[str]:
@@ -54,16 +57,28 @@ def _devices(run: StoredRun) -> dict[str, str]:
     names = run.processes[run.processes["device"] != "cpu"].groupby("backend")["device_name"].first()
     for backend, name in names.items():
         found[f"device of {backend}"] = str(name)
-        if driver := run.manifest.facts.get(str(backend), {}).get("gpu_driver"):
+        if driver := run.manifest.facts.get(str(backend), {}).get(DRIVER):
             found[f"driver of {backend}"] = driver
     return found
 
 
 def also_different(a: Manifest, b: Manifest) -> list[str]:
-    """Name what forbids no verdict but may be a reason: kernel, thread variables, seed, other packages."""
+    """Name what forbids no verdict but may be a reason: kernel, variables, seed, other packages, facts, sources."""
     found = [item for item in differences(a, b) if item.partition(":")[0] in _harmless(a, b)]
     facts = [{"system": str(run.machine.get("system")), "seed": str(run.seed)} for run in (a, b)]
-    return [*_told("", facts[0], facts[1]), *_told("unset", a.environment, b.environment), *found]
+    variables = _told("unset", a.environment, b.environment)
+    return [*_told("", facts[0], facts[1]), *variables, *found, *_other_facts(a, b), *changed_sources(a, b)]
+
+
+def _other_facts(a: Manifest, b: Manifest) -> list[str]:
+    """Name the facts of backends that both runs record and that differ; `incomparable` names a driver."""
+    return [
+        f"facts.{backend}.{name}: {facts[name]} / {there[name]}"
+        for backend, facts in a.facts.items()
+        for there in [b.facts.get(backend, {})]
+        for name in sorted(facts.keys() & there.keys() - {DRIVER})
+        if facts[name] != there[name]
+    ]
 
 
 @dataclass(frozen=True)

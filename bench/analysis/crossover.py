@@ -12,7 +12,7 @@ a power of the size between two measured sizes; measuring more sizes inside the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any
@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.analysis.scaling import Plane, planes
+from bench.analysis.baseline import baselines_of
+from bench.analysis.scaling import Plane, frame_of, planes
 from bench.analysis.summarise import rounds_of_cases
 from bench.data.manifest import Manifest
 from bench.data.schema import Crossing, CrossoverRow, SummaryRow
@@ -58,14 +59,20 @@ class Overtaking:
     """Always with both ends."""
 
 
-def pairs(plane: Plane) -> list[tuple[Contender, Contender]]:
-    """Pair those to be compared: other backends with as many threads, and the same program with other threads."""
-    contenders = [line.contender for line in plane.lines]
-    return [
-        (a, b)
-        for a, b in combinations(contenders, 2)
-        if (a["backend"] != b["backend"] if a["threads"] == b["threads"] else a.program == b.program)
-    ]
+def pairs(plane: Plane, baselines: Collection[str]) -> list[tuple[Contender, Contender]]:
+    """Pair those to be compared: the same program with other threads; with as many, what is not alike in its backend.
+
+    Args:
+        plane: the lines.
+        baselines: implementations that are compared with all others of their workload, whatever the backends.
+    """
+
+    def compared(a: Contender, b: Contender) -> bool:
+        if a["threads"] != b["threads"]:
+            return a.program == b.program
+        return a["backend"] != b["backend"] or bool({a.implementation, b.implementation} & {*baselines})
+
+    return [both for both in combinations([line.contender for line in plane.lines], 2) if compared(*both)]
 
 
 def points(a: Mapping[int, Rounds], b: Mapping[int, Rounds]) -> list[SizePoint]:
@@ -142,15 +149,16 @@ def crossovers(
         samples: a frame with the columns of `SampleRow`.
         processes: a frame with the columns of `ProcessRow`.
     """
-    cases = pd.DataFrame([item.columns for item in manifest.cases if not item.skipped])
-    found = planes(cases) if len(cases) else ()
+    cases = [Case.from_columns(item.columns) for item in manifest.cases if not item.skipped]
+    found = planes(frame_of(cases)) if cases else ()
     if not found:
         return []
     rounds = rounds_of_cases(rows, samples, processes)
+    over = {rule.implementation for rule in baselines_of(manifest).values()}
     return [
         row
         for plane in found
-        for a, b in pairs(plane)
+        for a, b in pairs(plane, over)
         for row in _rows(manifest.run_id, plane, a, b, pair_points(plane, a, b, lambda case: rounds.get(case, {})))
     ]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.packages import packages_of
+from bench.analysis.packages import packages_of, sources_of
 from bench.analysis.whole import is_whole
 from bench.data.manifest import Manifest
 from bench.data.run import case_of
@@ -210,16 +210,14 @@ def _known(value: Any) -> float | None:
 
 
 def _conditions(manifest: Manifest, row: Mapping[Any, Any]) -> dict[str, str]:
-    """Return what may explain a change of this case, by name; of the packages, those that its backend names."""
+    """Return what may explain a change of this case, by name; of the packages, those that count for it."""
     own = row["implementation"]
-    deciding = packages_of(manifest, row["backend"])
+    deciding = (*packages_of(manifest, row["backend"]), *manifest.step_packages.get(own, ()))
     found = {name: version for name, version in manifest.packages.items() if name in deciding}
     found |= {"stepbench": manifest.stepbench}
     found |= {name: str(manifest.machine[name]) for name in ("python", "system") if manifest.machine.get(name)}
     found |= manifest.environment | manifest.facts.get(row["backend"], {})
-    if own in manifest.sources:
-        found[f"source of {own}"] = manifest.sources[own][:7]
-    return found
+    return found | sources_of(manifest, own, row["backend"])
 
 
 def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Difference, ...]:

@@ -8,12 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from bench.model.case import CASE_COLUMNS, SIZE_COLUMNS, Case, Contender
+from bench.data.schema import sizes_in
+from bench.model.case import CASE_COLUMNS, Case, Contender, case_columns_among
 
 _KINDS = {column.name: int if issubclass(column.kind, int) else str for column in CASE_COLUMNS if column.contender}
 _CONTENDER = list(_KINDS)
-_COMMON = [column.name for column in CASE_COLUMNS if not column.contender]
-"""What contenders of one panel share, but for the size that varies."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +45,13 @@ class Plane:
         return Case.from_columns({**self.common, **dict(contender.columns), self.axis: size})
 
 
+def frame_of(cases: Iterable[Case]) -> pd.DataFrame:
+    """Put cases into a frame, one a row; 0 stands for a size that a workload does not have."""
+    frame = pd.DataFrame([case.columns for case in cases])
+    sizes = sizes_in(frame.columns)
+    return frame.astype(dict.fromkeys(sizes, "Int64")).fillna(dict.fromkeys(sizes, 0))
+
+
 def planes(rows: pd.DataFrame) -> tuple[Plane, ...]:
     """Find the planes of a run, by workload in the order of the rows and then by axis; none if no size varies.
 
@@ -55,7 +61,7 @@ def planes(rows: pd.DataFrame) -> tuple[Plane, ...]:
     return tuple(
         plane
         for workload in rows["workload"].unique()
-        for axis in SIZE_COLUMNS
+        for axis in sizes_in(rows.columns)
         for plane in _along(rows[rows["workload"] == workload], str(workload), axis)
     )
 
@@ -63,7 +69,7 @@ def planes(rows: pd.DataFrame) -> tuple[Plane, ...]:
 def _along(rows: pd.DataFrame, workload: str, axis: str) -> list[Plane]:
     if rows[axis].nunique() < 2:
         return []
-    names = [name for name in _COMMON if name != axis]
+    names = [name for name in case_columns_among(rows.columns) if name != axis and name not in _KINDS]
     found = []
     groups: Any = rows.groupby(names, sort=False)
     for values, group in groups:
@@ -73,7 +79,11 @@ def _along(rows: pd.DataFrame, workload: str, axis: str) -> list[Plane]:
             if line[axis].nunique() > 1
         )
         if lines:
-            found.append(Plane(workload, axis, dict(zip(names, values, strict=True)), lines))
+            shared = dict(zip(names, values, strict=True))
+            for name in sizes_in(names):
+                if not shared[name]:
+                    del shared[name]  # a size of other workloads
+            found.append(Plane(workload, axis, shared, lines))
     return found
 
 

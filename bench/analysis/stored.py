@@ -12,10 +12,10 @@ from bench.analysis.whole import is_whole
 from bench.data.run import StoredRun, cases_by_process
 from bench.data.schema import HOST, STEP, Method, Status
 from bench.model.case import Case
-from bench.model.step import ALL_PHASES
+from bench.model.step import STAGES
 from bench.stats import Floats
 
-PHASES = (STEP, *map(str, ALL_PHASES))
+PHASES = (STEP, *STAGES)
 
 
 @dataclass(frozen=True)

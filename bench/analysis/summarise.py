@@ -13,25 +13,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.analysis.baseline import Baseline, baselines_of
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.roofline import ceilings
 from bench.analysis.whole import is_whole, whole_steps_by_round
 from bench.data.manifest import Manifest, PlannedCase
 from bench.data.run import cases_by_process
-from bench.data.schema import DEVICE, FIRST_STEP, HOST, STEP, Method, Status, SummaryRow, is_headline
+from bench.data.schema import DEVICE, FIRST_STEP, HOST, PHASES, STEP, Method, Status, SummaryRow, is_headline
 from bench.model.case import Case
-from bench.model.step import ALL_PHASES
+from bench.model.step import DATA, FORWARD, STAGES, TRAINING
 from bench.model.workload import WORKLOADS
 from bench.stats.estimates import Estimate, median_estimate, ratio_estimate
 
 PEAK_ALLOWANCE = 1.25
 """A rate may exceed the measured peak by so much: a few products on a disturbed machine do not show all it can do.
 Work that was not done or not waited for shows as a multiple of the peak."""
+ERRORS = ("loss_error", "gradient_error", "change_error", "result_error")
+"""Columns of processes.csv that say how far a process was from the truth, each in one respect."""
 _ROW_KEY = ["phase", "method", "clock", "variant"]
 _MIXED = -1
 """Stands for a row over the workload's own mix of variants where an unknown value could not be grouped by."""
-_PHASES = [str(phase) for phase in ALL_PHASES]
-_ORDER = [STEP, FIRST_STEP, *_PHASES]
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
         here = by_case.get(case, times.iloc[:0])
         found.append(_judged(manifest, planned, case, outcomes.get(case, processes.iloc[:0]), here))
     well = {item.case: item for item in found if item.status is Status.OK}
+    rules = baselines_of(manifest)
     rows: list[SummaryRow] = []
     for item in found:
         common: dict[str, Any] = {
@@ -92,7 +94,7 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
             rows.append(SummaryRow(**common, phase=STEP, processes=len(item.outcome)))
             continue
         common["invalid_rounds"] = len(invalid & set(item.outcome["round"]))
-        rows += _case_rows(common, item, _baseline_of(item.case, manifest, well))
+        rows += _case_rows({**common, **_beside_time(item)}, item, _speedups(item, rules[item.case.workload], well))
     return rows
 
 
@@ -123,7 +125,9 @@ def _in_order(cases: Sequence[PlannedCase]) -> list[PlannedCase]:
         return list(cases)
     made = [Case.from_columns(item.columns) for item in cases]
     places = {case.contender: place for place, case in reversed(list(enumerate(made)))}
-    order = sorted(range(len(cases)), key=lambda index: (*made[index].sizes, places[made[index].contender]))
+    order = sorted(
+        range(len(cases)), key=lambda index: (*made[index].problem.sizes.values(), places[made[index].contender])
+    )
     return [cases[index] for index in order]
 
 
@@ -191,24 +195,23 @@ def _per_process(samples: pd.DataFrame, processes: pd.DataFrame) -> pd.DataFrame
     return found.astype(dict.fromkeys(texts, object))
 
 
-def _baseline_of(case: Case, manifest: Manifest, well: Mapping[Case, _Found]) -> _Found | None:
-    """Find what a case's speedup is over; None if the run holds none that is well."""
-    wanted = manifest.workloads[case.workload].baseline
-    fair = (item for other, item in well.items() if other.implementation == wanted and case.may_be_held_against(other))
-    return next(fair, None)
-
-
-def _case_rows(common: dict[str, Any], item: _Found, baseline: _Found | None) -> list[SummaryRow]:
-    shares, tax = _shares(item.times), _sync_tax(item)
+def _beside_time(item: _Found) -> dict[str, Any]:
+    """Reduce to one value what each process of a case says beside its times."""
     peak_bytes = _known(item.outcome["peak_bytes"].max())
-    shared: dict[str, Any] = {
+    return {
+        "error": _known(item.outcome[list(ERRORS)].max(axis=None)),
         "energy_joules": _known(item.outcome["energy_joules"].median()),
         "peak_bytes": None if peak_bytes is None else int(peak_bytes),
         "unsettled": int((item.outcome["warmup_settled"] == False).sum()),  # noqa: E712 - unknown is neither
     }
+
+
+def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -> list[SummaryRow]:
+    """Make the rows of a case that is well; its speedups stand in that of its whole steps."""
+    shares, tax, batch = _shares(item.times), _sync_tax(item), item.case.problem.sizes.get("batch")
     groups: Any = item.times.groupby(_ROW_KEY, sort=False)
     keyed: list[tuple[tuple[Any, ...], pd.DataFrame]] = [(tuple(key), group) for key, group in groups]
-    keyed.sort(key=lambda pair: (pair[0][2] != HOST, pair[0][3], _ORDER.index(pair[0][0]), pair[0][1]))
+    keyed.sort(key=lambda pair: (pair[0][2] != HOST, pair[0][3], PHASES.index(pair[0][0]), pair[0][1]))
     rows = []
     for (phase, method, clock, number), group in keyed:
         estimate, variant = median_estimate(group["median"]), _variant(number)
@@ -232,8 +235,9 @@ def _case_rows(common: dict[str, Any], item: _Found, baseline: _Found | None) ->
             row["peak_fraction"] = None if rate is None or not item.peak else rate / item.peak
         if phase == STEP and variant is None and clock == HOST:
             row |= _ends("sync_tax", tax, "sync_tax")
-            row |= _speedup(item, baseline)
-        rows.append(SummaryRow(**common, **shared, **row))
+            row |= speedups
+            row["per_second"] = batch / estimate.value if batch and estimate.value > 0 else None
+        rows.append(SummaryRow(**common, **row))
     return rows
 
 
@@ -247,24 +251,32 @@ def _ends(value: str, estimate: Estimate | None, stem: str) -> dict[str, float |
     return {value: estimate.value, f"{stem}_low": estimate.low, f"{stem}_high": estimate.high}
 
 
-def _speedup(item: _Found, baseline: _Found | None) -> dict[str, Any]:
-    """Estimate it over the rounds that both ran in; a clock that stood still gives no ratio."""
-    if baseline is None:
-        return {}
-    by_round = [each.whole.groupby("round")["median"].median() for each in (baseline, item)]
+def _speedups(item: _Found, rule: Baseline, well: Mapping[Case, _Found]) -> dict[str, Any]:
+    """Estimate the speedup over the baseline, and over the same implementation at full precision."""
+    case, found = item.case, {}
+    over = rule.of(case, well)
+    if over is not None and (estimate := _ratio(well[over], item)) is not None:
+        found = {"baseline": rule.named(case, over), **_ends("speedup", estimate, "speedup")}
+    at_full = Baseline.itself_at_full(case).of(case, well)
+    if at_full is not None and at_full != case:
+        found |= _ends("precision_speedup", _ratio(well[at_full], item), "precision_speedup")
+    return found
+
+
+def _ratio(slower: _Found, faster: _Found) -> Estimate | None:
+    """Estimate the ratio of whole steps over the rounds that both ran in; a clock that stood still gives none."""
+    by_round = [each.whole.groupby("round")["median"].median() for each in (slower, faster)]
     pairs = pd.concat(by_round, axis=1, join="inner")
     pairs = pairs[(pairs > 0).all(axis=1)]
-    if not len(pairs):
-        return {}
-    estimate = ratio_estimate(pairs.iloc[:, 0], pairs.iloc[:, 1])
-    return {"baseline": baseline.case.implementation, **_ends("speedup", estimate, "speedup")}
+    return ratio_estimate(pairs.iloc[:, 0], pairs.iloc[:, 1]) if len(pairs) else None
 
 
 def _phase_medians(times: pd.DataFrame, method: Method, clock: str = HOST) -> pd.DataFrame:
-    """Put the phases of each process side by side; no rows if a phase is missing."""
-    of_kind = (times["method"] == method.value) & (times["clock"] == clock)
-    table = times[of_kind & times["phase"].isin(_PHASES)].pivot_table(index="process", columns="phase", values="median")
-    return table.dropna() if table.shape[1] == len(_PHASES) else table.iloc[:0]
+    """Put the stages of each process side by side; no rows if they are not a whole step."""
+    of_kind = (times["method"] == method.value) & (times["clock"] == clock) & times["phase"].isin(STAGES)
+    table = times[of_kind].pivot_table(index="process", columns="phase", values="median").dropna()
+    covered = {phase for label in table.columns for phase in label.split("+")} - {*DATA}
+    return table if covered in ({*FORWARD}, {*TRAINING}) else table.iloc[:0]
 
 
 def _shares(times: pd.DataFrame) -> dict[tuple[str, str, str], float]:

@@ -45,7 +45,7 @@ class NumpyBackend(Backend):
         from threadpoolctl import threadpool_info
 
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-        return max((int(pool["num_threads"]) for pool in pools), default=1)
+        return max((int(pool["num_threads"]) for pool in pools), default=None)
 
 
 def _matmul(a: Array, b: Array) -> Callable[[], object]:

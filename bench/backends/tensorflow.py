@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from bench.backends.host import host_device
-from bench.model.device import Availability, Backend, Device, Precision, Settings, missing
+from bench.model.device import Availability, Backend, Device, Settings, missing
+from bench.model.precision import Precision
 
 if TYPE_CHECKING:
     from bench.model.data import Array

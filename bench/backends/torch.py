@@ -14,7 +14,8 @@ from typing_extensions import override
 
 from bench.backends.host import flusher
 from bench.backends.nvidia import NvidiaGpu, absent_reason
-from bench.model.device import Availability, Backend, Device, Precision, Settings, Stream, missing, nothing
+from bench.model.device import Availability, Backend, Device, Settings, Stream, missing, nothing
+from bench.model.precision import Precision
 
 if TYPE_CHECKING:
     from bench.model.data import Array
@@ -28,6 +29,7 @@ class TorchBackend(Backend):
     framework = "torch"
     packages = ("torch", "numpy")
     matmul_kinds = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
+    precisions: tuple[Precision, ...] = (Precision.FULL, Precision.AMP_BF16, Precision.BF16)
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -108,6 +110,8 @@ class TorchBackend(Backend):
 
 class CudaBackend(TorchBackend):
     """torch on an NVIDIA GPU."""
+
+    precisions = tuple(Precision)
 
     def __init__(self) -> None:
         super().__init__("cuda")

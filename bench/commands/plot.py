@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bench.errors import UsageError
-from bench.options import names_of
+from bench.options import BASELINE, names_of
 
 
 class _WithFigures(click.Command):
@@ -41,7 +41,8 @@ class _WithFigures(click.Command):
     show_default=True,
     help="Dark ink on light paper, or the other way round.",
 )
-def plot(folder: Path, figure: tuple[str, ...], formats: str, width: str, style: str) -> None:
+@BASELINE
+def plot(folder: Path, figure: tuple[str, ...], formats: str, width: str, style: str, baseline: str) -> None:
     """Draw the figures of a run from its files, into its figures/ folder.
 
     Without --figure all that the run has something for. Drawing twice gives the same bytes; `bench explain` tells
@@ -52,11 +53,12 @@ def plot(folder: Path, figure: tuple[str, ...], formats: str, width: str, style:
       bench plot results/RUN --figure speedup,phases --format pdf --width column
       bench plot results/RUN --width slide --style dark      NAME-slide-dark.png
     """
-    from bench.output.figures import FORMATS, Look, Style, Width, draw
+    from bench.output.figures import FORMATS, Look, RunData, Style, Width, draw
 
     kinds = names_of([formats])
     if not kinds or set(kinds) - set(FORMATS):
         raise UsageError(f"--format is {formats!r}: give any of {', '.join(FORMATS)}, separated by commas.")
-    done = draw(folder, names_of(figure), kinds, Look(Width(width), Style(style)), report=click.echo)
+    look, data = Look(Width(width), Style(style)), RunData(folder, baseline)
+    done = draw(folder, names_of(figure), kinds, look, data, report=click.echo)
     for name, reason in done.left_out.items():
         click.echo(f"No {name}: {reason}", err=True)

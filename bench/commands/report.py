@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bench.options import BASELINE
 from bench.output.report import FORMATS
 
 _STANDARD_OUTPUT = Path("-")
@@ -21,7 +22,8 @@ _STANDARD_OUTPUT = Path("-")
     metavar="FILE",
     help="Write there; - for standard output.  [default: RUN/report.html, .md or .tex]",
 )
-def report(folder: Path, kind: str, output: Path | None) -> None:
+@BASELINE
+def report(folder: Path, kind: str, output: Path | None, baseline: str) -> None:
     """Write a report of a run from its files: result, figures with their numbers, machine, methods.
 
     HTML is one file that needs no network and no scripts. Markdown and LaTeX name pictures in the run's figures/
@@ -31,8 +33,8 @@ def report(folder: Path, kind: str, output: Path | None) -> None:
     from bench.output.report import report as report_of
 
     if output == _STANDARD_OUTPUT:
-        click.echo(report_of(folder, kind), nl=False)
+        click.echo(report_of(folder, kind, baseline=baseline), nl=False)
         return
     path = output or folder / f"report.{FORMATS[kind]}"
-    write_atomically(path, report_of(folder, kind, path.parent))
+    write_atomically(path, report_of(folder, kind, path.parent, baseline))
     click.echo(f"wrote {path}", err=True)

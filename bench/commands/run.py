@@ -8,12 +8,20 @@ from typing import Any
 
 import click
 
-from bench.options import CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
-from bench.options.planning import KEEPING, is_given, measuring_seconds, refuse_beside_resume, selection, show_run
+from bench.options import BASELINE, CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options.planning import (
+    KEEPING,
+    is_given,
+    measuring_seconds,
+    refuse_beside_resume,
+    selection,
+    show_run,
+    warn_of_modes,
+)
 
 
 @click.command()
-@with_options(CHOOSING, MEASURING)
+@with_options(CHOOSING, MEASURING, (BASELINE,))
 @click.option("--budget", type=Duration(), default="60s", show_default=True, help="Time for the whole command.")
 @click.option("--rounds", type=SIZE, help="Number of rounds over all cases, if the budget allows.")
 @click.option(
@@ -28,6 +36,7 @@ def run(
     budget: float,
     rounds: int | None,
     within: float,
+    baseline: str,
     resumed: Path | None,
     out: Path | None,
     figures: bool,
@@ -38,7 +47,7 @@ def run(
 ) -> None:
     """Measure implementations, each in fresh processes, and write CSVs and figures.
 
-    Every case is compared with a float64 oracle before it is timed; one that is wrong is not timed.
+    Every case is compared with the truth in float64, before it is timed and after; one that is wrong is not shown.
 
     At the end the headline figures are drawn; `bench plot RUN` draws all of them, `bench report RUN` puts everything
     into one HTML file.
@@ -55,9 +64,11 @@ def run(
             refuse_beside_resume()
             outcome = resume(resumed, progress, seconds if is_given("budget") else None)
         else:
-            planned = plan_cases(selection(seed=seed, **chosen))
+            wanted = selection(seed=seed, **chosen)
+            planned = plan_cases(wanted)
+            warn_of_modes(wanted, planned)
             command = ("bench", *sys.argv[1:])
-            terms = RunTerms(seconds, rounds, within, timeout, seed, command, out, chosen["load"])
+            terms = RunTerms(seconds, rounds, within, timeout, seed, command, out, chosen["load"], baseline)
             outcome = measure(planned, terms, progress)
     show_run(outcome, figures, as_json)
     sys.exit(outcome.exit_code)

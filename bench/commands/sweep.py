@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import UsageError
-from bench.options import CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
-from bench.options.planning import KEEPING, is_given, measuring_seconds, refuse_beside_resume, selection, show_run
+from bench.options import BASELINE, CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options.planning import (
+    KEEPING,
+    is_given,
+    measuring_seconds,
+    refuse_beside_resume,
+    selection,
+    show_run,
+    warn_of_modes,
+    warn_of_threads,
+)
 
 if TYPE_CHECKING:
     from bench.model.axis import Axis
-    from bench.run.plan import Planned
+    from bench.run.plan import Planned, Selection
 
 
 @dataclass(frozen=True)
@@ -41,8 +50,8 @@ _SECONDS_A_PROCESS = 0.6
     "axes",
     multiple=True,
     metavar="NAME=VALUES",
-    help="What varies: hidden=64:4096:x2, batch=16,64,256, d_in, d_out, threads=1,all or dtype=float32,float64. "
-    "Repeat for all combinations.",
+    help="What varies: any size of a workload, as in hidden=64:4096:x2 or batch=16,64,256; threads=1,all or "
+    "dtype=float32,float64. Repeat for all combinations.",
 )
 @click.option(
     "--preset",
@@ -50,7 +59,7 @@ _SECONDS_A_PROCESS = 0.6
     help="small: hidden=32:2048:x4 of mlp_sgd in 150 s; paper: hidden=32:8192:x2 of all workloads with one thread and "
     "all, in an hour. Options that you give override it.",
 )
-@with_options(CHOOSING, MEASURING)
+@with_options(CHOOSING, MEASURING, (BASELINE,))
 @click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for the whole command.")
 @click.option("--rounds", type=SIZE, help="Number of rounds over the grid, without refinement, if the budget allows.")
 @click.option(
@@ -77,6 +86,7 @@ def sweep(
     within: float,
     crossover_within: float,
     refine: bool,
+    baseline: str,
     resumed: Path | None,
     out: Path | None,
     figures: bool,
@@ -99,20 +109,19 @@ def sweep(
     A size that cannot fit in memory keeps its row, with that reason.
     """
     from bench.output.progress import Progress
-    from bench.run.session import resume
-    from bench.run.session import run as measure
+    from bench.run import session
     from bench.run.terms import RunTerms
 
     with Progress() as progress:
         if resumed is not None:
             refuse_beside_resume()
-            outcome = resume(resumed, progress, measuring_seconds(budget, figures) if is_given("budget") else None)
+            seconds = measuring_seconds(budget, figures) if is_given("budget") else None
+            outcome = session.resume(resumed, progress, seconds)
         else:
-            found = _axes(axes, preset)
-            if preset is not None:
-                budget = _take_preset(PRESETS[preset], budget, chosen)
-            planned = _planned(found, seed, chosen)
-            _warn_of_budget(planned, budget)
+            budget = _take_preset(preset, budget, chosen)
+            wanted = selection(seed=seed, **chosen)  # first: a loaded file may bring sizes of its own
+            found = _axes(axes, preset, wanted)
+            planned = _planned(wanted, found, budget)
             terms = RunTerms(
                 measuring_seconds(budget, figures),
                 rounds,
@@ -122,23 +131,26 @@ def sweep(
                 command=("bench", *sys.argv[1:]),
                 out=out,
                 load=chosen["load"],
+                baseline=baseline,
                 axes=found,
                 crossover_within=crossover_within if refine and rounds is None else None,
             )
-            outcome = measure(planned, terms, progress)
+            outcome = session.run(planned, terms, progress)
     show_run(outcome, figures, as_json)
     sys.exit(outcome.exit_code)
 
 
-def _take_preset(preset: Preset, budget: float, chosen: dict[str, Any]) -> float:
-    """Choose a preset's workload, if none is given, and give its budget, or the one that is given."""
+def _take_preset(name: str | None, budget: float, chosen: dict[str, Any]) -> float:
+    """Choose the workload of a preset, if none is given, and give its budget, or the one that is given."""
+    if name is None:
+        return budget
     if not is_given("workload") and not is_given("implementation"):
-        chosen["workload"] = preset.workload
-    return budget if is_given("budget") else preset.budget
+        chosen["workload"] = PRESETS[name].workload
+    return budget if is_given("budget") else PRESETS[name].budget
 
 
-def _axes(texts: tuple[str, ...], preset: str | None) -> tuple[Axis, ...]:
-    """Parse the axes asked for; those of a preset are among them unless given otherwise.
+def _axes(texts: tuple[str, ...], preset: str | None, wanted: Selection) -> tuple[Axis, ...]:
+    """Parse the axes asked for; those of a preset are among them unless given otherwise. Warn of too many threads.
 
     Raises:
         UsageError: there is none, one is given twice, or as an option as well.
@@ -151,32 +163,29 @@ def _axes(texts: tuple[str, ...], preset: str | None) -> tuple[Axis, ...]:
         axis = parse_axis(text, usable_cpus)
         if axis.name in found:
             raise UsageError(f"--axis {axis.name} is given twice: put all its values into one.")
-        if is_given(axis.name):
-            option = "--" + axis.name.replace("_", "-")
-            raise UsageError(f"{option} and --axis {axis.name} exclude each other: leave out one of them.")
+        if axis.name in wanted.sizes or is_given(axis.name):
+            raise UsageError(
+                f"--axis {axis.name} and an option that sets it exclude each other: leave out one of them."
+            )
         found[axis.name] = axis
     for text in PRESETS[preset].axes if preset is not None else ():
         axis = parse_axis(text, usable_cpus)
-        if axis.name not in found and not is_given(axis.name):
+        if axis.name not in found and axis.name not in wanted.sizes and not is_given(axis.name):
             found[axis.name] = axis
     if not found:
         raise UsageError("Nothing varies: give --axis, as in --axis hidden=64:4096:x2, or --preset small.")
+    if "threads" in found:
+        warn_of_threads([int(count) for count in found["threads"].values])
     return tuple(found.values())
 
 
-def _planned(axes: tuple[Axis, ...], seed: int, chosen: dict[str, Any]) -> tuple[Planned, ...]:
+def _planned(wanted: Selection, axes: tuple[Axis, ...], budget: float) -> tuple[Planned, ...]:
+    """Plan the cases; say beforehand if not even six rounds of them can fit, since no interval can be given then."""
+    from bench.run.ledger import MIN_ROUNDS
     from bench.run.plan import plan_sweep
 
-    for axis in axes:
-        if axis.name == "threads":
-            chosen["threads"] = tuple(int(count) for count in axis.values)
-    return plan_sweep(selection(seed=seed, **chosen), axes)
-
-
-def _warn_of_budget(planned: tuple[Planned, ...], budget: float) -> None:
-    """Say beforehand if not even six rounds can fit: then no interval can be given."""
-    from bench.run.ledger import MIN_ROUNDS
-
+    planned = plan_sweep(wanted, axes)
+    warn_of_modes(wanted, planned)
     live = sum(1 for item in planned if not item.skipped)
     least = live * MIN_ROUNDS * _SECONDS_A_PROCESS
     if least > budget:
@@ -185,3 +194,4 @@ def _warn_of_budget(planned: tuple[Planned, ...], budget: float) -> None:
             f"need, and --budget is {budget / 60:.1f} min: raise it, or choose fewer values.",
             err=True,
         )
+    return planned

@@ -14,9 +14,13 @@ from bench.options.planning import selection
 
 @click.command()
 @with_options(CHOOSING, MEASURING)
+@click.option("--verbose", is_flag=True, help="List every array with its error and what is allowed.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
-def verify(as_json: bool, timeout: float, **chosen: Any) -> None:
-    """Compare loss, gradients and parameter changes with a float64 oracle; time nothing."""
+def verify(as_json: bool, verbose: bool, timeout: float, **chosen: Any) -> None:
+    """Compare loss, gradients and parameter changes with the truth in float64; time nothing.
+
+    Shown is the array that comes closest to what is allowed: its error, its own allowance, and their ratio.
+    """
     from bench.output.content.verify import verify_blocks, verify_json
     from bench.output.progress import Progress
     from bench.output.render.terminal import show
@@ -29,5 +33,5 @@ def verify(as_json: bool, timeout: float, **chosen: Any) -> None:
     if as_json:
         click.echo(json.dumps(verify_json(replies), indent=2))
     else:
-        show(verify_blocks(replies))
+        show(verify_blocks(replies, verbose))
     sys.exit(0 if all(reply.status == "ok" for _, reply in replies) else 4)

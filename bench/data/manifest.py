@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from bench.data.schema import SCHEMA_VERSION
+from bench.model.columns import SIZE_PREFIX
 
 
 class Peak(BaseModel):
@@ -48,6 +49,10 @@ class WorkloadFacts(BaseModel):
     """Implementation that speedups are stated over."""
     sizes: list[str]
     """Names of its sizes."""
+    reference: bool = True
+    """Whether its author gave a float64 reference; else the truth is a float64 run of its baseline."""
+    unverified: str = ""
+    """Reason of its author why it is not verified; empty if it is."""
 
 
 class Manifest(BaseModel):
@@ -76,7 +81,8 @@ class Manifest(BaseModel):
     load: list[str] = []
     """Files of implementations that were named on the command line."""
     sources: dict[str, str] = {}
-    """SHA-256 of each implementation's file."""
+    """SHA-256 of each implementation's file, and of each module of the user's that its processes imported, as
+    `IMPLEMENTATION/MODULE`."""
     rounds_done: int = 0
     ended_by: str = "unfinished"
     """`precision`, `budget`, `rounds`, `failures` if no case was left, `interrupted`, or `unfinished` while the run
@@ -86,6 +92,8 @@ class Manifest(BaseModel):
     packages: dict[str, str]
     backend_packages: dict[str, list[str]] = {}
     """Packages whose versions decide the times of each backend of the run."""
+    step_packages: dict[str, list[str]] = {}
+    """Other packages that each implementation's processes imported."""
     facts: dict[str, dict[str, str]] = {}
     """Settings of each backend: what was pinned and what is in use, as the measuring process reported it."""
     peaks: list[Peak] = []
@@ -93,6 +101,8 @@ class Manifest(BaseModel):
     git_revision: str | None = None
     constraints_sha256: str | None = None
     disturbances: list[str] = []
+    baseline: str = ""
+    """What speedups are over, as `--baseline` has it; empty: each workload's own."""
     axes: dict[str, list[int | str]] = {}
     """Axes of a sweep with their values, as asked for; refinement adds others in between."""
     crossover_within: float | None = None
@@ -100,3 +110,16 @@ class Manifest(BaseModel):
     workloads: dict[str, WorkloadFacts] = {}
     """Workloads of the run's cases, by name, in the order of tables."""
     cases: list[PlannedCase]
+
+    @property
+    def size_columns(self) -> tuple[str, ...]:
+        """The columns of the sizes of its workloads, each once."""
+        names = dict.fromkeys(name for item in self.workloads.values() for name in item.sizes)
+        return tuple(f"{SIZE_PREFIX}{name}" for name in names)
+
+    @model_validator(mode="after")
+    def _workloads_are_known(self) -> Manifest:
+        for item in self.cases:
+            if item.columns.get("workload") not in self.workloads:
+                raise ValueError(f"the workload {item.columns.get('workload')!r} of a case is not among its workloads")
+        return self

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 VERSION = 2
 _SIZES = ("batch", "d_in", "hidden", "d_out")
+SIZES = tuple(f"{SIZE_PREFIX}{name}" for name in _SIZES)
+"""Columns of the sizes that every workload had."""
 _CASE = (
     "schema_version:int run_id:str implementation:str workload:str backend:str framework:str device:str dtype:str "
     "batch:int d_in:int hidden:int d_out:int threads:int mode:str precision:str"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from bench.data.schema import ProcessRow, SampleRow, columns_of
+from bench.data.schema import ProcessRow, SampleRow, columns_of, sizes_in
 from bench.data.store import PROCESSES, SAMPLES, write_atomically
+from bench.data.tables import header_of
 from bench.errors import DataFormatError
 
 
@@ -22,9 +23,9 @@ def repair(folder: Path) -> None:
     """
     processes, samples = folder / PROCESSES, folder / SAMPLES
     for path, row in ((processes, ProcessRow), (samples, SampleRow)):
-        _cut_torn_line(path, ",".join(column.name for column in columns_of(row)))
-    finished = set(_column(processes, _index(ProcessRow, "process")))
-    which = _index(SampleRow, "process")
+        _cut_torn_line(path, ",".join(column.name for column in columns_of(row, sizes_in(header_of(path)))))
+    finished = set(_column(processes, header_of(processes).index("process")))
+    which = header_of(samples).index("process")
     found = set(_column(samples, which))
     if len(found - finished) > 1:
         raise DataFormatError(
@@ -50,10 +51,6 @@ def _cut_torn_line(path: Path, header: str) -> None:
         raise DataFormatError(f"{path} does not begin with its columns: restore it, or start a new run.")
     if end < len(content):
         write_atomically(path, content[:end])
-
-
-def _index(row: type[SampleRow] | type[ProcessRow], name: str) -> int:
-    return [column.name for column in columns_of(row)].index(name)
 
 
 def _column(path: Path, index: int) -> list[str]:

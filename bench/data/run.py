@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.data.manifest import Manifest
-from bench.data.schema import CASE_KEY
 from bench.data.store import read_crossovers, read_manifest, read_processes, read_samples, read_summary
 from bench.errors import DataFormatError
-from bench.model.case import Case
+from bench.model.case import Case, case_columns_among
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,8 +73,9 @@ def cases_by_process(processes: pd.DataFrame) -> dict[int, Case]:
     """
     known: dict[tuple[object, ...], Case] = {}
     found = {}
-    for row in processes[["run_id", "process", *CASE_KEY]].to_dict("records"):
-        key = tuple(row[name] for name in CASE_KEY)
+    names = case_columns_among(processes.columns)
+    for row in processes[["run_id", "process", *names]].to_dict("records"):
+        key = tuple(row[name] for name in names)
         if key not in known:
             known[key] = case_of({str(name): value for name, value in row.items()})
         found[int(row["process"])] = known[key]

@@ -6,15 +6,15 @@ A row is a frozen dataclass; its fields are the columns, in order, and their met
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import reduce
 from typing import Any, get_type_hints
 
-from bench.model.case import CASE_COLUMNS, Case, Contender
-from bench.model.columns import CaseColumn, Role
-from bench.model.step import ALL_PHASES
+from bench.model.case import CASE_COLUMNS, CONDITIONS, WHO, Case, Contender
+from bench.model.columns import SIZE_PREFIX, CaseColumn
+from bench.model.step import STAGES
 
 SCHEMA_VERSION = 3
 
@@ -22,7 +22,8 @@ STEP = "step"
 FIRST_STEP = "first_step"
 HOST, DEVICE = "host", "device"
 """The clocks."""
-_PHASES = (STEP, FIRST_STEP, *ALL_PHASES)
+PHASES = (STEP, FIRST_STEP, *STAGES)
+"""What a row can be a time of, in the order of tables."""
 
 
 class Method(StrEnum):
@@ -82,32 +83,48 @@ def _inside(owner: Any, name: str) -> Any:
     return owner[name] if isinstance(owner, Contender) else getattr(owner, name)
 
 
-def columns_of(row: type) -> tuple[Column, ...]:
+def sizes_in(names: Iterable[str]) -> tuple[str, ...]:
+    """Pick the columns of sizes among the columns of a file."""
+    return tuple(name for name in names if name.startswith(SIZE_PREFIX))
+
+
+def columns_of(row: type, sizes: Iterable[str] = ()) -> tuple[Column, ...]:
     """List the columns of a row class in the order in which they are written.
 
     A `Case` in it stands for all columns of a case, a `Contender` for those that tell contenders apart, named after
     its field, and a mapping for all others.
+
+    Args:
+        row: the row class.
+        sizes: columns of the sizes that the workloads of the run have.
     """
     hints = get_type_hints(row)
     found: list[Column] = []
     for item in fields(row):
         hint, name = hints[item.name], item.name
         if hint is Case:
-            found += [_of_case(column, (name, *column.path)) for column in CASE_COLUMNS]
+            found += [_of_case(column, (name, *column.path)) for column in WHO]
+            found += [_of_size(size, (name, "problem", "sizes", size.removeprefix(SIZE_PREFIX))) for size in sizes]
+            found += [_of_case(column, (name, *column.path)) for column in CONDITIONS]
         elif hint is Contender:
             own = [_of_case(column, (name, column.name)) for column in CASE_COLUMNS if column.contender]
             found += [replace(column, name=f"{name}_{column.name}") for column in own]
         elif "doc" not in item.metadata:
-            rest = [column for column in CASE_COLUMNS if not column.contender]
-            found += [_of_case(column, (name, column.name), column.role is Role.SIZE) for column in rest]
+            found += [_of_case(column, (name, column.name)) for column in WHO if not column.contender]
+            found += [_of_size(size, (name, size)) for size in sizes]
+            found += [_of_case(column, (name, column.name)) for column in CONDITIONS if not column.contender]
         else:
             found.append(_plain(name, hint, **item.metadata))
     return tuple(found)
 
 
-def _of_case(column: CaseColumn, path: tuple[str, ...], optional: bool = False) -> Column:
+def _of_case(column: CaseColumn, path: tuple[str, ...]) -> Column:
     kind = int if issubclass(column.kind, int) else str
-    return Column(column.name, kind, optional, "", column.doc, path, column.values)
+    return Column(column.name, kind, False, "", column.doc, path, column.values)
+
+
+def _of_size(name: str, path: tuple[str, ...]) -> Column:
+    return Column(name, int, True, "", "A size of the workload; empty where it has none of that name.", path)
 
 
 def _plain(name: str, hint: Any, doc: str, unit: str, values: tuple[str, ...]) -> Column:
@@ -118,10 +135,6 @@ def _plain(name: str, hint: Any, doc: str, unit: str, values: tuple[str, ...]) -
     return Column(name, kind, optional, unit, doc, (name,), known)
 
 
-CASE_KEY = tuple(column.name for column in CASE_COLUMNS)
-"""The columns that tell two cases of one run apart."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class SampleRow:
     """One row a sample: one recorded time over one or more iterations. Its case stands in processes.csv."""
@@ -129,7 +142,9 @@ class SampleRow:
     process: int = _column("Measuring process that took it; see processes.csv.")
     turn: int = _column("Order within process, phase and method, from 0.")
     phase: str = _column(
-        "`step`, `forward`, `backward`, `update`, or `first_step`: the first call in a fresh process.", values=_PHASES
+        "`step`, `data`, `forward`, `backward`, `update`, two fused phases such as `forward+backward`, or "
+        "`first_step`: the first call in a fresh process.",
+        values=PHASES,
     )
     method: Method = _column(
         "`whole`: the phases back to back; `staged`: each timed apart; `batched`: many at once, by differences; "
@@ -157,19 +172,33 @@ class ProcessRow:
     process: int = _column("Measuring process of the run, from 0.")
     status: Status = _column("`ok`, `failed`, `wrong` or `timeout`.")
     reason: str = _column("Why it is not `ok`.", default="")
-    verified: bool = _column("Whether this very process agreed with the float64 oracle before it was timed.")
+    verified: bool = _column(
+        "Whether this very process agreed with the float64 truth, before it was timed and after; never where the "
+        "author of the workload says why it cannot be compared."
+    )
     loss_error: float | None = _column("Largest relative error of the loss.", default=None)
     gradient_error: float | None = _column("Largest relative error of a gradient.", default=None)
     change_error: float | None = _column("Largest relative error of a parameter's change.", default=None)
+    result_error: float | None = _column(
+        "Largest relative error of what else a step leaves: predictions, running statistics.", default=None
+    )
     warmup_iterations: int | None = _column("Iterations discarded before sampling.", default=None)
     warmup_settled: bool | None = _column("Whether the warm-up became steady before its cap.", default=None)
     threads_used: int | None = _column(
         "Threads that really compute, as framework or system tell after a step.", default=None
     )
+    cpus_used: float | None = _column(
+        "CPU time over wall time of the whole-step samples; empty where these take less than 20 ms.", default=None
+    )
     peak_bytes: int | None = _column(
         "Peak memory: allocated on a GPU, or resident in the process on the CPU (framework included).",
         "bytes",
         default=None,
+    )
+    counts: str = _column(
+        "What the step itself counted in its last iteration, such as `evaluations=20` of the loss by an optimiser that "
+        "searches along a line; separated by spaces.",
+        default="",
     )
     build_seconds: float | None = _column("Time of the untimed `build`.", "s", default=None)
     start_seconds: float | None = _column(
@@ -197,13 +226,13 @@ class SummaryRow:
     run_id: str = _column("Run that it belongs to; also the name of its folder.")
     case: Case
 
-    phase: str = _column("`step`, `forward`, `backward`, `update` or `first_step`.", values=_PHASES)
+    phase: str = _column("`step`, a phase, two fused phases or `first_step`; see samples.csv.", values=PHASES)
     method: Method | None = _column("How the times were obtained; see samples.csv.", default=None)
     clock: str | None = _column("`host` or `device`.", values=(HOST, DEVICE), default=None)
     variant: int | None = _column("Amount of work of single steps; see samples.csv.", default=None)
     status: Status = _column("`ok`, `skipped`, `failed`, `wrong` or `timeout`.")
     reason: str = _column("Why the status is not `ok`.", default="")
-    verified: bool = _column("Whether every process of the case agreed with the oracle before it was timed.")
+    verified: bool = _column("Whether every process of the case agreed with the truth before it was timed and after.")
     processes: int = _column("Processes that were started, failed ones included.", default=0)
     samples: int = _column("Samples behind the row.", default=0)
     median_seconds: float | None = _column(
@@ -215,17 +244,37 @@ class SummaryRow:
         "Per iteration: median over processes of each process's minimum.", "s", default=None
     )
     share: float | None = _column("This phase's part of the sum of the three phases.", default=None)
-    baseline: str | None = _column("The implementation that the speedup is over.", default=None)
+    baseline: str | None = _column(
+        "What the speedup is over: an implementation on the CPU or the same backend, under the same conditions; what "
+        "is otherwise stands after it, as in `eager@torch-cpu,threads=1`.",
+        default=None,
+    )
     speedup: float | None = _column(
         "Baseline / this case, over 1 is faster; median over the rounds both ran in.", default=None
     )
     speedup_low: float | None = _column("Lower end of the 95 % interval of `speedup`.", default=None)
     speedup_high: float | None = _column("Upper end of the 95 % interval of `speedup`.", default=None)
+    precision_speedup: float | None = _column(
+        "The same implementation and backend at full precision / this case; empty at full.", default=None
+    )
+    precision_speedup_low: float | None = _column(
+        "Lower end of the 95 % interval of `precision_speedup`.", default=None
+    )
+    precision_speedup_high: float | None = _column(
+        "Upper end of the 95 % interval of `precision_speedup`.", default=None
+    )
+    error: float | None = _column(
+        "Largest relative error of loss, gradients, changes or other results in any of the case's processes.",
+        default=None,
+    )
     sync_tax: float | None = _column(
         "Sum of the phases timed apart / the whole step, minus 1: what stopping between phases costs.", default=None
     )
     sync_tax_low: float | None = _column("Lower end of the 95 % interval of `sync_tax`.", default=None)
     sync_tax_high: float | None = _column("Upper end of the 95 % interval of `sync_tax`.", default=None)
+    per_second: float | None = _column(
+        "Rows of the batch per second: `size.batch` over `median_seconds` of a whole step.", "1/s", default=None
+    )
     gflops: float | None = _column(
         "Matrix products of the row's phase per second, in 10^9 floating-point operations.", "GFLOP/s", default=None
     )
@@ -291,7 +340,7 @@ class PairRow:
     round: int = _column("Which round of the pair, from 0.")
     side: str = _column("`A` or `B`.", values=("A", "B"))
     turn: int = _column("0 if this side came first in the round, 1 if second: a coin decided.")
-    phase: str = _column("`step`, `forward`, `backward` or `update`.", values=_PHASES)
+    phase: str = _column("`step`, a phase or two fused phases; see samples.csv.", values=PHASES)
     minimum_seconds: float = _column("Shortest single time of the batch, per iteration.", "s")
     median_seconds: float = _column("Median of the batch's single times, per iteration.", "s")
 

@@ -27,8 +27,9 @@ from bench.data.schema import (
     SampleRow,
     SummaryRow,
     columns_of,
+    sizes_in,
 )
-from bench.data.tables import has_older_columns, read_csv, read_table, version_message
+from bench.data.tables import has_older_columns, header_of, read_csv, read_table, version_message
 from bench.errors import DataFormatError, StorageError, os_cure
 
 if TYPE_CHECKING:
@@ -61,9 +62,18 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", errors="backslashreplace")
 
 
-def to_csv(row_type: type[Row], rows: Iterable[Row], header: bool = True) -> str:
-    """Return rows as CSV text."""
-    columns = columns_of(row_type)
+def to_csv(row_type: type[Row], rows: Sequence[Row], sizes: Iterable[str] | None = None, header: bool = True) -> str:
+    """Return rows as CSV text.
+
+    Args:
+        row_type: gives the columns.
+        rows: the rows.
+        sizes: the columns of sizes; by default those that the rows' cases have.
+        header: whether the names of the columns come first.
+    """
+    cases = [getattr(row, "case", None) for row in rows]
+    own = dict.fromkeys(name for case in cases if case is not None for name in case.problem.sizes.columns)
+    columns = columns_of(row_type, own if sizes is None else sizes)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if header:
@@ -135,6 +145,11 @@ class RunStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @property
+    def _sizes(self) -> tuple[str, ...]:
+        """The columns of sizes that the run's files have."""
+        return sizes_in(header_of(self.folder / PROCESSES))
+
     @classmethod
     def create(cls, folder: Path, manifest: Manifest) -> RunStore:
         """Make the folder of a new run.
@@ -143,9 +158,9 @@ class RunStore:
             StorageError: the folder has something in it already, or cannot be written.
         """
         _make_empty(folder)
-        store = cls(folder)
         write_atomically(folder / SAMPLES, to_csv(SampleRow, ()))
-        write_atomically(folder / PROCESSES, to_csv(ProcessRow, ()))
+        write_atomically(folder / PROCESSES, to_csv(ProcessRow, (), manifest.size_columns))
+        store = cls(folder)
         store.write_manifest(manifest)
         return store
 
@@ -153,16 +168,16 @@ class RunStore:
         """Put one finished process on disk: its samples, then the row that says that they are complete."""
         if samples:
             _append(self.folder / SAMPLES, to_csv(SampleRow, samples, header=False))
-        _append(self.folder / PROCESSES, to_csv(ProcessRow, (process,), header=False))
+        _append(self.folder / PROCESSES, to_csv(ProcessRow, (process,), self._sizes, header=False))
 
     def write_summary(self, rows: Sequence[SummaryRow]) -> None:
         """Replace summary.csv."""
-        write_atomically(self.folder / SUMMARY, to_csv(SummaryRow, rows))
+        write_atomically(self.folder / SUMMARY, to_csv(SummaryRow, rows, self._sizes))
 
     def write_crossovers(self, rows: Sequence[CrossoverRow]) -> None:
         """Replace crossovers.csv; a run that varies no size has none."""
         if rows:
-            write_atomically(self.folder / CROSSOVERS, to_csv(CrossoverRow, rows))
+            write_atomically(self.folder / CROSSOVERS, to_csv(CrossoverRow, rows, self._sizes))
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace manifest.json."""
@@ -248,19 +263,19 @@ def read_crossovers(folder: Path) -> pd.DataFrame:
     return read_table(folder / CROSSOVERS, CrossoverRow)
 
 
-def create_pairs(folder: Path) -> None:
-    """Begin the folder of a comparison.
+def create_pairs(folder: Path, sizes: Iterable[str]) -> None:
+    """Begin the folder of a comparison whose cases have these columns of sizes.
 
     Raises:
         StorageError: the folder has something in it already, or cannot be written.
     """
     _make_empty(folder)
-    write_atomically(folder / PAIRS, to_csv(PairRow, ()))
+    write_atomically(folder / PAIRS, to_csv(PairRow, (), sizes))
 
 
 def append_pairs(folder: Path, rows: Sequence[PairRow]) -> None:
     """Put one finished pair on disk."""
-    _append(folder / PAIRS, to_csv(PairRow, rows, header=False))
+    _append(folder / PAIRS, to_csv(PairRow, rows, sizes_in(header_of(folder / PAIRS)), header=False))
 
 
 def is_older(folder: Path) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.data import older
-from bench.data.schema import SCHEMA_VERSION, Column, columns_of
+from bench.data.schema import SCHEMA_VERSION, Column, columns_of, sizes_in
 from bench.errors import DataFormatError
 
 if TYPE_CHECKING:
@@ -25,18 +26,24 @@ def version_message(path: Path, found: object) -> str:
     )
 
 
-def has_older_columns(path: Path) -> bool:
-    """Say whether the header of a file is that of the version before."""
+def header_of(path: Path) -> list[str]:
+    """Read the names of the columns that a file has; none if it cannot be read."""
     try:
         with path.open("rb") as file:
-            header = file.readline().decode("utf-8", errors="replace").rstrip("\r\n")
+            return file.readline().decode("utf-8", errors="replace").rstrip("\r\n").split(",")
     except OSError:
-        return False
-    return header.split(",") == [column.name for column in older.columns(path.name)]
+        return []
+
+
+def has_older_columns(path: Path) -> bool:
+    """Say whether the header of a file is that of the version before."""
+    return header_of(path) == [column.name for column in older.columns(path.name)]
 
 
 def read_table(path: Path, row_type: type, text: str = "str") -> pd.DataFrame:
     """Read a CSV file whose columns are those of a row class, or were so in the version before.
+
+    A size that the workload of a row does not have is 0 in the frame, so that rows can be grouped by sizes.
 
     Args:
         path: the file.
@@ -46,10 +53,16 @@ def read_table(path: Path, row_type: type, text: str = "str") -> pd.DataFrame:
     Raises:
         DataFormatError: the file is missing, damaged or of another version.
     """
-    columns = columns_of(row_type)
     if has_older_columns(path):
-        return older.frame(read_csv(path, older.columns(path.name), older.VERSION, text), columns)
-    return read_csv(path, columns, SCHEMA_VERSION, text)
+        before = older.columns(path.name)
+        frame = older.frame(read_csv(path, before, older.VERSION, text), columns_of(row_type, older.SIZES))
+    else:
+        frame = read_csv(path, columns_of(row_type, sizes_in(header_of(path))), SCHEMA_VERSION, text)
+    for size in sizes_in(frame.columns):
+        if (frame[size] < 1).any():
+            raise DataFormatError(f"{path} is damaged: {size} is less than 1; restore the file.")
+        frame[size] = frame[size].fillna(0)
+    return frame
 
 
 def read_csv(path: Path, columns: tuple[Column, ...], version: int, text: str) -> pd.DataFrame:
@@ -86,6 +99,19 @@ def read_csv(path: Path, columns: tuple[Column, ...], version: int, text: str) -
         if odd:
             raise DataFormatError(f"{path} is damaged: {column.name} is {odd.pop()!r}, which is none of its values.")
     return frame
+
+
+def table_of(row_type: type, rows: Sequence[object], sizes: Iterable[str]) -> pd.DataFrame:
+    """Put rows into the frame that `read_table` would give of their file."""
+    import pandas as pd
+
+    def cell(column: Column, value: Any) -> Any:
+        return value if column.kind is not str else "" if value is None else str(value)
+
+    columns = columns_of(row_type, sizes)
+    frame = pd.DataFrame({each.name: [cell(each, each.value_in(row)) for row in rows] for each in columns})
+    frame = frame.astype({column.name: _PANDAS_TYPES.get(column.kind, "str") for column in columns})
+    return frame.fillna(dict.fromkeys(sizes_in(frame.columns), 0))
 
 
 def _check_shape(path: Path, columns: tuple[Column, ...]) -> None:

@@ -7,8 +7,9 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, requires, version
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, requires, version
 from pathlib import Path
 
 from bench.model.device import Backend
@@ -75,11 +76,16 @@ def machine_facts() -> dict[str, str | int | float | None]:
     }
 
 
-def package_versions(backends: Iterable[Backend]) -> dict[str, str]:
-    """Return the versions of what these backends name and the harness asks for; what is not installed is left out."""
+def package_versions(backends: Iterable[Backend], more: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions of what these backends name and the harness asks for; what is not installed is left out.
+
+    Args:
+        backends: name their packages.
+        more: other packages.
+    """
     named = [name for backend in backends for name in backend.packages]
     found = {}
-    for name in sorted({*named, *_requirements()}):
+    for name in sorted({*named, *more, *_requirements()}):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -94,6 +100,36 @@ def _requirements() -> list[str]:
     except PackageNotFoundError:
         return []
     return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines if "extra ==" not in line]
+
+
+def versions_behind(modules: Mapping[str, str]) -> dict[str, str]:
+    """Return the versions of the packages that modules were installed by, by their names in lower case with dashes.
+
+    Modules of Python and the harness, and those that no package claims, are left out. Only the packages beside a module
+    are looked through, and their lists of files as text: this is done in every measuring process.
+
+    Args:
+        modules: files by the names of their modules, which have no dot.
+    """
+    found = {}
+    for name, file in modules.items():
+        if name in sys.stdlib_module_names or name == "bench":
+            continue
+        folder = Path(file).parent.parent if Path(file).stem == "__init__" else Path(file).parent
+        for owner in _owners(name, folder):
+            found[re.sub(r"[-_.]+", "-", owner.metadata["Name"]).lower()] = owner.version
+    return found
+
+
+def _owners(module: str, folder: Path) -> Iterator[Distribution]:
+    """Find the packages in a folder that hold a module."""
+    beginning = re.compile(rf"^{re.escape(module)}[/.]", re.MULTILINE)
+    for each in distributions(path=[str(folder)]):
+        tops = each.read_text("top_level.txt")
+        if not (each.metadata["Name"] and each.version):  # what an uninstallation left behind
+            continue
+        if module in tops.split() if tops else beginning.search(each.read_text("RECORD") or ""):
+            yield each
 
 
 def thread_variables() -> dict[str, str]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from bench.errors import UsageError, nearest
 from bench.model.columns import SIZE_PREFIX
-from bench.model.problem import SIZES
+from bench.model.workload import WORKLOADS
 
-AXES = (*SIZES, "threads", "dtype")
+CONDITIONS = ("threads", "dtype")
+"""Axes that are no sizes."""
 _MOST = 64
 _HOW = "write hidden=64:4096:x2, hidden=100:500:+100 or hidden=64,100,256"
 
@@ -20,14 +21,19 @@ class Axis:
     """One thing that varies."""
 
     name: str
-    """The axis's name, one of `AXES`."""
+    """The axis's name: that of a size, or one of `CONDITIONS`."""
     values: tuple[int | str, ...]
     """Values in order, each once; texts for `dtype` only."""
 
     @property
+    def is_size(self) -> bool:
+        """Whether it is a size of workloads."""
+        return self.name not in CONDITIONS
+
+    @property
     def column(self) -> str:
         """The column of a case that holds it."""
-        return f"{SIZE_PREFIX}{self.name}" if self.name in SIZES else self.name
+        return f"{SIZE_PREFIX}{self.name}" if self.is_size else self.name
 
 
 def parse_axis(text: str, cpus: Callable[[], int]) -> Axis:
@@ -44,8 +50,9 @@ def parse_axis(text: str, cpus: Callable[[], int]) -> Axis:
     name = name.strip().replace("-", "_")
     if not equals:
         raise UsageError(f"--axis {text!r} names no values: {_HOW}.")
-    if name not in AXES:
-        raise UsageError(f"--axis {name} is nothing that varies: {nearest(name, AXES)}")
+    known = [*dict.fromkeys(size for workload in WORKLOADS.values() for size in workload.sizes), *CONDITIONS]
+    if name not in known:
+        raise UsageError(f"--axis {name} is nothing that varies: {nearest(name, known)}")
     values = _range(given) if ":" in given else _listed(name, given, cpus)
     values = tuple(dict.fromkeys(values))
     if not values:

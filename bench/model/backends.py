@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.errors import LoadError
 from bench.model.device import Backend
 
@@ -13,7 +15,7 @@ def backends_of(framework: str) -> tuple[Backend, ...]:
     return tuple(item for item in BACKENDS.values() if item.framework == framework)
 
 
-def add_backend(item: Backend, origin: str) -> None:
+def add_backend(item: Backend, origin: str, path: Sequence[str] = ()) -> None:
     """Add a backend that a file has registered; the same file may be loaded again.
 
     Raises:
@@ -23,5 +25,5 @@ def add_backend(item: Backend, origin: str) -> None:
     if taken is not None and taken.origin != origin:
         by = taken.origin.partition(":")[2] or "stepbench itself"
         raise LoadError(f"{origin.partition(':')[2]} registers the backend {item.name!r}, which {by} has: rename one.")
-    item.origin = origin
+    item.origin, item.path = origin, tuple(path)
     BACKENDS[item.name] = item

@@ -1,18 +1,20 @@
 """A case: one implementation on one backend and problem, with threads, a mode and a precision.
 
-Its columns are declared here and in `Problem`, each once; see `bench.model.columns`.
+Its columns are declared here and in `Problem`, each once; see `bench.model.columns`. Those of its sizes are its
+workload's: they stand between who computes and under which conditions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bench.model.columns import Role, condition, declared, nested, who
-from bench.model.device import Precision
+from bench.model.columns import SIZE_PREFIX, CaseColumn, Role, condition, declared, nested, who
+from bench.model.precision import Precision
 from bench.model.problem import Problem
+from bench.model.sizes import Sizes
 
 
 class Mode(StrEnum):
@@ -66,46 +68,36 @@ class Case:
 
     @property
     def columns(self) -> dict[str, str | int]:
-        """The values of `CASE_COLUMNS` by name: what tells two cases of one run apart."""
-        return {column.name: column.value_in(self) for column in CASE_COLUMNS}
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The values of the columns of sizes, in order."""
-        return tuple(int(self.columns[name]) for name in SIZE_COLUMNS)
+        """The values of its columns by name: what tells two cases of one run apart."""
+        return {**self._values(WHO), **self.problem.sizes.columns, **self._values(CONDITIONS)}
 
     @property
     def conditions(self) -> dict[str, str | int]:
-        """The values of `VARIANT` by name: sizes and conditions."""
-        return {column.name: column.value_in(self) for column in VARIANT}
+        """The values of sizes and conditions by the names of their columns."""
+        return {**self.problem.sizes.columns, **self._values(CONDITIONS)}
 
     @property
     def contender(self) -> Contender:
         """Who computes, apart from the workload, the sizes and the other conditions."""
         return Contender(tuple((column.name, column.value_in(self)) for column in CASE_COLUMNS if column.contender))
 
+    def _values(self, columns: Iterable[CaseColumn]) -> dict[str, str | int]:
+        return {column.name: column.value_in(self) for column in columns}
+
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any], seed: int = 0) -> Case:
-        """Make a case from the values of its columns, such as a row of a file.
+        """Make a case from the values of its columns, such as a row of a file; a size of 0 is none.
 
         Raises:
             KeyError: a column is missing.
             ValueError: a value is not one that its column can have.
         """
-        values: dict[str, Any] = {"problem": {"seed": seed}}
+        values: dict[str, Any] = {"problem": {"seed": seed, "sizes": Sizes.from_columns(columns)}}
         for column in CASE_COLUMNS:
             *inside, name = column.path
             target = values[inside[0]] if inside else values
             target[name] = column.kind(columns[column.name])
         return cls(**{**values, "problem": Problem(**values["problem"])})
-
-    def may_be_held_against(self, other: Case) -> bool:
-        """Say whether a speedup over `other` is fair: the same mathematics, sizes and conditions.
-
-        What it is over computes on the CPU: its batch need not be transferred, but its caches are as warm or cold.
-        """
-        mine = replace(self, mode=self.mode.on_host)
-        return other.device == "cpu" and other.workload == self.workload and mine.conditions == other.conditions
 
 
 @dataclass(frozen=True)
@@ -145,14 +137,30 @@ class Contender:
 
 
 CASE_COLUMNS = declared(Case)
-"""Every column of a case, in the order in which files hold them."""
-VARIANT = tuple(column for column in CASE_COLUMNS if column.role is not Role.WHO)
-"""Sizes and conditions: what a heading says of cases that a table compares."""
-SIZE_COLUMNS = tuple(column.name for column in CASE_COLUMNS if column.role is Role.SIZE)
-"""The names of the columns of sizes."""
+"""Every column of a case but its sizes, in the order in which files hold them."""
+WHO = tuple(column for column in CASE_COLUMNS if column.role is Role.WHO)
+CONDITIONS = tuple(column for column in CASE_COLUMNS if column.role is Role.CONDITION)
+
+
+def settings_among(names: Iterable[str]) -> list[str]:
+    """Pick the columns of sizes and conditions: what a heading says of cases that a table compares.
+
+    Args:
+        names: the columns of a table or a file.
+    """
+    known = list(names)
+    conditions = [column.name for column in CONDITIONS if column.name in known]
+    return [name for name in known if name.startswith(SIZE_PREFIX)] + conditions
+
+
+def case_columns_among(names: Iterable[str]) -> list[str]:
+    """Pick the columns that tell two cases of one run apart."""
+    known = list(names)
+    return [column.name for column in WHO if column.name in known] + settings_among(known)
 
 
 def differing(cases: Iterable[Case]) -> list[str]:
-    """Name the columns of `VARIANT` that these cases do not share, in their order."""
-    rows = [case.conditions for case in set(cases)]
-    return [column.name for column in VARIANT if len({row[column.name] for row in rows}) > 1]
+    """Name the columns of sizes and conditions that these cases do not share, in their order."""
+    rows = [case.conditions for case in dict.fromkeys(cases)]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return settings_among(name for name in names if len({row.get(name) for row in rows}) > 1)

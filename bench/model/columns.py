@@ -17,12 +17,10 @@ SIZE_PREFIX = "size."
 
 
 class Role(StrEnum):
-    """What a column says about a case."""
+    """The part of a case that a column belongs to. Sizes are not declared: each workload has its own."""
 
     WHO = "who"
-    """What computes."""
-    SIZE = "size"
-    """How much there is to compute."""
+    """Who computes."""
     CONDITION = "condition"
     """Under which conditions."""
 
@@ -60,11 +58,6 @@ def who(doc: str, contender: bool = True) -> Any:
     return field(metadata={"role": Role.WHO, "doc": doc, "contender": contender})
 
 
-def size(doc: str, default: int) -> Any:
-    """Declare a column that says how much there is to compute."""
-    return field(default=default, metadata={"role": Role.SIZE, "doc": doc})
-
-
 def condition(doc: str, contender: bool = False, usual: Any = None, **options: Any) -> Any:
     """Declare a column that says under which conditions it is computed; `usual` is its default, left unsaid."""
     if usual is not None:
@@ -86,9 +79,10 @@ def declared(owner: type, path: Collection[str] = ()) -> tuple[CaseColumn, ...]:
         here = (*path, item.name)
         if "role" in item.metadata:
             role = item.metadata["role"]
-            name = f"{SIZE_PREFIX}{item.name}" if role is Role.SIZE else item.name
             usual, contender = (item.metadata.get(key) for key in ("usual", "contender"))
-            found.append(CaseColumn(name, role, here, hints[item.name], item.metadata["doc"], usual, bool(contender)))
+            found.append(
+                CaseColumn(item.name, role, here, hints[item.name], item.metadata["doc"], usual, bool(contender))
+            )
         elif hasattr(hints[item.name], "__dataclass_fields__"):
             found += declared(hints[item.name], here)
     return tuple(found)

@@ -22,12 +22,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from bench.model.precision import Precision
 
 if TYPE_CHECKING:
     from bench.model.condition import Condition
-    from bench.model.data import Array
+    from bench.model.data import AnyArray, Array
     from bench.model.step import Operation
 
 
@@ -37,14 +38,6 @@ class Availability:
 
     present: bool
     reason: str = ""
-
-
-class Precision(StrEnum):
-    """How a framework may multiply float32 matrices."""
-
-    FULL = "full"
-    TF32 = "tf32"
-    """Factors may be rounded to TensorFloat-32 (10 bits of mantissa) where the hardware has it."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +89,12 @@ class Device:
     threads: int
     handle: Any
     """What the framework calls a device: `torch.device` for torch, None for NumPy and TensorFlow graphs."""
-    put: Callable[[Array], Any]
+    put: Callable[[AnyArray], Any]
     """A function that copies a NumPy array to the device, as the framework's own array type."""
     synchronize: Callable[[], None]
     """A function that returns when the device has finished all work handed to it. Only the harness calls it."""
+    precision: Precision = Precision.FULL
+    """The precision that is asked for; a step that registers for others than the usual ones looks here."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What was pinned and what is really in use: threads, precision modes."""
     stream: Stream | None = None
@@ -126,12 +121,16 @@ class Backend(ABC):
     """The distributions, by their names on PyPI, whose versions decide its times: NumPy makes every step's data."""
     may_fork: bool = True
     """Whether a process may be forked once `preload` has run in it."""
+    precisions: tuple[Precision, ...] = (Precision.FULL,)
+    """Those that its hardware has and it can pin or offer."""
     host_memory: bool = True
     """Whether the device computes in the host's memory, so that a batch is never transferred."""
     matmul_kinds: tuple[str, ...] = ()
     """Parts of the kinds that the framework's profiler gives to matrix products; empty if these are not counted."""
     origin: str = ""
     """`file:PATH` or `module:NAME` of what registered it; empty for those that come with the harness."""
+    path: tuple[str, ...] = ()
+    """Where else its file's imports are looked for; see `Registry.load`."""
 
     @abstractmethod
     def availability(self) -> Availability:

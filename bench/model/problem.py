@@ -1,16 +1,18 @@
-"""A problem: how large the network and its batch are, in which number format, from which seed."""
+"""A problem: how large a workload is, in which number format, from which seed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from bench.errors import UsageError
-from bench.model.columns import Role, condition, size
+from bench.model.columns import condition
+from bench.model.sizes import Sizes
 
 
 class Dtype(StrEnum):
-    """The number format that every backend computes in."""
+    """The number format of data, weights and results."""
 
     FLOAT32 = "float32"
     FLOAT64 = "float64"
@@ -28,33 +30,31 @@ class Dtype(StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """Sizes, number format and seed; the defaults are the tutorial's own.
+    """Sizes, number format and seed of one workload; its sizes are attributes too, as in `problem.batch`.
 
     Raises:
-        UsageError: a size is not a positive whole number.
+        UsageError: the seed is negative, or there is no step.
     """
 
-    batch: int = size("Rows of the input batch, N.", 64)
-    d_in: int = size("Features of one input.", 1000)
-    hidden: int = size("Units of the hidden layer, H.", 100)
-    d_out: int = size("Features of one output.", 10)
+    sizes: Sizes = field(default_factory=Sizes)
     dtype: Dtype = condition("Number format of data, weights and arithmetic.", default=Dtype.FLOAT32)
     seed: int = 0
-    """Seed of the batch, of the initial weights and of the sequence of depths."""
+    """Seed of the batch, of the initial weights and of the amounts of work."""
     steps: int = 500
     """Iterations after which training starts again from the initial weights."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            if field.name in ("dtype", "seed"):
-                continue
-            value = getattr(self, field.name)
-            if not isinstance(value, int) or value < 1:
-                option = "--" + field.name.replace("_", "-")
-                raise UsageError(f"{option} is {value!r}: give a whole number of at least 1.")
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}: give a whole number of at least 0.")
+        if self.steps < 1:
+            raise UsageError(f"a problem has {self.steps} steps: give at least 1.")
 
+    def changed(self, sizes: Mapping[str, int]) -> Problem:
+        """Return the problem with other values for some of its sizes."""
+        return replace(self, sizes=self.sizes.changed(sizes))
 
-SIZES = tuple(field.name for field in fields(Problem) if field.metadata.get("role") is Role.SIZE)
-"""The names of a problem's sizes."""
+    def __getattr__(self, name: str) -> int:
+        if name.startswith("__") or name == "sizes":  # copying asks before there are sizes
+            raise AttributeError(name)
+        value: int = getattr(self.sizes, name)
+        return value

@@ -1,27 +1,26 @@
 """Finding implementations: the built-in folder, installed entry points and files named by `--load`.
 
 Loading a file runs its top level and nothing else; implementations import their framework inside `build`, so a whole
-registry is read without importing one.
+registry is read without importing one. A file is a program in its folder: it may import its neighbours.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.errors import LoadError, UsageError, nearest
 from bench.model.backends import BACKENDS, add_backend, backends_of
 from bench.model.device import Backend
-from bench.model.workload import WORKLOADS, Workload
+from bench.model.imports import Surroundings, run_file
+from bench.model.precision import USUAL, Precision
+from bench.model.workload import WORKLOADS, Workload, add_workload, make_workload
 
 if TYPE_CHECKING:
     from bench.model.data import Data
@@ -32,9 +31,13 @@ if TYPE_CHECKING:
 Build = Callable[["Problem", "Data", "Device"], "Step"]
 BuildFunction = TypeVar("BuildFunction", bound=Build)
 BackendClass = TypeVar("BackendClass", bound=type[Backend])
+Program = TypeVar("Program", bound=Callable[[], Any])
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "implementations"
 ENTRY_POINTS = "stepbench.implementations"
+_OF_BACKENDS = ("availability", "preload", "open", "threads_in_use", "memory_bytes", "peak_bytes")
+_OF_WORKLOADS = ("data", "reference", "cost", "memory")
+"""The methods of authors' objects that may import neighbours when they are called."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -54,6 +57,22 @@ class Implementation:
     """First line of `build`'s docstring."""
     devices: tuple[str, ...] = ()
     """The kinds of device that it is written for; every kind if empty."""
+    precisions: tuple[Precision, ...] = USUAL
+    """Those that it can compute in, where its backend can."""
+    compiles: bool = False
+    """Whether its first step compiles, which may take minutes."""
+    among: Mapping[str, Implementation] = field(default_factory=dict, repr=False, compare=False)
+    """All implementations that were loaded with it, by name."""
+
+    @property
+    def baseline(self) -> Implementation | None:
+        """The implementation that speedups of its workload are over; None if no loaded file has it."""
+        return self.among.get(self.workload.baseline)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """What a measuring process must load: the file of its workload, and its own."""
+        return tuple(dict.fromkeys(filter(None, (self.workload.origin, self.origin))))
 
     @property
     def backends(self) -> tuple[Backend, ...]:
@@ -71,6 +90,8 @@ class _Marked:
     workload: str
     fused: bool
     devices: tuple[str, ...]
+    precisions: tuple[str, ...]
+    compiles: bool
     build: Build
 
 
@@ -80,13 +101,21 @@ class _Collected:
 
     implementations: list[_Marked] = field(default_factory=list)
     backends: list[type[Backend]] = field(default_factory=list)
+    workloads: list[tuple[str, Callable[[], Any], dict[str, Any]]] = field(default_factory=list)
 
 
 _collected: ContextVar[_Collected | None] = ContextVar("_collected", default=None)
 
 
 def implementation(
-    name: str, *, framework: str, workload: str, fused: bool = False, devices: tuple[str, ...] = ()
+    name: str,
+    *,
+    framework: str,
+    workload: str,
+    fused: bool = False,
+    devices: tuple[str, ...] = (),
+    precisions: tuple[str, ...] = USUAL,
+    compiles: bool = False,
 ) -> Callable[[BuildFunction], BuildFunction]:
     """Register the decorated `build(problem, data, device) -> Step` under `name`.
 
@@ -97,12 +126,15 @@ def implementation(
         fused: True if its phases cannot be timed apart.
         devices: only on these kinds of device, for example `("cuda",)`; everywhere if empty. A kind that no backend
             has is no error, since a backend can come from another file: until then there is nothing to run on.
+        precisions: those that it can compute in; `device.precision` tells `build` which one is asked for.
+        compiles: True if its first step compiles: then it may take minutes.
     """
 
     def register(build: BuildFunction) -> BuildFunction:
         collected = _collected.get()
         if collected is not None:  # outside a registry's load the decorator only marks
-            collected.implementations.append(_Marked(name, framework, workload, fused, devices, build))
+            marked = _Marked(name, framework, workload, fused, devices, precisions, compiles, build)
+            collected.implementations.append(marked)
         return build
 
     return register
@@ -119,17 +151,52 @@ def backend(kind: BackendClass) -> BackendClass:
     return kind
 
 
+def workload(
+    name: str, *, sizes: Mapping[str, int], baseline: str, title: str = "", unverified: str = ""
+) -> Callable[[Program], Program]:
+    """Register the decorated class, or another function that makes an object without arguments, as a workload.
+
+    It has a method `data(self, size, rng) -> Data`. Optional are `reference(self, size, data, steps)`, which gives the
+    float64 states of the first steps; `cost(self, size, phase)`; `phases`, `variants`, `memory`, `tolerance`.
+
+    Args:
+        name: how tables, files and `--workload` call it.
+        sizes: names and default values of its sizes.
+        baseline: the implementation that its speedups are over; without a reference its float64 run is the truth.
+        title: a few words for figures and tables; by default the first line of the class's docstring.
+        unverified: the reason why it cannot be verified; every table then says so.
+    """
+
+    def register(kind: Program) -> Program:
+        collected = _collected.get()
+        if collected is not None:
+            options = {"sizes": sizes, "baseline": baseline, "title": title, "unverified": unverified}
+            collected.workloads.append((name, kind, options))
+        return kind
+
+    return register
+
+
 class Registry:
     """Implementations by name. Iterating goes through them in the order in which they were found."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, Implementation] = {}
+        self._workloads: dict[str, str] = {item.name: "" for item in WORKLOADS.values() if not item.origin}
+        """Where each workload comes from."""
+        self.surroundings: list[Surroundings] = []
+        """Of the files that were loaded."""
 
     def __iter__(self) -> Iterator[Implementation]:
         return iter(self._by_name.values())
 
     def __len__(self) -> int:
         return len(self._by_name)
+
+    @property
+    def workloads(self) -> tuple[Workload, ...]:
+        """The workloads, those that come with the harness first."""
+        return tuple(WORKLOADS[name] for name in self._workloads)
 
     def __getitem__(self, name: str) -> Implementation:
         """Look up the implementation of that name.
@@ -142,8 +209,13 @@ class Registry:
         except KeyError:
             raise UsageError(f"There is no implementation {name!r}: {nearest(name, self._by_name)}") from None
 
-    def load(self, origin: str) -> None:
+    def load(self, origin: str, path: Sequence[str] = (), *, stay: bool = False) -> None:
         """Load `file:PATH` or `module:NAME` and add what it registers.
+
+        Args:
+            origin: what to load.
+            path: where its imports are looked for, after its own folder and before everywhere else.
+            stay: whether the neighbours that it imports stay importable: in a process that serves it alone.
 
         Raises:
             LoadError: it does not import, registers nothing, or registers a name that is malformed or taken, or
@@ -152,17 +224,22 @@ class Registry:
         kind, _, target = origin.partition(":")
         if kind == "file" and not Path(target).is_file():
             raise LoadError(f"There is no file {target}: give the path of a Python file.")
+        around = Surroundings([*([str(Path(target).resolve().parent)] if kind == "file" else []), *path], stay)
+        self.surroundings.append(around)
         collected = _Collected()
         token = _collected.set(collected)
         try:
-            if kind == "file":
-                _run_file(Path(target))
-            else:
-                module = importlib.import_module(target)
-                if collected == _Collected():  # imported before, by somebody else
-                    importlib.reload(module)
-            for made in [kind() for kind in collected.backends]:
-                add_backend(made, origin)
+            with around.entered(loading=True):
+                if kind == "file":
+                    run_file(Path(target))
+                else:
+                    module = importlib.import_module(target)
+                    if collected == _Collected():  # imported before, by somebody else
+                        importlib.reload(module)
+                for made in [kind() for kind in collected.backends]:
+                    around.keep_inside(made, _OF_BACKENDS)
+                    add_backend(made, origin, path)
+                programs = [(name, kind(), options) for name, kind, options in collected.workloads]
         except LoadError:
             raise
         except (Exception, SystemExit) as error:
@@ -171,15 +248,22 @@ class Registry:
         finally:
             _collected.reset(token)
         if collected == _Collected():
-            raise LoadError(f"{target} registers no implementation: decorate a build function with @implementation.")
+            raise LoadError(f"{target} registers nothing: decorate a function with @implementation or @training.")
+        for name, program, options in programs:
+            around.keep_inside(program, _OF_WORKLOADS)
+            if self._workloads.setdefault(_checked(target, name), origin) != origin:
+                by = self._workloads[name].partition(":")[2] or "stepbench itself"
+                raise LoadError(f"{target} registers the workload {name!r}, which {by} has: rename one.")
+            try:
+                add_workload(make_workload(name, program, origin=origin, **options))
+            except (ValueError, TypeError) as error:
+                raise LoadError(f"{target} registers the workload {name!r} with {error}.") from error
         for marked in collected.implementations:
-            self._add(target, origin, marked)
+            self._add(target, origin, replace(marked, build=around.inside(marked.build)))
 
     def _add(self, target: str, origin: str, marked: _Marked) -> None:
         name, framework, workload, devices = marked.name, marked.framework, marked.workload, marked.devices
-        if not _NAME.fullmatch(name):
-            raise LoadError(f"{target} registers {name!r}: use letters, digits, '_', '.' and '-', at most 64.")
-        if name in self._by_name:
+        if _checked(target, name) in self._by_name:
             taken_by = self._by_name[name].origin.partition(":")[2]
             raise LoadError(f"{target} registers {name!r}, which {taken_by} has registered already: rename one.")
         frameworks = {known.framework for known in BACKENDS.values()}
@@ -192,35 +276,58 @@ class Registry:
         # The author's file is not type-checked, and in a bare string `in` would look for a part of the text.
         if not isinstance(devices, tuple) or not all(isinstance(kind, str) and kind for kind in devices):
             raise LoadError(f"{target} registers {name!r} with devices={devices!r}: give a tuple such as ('cuda',).")
+        known = tuple(map(str, Precision))
+        if not isinstance(marked.precisions, tuple) or not marked.precisions or {*marked.precisions} - {*known}:
+            words = f"precisions={marked.precisions!r}: give a tuple of {', '.join(known)}"
+            raise LoadError(f"{target} registers {name!r} with {words}.")
         summary = ((marked.build.__doc__ or "").strip().splitlines() or [""])[0]
+        precisions = tuple(Precision(each) for each in marked.precisions)
         self._by_name[name] = Implementation(
-            name, framework, WORKLOADS[workload], marked.fused, marked.build, origin, summary, devices
+            name,
+            framework,
+            WORKLOADS[workload],
+            marked.fused,
+            marked.build,
+            origin,
+            summary,
+            devices,
+            precisions,
+            marked.compiles,
+            self._by_name,
         )
 
 
-def _run_file(path: Path) -> None:
-    """Execute a file as a module of its own, under a name that no other file's module has."""
-    mark = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    spec = importlib.util.spec_from_file_location(f"stepbench_loaded_{path.stem}_{mark}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError("its name does not end in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[spec.name]
-        raise
+def _checked(target: str, name: object) -> str:
+    """Return a name that can stand in tables, files and options.
+
+    Raises:
+        LoadError: it cannot.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise LoadError(f"{target} registers {name!r}: use letters, digits, '_', '.' and '-', at most 64.")
+    return name
 
 
-def load_each(paths: Iterable[Path]) -> tuple[Registry, dict[Path, str]]:
-    """Load files one by one; those that cannot be loaded are left out, each with the reason."""
+def forget_loaded() -> None:
+    """Forget backends and workloads of loaded files, so that another revision of these files can be loaded."""
+    for known in (BACKENDS, WORKLOADS):
+        for name in [name for name, item in known.items() if item.origin.startswith("file:")]:
+            del known[name]
+
+
+def load_each(files: Iterable[Path], path: Sequence[str] = ()) -> tuple[Registry, dict[Path, str]]:
+    """Load files one by one; those that cannot be loaded are left out, each with the reason.
+
+    Args:
+        files: the files.
+        path: see `Registry.load`.
+    """
     registry, broken = Registry(), {}
-    for path in paths:
+    for file in files:
         try:
-            registry.load(f"file:{path.resolve()}")
+            registry.load(f"file:{file.resolve()}", path)
         except LoadError as error:
-            broken[path] = str(error)
+            broken[file] = str(error)
     return registry, broken
 
 

@@ -1,7 +1,8 @@
 """The uniform step: what every implementation hands to the harness.
 
-A training step has three phases, always in this order: forward, backward, update. A `Stage` is a function that
-performs one or more of them; a step whose phases can be timed apart has three stages, a fused one has fewer.
+A training step has three phases, always in this order: forward, backward, update; an inference step has the first
+alone. Before them a step may take its batch from a loader, which is a phase of its own: data. A `Stage` is a function
+that performs one or more phases; a step whose phases can be timed apart has a stage for each, a fused one has fewer.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING
 from bench.errors import StepError
 
 if TYPE_CHECKING:
-    from bench.model.data import Array
+    from bench.model.data import AnyArray, Array
 
 
 class Phase(StrEnum):
     """A part of the training step."""
 
+    DATA = "data"
     FORWARD = "forward"
     BACKWARD = "backward"
     UPDATE = "update"
@@ -27,10 +29,13 @@ class Phase(StrEnum):
 
 Phases = tuple[Phase, ...]
 
+DATA: Phases = (Phase.DATA,)
 FORWARD: Phases = (Phase.FORWARD,)
 BACKWARD: Phases = (Phase.BACKWARD,)
 UPDATE: Phases = (Phase.UPDATE,)
-ALL_PHASES: Phases = FORWARD + BACKWARD + UPDATE
+TRAINING: Phases = FORWARD + BACKWARD + UPDATE
+STAGES = ("data", "forward", "forward+backward", "backward", "backward+update", "update")
+"""What can be timed apart, in the order of a step: a phase, or two that are fused."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +45,23 @@ class Stage:
     phases: Phases
     run: Callable[[], object]
 
+    @property
+    def label(self) -> str:
+        """The name in tables and files, such as `forward+backward`."""
+        return "+".join(self.phases)
+
 
 @dataclass(frozen=True)
 class State:
     """What a step has computed, as NumPy arrays under the canonical parameter names and shapes."""
 
-    loss: float
-    """The loss of the last forward phase, before its update."""
-    parameters: Mapping[str, Array]
+    loss: float | None
+    """The loss of the last forward phase, before its update; None for a step that has none."""
+    parameters: Mapping[str, Array] = field(default_factory=dict)
     gradients: Mapping[str, Array] = field(default_factory=dict)
     """Those of the last backward phase; an implementation may leave out what it never materialises."""
+    results: Mapping[str, Array] = field(default_factory=dict)
+    """What else the step leaves behind: predictions of an inference step, running statistics of a model."""
 
 
 @dataclass(frozen=True)
@@ -65,35 +77,46 @@ class Operation:
 
 @dataclass(frozen=True)
 class Step:
-    """One training step, taken apart as far as the implementation allows.
+    """One step, taken apart as far as the implementation allows.
 
     Raises:
-        StepError: the stages do not cover forward, backward and update exactly once and in order.
+        StepError: the stages do not cover forward, backward and update, or forward alone, once each and in order.
     """
 
     stages: tuple[Stage, ...]
     state: Callable[[], State]
     """Reads the state back. Only the harness calls it, and never while it is timing."""
     reset: Callable[[], None]
-    """Puts parameters, optimiser state and the sequence of depths back to the start."""
+    """Puts parameters, the optimiser's state and the sequence of variants back to the start."""
     trace: Callable[[], tuple[Operation, ...]] | None = None
     """For a fused step: runs one step under the framework's profiler and says what it executed."""
+    feed: Callable[[Mapping[str, AnyArray]], None] | None = None
+    """Puts other inputs, by their names, in the place of those that it was built with; without it a step that is to
+    be checked on fresh inputs is built again."""
+    counts: Callable[[], Mapping[str, int]] | None = None
+    """Counts that one step left behind, such as evaluations of the loss by an optimiser that searches along a line."""
 
     def __post_init__(self) -> None:
         for stage in self.stages:
             if not isinstance(stage, Stage):
                 raise StepError(f"A step's stages hold {stage!r}: give Stage(PHASES, function) objects.")
-        covered = tuple(phase for stage in self.stages for phase in stage.phases)
-        if covered != ALL_PHASES:
-            found = ", ".join(str(phase) for phase in covered) or "nothing"
+        if self.phases not in (FORWARD, TRAINING):
+            found = ", ".join(phase for stage in self.stages for phase in stage.phases) or "nothing"
             raise StepError(
-                f"The stages of a step cover {found}: they must cover forward, backward, update once each, in order."
+                f"The stages of a step cover {found}: they must cover forward, backward, update once each, in order; "
+                "or forward alone; with or without data before it."
             )
+
+    @property
+    def phases(self) -> Phases:
+        """What the stages cover, data aside."""
+        covered = tuple(phase for stage in self.stages for phase in stage.phases)
+        return covered[1:] if covered[:1] == DATA else covered
 
     @property
     def separable(self) -> bool:
         """Whether each phase has a stage of its own."""
-        return len(self.stages) == len(ALL_PHASES)
+        return all(len(stage.phases) == 1 for stage in self.stages)
 
     def __call__(self) -> None:
         """Run the whole step once."""

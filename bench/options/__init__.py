@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from bench.errors import nearest
+from bench.errors import UsageError, nearest
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -75,24 +75,58 @@ class ThreadsList(Threads):
         return tuple(dict.fromkeys(numbers))
 
 
+class NamedSize(click.ParamType[tuple[tuple[str, int], ...]]):
+    """Sizes such as `layers=4` or `layers=4,width=64`."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return names and values, or fail with a usage error."""
+        if isinstance(value, tuple):
+            return value
+        found = []
+        for part in str(value).split(","):
+            match = re.fullmatch(r"\s*([A-Za-z][\w-]{0,31})\s*=\s*([0-9]{1,9})\s*", part)
+            if match is None or int(match[2]) < 1:
+                self.fail(f"{part.strip()!r} is not a size: write layers=4, a whole number of at least 1.", param, ctx)
+            found.append((match[1].replace("-", "_"), int(match[2])))
+        return tuple(found)
+
+
 MODES = ("resident-warm", "transferred-warm", "resident-cold", "transferred-cold")
 """`bench.model.case.Mode`, which is not imported for the sake of a quick --help; a test compares them."""
 
 
-class Modes(click.ParamType[tuple[str, ...]]):
-    """Modes with commas, or `all` of them."""
+PRECISIONS = ("full", "tf32", "amp-bf16", "amp-fp16", "bf16")
+"""`bench.model.precision.Precision`, for the same reason."""
 
-    name = "modes"
+
+class _Several(click.ParamType[tuple[str, ...]]):
+    """Words of a list with commas, or `all` of them."""
+
+    known: tuple[str, ...]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Return the modes, or fail with a usage error."""
+        """Return the words, each once, or fail with a usage error."""
         if isinstance(value, tuple):
             return value
-        names = MODES if value == "all" else tuple(dict.fromkeys(part.strip() for part in str(value).split(",")))
+        names = self.known if value == "all" else tuple(dict.fromkeys(part.strip() for part in str(value).split(",")))
         for name in names:
-            if name not in MODES:
-                self.fail(f"{name!r} is not a mode: {nearest(name, [*MODES, 'all'])}", param, ctx)
+            if name not in self.known:
+                self.fail(f"{name!r} is not a {self.name}: {nearest(name, [*self.known, 'all'])}", param, ctx)
         return names
+
+
+class Modes(_Several):
+    """Modes with commas."""
+
+    name, known = "mode", MODES
+
+
+class Precisions(_Several):
+    """Precisions with commas."""
+
+    name, known = "precision", PRECISIONS
 
 
 SIZE = click.IntRange(min=1)
@@ -106,7 +140,7 @@ LOAD = click.option(
     multiple=True,
     metavar="FILE.py",
     type=click.Path(path_type=Path),
-    help="Implementations or backends of your own.",
+    help="Your own model, workloads, implementations or backends; `bench new` writes one.",
 )
 CHOOSING = (
     IMPLEMENTATION,
@@ -122,13 +156,28 @@ PROBLEM = (
         show_default=True,
         help="Number format of data, weights and arithmetic.",
     ),
-    click.option("--batch", type=SIZE, default=64, show_default=True, help="Rows of the input batch."),
-    click.option("--d-in", type=SIZE, default=1000, show_default=True, help="Features of an input."),
-    click.option("--hidden", type=SIZE, default=100, show_default=True, help="Units of the hidden layer."),
-    click.option("--d-out", type=SIZE, default=10, show_default=True, help="Features of an output."),
+    click.option(
+        "--size",
+        "sizes",
+        multiple=True,
+        type=NamedSize(),
+        metavar="NAME=VALUE",
+        help="A size of the workload, such as layers=4; use commas or repeat.  [default: the workload's own]",
+    ),
+    click.option("--batch", type=SIZE, help="The same as --size batch=...: rows of the input batch."),
+    click.option("--d-in", type=SIZE, help="The same as --size d_in=...: features of an input."),
+    click.option("--hidden", type=SIZE, help="The same as --size hidden=...: units of the hidden layer."),
+    click.option("--d-out", type=SIZE, help="The same as --size d_out=...: features of an output."),
 )
 SEED = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of data, weights and orders."
+)
+BASELINE = click.option(
+    "--baseline",
+    default="",
+    metavar="NAME[@BACKEND][,SETTING=VALUE...]",
+    help="What speedups are over: any measured case, such as mine, mine@torch-cuda or mine,threads=1; a setting that "
+    "is not named is the contender's own.  [default: each workload's own, on the CPU, at full precision]",
 )
 TIMEOUT = click.option(
     "--timeout", type=Duration(), default="30s", show_default=True, help="Longest silence of one process."
@@ -149,10 +198,33 @@ MEASURING = (
         show_default=True,
         help="Where the batch is and what caches hold, such as transferred-cold; several with commas, or all.",
     ),
-    click.option("--tf32", is_flag=True, help="Let every framework round factors of float32 products to TF32."),
+    click.option(
+        "--precision",
+        "precisions",
+        type=Precisions(),
+        default="full",
+        show_default=True,
+        help="How products are rounded: full, tf32, amp-bf16, amp-fp16 or bf16; several with commas.",
+    ),
     SEED,
     TIMEOUT,
 )
+
+
+def sizes_of(named: Iterable[Iterable[tuple[str, int]]], **options: int | None) -> dict[str, int]:
+    """Collect the sizes that `--size` and the options of the tutorial's four give.
+
+    Raises:
+        UsageError: a size is given twice.
+    """
+    given = [pair for pairs in named for pair in pairs]
+    given += [(name, value) for name, value in options.items() if value is not None]
+    found: dict[str, int] = {}
+    for name, value in given:
+        if name in found:
+            raise UsageError(f"The size {name} is given twice: leave out one of {found[name]} and {value}.")
+        found[name] = value
+    return found
 
 
 def names_of(values: Iterable[str]) -> tuple[str, ...]:

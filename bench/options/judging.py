@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from bench.errors import UsageError
-from bench.options import DEVICE, IMPLEMENTATION, LOAD, PROBLEM, SEED, SIZE, TIMEOUT, Duration, Percent, names_of
+from bench.options import (
+    DEVICE,
+    IMPLEMENTATION,
+    LOAD,
+    PROBLEM,
+    SEED,
+    SIZE,
+    TIMEOUT,
+    Duration,
+    Percent,
+    names_of,
+    sizes_of,
+)
 
 if TYPE_CHECKING:
     from bench.analysis.rule import Criteria
@@ -100,11 +112,13 @@ def decide(
     margin: float,
     tolerance: float,
     out: Path | None,
+    sizes: tuple[tuple[tuple[str, int], ...], ...],
+    seed: int,
     allow_new: bool = False,
-    **sizes: int,
+    **more_sizes: int | None,
 ) -> Comparison:
     """Measure and judge two sides as the options say."""
-    from bench.model.problem import Dtype, Problem
+    from bench.model.problem import Dtype
     from bench.output.progress import Progress
     from bench.run.contest import compare_sides
     from bench.run.matching import match
@@ -114,7 +128,9 @@ def decide(
     terms = Terms(
         names=names_of(implementation),
         devices=() if device == "all" else (device,),
-        problem=Problem(dtype=Dtype(dtype), **sizes),
+        sizes=sizes_of(sizes, **more_sizes),
+        dtype=Dtype(dtype),
+        seed=seed,
         threads=threads,
         volume=Volume(pairs, more_pairs, budget),
         criteria=criteria_of(alpha=alpha, margin=margin, tolerance=tolerance),

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.errors import UsageError
-from bench.options import names_of
+from bench.options import names_of, sizes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.run.plan import Selection
+    from bench.run.plan import Planned, Selection
     from bench.run.session import Outcome
 
 KEEPING = (
@@ -43,8 +43,10 @@ def selection(
     dtype: str,
     threads: tuple[int, ...],
     modes: tuple[str, ...],
-    tf32: bool,
-    **sizes: int,
+    precisions: tuple[str, ...],
+    sizes: tuple[tuple[tuple[str, int], ...], ...],
+    seed: int,
+    **more_sizes: int | None,
 ) -> Selection:
     """Read the options of `CHOOSING` and `MEASURING`; warn of more threads than there are CPUs.
 
@@ -54,8 +56,8 @@ def selection(
         LoadError: a file cannot be used.
     """
     from bench.model.case import Mode
-    from bench.model.device import Precision
-    from bench.model.problem import Dtype, Problem
+    from bench.model.precision import Precision
+    from bench.model.problem import Dtype
     from bench.model.registry import discover
     from bench.run.plan import Selection, check_devices, choose
 
@@ -65,11 +67,13 @@ def selection(
     warn_of_threads(threads)
     return Selection(
         choose(registry, names_of(implementation), names_of(workload)),
-        Problem(dtype=Dtype(dtype), **sizes),
+        sizes_of(sizes, **more_sizes),
+        Dtype(dtype),
+        seed,
         threads,
         devices,
         tuple(Mode(name) for name in modes),
-        Precision.TF32 if tf32 else Precision.FULL,
+        tuple(Precision(name) for name in precisions),
     )
 
 
@@ -79,6 +83,15 @@ def warn_of_threads(threads: Sequence[int]) -> None:
 
     if (most := max(threads)) > (cpus := usable_cpus()):
         click.echo(f"Warning: --threads {most}, but {cpus} CPUs may be used: they will wait for each other.", err=True)
+
+
+def warn_of_modes(wanted: Selection, planned: Sequence[Planned]) -> None:
+    """Say so if a mode is asked for that no planned case has: on a CPU nothing is transferred."""
+    got = {item.case.mode for item in planned if not item.skipped}
+    if got and (lost := [mode for mode in wanted.modes if mode not in got]):
+        instead = ", ".join(dict.fromkeys(mode.on_host for mode in lost))
+        text = f"on a CPU nothing is transferred, so {instead} is measured instead of {', '.join(lost)}."
+        click.echo(f"Warning: --modes: {text}", err=True)
 
 
 def measuring_seconds(budget: float, figures: bool) -> float:

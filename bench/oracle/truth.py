@@ -1,21 +1,23 @@
-"""What is true of a workload's first steps, and how much of it the problem's number format can decide at all.
+"""The truth about a workload's first steps, and how far from it a right step may be.
 
-A truth is computed once a run and handed to the measuring processes as a file of plain arrays.
+A truth is computed once a run and handed to the measuring processes as a file of plain arrays. It comes from a float64
+reference that knows its edges (`bench.oracle.edges`), or from runs of the baseline (`bench.oracle.perturbed`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import StepError
 from bench.model.data import Data
-from bench.model.device import Precision
-from bench.model.problem import Dtype
+from bench.model.problem import Problem
 from bench.model.step import State
 from bench.model.workload import Workload
 
@@ -24,62 +26,120 @@ if TYPE_CHECKING:
 
 STEPS = 4
 """Steps that are compared: at least three, and one whole block of depths for the dynamic workload."""
-KINK_EPSILONS = 8
-"""Units whose pre-activation is within this many epsilons of 0, on the scale of its dot product, are undecidable."""
+FRESH_STEPS = 2
+"""Steps that are compared on fresh inputs."""
+_OTHER_SEED = 7919
+
+
+class Key(NamedTuple):
+    """Which array of a state."""
+
+    kind: str
+    """`loss`, `gradient`, `change` (of a parameter since the start) or `result`."""
+    name: str
+
+    def __str__(self) -> str:
+        """Name it in a sentence."""
+        return f"the {self.kind} of {self.name}" if self.name else f"the {self.kind}"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One array of one step."""
+
+    value: NDArray[np.float64]
+    """The truth."""
+    scale: float
+    """Norm that an error is stated relative to."""
+    allowed: float
+    """Largest norm of the difference that a right step may show."""
+    largest: float
+    """Largest difference of a single element."""
+
+    @property
+    def blind(self) -> bool:
+        """Whether zeros in its place would pass: then nobody can tell anything."""
+        return float(np.linalg.norm(self.value)) <= self.allowed
+
+
+Course = tuple[Mapping[Key, Expected], ...]
+"""What is expected after each of the first steps."""
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The exact first steps of training from the shared start."""
+    """The first steps of training from the shared start, on the problem's own inputs and on fresh ones."""
 
+    digest: str
+    """Digest of the data that it is about."""
     start: Mapping[str, NDArray[np.float64]]
-    states: tuple[State, ...]
-    """Loss, parameters and gradients of each step, in float64."""
-    undecided: tuple[Mapping[str, float], ...]
-    """For each step, by how much, as a norm, `gradient.NAME` and `change.NAME` move if every ReLU unit that the
-    number format cannot place on one side of its kink is put on one side or on the other."""
+    """Parameters before the first step."""
+    course: Course
+    fresh: Course = ()
+    """The same on fresh inputs; empty where other seeds give the same inputs."""
 
 
-def kink_margin(dtype: Dtype, precision: Precision, d_in: int) -> float:
-    """Work out how close to 0 a pre-activation must be to be undecidable, on the scale |a| |w| of its dot product.
+def digest_of(data: Data) -> str:
+    """Return a digest of inputs and parameters: processes that differ in it do not start from the same arrays."""
+    found = hashlib.sha256()
+    for name, array in sorted(
+        {**data.inputs, **{f"parameter {key}": item for key, item in data.parameters.items()}}.items()
+    ):
+        found.update(f"{name} {array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
-    TF32 rounds each factor by up to 2^-11, up or down at random, so the sum of `d_in` products is off by about
-    2^-11 |a| |w| / sqrt(d_in); four times that is taken.
+
+def fresh_data(workload: Workload, problem: Problem, data: Data) -> Data | None:
+    """Draw other inputs for the same start; None where another seed gives the same inputs, or others in form."""
+    inputs = workload.data(replace(problem, seed=problem.seed + _OTHER_SEED)).inputs
+    forms = [{name: (array.shape, array.dtype) for name, array in each.items()} for each in (inputs, data.inputs)]
+    if forms[0] != forms[1] or all(np.array_equal(inputs[name], data.inputs[name]) for name in inputs):
+        return None
+    return replace(data, inputs=inputs)
+
+
+def arrays_of(state: State, start: Mapping[str, Array]) -> dict[Key, NDArray[np.float64]]:
+    """List everything that a state tells, in float64, parameters as their change since the start."""
+    found: dict[Key, NDArray[np.float64]] = {}
+    if state.loss is not None:
+        found[Key("loss", "")] = np.asarray(state.loss, dtype=np.float64)
+    for name, value in state.gradients.items():
+        found[Key("gradient", name)] = np.asarray(value, dtype=np.float64)
+    for name, value in state.parameters.items():
+        found[Key("change", name)] = np.asarray(value, dtype=np.float64) - start[name]
+    for name, value in state.results.items():
+        found[Key("result", name)] = np.asarray(value, dtype=np.float64)
+    return found
+
+
+def check_finite(workload: Workload, states: Iterable[State]) -> None:
+    """Refuse a truth that is none.
+
+    Raises:
+        StepError: it holds what is not a number or not finite.
     """
-    if precision is Precision.TF32 and dtype is Dtype.FLOAT32:
-        return float(2.0**-9 / np.sqrt(d_in))
-    return KINK_EPSILONS * dtype.epsilon
-
-
-def make_truth(
-    workload: Workload, data: Data, dtype: Dtype, precision: Precision = Precision.FULL, steps: int = STEPS
-) -> Truth:
-    """Train in float64 from the shared start: once exactly, and twice with the undecidable units forced."""
-    margin = kink_margin(dtype, precision, data.x.shape[1])
-    exact, above, below = (workload.reference(data, steps, m) for m in (0.0, margin, -margin))
-    undecided = tuple(
-        {
-            **{f"gradient.{name}": _distance(a.gradients, b.gradients, name) for name in a.gradients},
-            **{f"change.{name}": _distance(a.parameters, b.parameters, name) for name in a.parameters},
-        }
-        for a, b in zip(above, below, strict=True)
-    )
-    start = {name: value.astype(np.float64) for name, value in data.parameters.items()}
-    return Truth(start, exact, undecided)
-
-
-def _distance(a: Mapping[str, Array], b: Mapping[str, Array], name: str) -> float:
-    return float(np.linalg.norm(a[name] - b[name]))
+    for number, state in enumerate(states, start=1):
+        arrays = {**state.gradients, **state.parameters, **state.results}
+        odd = [name for name, values in arrays.items() if not np.isfinite(values).all()]
+        if odd or not np.isfinite(state.loss or 0.0):
+            what = odd[0] if odd else "the loss"
+            raise StepError(
+                f"the truth of {workload.name} is not finite: {what} in step {number} of the float64 run; "
+                "use a smaller learning rate or other data."
+            )
 
 
 def save_truth(truth: Truth, path: Path) -> None:
     """Write a truth as an .npz file of plain arrays."""
-    arrays: dict[str, Array] = {f"start/{name}": value for name, value in truth.start.items()}
-    for index, (state, undecided) in enumerate(zip(truth.states, truth.undecided, strict=True)):
-        arrays[f"{index}/loss"] = np.asarray(state.loss)
-        arrays |= {f"{index}/parameter/{name}": value for name, value in state.parameters.items()}
-        arrays |= {f"{index}/gradient/{name}": value for name, value in state.gradients.items()}
-        arrays |= {f"{index}/undecided/{name}": np.asarray(value) for name, value in undecided.items()}
+    arrays: dict[str, Array] = {"digest": np.asarray(truth.digest)}
+    arrays |= {f"start/{name}": value for name, value in truth.start.items()}
+    for part, course in (("course", truth.course), ("fresh", truth.fresh)):
+        for index, step in enumerate(course):
+            for key, expected in step.items():
+                place = f"{part}/{index}/{key.kind}/{key.name}"
+                arrays[f"value/{place}"] = expected.value
+                arrays[f"bounds/{place}"] = np.asarray([expected.scale, expected.allowed, expected.largest])
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 
@@ -87,19 +147,17 @@ def save_truth(truth: Truth, path: Path) -> None:
 def load_truth(path: Path) -> Truth:
     """Read what `save_truth` wrote; nothing in the file is executed."""
     start: dict[str, NDArray[np.float64]] = {}
-    losses: dict[int, float] = {}
-    groups: dict[tuple[int, str], dict[str, NDArray[np.float64]]] = {}
+    courses: dict[str, dict[int, dict[Key, Expected]]] = {"course": {}, "fresh": {}}
     with np.load(path, allow_pickle=False) as arrays:
-        for key in arrays.files:
-            first, _, rest = key.partition("/")
-            kind, _, name = rest.partition("/")
+        for stored in arrays.files:
+            first, _, rest = stored.partition("/")
             if first == "start":
-                start[rest] = arrays[key]
-            elif kind == "loss":
-                losses[int(first)] = float(arrays[key])
-            else:
-                groups.setdefault((int(first), kind), {})[name] = arrays[key]
-    indices = sorted(losses)
-    states = tuple(State(losses[i], groups[i, "parameter"], groups[i, "gradient"]) for i in indices)
-    undecided = tuple({name: float(value) for name, value in groups[i, "undecided"].items()} for i in indices)
-    return Truth(start, states, undecided)
+                start[rest] = arrays[stored]
+            elif first == "value":
+                part, index, kind, name = rest.split("/", 3)
+                scale, allowed, largest = (float(each) for each in arrays[f"bounds/{rest}"])
+                expected = Expected(arrays[stored], scale, allowed, largest)
+                courses[part].setdefault(int(index), {})[Key(kind, name)] = expected
+        digest = str(arrays["digest"])
+    course, fresh = (tuple(found[index] for index in sorted(found)) for found in courses.values())
+    return Truth(digest, start, course, fresh)

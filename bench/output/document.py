@@ -1,4 +1,4 @@
-"""What is said, in no format yet: blocks that the terminal, HTML, Markdown and LaTeX all render.
+"""Blocks of a document in no format yet; the terminal, HTML, Markdown and LaTeX all render them.
 
 `bench.output.content` writes them, each once; `bench.output.render` has a module for each format.
 """
@@ -17,48 +17,40 @@ Raw = float | int | str | None
 Tone = Literal["", "good", "warn", "bad"]
 
 
-class _Kind:
-    """What templates ask a piece of a document for."""
-
-    @property
-    def kind(self) -> str:
-        """The name of its class."""
-        return type(self).__name__
-
-
 @dataclass(frozen=True)
-class Code(_Kind):
+class Code:
     """A command, a file or a column, as one types it."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Strong(_Kind):
-    """What must not be missed, or what a paragraph is about."""
+class Strong:
+    """Words that must not be missed, or that a paragraph is about."""
 
     text: str
 
 
 Inline = str | Code | Strong
 Words = tuple[Inline, ...]
-"""A text. No piece of it is in any format, so nothing in it can break one."""
+"""A text; by itself it is a paragraph. No piece of it is in any format, so nothing in it can break one."""
 _MARKS = re.compile(r"(`[^`]*`|\*\*[^*]+\*\*|\{\})")
 
 
-def prose(template: str, *values: Inline | Words) -> Words:
+def prose(template: str, *values: object) -> Words:
     """Return a text of ours, with values in place of its `{}`.
 
     Args:
         template: marks `code` and **strong**; it never holds a word that somebody else chose.
-        values: one for each `{}`, taken as they are.
+        values: one for each `{}`; a piece or a text is taken as it is, anything else as `str` writes it.
     """
     found: list[Inline] = []
     rest = iter(values)
     for piece in _MARKS.split(template):
         if piece == "{}":
             value = next(rest)
-            found += value if isinstance(value, tuple) else (value,)
+            pieces = value if isinstance(value, tuple) else (value,)
+            found += (piece if isinstance(piece, Code | Strong) else str(piece) for piece in pieces)
         elif piece.startswith("`"):
             found.append(Code(piece[1:-1]))
         elif piece.startswith("**"):
@@ -77,10 +69,11 @@ def ticked(text: str) -> Words:
 
 
 def joined(parts: Iterable[Words], between: str = " ") -> Words:
-    """Join texts into one."""
+    """Join texts into one; empty ones are left out."""
     found: list[Inline] = []
     for part in parts:
-        found += [between, *part] if found else part
+        if any(part):
+            found += [between, *part] if found else part
     return tuple(found)
 
 
@@ -109,35 +102,28 @@ def plain(words: Words) -> str:
 
 
 @dataclass(frozen=True)
-class Paragraph(_Kind):
-    """A paragraph."""
-
-    words: Words
-
-
-@dataclass(frozen=True)
-class Heading(_Kind):
+class Heading:
     """The title of what follows inside a section."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Bullets(_Kind):
+class Bullets:
     """A list."""
 
     items: tuple[Words, ...]
 
 
 @dataclass(frozen=True)
-class Glossary(_Kind):
+class Glossary:
     """Words and what they mean."""
 
     items: tuple[tuple[str, Words], ...]
 
 
 @dataclass(frozen=True)
-class Commands(_Kind):
+class Commands:
     """Lines for a shell."""
 
     lines: tuple[str, ...]
@@ -145,7 +131,7 @@ class Commands(_Kind):
 
 @dataclass(frozen=True)
 class Head:
-    """What is known of a column of a table."""
+    """The head of a column of a table, and how its cells are set."""
 
     name: str
     right: bool = False
@@ -192,7 +178,7 @@ class RowGroup:
 
 
 @dataclass(frozen=True)
-class Table(_Kind):
+class Table:
     """A table."""
 
     name: str
@@ -227,15 +213,33 @@ def numbers(*names: str, spare: int = 0) -> list[Head]:
     return [Head(name, right=True, spare=spare) for name in names]
 
 
-def table(name: str, caption: Words, heads: Iterable[Head | str], rows: Iterable[Line], file: str = "") -> Table:
-    """Return a table of one group; heads and cells may be given as texts."""
-    made = tuple(Row(tuple(item if isinstance(item, Cell) else Cell(item) for item in row)) for row in rows)
+def grouped(
+    name: str,
+    caption: Words | str,
+    heads: Iterable[Head | str],
+    groups: Iterable[tuple[str, Iterable[Row | Line]]],
+    file: str = "",
+) -> Table:
+    """Return a table of groups, each with its title; caption, heads and cells may be given as texts."""
+    words = (caption,) if isinstance(caption, str) else caption
     found = tuple(item if isinstance(item, Head) else Head(item) for item in heads)
-    return Table(name, caption, found, (RowGroup("", made),), file)
+    return Table(name, words, found, tuple(RowGroup(title, tuple(map(row, rows))) for title, rows in groups), file)
+
+
+def table(name: str, caption: Words | str, heads: Iterable[Head | str], rows: Iterable[Line], file: str = "") -> Table:
+    """Return a table of one group; caption, heads and cells may be given as texts."""
+    return grouped(name, caption, heads, [("", rows)], file)
+
+
+def row(line: Row | Line) -> Row:
+    """Return a row; one that is given by its cells is about no single case."""
+    if isinstance(line, Row):
+        return line
+    return Row(tuple(item if isinstance(item, Cell) else Cell(item) for item in line))
 
 
 @dataclass(frozen=True)
-class FigureBlock(_Kind):
+class FigureBlock:
     """A figure with its words and the numbers that it shows; the picture itself belongs to a format."""
 
     name: str
@@ -249,7 +253,7 @@ class FigureBlock(_Kind):
     table: Table
 
 
-Block = Paragraph | Heading | Bullets | Glossary | Commands | Table | FigureBlock
+Block = Words | Heading | Bullets | Glossary | Commands | Table | FigureBlock
 
 
 @dataclass(frozen=True)

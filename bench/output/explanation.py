@@ -1,7 +1,8 @@
-"""What a figure's file says about itself, and whether the files it was drawn from are still the same."""
+"""The origin of a figure's file, and whether the files it was drawn from are still the same."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -25,12 +26,12 @@ class Freshness(StrEnum):
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is known of one figure."""
+    """The origin of one figure, as far as it is known."""
 
     file: Path
     notes: Provenance
     title: str
-    """What the figure is called; empty if this stepbench has no such figure."""
+    """Title of the figure; empty if this stepbench has no such figure."""
     run: Path | None
     """The folder of its run; None if it was not found."""
     freshness: Freshness
@@ -60,25 +61,27 @@ def explain(file: Path, run: Path | None = None) -> Explanation:
     notes = read(file)
     title = figure_titles().get(notes.figure, "")
     found = _given(run, notes) if run is not None else _found(file, notes)
-    if found is None:
-        reason = "its run was not found: name its folder with --run."
-        return Explanation(file, notes, title, None, Freshness.UNKNOWN, reason)
-    if not title:
-        reason = f"this stepbench has no figure {notes.figure!r}: ask the stepbench that drew it."
-        return Explanation(file, notes, title, found, Freshness.UNKNOWN, reason)
-    if ("--machine", "all") in pairwise(as_words(notes.command) or []):
-        reason = "it shows runs of several machines: draw it again to find out."
-        return Explanation(file, notes, title, found, Freshness.UNKNOWN, reason)
-    from bench.output.figures import RunData, data_sha256
-
     try:
-        now = data_sha256(RunData(found), notes.figure)
+        freshness, reason = _freshness(notes, title, found)
     except DataFormatError as error:
         if run is not None:
             raise
-        return Explanation(file, notes, title, found, Freshness.UNKNOWN, str(error))
-    same = now == notes.data_sha256
-    return Explanation(file, notes, title, found, Freshness.SAME if same else Freshness.CHANGED)
+        freshness, reason = Freshness.UNKNOWN, str(error)
+    return Explanation(file, notes, title, found, freshness, reason)
+
+
+def _freshness(notes: Provenance, title: str, run: Path | None) -> tuple[Freshness, str]:
+    """Return whether the files are as they were, and why that is unknown."""
+    if run is None:
+        return Freshness.UNKNOWN, "its run was not found: name its folder with --run."
+    if not title:
+        return Freshness.UNKNOWN, f"this stepbench has no figure {notes.figure!r}: ask the stepbench that drew it."
+    if ("--machine", "all") in pairwise(as_words(notes.command) or []):
+        return Freshness.UNKNOWN, "it shows runs of several machines: draw it again to find out."
+    from bench.output.figures import RunData, data_sha256
+
+    same = data_sha256(RunData(run), notes.figure) == notes.data_sha256
+    return (Freshness.SAME if same else Freshness.CHANGED), ""
 
 
 def _given(run: Path, notes: Provenance) -> Path:
@@ -98,27 +101,25 @@ def _found(file: Path, notes: Provenance) -> Path | None:
 
 
 def _is_run(folder: Path, run_id: str) -> bool:
-    try:
+    with suppress(DataFormatError, OSError):
         return (folder / MANIFEST).is_file() and read_manifest(folder).run_id == run_id
-    except (DataFormatError, OSError):
-        return False
-
-
-_WORDS = {
-    Freshness.SAME: "drawn from the files as they are",
-    Freshness.CHANGED: "the files changed since: draw it again",
-}
+    return False
 
 
 def explanation_blocks(found: Explanation) -> list[Block]:
     """Return what a reader wants to know; each command stands on a line of its own, to be copied."""
     notes = found.notes
+    now = {
+        Freshness.SAME: "drawn from the files as they are",
+        Freshness.CHANGED: "the files changed since: draw it again",
+        Freshness.UNKNOWN: f"unknown whether the files changed: {found.reason}",
+    }
     lines = {
         "figure": f"{notes.figure}: {found.title}" if found.title else notes.figure,
         "run": notes.run_id if found.run is None else f"{notes.run_id}, in {found.run}",
         "drawn by": f"stepbench {notes.stepbench}",
         "data": f"SHA-256 {notes.data_sha256}",
-        "now": _WORDS.get(found.freshness) or f"unknown whether the files changed: {found.reason}",
+        "now": now[found.freshness],
         "draw again": found.command,
         "measured by": notes.measured_by,
     }
@@ -128,15 +129,11 @@ def explanation_blocks(found: Explanation) -> list[Block]:
 def explanation_json(found: Explanation) -> dict[str, Any]:
     """Return the same for programs."""
     return {
+        **found.notes.model_dump(),
         "file": str(found.file),
-        "figure": found.notes.figure,
         "title": found.title or None,
-        "run_id": found.notes.run_id,
         "run": None if found.run is None else str(found.run),
-        "stepbench": found.notes.stepbench,
-        "data_sha256": found.notes.data_sha256,
         "files": found.freshness.value,
         "reason": found.reason or None,
         "command": found.command,
-        "measured_by": found.notes.measured_by,
     }

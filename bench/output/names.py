@@ -1,22 +1,19 @@
-"""What people call things: the conditions of a case, sizes, revisions, the series of a history."""
+"""Names for people: of the conditions of a case, sizes, revisions, the series of a history."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.model.case import VARIANT, Case, differing
+from bench.model.case import CONDITIONS, Case, differing, settings_among
 from bench.model.columns import SIZE_PREFIX
 from bench.output.text import significant
 
 if TYPE_CHECKING:
     from bench.analysis.history import Change, History, Series
 
-CONDITIONS = tuple(column.name for column in VARIANT)
-"""The columns of a case that stand in a heading where a run holds several values of them."""
-_USUAL = {column.name: str(column.usual) for column in VARIANT if column.usual is not None}
+_USUAL = {column.name: str(column.usual) for column in CONDITIONS if column.usual is not None}
 _AS_IT_IS = ("dtype", "mode")
-_TELLING = (*CONDITIONS, "clock", "gpu")
 _REVISION = 7
 
 
@@ -35,14 +32,19 @@ def common_words(values: Mapping[str, Collection[object]]) -> str:
     """Return what all cases have in common, in words; the usual goes without saying.
 
     Args:
-        values: the distinct values of each of `CONDITIONS`.
+        values: the distinct values of each column of sizes and conditions.
     """
-    only = {name: next(iter(values[name])) for name in CONDITIONS if len(values.get(name, ())) == 1}
-    return ", ".join(variant_word(name, value) for name, value in only.items() if str(value) != _USUAL.get(name))
+    only = {name: next(iter(values[name])) for name in settings_among(values) if len(values[name]) == 1}
+    return ", ".join(words_of({name: value for name, value in only.items() if str(value) != _USUAL.get(name)}))
+
+
+def words_of(values: Mapping[str, object]) -> list[str]:
+    """Return the values of columns of sizes and conditions in words; a size that a workload does not have has none."""
+    return [variant_word(name, value) for name, value in values.items() if value]
 
 
 def variant_word(name: str, value: object) -> str:
-    """Return the value of one of `CONDITIONS` in words."""
+    """Return the value of a size or condition in words."""
     if name == "threads":
         return f"{value} CPU thread{'' if value == 1 else 's'}"
     if name == "precision":
@@ -53,13 +55,9 @@ def variant_word(name: str, value: object) -> str:
 def case_names(cases: Iterable[Case]) -> dict[Case, str]:
     """Return what cases are called; sizes, threads and other conditions only where the cases hold several of them."""
     known = list(cases)
-    telling_apart = differing(known)
-    return {
-        case: ", ".join(
-            [case.label, case.workload, *(variant_word(name, case.columns[name]) for name in telling_apart)]
-        )
-        for case in known
-    }
+    apart = differing(known)
+    words = {case: words_of({name: case.columns.get(name) for name in apart}) for case in known}
+    return {case: ", ".join([case.label, case.workload, *words[case]]) for case in known}
 
 
 def spaced(name: str) -> str:
@@ -93,7 +91,15 @@ def facts(series: Series) -> dict[str, Any]:
 
 def telling(series: Sequence[Series]) -> list[str]:
     """Return the columns that tell these series apart, beside implementation and backend."""
-    return [name for name in _TELLING if len({facts(item)[name] for item in series}) > 1]
+    rows = [facts(item) for item in series]
+    names = [*settings_among(dict.fromkeys(name for row in rows for name in row)), "clock", "gpu"]
+    return [name for name in names if len({row.get(name) for row in rows}) > 1]
+
+
+def told(series: Series, names: Iterable[str]) -> list[str]:
+    """Return what a series has in these columns, in words; a size that its workload does not have is left out."""
+    known = facts(series)
+    return [f"{name} {known[name]}" for name in names if name in known]
 
 
 def size_of(change: Change) -> str:

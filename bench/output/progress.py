@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from types import TracebackType
 
 from rich.console import Console
 
@@ -23,9 +22,7 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._clear()
 
     def _clear(self) -> None:
@@ -33,50 +30,38 @@ class Progress:
             self._console.file.write("\r\x1b[2K")
             self._console.file.flush()
 
-    def _rewrite(self, line: str) -> None:
-        self._clear()
-        # No spinner and no refreshing thread: a timer in the parent would wake up in the middle of a measurement.
-        self._console.file.write(line[: self._console.width - 1])
-        self._console.file.flush()
+    def _say(self, line: str, otherwise: str = "") -> None:
+        """Rewrite the line of a terminal; elsewhere print a line of its own, if there is something for it."""
+        if self._live:
+            self._clear()
+            # No spinner and no refreshing thread: a timer in the parent would wake up in the middle of a measurement.
+            self._console.file.write(line[: self._console.width - 1])
+            self._console.file.flush()
+        elif otherwise:
+            self._console.print(otherwise, soft_wrap=True, markup=False)
 
     def starting(self, frameworks: Sequence[str]) -> None:
         """Say that the interpreters are being started."""
         line = f"Starting {', '.join(frameworks)} …"
-        if self._live:
-            self._rewrite(line)
-        else:
-            self._console.print(line)
+        self._say(line, line)
 
     def measuring(
-        self,
-        case: Case,
-        number: int,
-        done: int,
-        of: int,
-        seconds_left: float,
-        widest: tuple[Case, float] | None = None,
+        self, case: Case, number: int, done: int, of: int, seconds_left: float, widest: tuple[Case, float] | None = None
     ) -> None:
         """Say that a case's turn in a round has come; `widest` is the case with the widest interval, and how wide."""
-        left = f", {seconds_left:.0f} s left" if seconds_left else ""
-        sure = ""
+        more = f", {seconds_left:.0f} s left" if seconds_left else ""
         if widest is not None and math.isfinite(widest[1]):
-            sure = f", widest interval ±{widest[1] * 100:.1f} % ({widest[0].label})"
-        if self._live:
-            self._rewrite(f"Round {number + 1}: {done + 1} of {of}{left}{sure}: {case.label}")
-        elif done == 0:
-            self._console.print(f"Round {number + 1}: {of} cases{left}{sure}.", soft_wrap=True, markup=False)
+            more += f", widest interval ±{widest[1] * 100:.1f} % ({widest[0].label})"
+        line = f"Round {number + 1}: {done + 1} of {of}{more}: {case.label}"
+        self._say(line, "" if done else f"Round {number + 1}: {of} cases{more}.")
 
     def pairing(self, case: Case, pair: int, of: int) -> None:
         """Say that a pair of processes of one case is about to be measured."""
-        if self._live:
-            self._rewrite(f"Pair {pair + 1} of {of}: {case.label}")
-        elif pair == 0:
-            self._console.print(f"{of} pairs of {case.label}.", soft_wrap=True, markup=False)
+        self._say(f"Pair {pair + 1} of {of}: {case.label}", "" if pair else f"{of} pairs of {case.label}.")
 
     def calibrating(self, backend: str) -> None:
         """Say that the peak of a backend's device is about to be measured."""
-        if self._live:
-            self._rewrite(f"Measuring the peak of the device: {backend}")
+        self._say(f"Measuring the peak of the device: {backend}")
 
     def failed(self, case: Case, status: Status, reason: str) -> None:
         """Say that a case is out of the run."""

@@ -1,4 +1,4 @@
-"""What a figure's file says about itself: which run and data it shows, and the command that draws it again."""
+"""The notes in a figure's file: which run and data it shows, and the command that draws it again."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import stat
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NoReturn
-from xml.parsers import expat
+from xml.etree import ElementTree
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.errors import DataFormatError
 from bench.output.text import visible
 
-_SVG_SOURCE = "http://purl.org/dc/elements/1.1/ source"
+_SVG_SOURCE = "{http://purl.org/dc/elements/1.1/}source"
 _LARGEST_BYTES = 64_000_000
 _LONGEST_NOTES = 100_000
 
@@ -75,12 +74,10 @@ def metadata(provenance: Provenance, kind: str) -> dict[str, str | None]:
     """Return the metadata that matplotlib puts into a png, svg or pdf file; `read` finds it there."""
     title = visible(f"{provenance.figure} of run {provenance.run_id}")
     text = json.dumps(provenance.model_dump())  # ASCII, which each format holds as it is
-    kinds: dict[str, dict[str, str | None]] = {
-        "png": {"Software": "stepbench", "Title": title, "Source": text},
-        "svg": {"Date": None, "Creator": "stepbench", "Title": title, "Source": text},
-        "pdf": {"CreationDate": None, "Creator": "stepbench", "Title": title, "Subject": text},
-    }
-    return kinds[kind]
+    if kind == "png":
+        return {"Software": "stepbench", "Title": title, "Source": text}
+    date, place = ("CreationDate", "Subject") if kind == "pdf" else ("Date", "Source")
+    return {date: None, "Creator": "stepbench", "Title": title, place: text}
 
 
 def read(path: Path) -> Provenance:
@@ -107,6 +104,7 @@ def read(path: Path) -> Provenance:
 def _notes(path: Path) -> str | None:
     readers = {".png": _from_png, ".svg": _from_svg, ".pdf": _from_pdf}
     kind = path.suffix.lower()
+    damaged = f"{path} is damaged, or no {kind[1:].upper()} file: draw it anew with `bench plot`."
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
@@ -119,14 +117,15 @@ def _notes(path: Path) -> str | None:
     except FileNotFoundError as error:
         raise DataFormatError(f"{path} does not exist: give a figure's file, such as one below results/.") from error
     except OSError as error:
-        raise DataFormatError(f"{path} cannot be read ({error.strerror or error}): look at its permissions.") from error
-    except _Damaged as error:
-        message = f"{path} is damaged, or no {kind[1:].upper()} file: draw it anew with `bench plot`."
-        raise DataFormatError(message) from error
+        if error.errno is None:  # it comes from a library that reads pictures
+            raise DataFormatError(damaged) from error
+        raise DataFormatError(f"{path} cannot be read ({error.strerror}): look at its permissions.") from error
+    except _DAMAGED as error:
+        raise DataFormatError(damaged) from error
 
 
-class _Damaged(Exception):  # noqa: N818 - it never leaves this module
-    """A file is not what its name says."""
+_DAMAGED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError, Warning)
+"""Errors of libraries for a file that is not what its name says."""
 
 
 def _from_png(path: Path) -> str | None:
@@ -138,43 +137,17 @@ def _from_png(path: Path) -> str | None:
             with Image.open(path, formats=["PNG"]) as image:
                 found = image.info.get("Source")
                 image.verify()
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning, SyntaxError, ValueError) as error:
-            raise _Damaged from error
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            raise _Damaged from error
+        except Image.DecompressionBombError as error:
+            raise ValueError from error
     return found if isinstance(found, str) else None
 
 
 def _from_svg(path: Path) -> str | None:
-    """Return the first dc:source; refuse a file that declares entities before one of them can grow."""
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.buffer_text = True
-    within: list[str] = []
-    texts: list[str] = []
-
-    def refuse(*_: object) -> NoReturn:
-        raise _Damaged("it declares entities")
-
-    def start(tag: str, _: dict[str, str]) -> None:
-        within.append(tag)
-
-    def end(_: str) -> None:
-        within.pop()
-
-    def text(content: str) -> None:
-        if within and within[-1] == _SVG_SOURCE:
-            texts.append(content)
-
-    parser.EntityDeclHandler = refuse
-    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
-    try:
-        with path.open("rb") as file:
-            parser.ParseFile(file)
-    except (expat.ExpatError, ValueError, LookupError) as error:  # LookupError: it names an encoding that is none
-        raise _Damaged from error
-    return "".join(texts) or None
+    """Return the first dc:source; refuse a file that declares entities, which could grow."""
+    content = path.read_bytes()
+    if b"<!ENTITY" in content:
+        raise ValueError
+    return ElementTree.fromstring(content).findtext(f".//{_SVG_SOURCE}") or None  # noqa: S314 - it has no entities
 
 
 def _from_pdf(path: Path) -> str | None:
@@ -184,6 +157,6 @@ def _from_pdf(path: Path) -> str | None:
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # the error says it
     try:
         found = PdfReader(path, strict=True).metadata
-    except (PyPdfError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise _Damaged from error
-    return None if found is None else found.subject
+        return None if found is None else found.subject
+    except PyPdfError as error:
+        raise ValueError from error

@@ -23,7 +23,7 @@ _TEX_PATH = re.compile(r"[A-Za-z0-9/._-]+")
 Picture = TypeVar("Picture")
 
 
-def report(folder: Path, kind: str, beside: Path | None = None) -> str:
+def report(folder: Path, kind: str, beside: Path | None = None, baseline: str = "") -> str:
     """Return the report of a run as text; the same files give the same text.
 
     Pictures that Markdown and LaTeX refer to are drawn into the run's own `figures/` folder.
@@ -32,23 +32,24 @@ def report(folder: Path, kind: str, beside: Path | None = None) -> str:
         folder: the run's folder.
         kind: a format, from `FORMATS`.
         beside: the folder that the text will lie in, from which pictures are named; by default that of the run.
+        baseline: what speedups are over, as `--baseline` has it; empty: what they were when it was measured.
 
     Raises:
         DataFormatError: the run cannot be read, or nothing was measured.
         StorageError: a picture cannot be written.
-        UsageError: LaTeX could not read the path from there to the pictures.
+        UsageError: LaTeX could not read the path from there to the pictures, or there is no such baseline.
     """
     from bench.data.store import FIGURES
     from bench.output.content.report import build
     from bench.output.figures import Look, RunData, Width
     from bench.output.render import html, latex, markdown
 
-    data = RunData(folder)
+    data = RunData(folder, baseline)
     if kind == "html":
         pictures, left_out = _of_each_figure(lambda name: html.drawings(data, name))
         return html.render(build(data, tuple(pictures), left_out), pictures)
     look, ending = (Look(Width.COLUMN), "pdf") if kind == "latex" else (Look(), "png")
-    folders = _path_between(beside or folder, folder)
+    folders = Path(os.path.relpath(folder.resolve(), (beside or folder).resolve())).as_posix()
     if kind == "latex" and not _TEX_PATH.fullmatch(folders):
         raise UsageError(
             f"--output is a file from which the figures are at {folders}/{FIGURES}, which LaTeX cannot read: "
@@ -82,7 +83,3 @@ def _drawn(data: RunData, name: str, ending: str, look: Look) -> str:
     path = data.folder / FIGURES / f"{name}{look.stem}.{ending}"
     write_atomically(path, picture(data, name, ending, look))
     return path.name
-
-
-def _path_between(start: Path, end: Path) -> str:
-    return Path(os.path.relpath(end.resolve(), start.resolve())).as_posix()

@@ -28,14 +28,8 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def duration_interval(low: float | None, high: float | None) -> str:
-    """Return an interval of times, its unit once if both ends share it."""
-    if low is None or high is None:
-        return "-"
-    units = [next((item for item in _UNITS if abs(end) >= item[0] * 0.9995), _UNITS[-1]) for end in (low, high)]
-    if units[0] != units[1]:
-        return f"{duration(low)} … {duration(high)}"
-    scale, unit = units[1]
-    return f"{significant(low / scale)} … {significant(high / scale)} {unit}"
+    """Return an interval of times."""
+    return interval(low, high, duration)
 
 
 def factor(value: float | None) -> str:
@@ -49,8 +43,11 @@ def factor_interval(low: float | None, high: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None, text: Callable[[float], str]) -> str:
-    """Return an interval whose ends `text` writes; a dash if an end is unknown."""
-    return "-" if low is None or high is None else f"{text(low)} … {text(high)}"
+    """Return an interval whose ends `text` writes, their unit once if they share it; a dash if an end is unknown."""
+    if low is None or high is None:
+        return "-"
+    unit = text(high).partition(" ")[2]
+    return f"{text(low).removesuffix(f' {unit}')} … {text(high)}"
 
 
 def share(value: float | None) -> str:

@@ -21,7 +21,7 @@ from bench.analysis.verdict import Family, PairedColumn, judge
 from bench.data.schema import STEP, PairRow
 from bench.data.store import append_pairs
 from bench.errors import ChildError
-from bench.model.step import ALL_PHASES
+from bench.model.step import STAGES
 from bench.run.asking import Truths
 from bench.run.matching import Match
 from bench.run.pairs import A, B, Pair, PairCase, Pairing
@@ -29,7 +29,7 @@ from bench.run.runner import Watcher
 from bench.run.terms import Terms
 from bench.stats.paired import pair_value, pairs_needed
 
-PHASES = (STEP, *map(str, ALL_PHASES))
+PHASES = (STEP, *STAGES)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class TwoStages:
             now: a clock in seconds.
         """
         self._match, self._pairing, self._truths, self._watcher = match, pairing, truths, watcher
-        self._volume, self._criteria, self._seed = terms.volume, terms.criteria, terms.problem.seed
+        self._volume, self._criteria, self._seed = terms.volume, terms.criteria, terms.seed
         self._folder, self._run_id, self._renew, self._now = folder, folder.resolve().name, renew, now
         self._end = now() + terms.volume.budget_seconds
         self._broken: dict[str, str] = {}
@@ -153,7 +153,7 @@ class TwoStages:
     def _measure(self, case: PairCase, stage: int, number: int) -> None:
         began = self._now()
         try:
-            pair = self._pairing.measure(case, self._truths.path(case.case))
+            pair = self._pairing.measure(case, self._truths.path(case.a))
         except ChildError as error:
             self._broken[case.label] = str(error)
             return

@@ -21,7 +21,7 @@ from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
 from bench.analysis.verdict import judge
 from bench.errors import ChildError, NothingRanError
 from bench.model.registry import discover
-from bench.model.step import ALL_PHASES
+from bench.model.step import TRAINING
 from bench.run.ab import family_of, typical_seconds
 from bench.run.asking import Truths
 from bench.run.calibration import Calibration, Rate, fingerprint, save
@@ -113,7 +113,7 @@ def calibrate(
     with Pool() as pool:
         watcher.starting([item.case.framework])
         pool.start([item.backend])
-        truth = Truths(pool.scratch).path(item.case)
+        truth = Truths(pool, timeout).path(item)
         pairing = Pairing(
             {A: pool, B: pool},
             {A: (), B: ()},
@@ -124,7 +124,7 @@ def calibrate(
         longest = 0.0
         while not trials.false_positives or began + budget_seconds - now() > longest:
             number, start = len(trials.false_positives), now()
-            phase = str(ALL_PHASES[number % len(ALL_PHASES)])
+            phase = str(TRAINING[number % len(TRAINING)])
             measured = []
             for index in range(pairs):
                 watcher.pairing(item.case, index, pairs)

@@ -84,7 +84,7 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
     """
     started = datetime.now(UTC)
     folder = terms.out if terms.out is not None else RESULTS / new_id(started, "ab")
-    create_pairs(folder)
+    create_pairs(folder, dict.fromkeys(name for item in match.cases for name in item.case.problem.sizes.columns))
     planned = [item for case in match.cases for item in (case.a, case.b)]
     backends = list({item.case.backend: item.backend for item in planned}.values())
     with ExitStack() as stack:
@@ -92,11 +92,14 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
         pairing = Pairing(
             opens,
             {A: sides[0].path, B: sides[1].path},
+            foreign={A: sides[0].foreign, B: sides[1].foreign},
             cpu=pinned_cpu(terms.threads),
             timeout=terms.timeout,
-            chance=random.Random(terms.problem.seed),  # noqa: S311 - an order, not a secret
+            chance=random.Random(terms.seed),  # noqa: S311 - an order, not a secret
         )
-        stages = TwoStages(match, pairing, Truths(opens[A].scratch), watcher, terms, folder, renew=renew)
+        stages = TwoStages(
+            match, pairing, Truths(opens[A], terms.timeout, sides[0].path), watcher, terms, folder, renew=renew
+        )
         cases = tuple(stages.decide())
     seconds = round((datetime.now(UTC) - started).total_seconds(), 1)
     labels = (sides[0].label, sides[1].label)

@@ -89,7 +89,7 @@ def examine(planned: Sequence[Planned], asks: Asks, watcher: Watcher, pairs: int
     backends = list({item.case.backend: item.backend for item in planned}.values())
     watcher.starting(sorted({backend.framework for backend in backends}))
     asks.start(backends)
-    truths = Truths(asks.scratch)
+    truths = Truths(asks, timeout)
     noise = [_noise_floor(item, asks, truths, watcher, pairs, timeout) for item in planned]
     return Report(
         machine=machine_facts(),
@@ -108,7 +108,7 @@ def _noise_floor(item: Planned, asks: Asks, truths: Truths, watcher: Watcher, pa
         watcher.pairing(item.case, number, pairs)
         times: dict[str, float] = {}
         for side in ("AB", "BA")[number % 2]:  # the advantage of going first falls on both
-            reply = ask_case(asks, item, truths.path(item.case), AA_POLICY, timeout)
+            reply = ask_case(asks, item, truths, AA_POLICY, timeout, fresh=False)
             seconds = whole_step_seconds(reply)
             if reply.status is not Status.OK or seconds is None:
                 return NoiseFloor(item.case.label, 0, math.nan, math.nan, math.nan, math.nan, reply.reason)

@@ -72,7 +72,7 @@ class ZygoteHandle:
         """Whether it can be asked again: not after a child that could not be collected."""
         ours, theirs = socket.socketpair()
         options = [] if self.forks else ["--no-fork"]
-        arguments = [str(theirs.fileno()), *options, *([backend.origin] if backend.origin else [])]
+        arguments = [str(theirs.fileno()), *options, *([backend.origin, *backend.path] if backend.origin else [])]
         inherited = interpreter.environment.get("PYTHONPATH", "")
         try:
             with theirs, log.open("ab") as output:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from bench.analysis.baseline import baselines
 from bench.model.case import Case
 from bench.run.plan import Planned
 from bench.stats.estimates import MIN_PROCESSES, Estimate, median_estimate, ratio_estimate
@@ -20,9 +21,11 @@ class Ledger:
     baseline, or a case without one in the run, is judged by its own time only where nothing else is.
     """
 
-    def __init__(self, planned: Sequence[Planned]) -> None:
+    def __init__(self, planned: Sequence[Planned], baseline: str = "") -> None:
+        """Prepare; `baseline` is what was chosen to state speedups over, empty if nothing was."""
+        self._chosen = baseline
         self._seconds: dict[Case, dict[int, float]] = {}
-        self._names: dict[Case, str] = {}
+        self._own: dict[str, str] = {}
         self._baselines: dict[Case, Case | None] = {}
         self._judged: list[Case] = []
         self._out: set[Case] = set()
@@ -33,16 +36,22 @@ class Ledger:
         for item in planned:
             if not item.skipped:
                 self._seconds.setdefault(item.case, {})
-                self._names[item.case] = item.implementation.workload.baseline
+                self._own[item.case.workload] = item.implementation.workload.baseline
         self._look_up()
 
     def _look_up(self) -> None:
         """Look up who is judged, and over which baseline."""
         cases = [case for case in self._seconds if case not in self._out]
-        self._baselines = {case: _baseline_of(case, self._names[case], cases) for case in self._seconds}
+        rules = baselines(self._chosen, self._own, self._seconds)
+        over = {case: rules[case.workload].of(case, cases) for case in self._seconds}
+        self._baselines = {case: None if other == case else other for case, other in over.items()}
         contenders = [case for case in cases if self._baselines[case] is not None]
         paired = {*contenders, *(self._baselines[case] for case in contenders)}
         self._judged = [*contenders, *(case for case in cases if case not in paired)]
+
+    def baseline_of(self, case: Case) -> Case | None:
+        """Look up what a case's speedup is over; None for a baseline itself and where the run holds none."""
+        return self._baselines[case]
 
     def rounds_of(self, case: Case) -> Mapping[int, float]:
         """Return the medians of a case by round; none if it is new to the run."""
@@ -89,13 +98,3 @@ class Ledger:
         chosen = missing[: -(-len(missing) // 2)]
         baselines = [self._baselines[case] for case in chosen]
         return list(dict.fromkeys([*chosen, *(case for case in baselines if case is not None)]))
-
-
-def _baseline_of(case: Case, name: str, cases: Sequence[Case]) -> Case | None:
-    """Find the case that this one's speedup is over; None for a baseline itself and where the run holds none."""
-    if case.implementation == name:
-        return None
-    for other in cases:
-        if other.implementation == name and case.may_be_held_against(other):
-            return other
-    return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.errors import NothingRanError, UsageError, nearest
 from bench.run.pairs import A, B, PairCase
-from bench.run.plan import Planned, Selection, plan_cases
+from bench.run.plan import Planned, Selection, check_sizes, plan_cases
 from bench.run.sides import Side
 from bench.run.terms import Terms
 
@@ -33,15 +33,24 @@ def match(sides: tuple[Side, Side], terms: Terms) -> Match:
         terms: which cases, and what becomes of those that only the second side has.
 
     Raises:
-        UsageError: neither side has an implementation that is named, or two that were named alone differ in their
-            workload.
+        UsageError: neither side has an implementation that is named, no workload a size, or two that were named alone
+            differ in their workload.
         NothingRanError: there is nothing to compare and nothing to say about it.
     """
     a, b = sides
     cases: list[PairCase] = []
     unmatched: dict[str, str] = {}
     absent: dict[str, str] = {}
-    for name_a, name_b in _named(a, b, terms.names):
+    named = _named(a, b, terms.names)
+    if not (a.broken or b.broken):  # else the size may be one of a file that could not be loaded
+        present = [
+            side.registry[name]
+            for names in named
+            for side, name in zip(sides, names, strict=True)
+            if name in side.names
+        ]
+        check_sizes(terms.sizes, present)
+    for name_a, name_b in named:
         one, other = _planned(a, name_a, terms), _planned(b, name_b, terms)
         if a.alone and b.alone and not one.keys() & other.keys():
             one, other = _by_device(one), _by_device(other)
@@ -88,8 +97,10 @@ def _planned(side: Side, name: str, terms: Terms) -> dict[str, Planned]:
     item = side.registry[name]
     if not any(backend.device in terms.devices or not terms.devices for backend in item.backends):
         return {}
-    selection = Selection((item,), terms.problem, (terms.threads,), terms.devices)
-    return {planned.case.backend: planned for planned in plan_cases(selection)}
+    sizes = {size: value for size, value in terms.sizes.items() if size in item.workload.sizes}
+    selection = Selection((item,), sizes, terms.dtype, terms.seed, (terms.threads,), terms.devices)
+    found = {planned.case.backend: planned for planned in plan_cases(selection)}
+    return {backend: replace(planned, own_backend=side.backends.get(backend)) for backend, planned in found.items()}
 
 
 def _by_device(planned: Mapping[str, Planned]) -> dict[str, Planned]:

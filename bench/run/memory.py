@@ -8,7 +8,7 @@ import psutil
 
 from bench.machine.environment import cgroup_memory
 from bench.model.device import Backend
-from bench.model.problem import SIZES, Problem
+from bench.model.problem import Problem
 from bench.model.workload import Workload
 
 
@@ -17,7 +17,7 @@ def too_large(workload: Workload, problem: Problem, backend: Backend) -> str:
     needs = workload.memory(problem)
     if needs is None:
         return ""
-    sizes = ", ".join(f"{name.replace('_', '-')} {getattr(problem, name)}" for name in SIZES)
+    sizes = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in problem.sizes.items())
     places = (
         (needs.host, host_memory(), "to be verified, and this machine has"),
         (needs.device, _device_memory(backend), f"on {backend.device}, and the device has"),

@@ -19,8 +19,10 @@ from bench.data.schema import STEP, Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.case import Case
 from bench.model.device import Backend
+from bench.run.asking import COMPILING
 from bench.run.interpreter import Conversation
 from bench.run.plan import Planned
+from bench.timing.load import Load, excess
 from bench.timing.protocol import Batch, Batched, Request, Task
 
 A, B = "A", "B"
@@ -107,6 +109,7 @@ class Pairing:
         opens: Mapping[str, Opens],
         paths: Mapping[str, Sequence[str]],
         *,
+        foreign: Mapping[str, Sequence[str]] = {},
         cpu: int | None,
         timeout: float,
         chance: random.Random,
@@ -117,19 +120,21 @@ class Pairing:
         Args:
             opens: for each side, who starts its processes.
             paths: for each side, where its implementations' imports are looked for.
+            foreign: for each side, the folders that they must not come from; none if it is not named.
             cpu: the CPU that both processes are pinned to; None to leave it to the system.
             timeout: longest silence of a process, in seconds.
             chance: decides orders.
             policy: how much a pair measures.
         """
-        self._opens, self._paths, self._cpu, self._timeout = opens, paths, cpu, timeout
+        self._opens, self._paths, self._foreign, self._cpu, self._timeout = opens, paths, foreign, cpu, timeout
         self._chance, self._policy = chance, policy
 
     def measure(self, pair: PairCase, truth: Path, arms: Sequence[Arm] = TWO_ARMS) -> Pair:
         """Measure one pair in two fresh processes.
 
         Raises:
-            ChildError: a side could not be built, is wrong, or its process died; the message names the side.
+            ChildError: a side could not be built, is wrong, used too many threads, or its process died; the message
+                names the side.
         """
         with ExitStack() as stack:
             order = [A, B]
@@ -145,13 +150,15 @@ class Pairing:
                 turns = list(arms)
                 self._chance.shuffle(turns)
                 found.append({arm.name: self._batch(live[arm.side], arm, units, step) for arm in turns})
+            for side in live:
+                self._check_load(pair, side, [taken[arm.name] for taken in found for arm in arms if arm.side == side])
         return Pair(tuple(found), slower)
 
     def _start(self, stack: ExitStack, pair: PairCase, side: str, truth: Path, arms: Sequence[Arm]) -> Conversation:
         item = pair.a if side == A else pair.b
         case = item.case
         request = Request(
-            origin=item.implementation.origin,
+            origins=item.origins,
             implementation=case.implementation,
             backend=case.backend,
             problem=case.problem,
@@ -159,14 +166,15 @@ class Pairing:
             truth=str(truth),
             mode=case.mode,
             precision=case.precision,
-            backend_origin=item.backend.origin,
             task=Task.PAIR,
             path=tuple(self._paths[side]),
+            foreign=tuple(self._foreign.get(side, ())),
             cpu=self._cpu,
             plant=any(arm.delay_share for arm in arms),
         )
         try:
-            talk = self._opens[side].open(item.backend, request, self._timeout)
+            patience = COMPILING if item.implementation.compiles else 1.0
+            talk = self._opens[side].open(item.backend, request, patience * self._timeout)
         except ChildError as error:
             raise _of_side(side, error) from error
         stack.callback(talk.close)
@@ -174,6 +182,12 @@ class Pairing:
             became = "is wrong" if talk.reply.status is Status.WRONG else "failed"
             raise ChildError(f"side {side} {became}: {talk.reply.reason.rstrip('.')}")
         return talk
+
+    def _check_load(self, pair: PairCase, side: str, batches: Sequence[Batched]) -> None:
+        """Refuse a side whose whole steps kept more CPUs busy than it was told to."""
+        load = Load(*(sum(getattr(each, name) for each in batches) for name in ("cpu_nanoseconds", "wall_nanoseconds")))
+        if reason := excess((pair.a if side == A else pair.b).case.threads, None, load.cpus):
+            raise ChildError(f"side {side} is wrong: {reason.rstrip('.')}")
 
     def _batch(self, talk: Conversation, arm: Arm, units: int, iteration_nanoseconds: float) -> Batched:
         delay = round(arm.delay_share * iteration_nanoseconds)

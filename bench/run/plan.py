@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
-from typing import Any
 
 from bench.data.manifest import PlannedCase, WorkloadFacts
 from bench.errors import DeviceAbsentError, UsageError, nearest
 from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
 from bench.model.case import Case, Mode
-from bench.model.device import Backend, Precision
-from bench.model.problem import SIZES, Dtype, Problem
+from bench.model.device import Backend
+from bench.model.precision import Precision
+from bench.model.problem import Dtype
 from bench.model.registry import Implementation, Registry
 from bench.model.workload import WORKLOADS, find_workload
 from bench.run.memory import too_large
@@ -29,14 +29,18 @@ class Selection:
 
     implementations: tuple[Implementation, ...]
     """Implementations, as `choose` gives them."""
-    problem: Problem = field(default_factory=Problem)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Sizes by name, where they are not each workload's own."""
+    dtype: Dtype = Dtype.FLOAT32
+    seed: int = 0
     threads: tuple[int, ...] = (1,)
     """Numbers of CPU threads, each a case."""
     devices: tuple[str, ...] = ()
     """Kinds of device to use; all if empty."""
     modes: tuple[Mode, ...] = (Mode.RESIDENT_WARM,)
     """Places of the batch and states of the caches, each a case."""
-    precision: Precision = Precision.FULL
+    precisions: tuple[Precision, ...] = (Precision.FULL,)
+    """Precisions, each a case where implementation and backend have it."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,18 @@ class Planned:
     skipped: str = ""
     added: bool = False
     """Whether it joined the run later, to find a crossover."""
+    own_backend: Backend | None = None
+    """The backend of its revision; None for the one of that name that is registered here."""
 
     @property
-    def is_baseline(self) -> bool:
-        """Whether speedups of its workload are stated over it."""
-        return self.case.implementation == self.implementation.workload.baseline
+    def origins(self) -> tuple[str, ...]:
+        """What a measuring process loads: the files of its backend, workload and implementation, the loaded ones."""
+        return tuple(dict.fromkeys(filter(None, (self.backend.origin, *self.implementation.origins))))
 
     @property
     def backend(self) -> Backend:
         """The backend that the case runs on."""
-        return BACKENDS[self.case.backend]
+        return self.own_backend or BACKENDS[self.case.backend]
 
     def for_manifest(self) -> PlannedCase:
         """Give it as the manifest records it."""
@@ -110,33 +116,63 @@ def plan_cases(selection: Selection, *, keep_too_large: bool = False) -> tuple[P
     Raises:
         UsageError: there is no case, or one cannot fit in memory.
     """
+    check_sizes(selection.sizes, selection.implementations)
     planned: dict[Case, Planned] = {}
     for implementation in selection.implementations:
+        problem = implementation.workload.problem(selection.sizes, dtype=selection.dtype, seed=selection.seed)
         for backend in implementation.backends:
             if selection.devices and backend.device not in selection.devices:
                 continue
             availability = backend.availability()
             skipped = "" if availability.present else availability.reason
-            if large := "" if skipped else too_large(implementation.workload, selection.problem, backend):
+            if large := "" if skipped else too_large(implementation.workload, problem, backend):
                 if not keep_too_large:
                     raise UsageError(f"{implementation.name} cannot run: {large}.")
                 skipped = large
-            for threads, mode in product(selection.threads, selection.modes):
+            precisions, odd = _precisions(selection, implementation, backend)
+            for threads, mode, precision in product(selection.threads, selection.modes, precisions):
                 case = Case(
                     implementation.name,
                     implementation.workload.name,
                     backend.name,
                     backend.framework,
                     backend.device,
-                    selection.problem,
+                    problem,
                     threads,
                     mode.on_host if backend.host_memory else mode,
-                    selection.precision,
+                    precision,
                 )
-                planned[case] = Planned(case, implementation, skipped)
+                planned[case] = Planned(case, implementation, skipped or odd)
     if not planned:
         raise UsageError("No chosen implementation has a backend on the chosen --device: see `bench list`.")
     return tuple(planned.values())
+
+
+def _precisions(
+    selection: Selection, implementation: Implementation, backend: Backend
+) -> tuple[Sequence[Precision], str]:
+    """Choose the precisions that are asked for and can be had; the first and a reason why not, if none can."""
+    can = [each for each in implementation.precisions if each in backend.precisions]
+    if selection.dtype is Dtype.FLOAT64:
+        can = [Precision.FULL]
+    if fit := [each for each in selection.precisions if each in can]:
+        return fit, ""
+    wanted, known = ", ".join(selection.precisions), ", ".join(can) or "nothing that both have"
+    where = f"{implementation.name} on {backend.name} in {selection.dtype}"
+    return selection.precisions[:1], f"{where} has no precision {wanted}: it has {known}"
+
+
+def check_sizes(sizes: Iterable[str], implementations: Iterable[Implementation]) -> None:
+    """Refuse a size that no chosen workload has.
+
+    Raises:
+        UsageError: there is one.
+    """
+    workloads = {item.workload.name: item.workload for item in implementations}.values()
+    known = dict.fromkeys(name for item in workloads for name in item.sizes)
+    for name in sizes:
+        if name not in known:
+            raise UsageError(f"No chosen workload has a size {name!r}: {nearest(name, known)}")
 
 
 def plan_sweep(selection: Selection, axes: Sequence[Axis]) -> tuple[Planned, ...]:
@@ -144,29 +180,40 @@ def plan_sweep(selection: Selection, axes: Sequence[Axis]) -> tuple[Planned, ...
 
     Args:
         selection: what is chosen, and the values of what does not vary.
-        axes: what varies.
+        axes: what varies; workloads that lack one of these sizes are left out.
 
     Raises:
         UsageError: as `plan_cases`, or the axes have more than 1000 combinations.
     """
     varied = {axis.name: axis.values for axis in axes}
+    sizes = [axis.name for axis in axes if axis.is_size]
+    check_sizes(sizes, selection.implementations)
+    having = tuple(item for item in selection.implementations if all(name in item.workload.sizes for name in sizes))
+    if not having:
+        raise UsageError(f"No chosen workload has all of the sizes {', '.join(sizes)}: vary one of them.")
     if (count := prod(map(len, varied.values()))) > _MOST_PROBLEMS:
         raise UsageError(f"--axis: {count} combinations are more than {_MOST_PROBLEMS}: take fewer values.")
     threads = tuple(int(value) for value in varied.pop("threads", selection.threads))
     planned: dict[Case, Planned] = {}
     for values in product(*varied.values()):
-        changes: dict[str, Any] = dict(zip(varied, values, strict=True))
-        if "dtype" in changes:
-            changes["dtype"] = Dtype(changes["dtype"])
-        here = replace(selection, problem=replace(selection.problem, **changes), threads=threads)
-        planned |= {item.case: item for item in plan_cases(here, keep_too_large=True)}
+        here = dict(zip(varied, values, strict=True))
+        dtype = Dtype(str(here.pop("dtype", selection.dtype)))
+        changed = {**selection.sizes, **{name: int(value) for name, value in here.items()}}
+        at = replace(selection, implementations=having, sizes=changed, dtype=dtype, threads=threads)
+        planned |= {item.case: item for item in plan_cases(at, keep_too_large=True)}
     return tuple(planned.values())
 
 
 def workload_facts(planned: Iterable[Planned]) -> dict[str, WorkloadFacts]:
     """Give what a stored run must know of the workloads of its cases, by name."""
     return {
-        item.name: WorkloadFacts(title=item.title, baseline=item.baseline, sizes=list(SIZES))
+        item.name: WorkloadFacts(
+            title=item.title,
+            baseline=item.baseline,
+            sizes=list(item.sizes),
+            reference=item.has_reference,
+            unverified=item.unverified,
+        )
         for item in {each.case.workload: each.implementation.workload for each in planned}.values()
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.data.schema import Status
+from bench.oracle.verify import Verification
 from bench.run.asking import Asks, Truths, ask_case, ask_device
 from bench.run.plan import Planned
 from bench.run.runner import Watcher
@@ -38,15 +39,15 @@ def prove(planned: Sequence[Planned], asks: Asks, watcher: Watcher, timeout: flo
         reply = ask_device(asks, item, Task.PROVE, timeout)
         checks = reply.checks if reply.status is Status.OK else (Check("device", False, reply.reason),)
         proofs += [Proof(item.case.backend, check) for check in checks]
-    truths = Truths(asks.scratch)
+    truths = Truths(asks, timeout)
     for number, item in enumerate(planned):
         watcher.measuring(item.case, 0, number, len(planned), 0.0)
-        reply = ask_case(asks, item, truths.path(item.case), None, timeout, Task.PROVE)
+        reply = ask_case(asks, item, truths, None, timeout, Task.PROVE)
         equal = Check("equal to the oracle", reply.status is Status.OK, reply.reason or _errors(reply.verification))
         proofs += [Proof(item.case.label, check) for check in (equal, *reply.checks)]
     return proofs
 
 
-def _errors(found: object) -> str:
-    errors = {name: getattr(found, f"{name}_error", None) for name in ("loss", "gradient", "change")}
-    return ", ".join(f"{name} off by {error:.1e}" for name, error in errors.items() if error is not None)
+def _errors(found: Verification | None) -> str:
+    errors = {kind: None if found is None else found.error(kind) for kind in ("loss", "gradient", "change", "result")}
+    return ", ".join(f"{kind} off by {error:.1e}" for kind, error in errors.items() if error is not None)

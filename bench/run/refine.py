@@ -8,15 +8,12 @@ at the sizes that its interval comes from. Every size that is begun is brought t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
-
-import pandas as pd
 
 from bench.analysis.crossover import Rounds, SizePoint, changes, pair_points, pairs
-from bench.analysis.scaling import Plane, planes
+from bench.analysis.scaling import Plane, frame_of, planes
 from bench.model.case import Case, Contender
 from bench.model.columns import SIZE_PREFIX
 from bench.run.ledger import MIN_ROUNDS, Ledger
@@ -55,21 +52,23 @@ class Refinement:
         if begun:
             return begun
         known = {Case.from_columns(item.case.columns): item for item in live}
-        targets = self._targets(pd.DataFrame([case.columns for case in known]), known, ledger) if known else []
+        targets = self._targets(known, ledger) if known else []
         found = [target for target in targets if target.width < math.inf] or targets
         found.sort(key=lambda target: target.width, reverse=True)
-        chosen = [item for target in found[: -(-len(found) // 2)] for item in self._around(target, known)]
+        chosen = [item for target in found[: -(-len(found) // 2)] for item in self._around(target, known, ledger)]
         return list({item.case: item for item in chosen}.values())
 
-    def _targets(self, frame: pd.DataFrame, known: dict[Case, Planned], ledger: Ledger) -> list[_Target]:
+    def _targets(self, known: dict[Case, Planned], ledger: Ledger) -> list[_Target]:
         def lookup(case: Case) -> Rounds:
             item = known.get(case)
             return {} if item is None else ledger.rounds_of(item.case)
 
+        found = (ledger.baseline_of(item.case) for item in known.values())
+        over = {case.implementation for case in found if case is not None}
         return [
             target
-            for plane in planes(frame)
-            for a, b in pairs(plane)
+            for plane in planes(frame_of(known))
+            for a, b in pairs(plane, over)
             for target in self._of_pair(plane, (a, b), pair_points(plane, a, b, lookup))
         ]
 
@@ -90,32 +89,40 @@ class Refinement:
                 targets.append(_Target(plane, contenders, measured, change.size.value, low, high, width))
         return targets
 
-    def _around(self, target: _Target, known: dict[Case, Planned]) -> list[Planned]:
+    def _around(self, target: _Target, known: dict[Case, Planned], ledger: Ledger) -> list[Planned]:
         """List the cases of a new size, or of the sizes that the interval comes from."""
         sizes = [point.size for point in target.measured]
         below = max((size for size in sizes if size <= target.size), default=sizes[0])
         above = min((size for size in sizes if size >= target.size), default=sizes[-1])
-        new = round(target.size)
+        new = _as_round(target.size, below, above, target.plane.sizes)
         apart = math.log(above / below) > 2 * self._within
         clear = all(abs(math.log(new / size)) > self._within / 2 for size in (below, above))
         if apart and clear:
-            return self._at_new_size(target, new, below, known)
+            return self._at_new_size(target, new, below, known, ledger)
         near = [size for size in sizes if min(target.low, below) <= size <= max(target.high, above)]
         keys = [target.plane.case(contender, size) for size in near for contender in target.contenders]
         return [known[key] for key in keys if key in known]
 
-    def _at_new_size(self, target: _Target, size: int, like: int, known: dict[Case, Planned]) -> list[Planned]:
-        """Plan both contenders at a size that is new to the run, with the baseline that their speedup is over."""
+    def _at_new_size(
+        self, target: _Target, size: int, like: int, known: dict[Case, Planned], ledger: Ledger
+    ) -> list[Planned]:
+        """Plan both contenders at a size that is new to the run, with what their speedups are over."""
         plane = target.plane
-        who = dict.fromkeys(target.contenders)
-        threads = {each["threads"] for each in target.contenders}
-        for line in plane.lines:
-            item = known.get(plane.case(line.contender, like))
-            if item is not None and item.is_baseline and line.contender["threads"] in threads:
-                who[line.contender] = None
-        change: dict[str, Any] = {plane.axis.removeprefix(SIZE_PREFIX): size}
-        models = [known[case] for each in who if (case := plane.case(each, like)) in known]
+        change = {plane.axis.removeprefix(SIZE_PREFIX): size}
+        both = [known[case] for each in target.contenders if (case := plane.case(each, like)) in known]
+        over = {ledger.baseline_of(item.case) for item in both}
+        models = {item.case: item for item in (*both, *(item for item in known.values() if item.case in over))}
         return [
-            replace(item, added=True, case=replace(item.case, problem=replace(item.case.problem, **change)))
-            for item in models
+            replace(item, added=True, case=replace(item.case, problem=item.case.problem.changed(change)))
+            for item in models.values()
         ]
+
+
+def _as_round(wanted: float, below: int, above: int, sizes: Iterable[int]) -> int:
+    """Round a size between two others to a multiple of what divides all sizes of its axis, if one lies in between.
+
+    Many models take such sizes only: heads divide a width, groups divide channels.
+    """
+    step = math.gcd(*sizes)
+    found = step * round(wanted / step)
+    return found if below < found < above else round(wanted)

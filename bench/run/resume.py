@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,19 +19,6 @@ from bench.run.plan import Planned
 from bench.run.runner import Done
 
 
-def source_hashes(planned: Iterable[Planned]) -> dict[str, str]:
-    """Return the SHA-256 of each implementation's file, and of each backend's that was loaded, by name.
-
-    What comes from an installed module is known by its package.
-    """
-    hashes = {}
-    for item in [each for one in planned for each in (one.implementation, one.backend)]:
-        kind, _, target = item.origin.partition(":")
-        if kind == "file":
-            hashes[item.name] = hashlib.sha256(Path(target).read_bytes()).hexdigest()
-    return hashes
-
-
 def check_same(manifest: Manifest, here: Manifest, folder: Path) -> None:
     """Refuse to go on with a run on another machine, with other packages or with other sources.
 
@@ -48,7 +33,8 @@ def check_same(manifest: Manifest, here: Manifest, folder: Path) -> None:
         raise UsageError(
             f"{folder} cannot be resumed: the harness changed since (revision then / now): {then} / {now}."
         )
-    changed = sorted(name for name, digest in manifest.sources.items() if here.sources.get(name) != digest)
+    files = {name: found for name, found in manifest.sources.items() if "/" not in name}  # processes report modules
+    changed = sorted(name for name, found in files.items() if here.sources.get(name) != found)
     if changed:
         raise UsageError(f"{folder} cannot be resumed: {', '.join(changed)} changed since it began; start a new run.")
 

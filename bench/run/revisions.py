@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -105,6 +106,8 @@ def checked_out(top: Path, commit: str) -> Iterator[Path]:
                 raise UsageError(
                     f"git cannot check out {commit[:9]} ({_last_line(messages)}): try `git worktree add` by hand."
                 )
+            for cache in sorted(tree.rglob("__pycache__")):  # of committed ones nobody knows what they were made of
+                shutil.rmtree(cache, ignore_errors=True)
             yield tree
         finally:
             _remove(top, tree)

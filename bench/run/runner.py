@@ -17,6 +17,7 @@ from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned, round_order
 from bench.run.records import rows_of, whole_step_seconds, write_summary
 from bench.run.refine import Refinement
+from bench.run.sources import take_imports
 from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Reply, Task
 
@@ -112,8 +113,8 @@ class Runner:
         self._well: set[Case] = set()
         self._renewed = self._saved = self._began
         self._start_seconds = 0.0
-        self._ledger = Ledger(planned)
-        self._truths = Truths(asks.scratch)
+        self._ledger = Ledger(planned, manifest.baseline)
+        self._truths = Truths(asks, manifest.timeout_seconds)
         self._seconds: dict[Case, float] = {}
         self._invalid: set[int] = set(self._done.invalid)
         for case, rounds in self._done.rounds.items():
@@ -204,7 +205,7 @@ class Runner:
         """List what is to be measured for the sake of crossovers; cases that are new to the run join it."""
         if self._refinement is None:
             return []
-        wanted = self._refinement.wanted(self._live, self._ledger)
+        wanted = [item for item in self._refinement.wanted(self._live, self._ledger) if item.case not in self._out]
         known = {item.case for item in self._planned}
         new = [item for item in wanted if item.case not in known]
         if new:
@@ -283,13 +284,14 @@ class Runner:
     def _measure(self, item: Planned, number: int, policy: SamplingPolicy) -> None:
         """Measure one case in one fresh process, and put it on disk whatever came of it."""
         case = item.case
-        truth = self._truths.path(case)
         began = self._now()
-        reply = ask_case(self._asks, item, truth, policy, self.manifest.timeout_seconds)
+        reply = self._ask(item, policy)
         if reply.status in (Status.FAILED, Status.TIMEOUT) and case in self._well:
             # It has worked before, so perhaps the machine was to blame: once more, and only then is the case out.
-            reply = ask_case(self._asks, item, truth, policy, self.manifest.timeout_seconds)
+            reply = self._ask(item, policy)
         self._seconds[case] = self._now() - began
+        if take_imports(self.manifest, item, reply):
+            self._store.write_manifest(self.manifest)  # before the process's rows: a resumed run must know them
         if reply.facts:
             self.manifest.facts.setdefault(case.backend, reply.facts)
         rows = rows_of(self.manifest.run_id, case, number, self._done.processes, reply, self._seconds[case])
@@ -300,6 +302,11 @@ class Runner:
         self._remember(case, number, whole_step_seconds(reply) if reply.status is Status.OK else None)
         if reply.status is not Status.OK:
             self._watcher.failed(case, reply.status, reply.reason)
+
+    def _ask(self, item: Planned, policy: SamplingPolicy) -> Reply:
+        """Measure a case in a fresh process; its first one verifies it on fresh inputs too."""
+        first, timeout = item.case not in self._well, self.manifest.timeout_seconds
+        return ask_case(self._asks, item, self._truths, policy, timeout, fresh=first)
 
     def finish(self) -> list[SummaryRow]:
         """Write manifest and summary from what is on disk; gives the summary's rows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import __version__
+from bench.analysis.baseline import check_baseline
 from bench.data.manifest import Manifest
 from bench.data.repair import repair
 from bench.data.schema import Status, SummaryRow
@@ -33,8 +34,9 @@ from bench.run.doctor import Report, examine
 from bench.run.plan import Planned, Selection, check_devices, choose, plan_cases, workload_facts
 from bench.run.pool import Pool
 from bench.run.prove import Proof, prove
-from bench.run.resume import check_same, done_so_far, planned_of, source_hashes
+from bench.run.resume import check_same, done_so_far, planned_of
 from bench.run.runner import Done, Runner, Watcher
+from bench.run.sources import source_hashes
 from bench.run.terms import RunTerms
 from bench.timing.protocol import Reply
 
@@ -73,12 +75,14 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
 
     Raises:
         NothingRanError: not one of the cases can run here.
+        UsageError: the baseline that was chosen is none of them.
         StorageError: the folder holds something already or cannot be written.
     """
     began = time.monotonic()
     if all(item.skipped for item in planned):
         reasons = "; ".join(sorted({item.skipped for item in planned}))
         raise NothingRanError(f"Nothing can run here: {reasons}.")
+    check_baseline(terms.baseline, [item.case for item in planned if not item.skipped])
     started = datetime.now(UTC)
     folder = terms.out if terms.out is not None else RESULTS / new_run_id(started)
     manifest = Manifest(
@@ -91,6 +95,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         within=terms.within,
         timeout_seconds=terms.timeout_seconds,
         load=[str(path.resolve()) for path in terms.load],
+        baseline=terms.baseline,
         axes={axis.column: list(axis.values) for axis in terms.axes},
         crossover_within=terms.crossover_within,
         cases=[item.for_manifest() for item in planned],
@@ -121,7 +126,7 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) 
             f"{folder} was begun by an earlier stepbench, whose files cannot be added to: start a new run."
         )
     planned = planned_of(manifest, discover([Path(path) for path in manifest.load]))
-    here = manifest.model_copy(update=_circumstances(planned))
+    here = manifest.model_copy(update=_circumstances(planned, manifest.packages))
     check_same(manifest, here, folder)
     if budget_seconds is not None:
         manifest.budget_seconds = budget_seconds
@@ -131,15 +136,20 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) 
         return _drive(RunStore(folder), manifest, planned, watcher, began, done_so_far(folder, manifest))
 
 
-def _circumstances(planned: Sequence[Planned]) -> dict[str, Any]:
-    """Look at what a manifest says of the machine and of the programs on it, as they are now."""
+def _circumstances(planned: Sequence[Planned], packages: Iterable[str] = ()) -> dict[str, Any]:
+    """Look at what a manifest says of the machine and of the programs on it, as they are now.
+
+    Args:
+        planned: the cases.
+        packages: other packages that count, since a measuring process has imported them.
+    """
     backends = list({item.case.backend: item.backend for item in planned if not item.skipped}.values())
     return {
         "stepbench": __version__,
         "environment": thread_variables(),
         "sources": source_hashes(planned),
         "machine": machine_facts(),
-        "packages": package_versions(backends),
+        "packages": package_versions(backends, packages),
         "backend_packages": {backend.name: list(backend.packages) for backend in backends},
         "git_revision": git_revision(),
         "constraints_sha256": constraints_sha256(),
@@ -158,6 +168,9 @@ def _drive(
         except KeyboardInterrupt:
             interrupted = True
             manifest.ended_by = "interrupted"
+        except UsageError:  # a source changed: what was measured before it did is kept
+            runner.finish()
+            raise
         rows = runner.finish()
     return Outcome(store.folder, manifest, rows, interrupted)
 
@@ -184,13 +197,13 @@ def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float) -> 
     replies = []
     live = [item for item in planned if not item.skipped]
     with Pool() as pool:
-        truths = Truths(pool.scratch)
+        truths = Truths(pool, timeout)
         backends = list({item.case.backend: item.backend for item in live}.values())
         watcher.starting(sorted({backend.framework for backend in backends}))
         pool.start(backends)
         for done, item in enumerate(live):
             watcher.measuring(item.case, 0, done, len(live), 0.0, None)
-            replies.append((item, ask_case(pool, item, truths.path(item.case), None, timeout)))
+            replies.append((item, ask_case(pool, item, truths, None, timeout)))
     return replies
 
 

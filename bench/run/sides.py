@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.errors import LoadError, UsageError
-from bench.model.registry import Registry, discover, load_each
+from bench.model.backends import BACKENDS
+from bench.model.device import Backend
+from bench.model.registry import Registry, discover, forget_loaded, load_each
 from bench.run.interpreter import Interpreter
 from bench.run.revisions import checked_out, commit_of, repository
 
 IMPLEMENTATIONS = "implementations"
-_MARK = re.compile(rb"^\s*@(\w+\.)*(implementation|backend)\b", re.MULTILINE)
+_MARK = re.compile(rb"^\s*@(\w+\.)*(implementation|backend|workload)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,12 @@ class Side:
     """What may be compared of it; the registry may hold more."""
     broken: Mapping[str, str] = field(default_factory=dict)
     """Files that could not be loaded, by their path inside the repository, with the reason."""
+    backends: Mapping[str, Backend] = field(default_factory=dict)
+    """Backends that its files have registered, by name."""
     path: tuple[str, ...] = ()
-    """Where its implementations' own imports are looked for."""
+    """Where its implementations' own imports are looked for: its checkout, and folders in it."""
+    foreign: tuple[str, ...] = ()
+    """Other checkouts of its repository, which nothing may be imported from."""
     interpreter: Interpreter | None = None
     """None for the one that runs the command."""
     revision: str | None = None
@@ -54,35 +59,36 @@ def of_interpreter(python: str, load: Sequence[Path]) -> Side:
     return Side(python, registry, tuple(item.name for item in registry), interpreter=Interpreter(python=python))
 
 
-def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None) -> Side:
-    """Take what a checkout holds: its implementations/ folder and the loaded files, by their place in it."""
+def package_roots(top: Path) -> tuple[str, ...]:
+    """List the folders of a checkout whose packages are imported by name: itself, and `src/` where it has one."""
+    return tuple(str(folder) for folder in (top, top / "src") if folder.is_dir())
+
+
+def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None, checkouts: Sequence[Path]) -> Side:
+    """Take what a checkout holds: its implementations/ folder and the loaded files, by their place in it.
+
+    Args:
+        top: the checkout.
+        label: the side's name in tables.
+        load: the loaded files.
+        revision: the commit; None for the working tree.
+        checkouts: all checkouts of the repository, this one among them.
+    """
     own = sorted((top / IMPLEMENTATIONS).glob("*.py"))
     files = [path for path in own if not path.name.startswith("_") and _MARK.search(path.read_bytes())]
-    with _importing_from(top):
-        registry, broken = load_each(dict.fromkeys([*files, *(top / path for path in load)]))
+    roots = package_roots(top)
+    forget_loaded()
+    registry, broken = load_each(dict.fromkeys([*files, *(top / path for path in load)]), roots)
     return Side(
         label,
         registry,
         tuple(item.name for item in registry),
         {str(path.relative_to(top)): reason.replace(f"{top}/", "") for path, reason in broken.items()},
-        path=(str(top),),
+        backends={name: item for name, item in BACKENDS.items() if item.origin.startswith("file:")},
+        path=roots,
+        foreign=tuple(str(other) for other in checkouts if other != top),
         revision=revision,
     )
-
-
-@contextmanager
-def _importing_from(top: Path) -> Iterator[None]:
-    """Let files import their neighbours in one checkout, and forget those: the other side has its own."""
-    known, path = set(sys.modules), str(top)
-    sys.path.insert(0, path)
-    try:
-        yield
-    finally:
-        sys.path.remove(path)
-        for name in set(sys.modules) - known:
-            places = [getattr(sys.modules[name], "__file__", None), *getattr(sys.modules[name], "__path__", ())]
-            if any(place is not None and Path(place).is_relative_to(top) for place in places):
-                del sys.modules[name]
 
 
 @contextmanager
@@ -115,11 +121,11 @@ def of_revisions(a: str, b: str | None, load: Sequence[Path], folder: Path) -> I
                     f"There is no file {path} on either side: give the path of a Python file of the repository."
                 )
         sides = [
-            _in_folder(tree, f"{name} ({commit[:9]})", inside, commit)
+            _in_folder(tree, f"{name} ({commit[:9]})", inside, commit, [*trees, top])
             for tree, name, commit in zip(trees, (a, b or ""), commits, strict=False)
         ]
         if b is None:
-            sides.append(_in_folder(top, "working tree", inside, None))
+            sides.append(_in_folder(top, "working tree", inside, None, [*trees, top]))
         if not any(side.names or side.broken for side in sides):
             raise UsageError(
                 f"{top} has no implementations/ with registered steps: name the files that hold them with --load."

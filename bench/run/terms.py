@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.analysis.rule import Criteria
 from bench.model.axis import Axis
-from bench.model.problem import Problem
+from bench.model.problem import Dtype
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class RunTerms:
     """The run's folder; None for a new one below results/."""
     load: tuple[Path, ...] = ()
     """Files of implementations that were named."""
+    baseline: str = ""
+    """What speedups are over, as `--baseline` has it; empty: each workload's own."""
     axes: tuple[Axis, ...] = ()
     """What varies in a sweep."""
     crossover_within: float | None = None
@@ -53,8 +56,11 @@ class Terms:
     """Implementations to compare; all of both sides if empty."""
     devices: tuple[str, ...] = ()
     """Kinds of device to use; all if empty."""
-    problem: Problem = field(default_factory=Problem)
-    """Sizes, number format and seed, which also decides orders and the sign flips of the test."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Sizes by name, where they are not each workload's own."""
+    dtype: Dtype = Dtype.FLOAT32
+    seed: int = 0
+    """Seed of data and weights, of orders and of the sign flips of the test."""
     threads: int = 1
     """CPU threads; with one, both sides are pinned to the same core."""
     volume: Volume = field(default_factory=Volume)

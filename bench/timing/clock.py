@@ -9,6 +9,8 @@ Now = Callable[[], int]
 """A clock: each call gives a time in nanoseconds that never goes back."""
 
 host_now: Now = time.perf_counter_ns
+cpu_now: Now = time.process_time_ns
+"""CPU time of all threads of this process."""
 
 
 def resolution(now: Now = host_now, readings: int = 2000) -> int:

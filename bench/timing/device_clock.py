@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from bench.data.schema import STEP, Method
 from bench.model.device import Stream
-from bench.model.step import ALL_PHASES
 from bench.timing.passes import (
     RATE_UNITS,
     Rig,
@@ -40,22 +39,22 @@ class DeviceClock:
     @property
     def labels(self) -> tuple[tuple[str, Method], ...]:
         """The phase and the method of each figure of a sample."""
-        if not self.rig.step.separable:
+        stages = self.rig.step.stages
+        if len(stages) == 1:
             return ((STEP, Method.WHOLE),)
         method = Method.BATCHED if self.batched else Method.STAGED
-        return (*((str(phase), method) for phase in ALL_PHASES), (STEP, Method.WHOLE))
+        return (*((stage.label, method) for stage in stages), (STEP, Method.WHOLE))
 
     @property
     def steps_a_sample(self) -> int:
         """Steps of the course of training that one sample takes."""
-        return self.iterations * (3 if self.batched else 1)
+        return self.iterations * (len(self.rig.step.stages) if self.batched else 1)
 
     def take(self) -> Taken:
         """Take one sample; its figures are in the order of `labels`."""
         if self.batched:
             return time_batched(self.rig, self.stream, self.iterations, self.units)
-        step = self.rig.step
-        if not step.separable:
+        if len(self.rig.step.stages) == 1:
             return time_device(self.rig, self.stream, self.iterations, self.units, [self.rig.runs])
         taken = time_device(self.rig, self.stream, self.iterations, self.units, [[run] for run in self.rig.runs])
         # From a step's first mark to its last: beside phases this long the marks between them are nothing.
@@ -82,10 +81,10 @@ class DeviceClock:
         shortest = min(clock.take().nanoseconds) / cycle  # once for what is loaded lazily
         make_room(cycle)
         shortest = max(1.0, min(clock.take().nanoseconds) / cycle)
-        separable_and_warm = rig.step.separable and rig.flush is None
-        batched = separable_and_warm and shortest < policy.device_batch_seconds * 1e9
+        several_and_warm = len(rig.step.stages) > 1 and rig.flush is None
+        batched = several_and_warm and shortest < policy.device_batch_seconds * 1e9
         cycles = math.ceil(policy.device_sample_seconds * 1e9 / shortest / cycle)
-        room = max(1, min(policy.device_iterations, steps // 3 - cycle) // cycle)
+        room = max(1, min(policy.device_iterations, steps // len(rig.step.stages) - cycle) // cycle)
         return cls(rig, rig.stream, min(cycles, room) * cycle, 0, batched)._with_hold(make_room, cycle, rate, policy)
 
     def _with_hold(

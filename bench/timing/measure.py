@@ -23,8 +23,9 @@ from statistics import median
 
 from bench.data.schema import FIRST_STEP, STEP, Method
 from bench.machine.disturbance import LAUNCH_BOUND, UNSETTLED, Observe, unobserved
-from bench.model.step import ALL_PHASES, Phase, Step
+from bench.model.step import Phase, Step
 from bench.timing.device_clock import DeviceClock
+from bench.timing.load import Load
 from bench.timing.passes import Rig, Taken, time_staged, time_whole
 from bench.timing.policy import Sample, SamplingPolicy
 
@@ -47,6 +48,8 @@ class Measurement:
 
     warmup: WarmUp
     samples: tuple[Sample, ...]
+    cpus_used: float | None = None
+    """CPUs that were busy on average while whole steps were sampled; None where too little was timed to say."""
 
 
 class Course:
@@ -139,7 +142,7 @@ def measure(
     gc.freeze()  # what exists now is never scanned again: collecting between samples is cheap
     warmup = warm_up(course, cycle, policy, rig)
     iterations = size_sample(warmup.iteration_nanoseconds, cycle, steps, resolution, policy)
-    passes = 2 if step.separable else 1
+    passes = 2 if len(step.stages) > 1 else 1
     device_clock = DeviceClock.rehearsed(rig, course.make_room, cycle, steps, policy)
     samples: list[Sample] = []
     for index in range(_sample_count(warmup, iterations, passes, policy, rig.flush is not None)):
@@ -151,32 +154,33 @@ def measure(
         if device_clock is not None and index < policy.device_samples:
             course.make_room(device_clock.steps_a_sample)
             samples += take.device(index, device_clock)
+    cpus_used = take.load.cpus
     if cycle > 1:
         samples += _by_variant(course, variants, cycle, policy, take)
     samples += _traced(course, policy)
     if not warmup.settled:
         samples = [replace(sample, flags=f"{sample.flags} {UNSETTLED}".strip()) for sample in samples]
-    return Measurement(warmup, tuple(samples))
+    return Measurement(warmup, tuple(samples), cpus_used)
 
 
 class _Taker:
     """Takes samples of one step: the garbage collector is off during each, and disturbances are noted around it."""
 
     def __init__(self, rig: Rig, observe: Observe) -> None:
-        self._rig, self._observe = rig, observe
+        self._rig, self._observe, self.load = rig, observe, Load()
 
     def whole(self, index: int, iterations: int, variant: int | None = None) -> list[Sample]:
         """Take one sample of whole steps."""
-        taken, flags = self._undisturbed(lambda: time_whole(self._rig, iterations))
+        taken, flags = self._undisturbed(lambda: self.load.add(time_whole(self._rig, iterations)))
         (nanoseconds,) = taken.nanoseconds
         return [Sample(STEP, Method.WHOLE, index, iterations, nanoseconds, variant, flags=flags)]
 
     def staged(self, index: int, iterations: int) -> list[Sample]:
-        """Take one sample of each phase."""
+        """Take one sample of each stage."""
         taken, flags = self._undisturbed(lambda: time_staged(self._rig, iterations))
         return [
-            Sample(str(phase), Method.STAGED, index, iterations, nanoseconds, flags=flags)
-            for phase, nanoseconds in zip(ALL_PHASES, taken.nanoseconds, strict=True)
+            Sample(stage.label, Method.STAGED, index, iterations, nanoseconds, flags=flags)
+            for stage, nanoseconds in zip(self._rig.step.stages, taken.nanoseconds, strict=True)
         ]
 
     def device(self, index: int, clock: DeviceClock) -> list[Sample]:
@@ -208,7 +212,7 @@ def _by_variant(
     counts: dict[int, int] = {}
     for _ in range(policy.variant_cycles * cycle):
         course.make_room(1)
-        variant = variants[course.done - 1]
+        variant = variants[(course.done - 1) % len(variants)]
         index = counts[variant] = counts.get(variant, -1) + 1
         samples += take.whole(index, 1, variant)
     return samples
@@ -221,7 +225,7 @@ def _traced(course: Course, policy: SamplingPolicy) -> list[Sample]:
     samples = []
     for index in range(policy.traced_steps):
         course.make_room(1)
-        spent = dict.fromkeys(Phase, 0.0)
+        spent = dict.fromkeys(course.step.phases, 0.0)
         for operation in course.step.trace():
             scope = operation.name.partition("/")[0]
             if scope in spent:

@@ -36,17 +36,16 @@ def build_in_mode(build: Build, problem: Problem, data: Data, device: Device, mo
 
     def put(array: Array) -> Any:
         there = device.put(array)
-        if array is data.x or array is data.y:
+        if any(array is given for given in data.inputs.values()):
             placed.append((there, array))
         return there
 
     step = build(problem, data, replace(device, put=put))
     if not hasattr(step, "stages"):  # whoever checks what `build` made says what is wrong with it
         return step
-    if {id(array) for _, array in placed} != {id(data.x), id(data.y)}:
-        raise StepError(
-            f"build does not put its batch with device.put(data.x) and device.put(data.y), as {mode} needs."
-        )
+    if {id(array) for _, array in placed} != {id(array) for array in data.inputs.values()}:
+        names = " and ".join(f"device.put(data.{name})" for name in data.inputs)
+        raise StepError(f"build does not put its batch with {names}, as {mode} needs.")
     uploads = [device.upload(there, array) for there, array in placed]
     first, *rest = step.stages
     return replace(step, stages=(Stage(first.phases, _after(uploads, first.run)), *rest))

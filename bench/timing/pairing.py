@@ -8,15 +8,15 @@ when only some steps get slower.
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
 
 from bench.data.schema import STEP
 from bench.errors import ChildError
-from bench.model.step import ALL_PHASES, Stage, Step
+from bench.model.step import Stage, Step
 from bench.timing.clock import Now, host_now
+from bench.timing.load import Load
 from bench.timing.measure import Course, Measurement, warm_up
 from bench.timing.passes import Rig, time_staged, time_whole
 from bench.timing.policy import SamplingPolicy
@@ -67,32 +67,33 @@ class BatchTimer:
         """Take `units` single times of the whole step and as many of the phases."""
         rig, cycle = self._rig, self._cycle
         times: dict[str, list[float]] = {STEP: []}
-        if rig.step.separable:
-            times |= {str(phase): [] for phase in ALL_PHASES}
+        labels = [stage.label for stage in rig.step.stages] if len(rig.step.stages) > 1 else []
+        times |= {label: [] for label in labels}
+        load = Load()
         self._course.make_room(cycle)  # caches belong to the other side now: what comes first does not count
         time_whole(rig, cycle)
         gc.disable()
         try:
             for _ in range(units):
                 self._course.make_room(cycle)
-                times[STEP].append(time_whole(rig, cycle).nanoseconds[0] / cycle)
-                if rig.step.separable:
+                times[STEP].append(load.add(time_whole(rig, cycle)).nanoseconds[0] / cycle)
+                if labels:
                     self._course.make_room(cycle)
-                    for phase, spent in zip(ALL_PHASES, time_staged(rig, cycle).nanoseconds, strict=True):
-                        times[str(phase)].append(spent / cycle)
+                    for label, spent in zip(labels, time_staged(rig, cycle).nanoseconds, strict=True):
+                        times[label].append(spent / cycle)
         finally:
             gc.enable()
         return Batched(
             {phase: min(found) for phase, found in times.items()},
             {phase: median(found) for phase, found in times.items()},
+            load.cpu_nanoseconds,
+            load.wall_nanoseconds,
         )
 
 
 def serve_batches(request: Request, channel: Channel) -> None:
     """Prepare a case, say how that went, then answer batches until the parent hangs up."""
     delay = Delay(host_now)
-    # First of all places: a neighbour of the same name that is found elsewhere belongs to neither side.
-    sys.path[:0] = request.path
     try:
         case = prepare(request, delay.planted if request.plant else lambda step: step)
         timer = BatchTimer(case.rig, request.problem.steps, case.implementation.workload.cycle)

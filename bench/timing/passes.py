@@ -21,7 +21,7 @@ from typing import Any
 
 from bench.model.device import Stream
 from bench.model.step import Step
-from bench.timing.clock import Now
+from bench.timing.clock import Now, cpu_now
 
 Synchronize = Callable[[], None]
 Run = Callable[[], object]
@@ -40,6 +40,8 @@ class Rig:
     """What empties the caches before each step, if they are to be cold."""
     stream: Stream | None = None
     """The device's queue, if the device has a clock of its own."""
+    cpu_now: Now = cpu_now
+    """The clock of the CPU time that the process has taken."""
 
     @property
     def runs(self) -> list[Run]:
@@ -55,6 +57,8 @@ class Taken:
     """One figure a phase, or one for the whole step."""
     held: bool = True
     """Whether the stream was held back until everything was enqueued; True for the host's clock."""
+    cpu_nanoseconds: int = 0
+    """CPU time that the process took meanwhile; of whole steps only."""
 
 
 def time_whole(rig: Rig, iterations: int) -> Taken:
@@ -63,53 +67,49 @@ def time_whole(rig: Rig, iterations: int) -> Taken:
     if rig.flush is not None:
         return _time_cold(rig, rig.flush, iterations)
     synchronize()
+    cpu = rig.cpu_now()
     start = now()
     for _ in range(iterations):
         for run in runs:
             run()
     synchronize()
-    return Taken((now() - start,))
+    spent = now() - start
+    return Taken((spent,), cpu_nanoseconds=rig.cpu_now() - cpu)
 
 
 def _time_cold(rig: Rig, flush: Run, iterations: int) -> Taken:
     """Time whole steps by the host's clock, each by itself after a flush."""
     runs, now, synchronize = rig.runs, rig.now, rig.synchronize
-    total = 0
+    total = cpu = 0
     for _ in range(iterations):
         flush()
         synchronize()
+        cpu -= rig.cpu_now()
         start = now()
         for run in runs:
             run()
         synchronize()
         total += now() - start
-    return Taken((total,))
+        cpu += rig.cpu_now()
+    return Taken((total,), cpu_nanoseconds=cpu)
 
 
 def time_staged(rig: Rig, iterations: int) -> Taken:
-    """Time forward, backward and update by the host's clock, synchronised after each phase."""
-    now, synchronize, flush = rig.now, rig.synchronize, rig.flush
-    forward, backward, update = rig.runs
-    in_forward = in_backward = in_update = 0
+    """Time each stage by the host's clock, synchronised after each."""
+    runs, now, synchronize, flush = rig.runs, rig.now, rig.synchronize, rig.flush
+    rows: list[list[int]] = []
     synchronize()
     for _ in range(iterations):
         if flush is not None:
             flush()
             synchronize()
-        start = now()
-        forward()
-        synchronize()
-        after_forward = now()
-        backward()
-        synchronize()
-        after_backward = now()
-        update()
-        synchronize()
-        after_update = now()
-        in_forward += after_forward - start
-        in_backward += after_backward - after_forward
-        in_update += after_update - after_backward
-    return Taken((in_forward, in_backward, in_update))
+        row = [now()]
+        for run in runs:
+            run()
+            synchronize()
+            row.append(now())
+        rows.append(row)
+    return Taken(tuple(map(sum, zip(*[[b - a for a, b in pairwise(row)] for row in rows], strict=True))))
 
 
 def hold_rate(stream: Stream, synchronize: Synchronize) -> float:
@@ -153,13 +153,13 @@ def time_device(rig: Rig, stream: Stream, iterations: int, units: int, groups: S
 
 
 def time_batched(rig: Rig, stream: Stream, iterations: int, units: int) -> Taken:
-    """Time phases and the whole step by the device's clock where phases are too short to stand between two marks.
+    """Time stages and the whole step by the device's clock where stages are too short to stand between two marks.
 
-    Three passes run the first one, two and three phases `iterations` times between a single pair of marks each; a
-    phase is the difference of two passes. So the resolution of a mark and the gap that it leaves count once a pass.
+    Each pass runs one stage more than the one before, `iterations` times between a single pair of marks; a stage is
+    the difference of two passes. So the resolution of a mark and the gap that it leaves count once a pass.
     """
     totals, held = [], True
-    for count in (1, 2, 3):
+    for count in range(1, len(rig.runs) + 1):
         runs = rig.runs[:count]
         rig.synchronize()
         stream.hold(units)
@@ -171,8 +171,7 @@ def time_batched(rig: Rig, stream: Stream, iterations: int, units: int) -> Taken
         held &= not stream.reached(start)
         rig.synchronize()
         totals.append(stream.nanoseconds(start, end))
-    forward, both, whole = totals
-    return Taken((round(forward), round(both - forward), round(whole - both), round(whole)), held)
+    return Taken((*(round(b - a) for a, b in pairwise([0.0, *totals])), round(totals[-1])), held)
 
 
 def _summed(stream: Stream, marks: Sequence[Sequence[Any]]) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.case import Mode
 from bench.model.condition import Condition
-from bench.model.device import Precision
+from bench.model.precision import Precision
 from bench.model.problem import Problem
 from bench.oracle.verify import Verification
 from bench.timing.measure import WarmUp
@@ -45,6 +45,8 @@ class Task(StrEnum):
     """Measure what the device can do at most; the request names no implementation."""
     PROVE = "prove"
     """Check the measuring itself: of a case that its phases do not wait, without one the device's clock."""
+    TRUTH = "truth"
+    """Find out what is true of the workload's first steps, and write it to the file that the request names."""
     PAIR = "pair"
     """Verify a case, then measure one batch for each `Batch` that follows, until the parent hangs up."""
 
@@ -53,7 +55,8 @@ class Task(StrEnum):
 class Request:
     """What one child is to do."""
 
-    origin: str
+    origins: tuple[str, ...]
+    """What registers backend, workload and implementation, to be loaded in this order."""
     implementation: str
     backend: str
     problem: Problem
@@ -62,13 +65,17 @@ class Request:
     """Path of the oracle's file; see `bench.oracle.truth`."""
     mode: Mode = Mode.RESIDENT_WARM
     precision: Precision = Precision.FULL
-    backend_origin: str = ""
-    """What registers the backend, if it does not come with the harness."""
     task: Task = Task.CASE
     policy: SamplingPolicy | None = None
     """How to sample; None to verify only."""
+    fresh: bool = True
+    """Whether the step is verified on fresh inputs too, at the end."""
+    runs: int = 0
+    """Perturbed runs behind a truth."""
     path: tuple[str, ...] = ()
-    """Where else the implementation's own imports are looked for."""
+    """Where else the implementation's own imports are looked for: a revision's checkout, and folders in it."""
+    foreign: tuple[str, ...] = ()
+    """Other checkouts of the same repository: a module that comes from one of them makes the case fail."""
     cpu: int | None = None
     """The CPU that the process is pinned to; None to leave it to the system."""
     plant: bool = False
@@ -96,6 +103,10 @@ class Batched:
     minimum: dict[str, float]
     """Nanoseconds an iteration."""
     median: dict[str, float]
+    cpu_nanoseconds: int = 0
+    """CPU time that the process took in whole steps."""
+    wall_nanoseconds: int = 0
+    """Time that these took."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +117,15 @@ class Reply:
     reason: str = ""
     device_name: str = ""
     threads: int | None = None
+    cpus_used: float | None = None
+    """CPUs that were busy on average; see `bench.timing.load`."""
     facts: dict[str, str] = field(default_factory=dict)
     verification: Verification | None = None
     warmup: WarmUp | None = None
     samples: tuple[Sample, ...] = ()
     peak_bytes: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    """What the step itself counted in its last iteration."""
     condition: Condition | None = None
     """State of the device, after sampling."""
     energy_joules: float | None = None
@@ -120,6 +135,10 @@ class Reply:
     build_seconds: float | None = None
     start_seconds: float | None = None
     """From the asking to the end of the first step."""
+    modules: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of every module of the user's own that was imported, by its name."""
+    packages: dict[str, str] = field(default_factory=dict)
+    """Versions of the packages that the user's code imported, by their names."""
     zygote: int | None = None
     """Which of the framework's interpreters it was forked from; filled in by the parent."""
 

@@ -7,23 +7,29 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.data.schema import Status
-from bench.errors import StepbenchError, StepError
+from bench.errors import StepbenchError, StepError, StorageError, os_cure
 from bench.machine.disturbance import KernelCounters, Observe, together, watching
 from bench.model.backends import BACKENDS
 from bench.model.data import Data
 from bench.model.device import Backend, Device, Settings
-from bench.model.registry import Implementation, Registry
-from bench.model.step import Step
-from bench.oracle.truth import load_truth
-from bench.oracle.verify import Verification, verify
+from bench.model.precision import Precision
+from bench.model.problem import Problem
+from bench.model.registry import Implementation, Registry, forget_loaded
+from bench.model.step import State, Step
+from bench.oracle.edges import truth_by_reference
+from bench.oracle.perturbed import truth_by_runs
+from bench.oracle.truth import STEPS, Truth, digest_of, fresh_data, load_truth, save_truth
+from bench.oracle.verify import Verification, verify, verify_again
 from bench.timing.clock import host_now, resolution
 from bench.timing.energy import energy_of_step
+from bench.timing.imported import from_elsewhere, imported
+from bench.timing.load import excess
 from bench.timing.measure import Measurement, first_step, measure
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
@@ -31,6 +37,12 @@ from bench.timing.peaks import measure_peaks
 from bench.timing.policy import Sample
 from bench.timing.proof import prove_device, prove_step
 from bench.timing.protocol import Reply, Request, Task
+
+_CURES = {
+    "on the same device": "; was an input left on the host? put each with device.put(data.NAME)",
+    "not implemented for 'Double'": "; the truth is computed in float64: give unverified='the reason'",
+}
+"""What helps against errors of frameworks that do not say so themselves, by a part of their message."""
 
 
 def work(request: Request) -> Reply:
@@ -47,14 +59,15 @@ def failure(error: BaseException, request: Request) -> Reply:
     # Our own errors are whole sentences; a stranger's needs its type to make sense.
     if isinstance(error, StepbenchError):
         return Reply(Status.FAILED, detail)
-    where = _place(error, request.origin.partition(":")[2])
-    return Reply(Status.FAILED, f"{type(error).__name__}: {detail or 'no message'}{where}")
+    where = _place(error, {origin.partition(":")[2] for origin in request.origins})
+    cure = next((words for part, words in _CURES.items() if part in detail), "")
+    return Reply(Status.FAILED, f"{type(error).__name__}: {detail or 'no message'}{where}{cure}")
 
 
-def _place(error: BaseException, path: str) -> str:
-    """Return the last line of the implementation's own file that the error passed through."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    return f" ({Path(path).name}, line {lines[-1]})" if lines else ""
+def _place(error: BaseException, paths: Collection[str]) -> str:
+    """Return the last line of the author's own files that the error passed through."""
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in paths]
+    return f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno})" if lines else ""
 
 
 @dataclass(frozen=True)
@@ -62,10 +75,13 @@ class Prepared:
     """A case that has been built, verified and reset in this process."""
 
     request: Request
+    registry: Registry
     implementation: Implementation
     backend: Backend
     device: Device
     data: Data
+    truth: Truth | None
+    """What it was compared with; None for a workload that its author leaves unverified."""
     rig: Rig
     first: Sample
     """The time of its first step."""
@@ -74,19 +90,26 @@ class Prepared:
     start_seconds: float | None
 
     def reply(self, measurement: Measurement | None = None, **more: Any) -> Reply:
-        """Return what is known of the case; it is wrong if it does not agree with the oracle."""
+        """Return what is known of the case; it is wrong if it does not agree with the oracle or used more threads."""
+        around, asked, threads = self.registry.surroundings, self.request, self.backend.threads_in_use()
+        cpus = None if measurement is None else measurement.cpus_used
+        wrong = self.verification.reason or ("" if measurement is None else excess(asked.threads, threads, cpus))
+        failed = "" if wrong else from_elsewhere(asked.path, asked.foreign, around)
         return Reply(
-            status=Status.OK if self.verification.passed else Status.WRONG,
-            reason=self.verification.reason,
+            status=Status.WRONG if wrong else Status.FAILED if failed else Status.OK,
+            reason=wrong or failed,
             device_name=self.device.name,
-            threads=self.backend.threads_in_use(),
+            threads=threads,
+            cpus_used=cpus,
             facts=dict(self.device.facts),
             verification=self.verification,
             warmup=None if measurement is None else measurement.warmup,
-            samples=() if measurement is None else (self.first, *measurement.samples),
+            samples=() if measurement is None or wrong else (self.first, *measurement.samples),
             peak_bytes=_peak_bytes(self.backend.peak_bytes),
             build_seconds=self.build_seconds,
             start_seconds=self.start_seconds,
+            counts={} if self.rig.step.counts is None else dict(self.rig.step.counts()),
+            **imported(around),
             **more,
         )
 
@@ -95,11 +118,13 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
     """Load what the request names and open its device."""
     if request.cpu is not None:
         os.sched_setaffinity(0, {request.cpu})
+    forget_loaded()  # the interpreter that it was forked from may have another revision's backend
     registry = Registry()
-    for origin in dict.fromkeys(origin for origin in (request.backend_origin, request.origin) if origin):
-        registry.load(origin)
+    for origin in request.origins:
+        registry.load(origin, request.path, stay=True)
     backend = BACKENDS[request.backend]
-    return registry, backend, backend.open(Settings(request.threads, request.precision))
+    device = backend.open(Settings(request.threads, request.precision))
+    return registry, backend, replace(device, precision=request.precision)
 
 
 def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step) -> Prepared:
@@ -123,16 +148,60 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step)
     start_seconds = _since(request.asked_nanoseconds)
     # The first of the steps that are verified has run already; reading the state waits for the others.
     left: Iterator[Callable[[], None]] = iter([lambda: None])
-    truth = load_truth(Path(request.truth))
-    verification = verify(step, truth, request.problem.dtype, request.precision, lambda: next(left, step)())
+    truth, verification = _verified(request, implementation, data, step, lambda: next(left, step)())
     if verification.passed:
         verification = _count_matmuls(step, backend, implementation, verification)
-    return Prepared(
-        request, implementation, backend, device, data, rig, first, verification, build_seconds, start_seconds
-    )
+    made = (registry, implementation, backend, device, data, truth, rig)
+    return Prepared(request, *made, first, verification, build_seconds, start_seconds)
+
+
+def _verified(
+    request: Request, implementation: Implementation, data: Data, step: Step, run: Callable[[], None]
+) -> tuple[Truth | None, Verification]:
+    """Compare a fresh step with the truth; one that is left unverified runs as many steps and is reset."""
+    if reason := implementation.workload.unverified:
+        for _ in range(STEPS):
+            run()
+        step.reset()
+        return None, Verification(True, steps=STEPS, unverified=reason)
+    truth = load_truth(Path(request.truth))
+    if digest_of(data) != truth.digest:
+        raise StepError(
+            f"the data of {implementation.workload.name} are not the same in every process: draw them from the rng "
+            "that is given, and from nothing else."
+        )
+    return truth, verify(step, truth, request.problem.dtype, request.precision, run)
+
+
+def _verified_again(case: Prepared, measured: bool) -> Prepared:
+    """Verify a case once more: after it was timed, and on fresh inputs if the request says so."""
+    request, truth, found = case.request, case.truth, case.verification
+    if truth is None or not found.passed:
+        return case
+    step, dtype = case.rig.step, request.problem.dtype
+    if measured:
+        step.reset()
+        found = verify_again(step, truth, dtype, found, "after it was timed")
+    if found.passed and truth.fresh and request.fresh:
+        found = verify_again(_on_fresh_inputs(case), truth, dtype, found, "on fresh inputs", fresh=True)
+    return replace(case, verification=found)
+
+
+def _on_fresh_inputs(case: Prepared) -> Step:
+    """Give the step other inputs in place of its own; one that cannot take them is built again."""
+    request, workload, step = case.request, case.implementation.workload, case.rig.step
+    other = fresh_data(workload, request.problem, case.data)
+    assert other is not None  # noqa: S101 - the truth has a course for them
+    if step.feed is not None:
+        step.feed(other.inputs)
+        step.reset()
+        return step
+    return build_in_mode(case.implementation.build, request.problem, other, case.device, request.mode)
 
 
 def _work(request: Request) -> Reply:
+    if request.task is Task.TRUTH:
+        return _find_truth(request)
     if not request.implementation:
         _, backend, device = opened(request)
         return _of_device(request, backend, device)
@@ -142,21 +211,50 @@ def _work(request: Request) -> Reply:
     if request.task is Task.PROVE:
         return case.reply(checks=(prove_step(case.rig),))
     if request.policy is None:
-        return case.reply()
+        return _verified_again(case, measured=False).reply()
     condition = case.device.condition
     observe: list[Observe] = [KernelCounters(), *([] if condition is None else [watching(condition)])]
     measurement = measure(
         case.rig,
         resolution=resolution(),
         steps=request.problem.steps,
-        variants=case.data.depths,
+        variants=case.data.variants,
         cycle=case.implementation.workload.cycle,
         observe=together(*observe),
         policy=request.policy,
     )
     iteration = measurement.warmup.iteration_nanoseconds
     energy = energy_of_step(case.rig, condition, request.problem.steps, iteration, request.policy)
+    case = _verified_again(case, measured=True)
     return case.reply(measurement, condition=None if condition is None else condition(), energy_joules=energy)
+
+
+def _find_truth(request: Request) -> Reply:
+    """Write the truth that implementations of the request's workload are compared with."""
+    registry, backend, device = opened(replace(request, precision=Precision.FULL))
+    implementation, problem = registry[request.implementation], request.problem
+    workload = implementation.workload
+    if workload.knows_edges:
+        truth = truth_by_reference(workload, problem, request.precision)
+    else:
+
+        def train(problem: Problem, data: Data, precision: Precision, steps: int) -> list[State]:
+            step = implementation.build(problem, data, replace(device, precision=precision))
+            _check_step(step, implementation)
+            states = []
+            for _ in range(steps):
+                step()
+                states.append(step.state())
+            return states
+
+        can = request.precision in backend.precisions and request.precision in implementation.precisions
+        truth = truth_by_runs(workload, problem, request.precision, train, can, request.runs)
+    try:
+        save_truth(truth, Path(request.truth))
+    except OSError as error:
+        cure = os_cure(error, "set TMPDIR")
+        raise StorageError(f"{request.truth} cannot be written ({error.strerror}): {cure}.") from error
+    return Reply(Status.OK)
 
 
 def _of_device(request: Request, backend: Backend, device: Device) -> Reply:
@@ -176,6 +274,9 @@ def _since(asked_nanoseconds: int | None) -> float | None:
 def _check_step(step: object, implementation: Implementation) -> None:
     if not isinstance(step, Step):
         raise StepError(f"build returned {type(step).__name__}: it must return a bench.Step.")
+    if step.phases != implementation.workload.phases:
+        covered, wanted = ("+".join(phases) for phases in (step.phases, implementation.workload.phases))
+        raise StepError(f"the step covers {covered}, and its workload is {wanted}: give it stages for just these.")
     if step.separable == implementation.fused:
         has, says = ("separable", "fused") if step.separable else ("fused", "separable")
         raise StepError(f"the step is {has}, but @implementation says {says}: set fused={not step.separable} there.")

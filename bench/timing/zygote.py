@@ -1,9 +1,9 @@
 """The program of a zygote: a process that imports one framework, runs nothing in it, and forks those that measure.
 
-Run as `python -m bench.timing.zygote BACKEND FD [--no-fork] [ORIGIN]`, with the origin of a backend that does not come
-with the harness. A fork for every measurement costs tens of milliseconds, a fresh import of a framework seconds. With
-`--no-fork` it serves a single request itself: the same protocol where forking is unsafe. The parent's handle of it is
-in `bench.run.interpreter`.
+Run as `python -m bench.timing.zygote BACKEND FD [--no-fork] [ORIGIN [FOLDER]...]`, with the origin of a backend that
+does not come with the harness and the folders that it imports from. A fork for every measurement costs tens of
+milliseconds, a fresh import of a framework seconds. With `--no-fork` it serves a single request itself: the same
+protocol where forking is unsafe. The parent's handle of it is in `bench.run.interpreter`.
 
 Nobody outlives the parent: the kernel kills the zygote with it, and the children with the zygote.
 """
@@ -88,8 +88,10 @@ def main() -> None:
     backend, descriptor = sys.argv[1], int(sys.argv[2])
     connection = socket.socket(fileno=descriptor)
     die_with_parent(int(os.environ["STEPBENCH_PARENT"]))
-    for origin in [argument for argument in sys.argv[3:] if argument != "--no-fork"]:
-        Registry().load(origin)
+    if loaded := [argument for argument in sys.argv[3:] if argument != "--no-fork"]:
+        Registry().load(
+            loaded[0], loaded[1:], stay=True
+        )  # its neighbours are its framework: a child need not import them again
     BACKENDS[backend].preload()
     # A framework leaves hundreds of thousands of objects. Frozen, they are never scanned again: a child's collections
     # cost microseconds, and do not write to pages that it shares with its siblings.

@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
-
-from typing_extensions import override
+from typing import TYPE_CHECKING
 
 from bench.model.data import Data
-from bench.model.problem import Problem
-from bench.model.step import Phase, State
-from bench.model.workload import Memory, Workload
+from bench.model.sizes import Sizes
+from bench.model.step import STAGES, TRAINING, Phase, State
+from bench.model.workload import Cost, Memory
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
 
+COURSE = 500
+"""Steps that depths are drawn for, at least: training starts over after as many."""
 _MIDDLE = ("wm", "bm")
 """The parameters of the reused layer: a step of depth 0 does not touch them."""
-_TRUTH_COPIES = 24
-"""Float64 copies of weights and gradients that the oracle holds while it works out the truth of four steps."""
+_TRUTH_COPIES = 32
+"""Float64 copies of weights and gradients that the oracle holds while it works out the truth of four steps, and of two
+on fresh inputs."""
 _STEP_COPIES = 6
 """Copies of weights on a device: themselves, gradients, at most two of an optimiser, two that a framework may keep."""
 
@@ -38,8 +38,8 @@ class Optimizer(StrEnum):
 
 
 @dataclass(frozen=True)
-class Mlp(Workload):
-    """One variety of the network, and one optimiser."""
+class Mlp:
+    """One variety of the network with one optimiser, as an author of a workload writes it."""
 
     bias: bool
     optimizer: Optimizer
@@ -52,11 +52,16 @@ class Mlp(Workload):
     """How often the middle layer is reused at most; 0 means that there is no middle layer."""
 
     @property
-    @override
     def variants(self) -> tuple[int, ...]:
+        """The depths between which steps vary; empty if every step does the same."""
         return tuple(range(self.max_depth + 1)) if self.max_depth else ()
 
-    def learning_rate(self, problem: Problem) -> float:
+    @property
+    def matmuls(self) -> int | None:
+        """The matrix products of a step: two forward and three backward, since the input needs no gradient."""
+        return None if self.max_depth else 5
+
+    def learning_rate(self, size: Sizes) -> float:
         """Lower the base rate for problems larger than the tutorial's, so that training stays finite.
 
         The loss is a sum, so its curvature grows with batch x hidden (and with d_in where the weights are standard
@@ -65,12 +70,12 @@ class Mlp(Workload):
         """
         if self.optimizer is Optimizer.ADAM:
             return self.base_learning_rate
-        units = problem.batch * problem.hidden * (1 if self.bias else problem.d_in)
+        units = size.batch * size.hidden * (1 if self.bias else size.d_in)
         return self.base_learning_rate * min(1.0, self.stable_units / units)
 
-    def parameter_shapes(self, problem: Problem) -> dict[str, tuple[int, ...]]:
+    def parameter_shapes(self, size: Sizes) -> dict[str, tuple[int, ...]]:
         """Name the parameters; a layer computes `x @ w + b`, so a weight is (inputs, outputs)."""
-        p = problem
+        p = size
         shapes: dict[str, tuple[int, ...]] = {"w1": (p.d_in, p.hidden)}
         if self.bias:
             shapes["b1"] = (p.hidden,)
@@ -82,123 +87,106 @@ class Mlp(Workload):
             shapes["b2"] = (p.d_out,)
         return shapes
 
-    @override
-    def data(self, problem: Problem) -> Data:
-        """Draw everything in float64 and round once to the problem's dtype.
+    def data(self, size: Sizes, rng: np.random.Generator) -> Data:
+        """Draw batch, parameters and depths.
 
         Without bias the weights are standard normal; with bias they follow the uniform(-1/sqrt(fan_in),
         1/sqrt(fan_in)) rule of `torch.nn.Linear`. Depths come in shuffled blocks that hold each depth once, so that
         any whole number of blocks is the same amount of work.
         """
-        import numpy as np
-
-        rng = np.random.default_rng(problem.seed)
-
-        def rounded(values: NDArray[np.float64]) -> NDArray[Any]:
-            array = values.astype(problem.dtype.value)
-            array.setflags(write=False)
-            return array
-
-        x = rounded(rng.standard_normal((problem.batch, problem.d_in)))
-        y = rounded(rng.standard_normal((problem.batch, problem.d_out)))
+        inputs = {"x": rng.standard_normal((size.batch, size.d_in)), "y": rng.standard_normal((size.batch, size.d_out))}
         parameters = {}
         fan_in = 0
-        for name, shape in self.parameter_shapes(problem).items():
+        for name, shape in self.parameter_shapes(size).items():
             if not self.bias:
-                parameters[name] = rounded(rng.standard_normal(shape))
+                parameters[name] = rng.standard_normal(shape)
                 continue
             fan_in = shape[0] if len(shape) == 2 else fan_in  # a bias follows its weight and shares its fan-in
             bound = fan_in**-0.5
-            parameters[name] = rounded(rng.uniform(-bound, bound, shape))
-
+            parameters[name] = rng.uniform(-bound, bound, shape)
         depths: list[int] = []
-        while self.variants and len(depths) < problem.steps:
+        while self.variants and len(depths) < COURSE:
             depths.extend(int(depth) for depth in rng.permutation(self.variants))
-        return Data(x, y, parameters, self.learning_rate(problem), tuple(depths))
+        constants = {"learning_rate": self.learning_rate(size), "depths": tuple(depths)}
+        return Data(inputs, parameters, constants, tuple(depths))
 
-    @override
-    def reference(self, data: Data, steps: int, margin: float = 0.0) -> tuple[State, ...]:
+    def reference(self, size: Sizes, data: Data, steps: int, margin: float = 0.0) -> tuple[State, ...]:
+        """Train in float64; see `bench.workloads.reference`."""
         from bench.workloads.reference import train
 
         return train(data, steps, margin, self.bias, self.optimizer == Optimizer.ADAM, self.momentum)
 
-    @override
-    def flops(self, problem: Problem, phase: str, variant: float | None = None) -> float | None:
-        """Count the operations in the matrix products of one phase, or of the whole step (`step`).
+    def cost(self, size: Sizes, phase: str, variant: float | None = None) -> Cost:
+        """Count what one phase, or the whole step (`step`, `first_step`), must do at the least.
+
+        Args:
+            size: the sizes.
+            phase: `step`, `first_step`, a phase, or several joined by `+`.
+            variant: how often the middle layer is applied; by default the mean over a block of depths.
+        """
+        if phase == Phase.DATA:
+            return Cost()
+        parts = phase.split("+") if phase in STAGES else [str(part) for part in TRAINING]
+        flops = [self._flops(size, part, variant) for part in parts]
+        values = fmean(
+            sum(self._values(size, part, depth) for part in parts)
+            for depth in ((self.variants or (0,)) if variant is None else (variant,))
+        )
+        products = [count for count in flops if count is not None]
+        return Cost(sum(products) if products else None, values)
+
+    def _flops(self, size: Sizes, phase: str, variant: float | None) -> float | None:
+        """Count the operations in the matrix products of one phase; None for the update, whose work is elementwise.
 
         A product of (a, b) by (b, c) is 2abc operations. Forward has one product a layer; backward has two, except for
         the first layer, whose input needs no gradient. A reused middle layer adds 2NH^2 forward and 4NH^2 backward
         each time.
-
-        Args:
-            problem: the sizes.
-            phase: `step`, `first_step` or a phase.
-            variant: how often the middle layer is applied; by default the mean over a block of depths.
-
-        Returns:
-            The count, or None for the update, whose work is elementwise.
         """
-        n, d_in, h, d_out = problem.batch, problem.d_in, problem.hidden, problem.d_out
+        n, d_in, h, d_out = size.batch, size.d_in, size.hidden, size.d_out
         reuse = self.max_depth / 2 if variant is None else variant
-        forward = 2.0 * n * d_in * h + 2.0 * n * h * d_out + reuse * 2.0 * n * h * h
-        backward = 2.0 * n * d_in * h + 4.0 * n * h * d_out + reuse * 4.0 * n * h * h
         if phase == Phase.FORWARD:
-            return forward
+            return 2.0 * n * d_in * h + 2.0 * n * h * d_out + reuse * 2.0 * n * h * h
         if phase == Phase.BACKWARD:
-            return backward
-        return None if phase == Phase.UPDATE else forward + backward
+            return 2.0 * n * d_in * h + 4.0 * n * h * d_out + reuse * 4.0 * n * h * h
+        return None
 
-    @override
-    def bytes_moved(self, problem: Problem, phase: str, variant: int | None = None) -> float:
-        """Count the bytes that one phase, or the whole step (`step`), moves if each array is moved once a phase.
+    def _values(self, size: Sizes, phase: str, variant: float) -> float:
+        """Count the numbers that one phase moves if each array is moved once.
 
         These are the compulsory misses of the roofline model (Williams, Waterman and Patterson, "Roofline: an
-        insightful visual performance model", CACM 52(4), 2009). With P parameters, s bytes a number, and `z` and
-        `relu(z)` of each hidden layer kept for backward, as the nine programs do:
+        insightful visual performance model", CACM 52(4), 2009). With P parameters, and `z` and `relu(z)` of each
+        hidden layer kept for backward, as the nine programs do:
 
         - forward reads x, the targets and the parameters, and writes z, relu(z), the prediction and the loss:
-          s (N D_in + P + 2NH + 2N D_out + 1);
+          N D_in + P + 2NH + 2N D_out + 1;
         - backward reads x, z, relu(z), the prediction, the targets and the output layer's weights, and writes a
-          gradient of each parameter: s (N D_in + 2NH + 2N D_out + H D_out + P);
-        - the update reads and writes parameters and the optimiser's own arrays, and reads gradients: 3sP for SGD, 5sP
-          with momentum (Polyak's velocity), 7sP for Adam (two moments).
+          gradient of each parameter: N D_in + 2NH + 2N D_out + H D_out + P;
+        - the update reads and writes parameters and the optimiser's own arrays, and reads gradients: 3P for SGD, 5P
+          with momentum (Polyak's velocity), 7P for Adam (two moments).
 
         What lives within a phase (gradients of activations) may stay in registers and caches. P counts biases where
         there are some. A middle layer that is applied k > 0 times adds 2kNH to forward and to backward, once H^2 + H
         to P, and once H^2 to backward, which reads its weights.
-
-        Args:
-            problem: the sizes and the number format.
-            phase: `step`, `first_step` or a phase.
-            variant: how often the middle layer is applied; by default the mean over a block of depths.
         """
-        if variant is None:
-            return fmean(self.bytes_moved(problem, phase, each) for each in self.variants or (0,))
-        n, d_in, h, d_out = problem.batch, problem.d_in, problem.hidden, problem.d_out
-        shapes = self.parameter_shapes(problem)
+        n, d_in, h, d_out = size.batch, size.d_in, size.hidden, size.d_out
+        shapes = self.parameter_shapes(size)
         parameters = sum(prod(shape) for name, shape in shapes.items() if variant or name not in _MIDDLE)
         activations = 2 * n * h * (1 + variant) + 2 * n * d_out
-        forward = n * d_in + parameters + activations + 1
-        backward = n * d_in + activations + h * d_out + (h * h if variant else 0) + parameters
-        update = (7 if self.optimizer is Optimizer.ADAM else 5 if self.momentum else 3) * parameters
-        counts = {Phase.FORWARD.value: forward, Phase.BACKWARD.value: backward, Phase.UPDATE.value: update}
-        return float(problem.dtype.itemsize * counts.get(phase, forward + backward + update))
+        if phase == Phase.FORWARD:
+            return n * d_in + parameters + activations + 1
+        if phase == Phase.BACKWARD:
+            return n * d_in + activations + h * d_out + (h * h if variant else 0) + parameters
+        return (7 if self.optimizer is Optimizer.ADAM else 5 if self.momentum else 3) * parameters
 
-    @override
-    def matmuls(self) -> int | None:
-        """Count two forward and three backward: the input needs no gradient."""
-        return None if self.variants else 5
-
-    @override
-    def memory(self, problem: Problem) -> Memory:
+    def memory(self, size: Sizes, itemsize: int) -> Memory:
         """Work out what a case takes: batch and activations once, weights as often as oracle or step keep them.
 
         Each layer's output counts before and after its ReLU, with the gradients of both.
         """
-        weights = sum(prod(shape) for shape in self.parameter_shapes(problem).values())
-        hidden = 4 * (1 + self.max_depth) * problem.hidden
-        activations = problem.batch * (problem.d_in + hidden + 4 * problem.d_out)
+        weights = sum(prod(shape) for shape in self.parameter_shapes(size).values())
+        hidden = 4 * (1 + self.max_depth) * size.hidden
+        activations = size.batch * (size.d_in + hidden + 4 * size.d_out)
         return Memory(
             8 * (activations + _TRUTH_COPIES * weights),
-            problem.dtype.itemsize * (activations + _STEP_COPIES * weights),
+            itemsize * (activations + _STEP_COPIES * weights),
         )

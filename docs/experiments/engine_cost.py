@@ -38,12 +38,12 @@ AIM = 0.02
 STEP = """
 import torch
 torch.set_num_threads(1)
-from bench import Problem
+from bench.workloads import tutorial
 from bench.model.backends import BACKENDS
 from bench.model.device import Settings
 from bench.model.registry import discover
 item = discover()["torch_autograd"]
-inner = item.build(Problem(), item.workload.data(Problem()), BACKENDS["torch-cpu"].open(Settings(1)))
+inner = item.build(tutorial(), item.workload.data(tutorial()), BACKENDS["torch-cpu"].open(Settings(1)))
 count = 0
 def step():
     global count

@@ -39,7 +39,7 @@ from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, Verdict
 from bench.analysis.verdict import judge
 from bench.model.registry import discover
-from bench.model.step import ALL_PHASES
+from bench.model.step import TRAINING
 from bench.run.ab import family_of, typical_seconds
 from bench.run.asking import Truths
 from bench.run.calibrate import arms_of, name_of
@@ -54,12 +54,12 @@ SHARES = (0.0, 0.02, 0.05, 0.10)
 STEP = """
 import os, time
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-from bench import Problem
+from bench.workloads import tutorial
 from bench.model.backends import BACKENDS
 from bench.model.device import Settings
 from bench.model.registry import discover
 item = discover()["torch_autograd"]
-inner = item.build(Problem(), item.workload.data(Problem()), BACKENDS["torch-cpu"].open(Settings(1)))
+inner = item.build(tutorial(), item.workload.data(tutorial()), BACKENDS["torch-cpu"].open(Settings(1)))
 delay, phase = int(os.environ["DELAY"]), os.environ["PHASE"]
 count = 0
 def step():
@@ -110,7 +110,7 @@ class Tool:
 
 def conditions() -> Iterator[tuple[float, str]]:
     """Delays in turn, the A/A twice as often; the phase moves on."""
-    phases = itertools.cycle(map(str, ALL_PHASES))
+    phases = itertools.cycle(map(str, TRAINING))
     while True:
         for share in (0.0, 0.02, 0.0, 0.05, 0.0, 0.10):
             yield share, next(phases)
@@ -187,7 +187,7 @@ def by_stepbench(tool: Tool, zygotes: Pool) -> Iterator[None]:
     chance = random.Random(0)  # noqa: S311
     pairing = Pairing({A: zygotes, B: zygotes}, {A: (), B: ()}, cpu=pinned_cpu(1), timeout=60.0, chance=chance)
     case = PairCase(item, item)
-    for number, phase in enumerate(itertools.cycle(map(str, ALL_PHASES))):
+    for number, phase in enumerate(itertools.cycle(map(str, TRAINING))):
 
         def verdict(pairs: list, arm: str, seed: int = number):  # type: ignore[no-untyped-def, type-arg]
             (found,) = judge([family_of(arm, pairs, A, arm)], np.random.default_rng(seed), Criteria())

@@ -12,7 +12,7 @@ from bench.analysis.summarise import summarise
 from bench.data.run import StoredRun
 from bench.data.schema import Status
 from bench.model.case import Mode
-from bench.model.device import Precision
+from bench.model.precision import Precision
 from bench.stats.estimates import ratio_estimate
 
 
@@ -79,11 +79,35 @@ def test_a_transferred_batch_is_compared_with_a_resident_one_on_the_cpu_as_warm_
     }
 
 
-def test_nothing_is_compared_across_workloads_or_precisions(made: Any) -> None:
+def test_nothing_is_compared_across_workloads(made: Any) -> None:
     made.process(made.plan(), step=[1.0])
     made.process(made.plan("torch_nn", "torch-cuda", "mlp_bias_sgd"), step=[1.0])
-    made.process(made.plan("torch_tensor", "torch-cuda", precision=Precision.TF32), step=[1.0])
     assert cells(made) == []
+
+
+def test_another_precision_is_held_against_what_is_at_full(made: Any) -> None:
+    made.process(made.plan(), step=[6.0])
+    made.process(made.plan("torch_tensor", "torch-cpu"), step=[4.0])
+    made.process(made.plan("torch_tensor", "torch-cpu", precision=Precision.TF32), step=[3.0])
+    made.process(made.plan("torch_tensor", "torch-cuda", precision=Precision.TF32), step=[1.0])
+    assert {(cell.over.label, cell.over.precision): cell.speedup.value for cell in cells(made)} == {
+        ("numpy_manual on numpy", Precision.FULL): pytest.approx(6.0),
+        ("torch_tensor on torch-cpu", Precision.FULL): pytest.approx(4.0),
+    }
+
+
+def test_a_chosen_baseline_takes_the_place_of_the_workloads_own(made: Any) -> None:
+    for name, backend, seconds in (
+        ("numpy_manual", "numpy", 12.0),
+        ("torch_tensor", "torch-cuda", 2.0),
+        ("torch_autograd", "torch-cuda", 3.0),
+    ):
+        made.process(made.plan(name, backend), step=[seconds])
+    rows = made.summary(baseline="torch_autograd@torch-cuda")
+    run = StoredRun(made.folder)
+    (cell,) = speedup_card(run.manifest, rows, run.samples, run.processes)
+    assert (cell.case.implementation, cell.over.label) == ("torch_tensor", "torch_autograd on torch-cuda")
+    assert cell.speedup.value == pytest.approx(1.5)
 
 
 def test_speedups_are_paired_by_round_with_their_interval(made: Any) -> None:

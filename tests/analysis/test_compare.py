@@ -11,8 +11,9 @@ from bench.analysis.stored import CaseTimes, case_times
 from bench.data.run import StoredRun
 from bench.data.schema import Method, Status
 from bench.model.case import Case
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.stats.estimates import unpaired_ratio_estimate
+from bench.workloads import tutorial
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_a_case_that_one_side_lacks_is_shown_without_a_ratio(runs: tuple[Any, An
 
 @pytest.mark.parametrize("column", ["threads", "problem", "backend"])
 def test_cases_that_differ_in_anything_are_not_compared(runs: tuple[Any, Any], column: str) -> None:
-    other = {"threads": 1, "problem": Problem(dtype=Dtype.FLOAT64), "backend": "torch-cuda"}
+    other = {"threads": 1, "problem": tutorial(dtype=Dtype.FLOAT64), "backend": "torch-cuda"}
     options: dict[str, Any] = {"implementation": "torch_tensor", "backend": "torch-cpu"}
     runs[0].process(runs[0].plan(**options), step=[1.0])
     runs[1].process(runs[1].plan(**(options | {column: other[column]})), step=[1.0])
@@ -186,3 +187,17 @@ def test_another_gpu_or_driver_is_another_machine(runs: tuple[Any, Any]) -> None
         run.processes["device_name"] = run.processes["device_name"].where(run.processes["device"] != "cuda", gpu)
         found.append(run)
     assert incomparable(*found) == ["device of torch-cuda: A100 / H100", "driver of torch-cuda: 550.1 / 560.2"]
+
+
+def test_facts_and_sources_forbid_no_verdict_but_are_named(runs: tuple[Any, Any]) -> None:
+    """Such as the version of a framework that a backend of one's own reports."""
+    found = []
+    for made, version in zip(runs, ("1", "2"), strict=True):
+        made.process(made.plan(), step=[1.0])
+        facts = {"framework_version": f"v{version}", "blas": "same", f"only{version}": "", "gpu_driver": version}
+        found.append(stored(made, facts={"numpy": facts}, sources={"numpy_manual/model": version * 64}))
+    assert incomparable(*found) == []
+    assert also_different(found[0].manifest, found[1].manifest) == [
+        "facts.numpy.framework_version: v1 / v2",
+        "source of numpy_manual/model: 1111111 / 2222222",
+    ]

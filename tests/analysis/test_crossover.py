@@ -11,8 +11,8 @@ import pytest
 from bench.analysis.crossover import SizePoint, changes, crossovers, points, verdict
 from bench.data.run import StoredRun
 from bench.data.schema import Crossing, Status
-from bench.model.problem import Problem
 from bench.stats.estimates import Estimate
+from bench.workloads import tutorial
 
 
 def point(size: int, value: float, half: float | None = 0.05) -> SizePoint:
@@ -116,7 +116,7 @@ def swept(build: ModuleType, tmp_path: Path) -> Any:
     made = build.HandMade(tmp_path / "run")
     for hidden in (100, 200, 400, 800):
         for name, backend, seconds in (("numpy_manual", "numpy", hidden / 300), ("torch_nn", "torch-cpu", 1.0)):
-            case = made.plan(name, backend, problem=Problem(hidden=hidden))
+            case = made.plan(name, backend, problem=tutorial(hidden=hidden))
             for number in range(8):
                 made.process(case, number, step=[seconds * (1 + 0.001 * number)] * 3)
     return made
@@ -138,13 +138,13 @@ def test_a_run_gives_its_rows(swept: Any) -> None:
 
 
 def test_a_throttled_round_does_not_count(swept: Any, build: ModuleType) -> None:
-    case = build.make_case("torch_nn", "torch-cpu", problem=Problem(hidden=800))
+    case = build.make_case("torch_nn", "torch-cpu", problem=tutorial(hidden=800))
     swept.process(case, 99, step=[1e9], throttled="power cap")
     assert rows_of(swept)[0].size == pytest.approx(300, rel=1e-9)
 
 
 def test_a_case_that_failed_is_no_point(swept: Any, build: ModuleType) -> None:
-    case = build.make_case("torch_nn", "torch-cpu", problem=Problem(hidden=800))
+    case = build.make_case("torch_nn", "torch-cpu", problem=tutorial(hidden=800))
     swept.process(case, 99, status=Status.FAILED, reason="out of memory")
     (row,) = rows_of(swept)
     assert (row.largest, row.sizes) == (400, 3)
@@ -156,8 +156,8 @@ def test_a_run_of_one_size_has_no_rows(build: ModuleType, tmp_path: Path) -> Non
     assert rows_of(made) == []
 
 
-def test_only_backends_and_threads_are_compared(build: ModuleType, tmp_path: Path) -> None:
-    """Two programs of one backend are no pair; one program with one and with two threads is."""
+def test_only_backends_threads_and_the_baseline_are_compared(build: ModuleType, tmp_path: Path) -> None:
+    """Two programs of one backend are a pair if one is the baseline; one program with one and two threads is, too."""
     made = build.HandMade(tmp_path / "run")
     for hidden in (100, 200):
         for name, backend, threads in (
@@ -165,8 +165,9 @@ def test_only_backends_and_threads_are_compared(build: ModuleType, tmp_path: Pat
             ("torch_nn", "torch-cpu", 2),
             ("torch_tensor", "torch-cpu", 1),
             ("numpy_manual", "numpy", 1),
+            ("numpy_inplace", "numpy", 1),
         ):
-            made.process(made.plan(name, backend, threads=threads, problem=Problem(hidden=hidden)), step=[1.0])
+            made.process(made.plan(name, backend, threads=threads, problem=tutorial(hidden=hidden)), step=[1.0])
     found = {
         tuple(side[name] for side in (row.a, row.b) for name in ("implementation", "threads")) for row in rows_of(made)
     }
@@ -174,6 +175,9 @@ def test_only_backends_and_threads_are_compared(build: ModuleType, tmp_path: Pat
         ("torch_nn", 1, "torch_nn", 2),
         ("torch_nn", 1, "numpy_manual", 1),
         ("torch_tensor", 1, "numpy_manual", 1),
+        ("torch_nn", 1, "numpy_inplace", 1),
+        ("torch_tensor", 1, "numpy_inplace", 1),
+        ("numpy_manual", 1, "numpy_inplace", 1),
     }
 
 

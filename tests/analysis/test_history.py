@@ -13,8 +13,8 @@ from bench.data.schema import Method, Status
 from bench.data.store import read_manifest, read_summary
 from bench.errors import DataFormatError
 from bench.machine.identity import machine_of
-from bench.model.problem import Problem
 from bench.stats.estimates import unpaired_ratio_estimate
+from bench.workloads import tutorial
 
 Make = Callable[..., RunFiles]
 GIB = 2**30
@@ -82,7 +82,7 @@ def test_cases_that_differ_in_anything_are_apart(run: Make, build: ModuleType) -
     cases = [
         build.make_case(),
         build.make_case(threads=1),
-        build.make_case(problem=Problem(hidden=200)),
+        build.make_case(problem=tutorial(hidden=200)),
         build.make_case("torch_tensor", "torch-cpu"),
     ]
     rows = [build.summary_row(case, median_seconds=1.0 + index) for index, case in enumerate(cases)]
@@ -180,18 +180,21 @@ def test_all_that_may_explain_a_change_is_told_and_nothing_else(run: Make, build
             row,
             stepbench=f"s{version}",
             machine={"cpu": "A", "system": f"Linux {version}", "python": f"3.{version}", "load_1min": float(version)},
-            packages=dict.fromkeys(("numpy", "torch", "tensorflow", "pandas", "matplotlib"), version),
+            packages=dict.fromkeys(("numpy", "torch", "tensorflow", "pandas", "matplotlib", "fancy"), version),
+            step_packages={"torch_nn": ["fancy"], "numpy_manual": ["pandas"]},
             environment={"OMP_NUM_THREADS": version},
             facts={"torch-cpu": {"torch_tf32": version}, "numpy": {"blas": version}},
-            sources={"torch_nn": version * 64, "numpy_manual": version * 64},
+            sources=dict.fromkeys(("torch_nn", "torch_nn/model", "numpy_manual", "numpy_manual/model"), version * 64),
         )
 
     series = only(histories([made("1"), made("2")]))
     assert sorted(map(str, series.points[1].differences)) == [
         "OMP_NUM_THREADS 1 → 2",
+        "fancy 1 → 2",
         "numpy 1 → 2",
         "python 3.1 → 3.2",
         "source of torch_nn 1111111 → 2222222",
+        "source of torch_nn/model 1111111 → 2222222",
         "stepbench s1 → s2",
         "system Linux 1 → Linux 2",
         "torch 1 → 2",

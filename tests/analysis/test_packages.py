@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.packages import backends_in, deciding_packages, packages_of
+from bench.analysis.packages import backends_in, changed_sources, deciding_packages, packages_of
 from bench.data.manifest import Manifest
 
 
@@ -43,3 +43,30 @@ def test_only_what_both_runs_measured_decides(made: Any) -> None:
     assert deciding_packages(both, one) == {"numpy", "threadpoolctl", "some-blas"}
     assert deciding_packages(both, both) == {"numpy", "threadpoolctl", "torch"}
     assert deciding_packages(made(TORCH), one) == set()
+
+
+def test_a_package_that_steps_import_decides_where_both_runs_record_it(made: Any) -> None:
+    imports = {"numpy_manual": ["fancy"], "torch_nn": ["other"]}
+    both, one = made(NUMPY, TORCH, step_packages=imports), made(NUMPY, step_packages=imports)
+    decide = {"numpy", "threadpoolctl"}
+    assert deciding_packages(both, one) == decide | {"fancy"}
+    assert deciding_packages(both, made(NUMPY)) == decide
+    assert deciding_packages(both, made(TORCH, step_packages=imports)) == {"torch", "numpy", "other"}
+
+
+def test_sources_that_both_runs_record_and_that_differ_are_named(made: Any) -> None:
+    a = {
+        "numpy_manual": "a",
+        "numpy_manual/model": "b",
+        "workload mlp_sgd": "c",
+        "torch_nn/model": "d",
+        "torch_nn": "e",
+    }
+    b = {name: digest + "1" for name, digest in a.items()} | {"numpy_manual/new": "f"}
+    runs = made(NUMPY, TORCH, sources=a), made(NUMPY, sources=b)
+    assert changed_sources(*runs) == [
+        "source of numpy_manual: a / a1",
+        "source of numpy_manual/model: b / b1",
+        "source of workload mlp_sgd: c / c1",
+    ]
+    assert changed_sources(runs[0], runs[0]) == changed_sources(made(TORCH, sources=a), runs[1]) == []

@@ -7,21 +7,22 @@ import numpy as np
 import pytest
 
 from bench.analysis.roofline import ceilings
-from bench.model.problem import Dtype, Problem
-from bench.model.step import Phase
+from bench.model.problem import Dtype
+from bench.model.step import TRAINING, Phase
 from bench.model.workload import WORKLOADS
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=7, d_in=11, hidden=5, d_out=3)
+SMALL = tutorial(batch=7, d_in=11, hidden=5, d_out=3)
 
 
 @pytest.mark.parametrize("workload", ["mlp_sgd", "mlp_bias_sgd", "mlp_bias_adam"])
 def test_the_tutorials_size(workload: str) -> None:
-    counts = [WORKLOADS[workload].flops(Problem(), phase) for phase in ("forward", "backward", "step")]
+    counts = [WORKLOADS[workload].flops(tutorial(), phase) for phase in ("forward", "backward", "step")]
     assert counts == [12_928_000, 13_056_000, 25_984_000]
 
 
 def test_the_update_has_no_matrix_product() -> None:
-    assert WORKLOADS["mlp_sgd"].flops(Problem(), Phase.UPDATE) is None
+    assert WORKLOADS["mlp_sgd"].flops(tutorial(), Phase.UPDATE) is None
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2, 3])
@@ -56,7 +57,7 @@ def test_torch_counts_the_same_in_a_real_network(sizes: tuple[int, int, int, int
     with FlopCounterMode(display=False) as backward:
         loss.backward()
 
-    problem = Problem(batch=batch, d_in=d_in, hidden=hidden, d_out=d_out)
+    problem = tutorial(batch=batch, d_in=d_in, hidden=hidden, d_out=d_out)
     dynamic = WORKLOADS["mlp_dynamic"]
     assert dynamic.flops(problem, Phase.FORWARD, depth) == forward.get_total_flops()
     assert dynamic.flops(problem, Phase.BACKWARD, depth) == backward.get_total_flops()
@@ -65,7 +66,7 @@ def test_torch_counts_the_same_in_a_real_network(sizes: tuple[int, int, int, int
 
 def of_tutorial(workload: str, **problem: Any) -> list[float]:
     return [
-        WORKLOADS[workload].bytes_moved(Problem(**problem), phase)
+        WORKLOADS[workload].bytes_moved(tutorial(**problem), phase)
         for phase in ("forward", "backward", "update", "step")
     ]
 
@@ -111,7 +112,7 @@ def test_without_a_depth_bytes_are_the_mean_over_a_block() -> None:
 
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_a_step_moves_what_its_phases_move(workload: str) -> None:
-    phases = sum(WORKLOADS[workload].bytes_moved(SMALL, phase) for phase in Phase)
+    phases = sum(WORKLOADS[workload].bytes_moved(SMALL, phase) for phase in TRAINING)
     assert WORKLOADS[workload].bytes_moved(SMALL, "step") == pytest.approx(phases, rel=1e-15)
     assert WORKLOADS[workload].bytes_moved(SMALL, "first_step") == pytest.approx(phases, rel=1e-15)
 
@@ -120,7 +121,7 @@ def test_a_step_moves_what_its_phases_move(workload: str) -> None:
 def test_the_arrays_that_a_real_network_keeps_are_those_counted(workload: str, depth: int) -> None:
     """Forward in NumPy, array by array: what it reads and what it leaves for backward."""
     rng, p = np.random.default_rng(0), SMALL
-    shapes = WORKLOADS[workload].parameter_shapes(p)
+    shapes = WORKLOADS[workload].program.parameter_shapes(p.sizes)
     parameters = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
     layers = [("w1", "b1"), *[("wm", "bm")] * depth, ("w2", "b2")]
     x, y = rng.standard_normal((p.batch, p.d_in)), rng.standard_normal((p.batch, p.d_out))

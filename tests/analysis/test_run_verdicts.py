@@ -13,17 +13,18 @@ from scipy import stats
 
 from bench.analysis.rule import Criteria, Statistic, Verdict
 from bench.analysis.run_verdicts import CaseVerdict, RunsJudged, judge_runs
-from bench.analysis.stored import PHASES, CaseTimes, case_times
+from bench.analysis.stored import CaseTimes, case_times
 from bench.data.run import StoredRun
 from bench.data.schema import Method, Status
 from bench.errors import NothingRanError
 from bench.model.case import Case
-from bench.model.problem import Problem
-from bench.model.step import Phase
+from bench.model.step import TRAINING, Phase
 from bench.stats.unpaired import detectable_shift, shift, shift_bounds, slower_p
+from bench.workloads import tutorial
 
 REGRESSION, INVALID, INCONCLUSIVE, PASS = Verdict.REGRESSION, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.PASS
 MINIMUM, MEDIAN = Statistic.MINIMUM, Statistic.MEDIAN
+PHASES = ("step", *map(str, TRAINING))
 Timed = tuple[dict[str, Any], Mapping[str, Sequence[Sequence[float]]]]
 """Options of a case, and its times: phase, process, sample."""
 Run = Mapping[Case, CaseTimes]
@@ -283,7 +284,7 @@ def test_runs_without_a_case_in_common_have_nothing_to_compare(run: Callable[...
 
 
 def key(name: str = "a") -> Case:
-    return Case(name, "mlp_sgd", "numpy", "numpy", "cpu", Problem(), 2)
+    return Case(name, "mlp_sgd", "numpy", "numpy", "cpu", tutorial(), 2)
 
 
 def drawn(

@@ -6,7 +6,7 @@ import pandas as pd
 
 from bench.analysis.scaling import main_axis, planes
 from bench.model.case import Case
-from bench.model.problem import Problem
+from bench.workloads import tutorial
 
 
 def frame(build: ModuleType, cases: list[Case]) -> pd.DataFrame:
@@ -15,7 +15,7 @@ def frame(build: ModuleType, cases: list[Case]) -> pd.DataFrame:
 
 def test_a_plane_holds_the_lines_that_differ_in_one_size_only(build: ModuleType) -> None:
     cases = [
-        build.make_case(name, backend, threads=threads, problem=Problem(hidden=hidden))
+        build.make_case(name, backend, threads=threads, problem=tutorial(hidden=hidden))
         for hidden in (400, 100, 200)
         for name, backend in (("numpy_manual", "numpy"), ("torch_nn", "torch-cpu"))
         for threads in (1, 2)
@@ -38,7 +38,7 @@ def test_a_run_of_one_size_has_no_planes(build: ModuleType) -> None:
 
 
 def test_two_axes_give_planes_along_both(build: ModuleType) -> None:
-    cases = [build.make_case(problem=Problem(hidden=h, batch=b)) for h in (10, 20, 30) for b in (1, 2)]
+    cases = [build.make_case(problem=tutorial(hidden=h, batch=b)) for h in (10, 20, 30) for b in (1, 2)]
     found = planes(frame(build, cases))
     assert [(plane.axis, plane.sizes) for plane in found] == [
         ("size.batch", (1, 2)),
@@ -54,7 +54,7 @@ def test_workloads_and_formats_never_share_a_plane(build: ModuleType) -> None:
     from bench.model.problem import Dtype
 
     cases = [
-        build.make_case(name, workload=workload, problem=Problem(hidden=hidden, dtype=dtype))
+        build.make_case(name, workload=workload, problem=tutorial(hidden=hidden, dtype=dtype))
         for name, workload in (("numpy_manual", "mlp_sgd"), ("numpy_adam", "mlp_bias_adam"))
         for dtype in Dtype
         for hidden in (10, 20)
@@ -69,7 +69,7 @@ def test_workloads_and_formats_never_share_a_plane(build: ModuleType) -> None:
 
 
 def test_a_contender_with_one_size_has_no_line(build: ModuleType) -> None:
-    cases = [build.make_case(problem=Problem(hidden=h)) for h in (10, 20)]
-    cases.append(build.make_case("torch_nn", "torch-cpu", problem=Problem(hidden=10)))
+    cases = [build.make_case(problem=tutorial(hidden=h)) for h in (10, 20)]
+    cases.append(build.make_case("torch_nn", "torch-cpu", problem=tutorial(hidden=10)))
     (plane,) = planes(frame(build, cases))
     assert [line.contender["implementation"] for line in plane.lines] == ["numpy_manual"]

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from bench.analysis.summarise import PEAK_ALLOWANCE
+from bench.data.manifest import WorkloadFacts
 from bench.data.schema import Method, Status, SummaryRow
 from bench.model.case import Mode
-from bench.model.device import Precision
+from bench.model.precision import Precision
 from bench.model.problem import Problem
+from bench.model.sizes import Sizes
 from bench.model.workload import WORKLOADS
 from bench.stats.estimates import median_estimate, ratio_estimate
+from bench.workloads import tutorial
 
 UNKNOWN = [
     "median_seconds",
@@ -125,11 +128,28 @@ def test_the_speedups_interval_is_that_of_the_rounds_ratios(made: Any) -> None:
     )
 
 
+def test_a_chosen_baseline_is_what_speedups_are_over_and_what_the_column_names(made: Any) -> None:
+    cases = [made.plan(), made.plan("torch_tensor", "torch-cpu"), made.plan("torch_tensor", "torch-cpu", threads=1)]
+    cases.append(made.plan("numpy_bias_sgd", workload="mlp_bias_sgd"))
+    for case, seconds in zip(cases, (6.0, 3.0, 4.0, 1.0), strict=True):
+        made.process(case, step=[seconds])
+    told = {
+        (row.case.implementation, row.case.threads): (row.baseline, row.speedup)
+        for row in made.summary(baseline="torch_tensor,threads=1")
+    }
+    assert told == {
+        ("numpy_manual", 2): ("torch_tensor,threads=1", pytest.approx(4 / 6)),
+        ("torch_tensor", 2): ("torch_tensor,threads=1", pytest.approx(4 / 3)),
+        ("torch_tensor", 1): ("torch_tensor", 1.0),
+        ("numpy_bias_sgd", 2): ("numpy_bias_sgd", 1.0),
+    }
+
+
 def test_only_the_workloads_own_baseline_of_the_same_problem_counts(made: Any) -> None:
     others = [
         made.plan("numpy_bias_sgd", workload="mlp_bias_sgd"),
         made.plan(threads=1),
-        made.plan(problem=Problem(batch=128)),
+        made.plan(problem=tutorial(batch=128)),
     ]
     mine = made.plan("torch_tensor", "torch-cpu")
     for case in (*others, mine):
@@ -173,7 +193,7 @@ def test_gflops_are_those_of_the_rows_own_phase(made: Any) -> None:
     rows = made.summary()
     found = {row.phase: row.gflops for row in rows}
     workload = WORKLOADS["mlp_sgd"]
-    assert found["step"] == pytest.approx(workload.flops(Problem(), "step") / 0.004 / 1e9)
+    assert found["step"] == pytest.approx(workload.flops(tutorial(), "step") / 0.004 / 1e9)
     assert found["forward"] == pytest.approx(12.928)
     assert found["backward"] == pytest.approx(6.528)
     assert (found["update"], found["first_step"]) == (None, None)
@@ -201,8 +221,8 @@ def test_depths_have_rows_of_their_own_and_stay_out_of_the_headline(made: Any) -
     assert deep.median_seconds == 4.0
     assert (deep.speedup, deep.baseline, deep.sync_tax) == (None, None, None)
     workload = WORKLOADS["mlp_dynamic"]
-    assert deep.gflops == pytest.approx(workload.flops(Problem(), "step", 3) / 4.0 / 1e9)
-    assert headline.gflops == pytest.approx(workload.flops(Problem(), "step") / 2.5 / 1e9)
+    assert deep.gflops == pytest.approx(workload.flops(tutorial(), "step", 3) / 4.0 / 1e9)
+    assert headline.gflops == pytest.approx(workload.flops(tutorial(), "step") / 2.5 / 1e9)
     assert [row.variant for row in rows] == [None, 0, 3]
 
 
@@ -292,7 +312,7 @@ def test_rows_follow_the_plan_and_begin_with_the_whole_step(made: Any) -> None:
 
 
 def test_rows_carry_the_plans_columns_with_plain_types(made: Any) -> None:
-    case = made.plan("numpy_dynamic", workload="mlp_dynamic", threads=3, problem=Problem(batch=5))
+    case = made.plan("numpy_dynamic", workload="mlp_dynamic", threads=3, problem=tutorial(batch=5))
     made.process(case, step=[1.0], by_variant={1: [1.0]}, peak_bytes=7)
     rows = made.summary()
     for row in rows:
@@ -396,6 +416,56 @@ def test_a_baseline_with_other_threads_precision_or_caches_is_none(made: Any, ch
     assert only(made.summary(), "torch_tensor").speedup is None
 
 
+def test_another_precision_is_related_to_the_same_implementation_and_backend_at_full(made: Any) -> None:
+    cases = {
+        "own": made.plan("torch_nn", "torch-cpu", "mlp_bias_sgd"),
+        "full": made.plan("torch_nn", "torch-cuda", "mlp_bias_sgd"),
+        "tf32": made.plan("torch_nn", "torch-cuda", "mlp_bias_sgd", precision=Precision.TF32),
+    }
+    times = {"own": 80.0, "full": 6.0, "tf32": 2.0}
+    for number in range(7):
+        for name, case in cases.items():
+            made.process(case, number, step=[times[name] * 1.5**number], phases={"forward": [1.0]})
+    rows = made.summary()
+    low = only(rows, phase="step", precision=Precision.TF32)
+    ends = (low.precision_speedup, low.precision_speedup_low, low.precision_speedup_high)
+    assert ends == pytest.approx((3.0, 3.0, 3.0))
+    assert low.baseline is None  # numpy was not measured
+    assert {row.precision_speedup for row in rows if row is not low} == {None}
+
+
+def test_without_the_case_at_full_there_is_nothing_to_relate_a_precision_to(made: Any) -> None:
+    made.process(made.plan("torch_nn", "torch-cuda", precision=Precision.TF32), step=[1.0])
+    made.process(made.plan("torch_nn", "torch-cuda", threads=1), step=[1.0])
+    assert {row.precision_speedup for row in made.summary()} == {None}
+
+
+def test_the_error_is_the_largest_of_any_process_and_kind(made: Any) -> None:
+    case, other = made.plan(), made.plan("torch_tensor", "torch-cpu")
+    made.process(case, 0, step=[1.0], loss_error=1e-7, gradient_error=3e-6, change_error=2e-6)
+    made.process(case, 1, step=[1.0], loss_error=5e-6, gradient_error=1e-6)
+    made.process(other, 0, step=[1.0])
+    rows = made.summary()
+    assert (only(rows, "numpy_manual").error, only(rows, "torch_tensor").error) == (5e-6, None)
+
+
+def test_throughput_is_the_batch_over_the_time_of_a_whole_step(made: Any) -> None:
+    case = made.plan(problem=tutorial(batch=32))
+    made.process(case, step=[0.25], phases={"forward": [0.125]}, by_variant={1: [0.5]}, first=1.0)
+    assert {(row.phase, row.variant): row.per_second for row in made.summary()} == {
+        ("step", None): 128.0,
+        ("step", 1): None,
+        ("forward", None): None,
+        ("first_step", None): None,
+    }
+
+
+def test_a_workload_without_a_size_called_batch_has_no_throughput(made: Any) -> None:
+    made.process(made.plan(workload="mine", problem=Problem(Sizes(rows=32))), step=[0.25])
+    facts = WorkloadFacts(title="", baseline="numpy_manual", sizes=["rows"])
+    assert only(made.summary(workloads={"mine": facts})).per_second is None
+
+
 # Throttling
 
 
@@ -424,7 +494,7 @@ def test_if_all_rounds_were_throttled_all_of_them_count(made: Any) -> None:
 
 def timed_at(made: Any, rate: float, **peak: Any) -> list[SummaryRow]:
     """One case whose step runs at that rate, and one whose step is a thousand times slower, over a peak of 100."""
-    flops = WORKLOADS["mlp_sgd"].flops(Problem(), "step")
+    flops = WORKLOADS["mlp_sgd"].flops(tutorial(), "step")
     assert flops is not None
     seconds = flops / (rate * 1e9)
     fast, slow = made.plan(), made.plan("torch_tensor", "torch-cpu")
@@ -483,7 +553,7 @@ def test_the_best_that_any_backend_reached_on_the_device_is_its_peak(made: Any) 
 
 def test_an_impossible_time_by_the_devices_clock_is_refused_as_well(made: Any) -> None:
     """What was not waited for may show there only."""
-    flops = WORKLOADS["mlp_sgd"].flops(Problem(), "step")
+    flops = WORKLOADS["mlp_sgd"].flops(tutorial(), "step")
     made.process(made.plan("torch_tensor", "torch-cuda"), step=[1.0], on_device={"step": [flops / 1e9 / 1000]})
     row = only(made.summary(peaks=[made.peak("torch-cuda")]))
     assert row.status is Status.WRONG
@@ -496,7 +566,7 @@ def test_sizes_that_joined_a_sweep_later_stand_among_the_others(build: ModuleTyp
     plan = [("numpy_manual", "numpy"), ("torch_nn", "torch-cpu")]
     for hidden, names in ((10, plan), (40, plan), (20, plan[::-1])):
         for name, backend in names:
-            made.process(made.plan(name, backend, problem=Problem(hidden=hidden)), step=[1.0])
+            made.process(made.plan(name, backend, problem=tutorial(hidden=hidden)), step=[1.0])
     for item in made.planned[-2:]:
         item.added = True
     found = [(row.case.problem.hidden, row.case.implementation) for row in made.summary()]

@@ -66,16 +66,26 @@ def test_a_name_that_is_taken_says_by_whom() -> None:
     assert BACKENDS["numpy-other"].origin == "file:/mine.py"
 
 
-@pytest.mark.parametrize("name", ["numpy", "torch-cpu", "tf-graph"])
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("name", "threads"),
+    [
+        ("numpy", 1),
+        ("numpy", 2),
+        ("torch-cpu", 2),
+        pytest.param("torch-cpu", 1, marks=pytest.mark.slow),
+        pytest.param("tf-graph", 1, marks=pytest.mark.slow),
+        pytest.param("tf-graph", 2, marks=pytest.mark.slow),
+    ],
+)
 def test_every_framework_really_computes_with_the_threads_asked_for(name: str, threads: int) -> None:
-    """In a fresh process each, as in a run: pools are made once and keep their size."""
+    """In a fresh process each, as in a run: pools are made once and keep their size. TensorFlow's has a quick test."""
     code = (
-        "from bench import Problem, Settings\n"
+        "from bench import Settings\n"
+        "from bench.workloads import tutorial\n"
         "from bench.model.backends import BACKENDS; from bench.model.registry import discover\n"
         f"backend = BACKENDS[{name!r}]; device = backend.open(Settings({threads}))\n"
         "item = next(i for i in discover() if i.framework == backend.framework and i.workload.name == 'mlp_sgd')\n"
-        "step = item.build(Problem(), item.workload.data(Problem()), device)\n"
+        "step = item.build(tutorial(), item.workload.data(tutorial()), device)\n"
         "step(); step(); print('USES', backend.threads_in_use())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

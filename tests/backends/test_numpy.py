@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
 from bench import Device, Settings
+from bench.backends.host import flusher
 from bench.backends.numpy import NumpyBackend
 from bench.model.device import Availability
 
 
 @pytest.fixture(scope="module")
 def device() -> Device:
-    return NumpyBackend().open(Settings(1))
+    """Its last cache is taken for a small one: half a gigabyte is much for a test."""
+    with mock.patch("bench.backends.host.flusher", return_value=flusher(lambda: 4096)):
+        return NumpyBackend().open(Settings(1))
 
 
 def test_it_is_present_and_opened_with_the_threads_asked_for(device: Device) -> None:
@@ -61,3 +66,9 @@ def test_its_copy_really_copies_each_time(device: Device) -> None:
 def test_caches_can_be_flushed(device: Device) -> None:
     assert device.flush is not None
     device.flush()
+
+
+def test_without_a_pool_that_is_known_the_number_of_threads_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy with a BLAS that threadpoolctl does not know may well compute with several."""
+    monkeypatch.setattr("threadpoolctl.threadpool_info", list)
+    assert NumpyBackend().threads_in_use() is None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +11,6 @@ import pytest
 
 from bench.data.store import read_manifest, read_summary
 
-BENCH = Path(sys.executable).with_name("bench")
 SMALL = ("--batch", "8", "--d-in", "6", "--hidden", "5", "--d-out", "3", "--threads", "1")
 TINY = """
 from bench import backend
@@ -41,21 +38,17 @@ def install(tmp_path: Path) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def bench(root: Path, tmp_path: Path) -> Bench:
+def bench(here: Bench, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Run a command in an empty folder, where `tiny.py` holds a backend and an implementation."""
     manual = (root / "implementations" / "numpy_manual.py").read_text(encoding="utf-8")
     mine = manual.replace('"numpy_manual", framework="numpy"', '"tiny_manual", framework="tiny"')
     assert mine != manual
     (tmp_path / "tiny.py").write_text(mine.replace("\n@implementation", f"{TINY}\n@implementation"))
-    path = os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.syspath_prepend(tmp_path / "site")
 
     def do(*arguments: str, exits: int = 0) -> subprocess.CompletedProcess[str]:
-        full = {**os.environ, "PYTHONPATH": path}
-        done = subprocess.run(
-            [BENCH, *arguments], cwd=tmp_path, env=full, capture_output=True, text=True, timeout=100, check=False
-        )
+        done = here(*arguments, cwd=tmp_path)
         assert done.returncode == exits, done.stderr
-        assert "Traceback" not in done.stderr
         return done
 
     return do

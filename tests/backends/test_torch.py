@@ -14,7 +14,8 @@ import pytest
 from bench import Device, Settings
 from bench.backends import torch as torch_backend
 from bench.backends.torch import CudaBackend, TorchBackend
-from bench.model.device import Availability, Precision
+from bench.model.device import Availability
+from bench.model.precision import Precision
 from bench.model.step import Operation
 
 
@@ -80,44 +81,28 @@ def test_the_torch_build_is_read_without_executing_it(monkeypatch: pytest.Monkey
     assert torch_backend._torch_build() == ("9.9", "13.0")
 
 
-def test_preloading_for_cuda_never_touches_cuda() -> None:
+def test_preloading_for_cuda_never_touches_cuda_but_opening_would() -> None:
     """A process forks after it, and a CUDA context does not survive that: any touch raises here."""
     code = (
-        "import json, torch.cuda\n"
-        "def touched(*_): raise SystemExit('touched')\n"
+        "import json, sys, torch.cuda\n"
+        "def touched(*_): raise LookupError('touched')\n"
         "for name in ('_lazy_init', 'init', 'is_available', 'device_count', 'current_device', 'synchronize'):\n"
         "    setattr(torch.cuda, name, touched)\n"
-        "from bench.model.backends import BACKENDS\n"
-        "BACKENDS['torch-cuda'].preload()\n"
-        "try: torch.cuda.init(); guarded = False\n"
-        "except SystemExit: guarded = True\n"
-        "import sys; print(json.dumps([guarded, 'torch._dynamo' in sys.modules, torch.cuda._initialized]))"
-    )
-    assert fresh(code) == [True, True, False]
-
-
-def test_opening_for_cuda_would_touch_it() -> None:
-    """The guard of the test above works: what `open` does runs into it."""
-    code = (
-        "import json, torch, torch.cuda\n"
-        "def touched(*_): raise LookupError('touched')\n"
-        "torch.cuda._lazy_init = touched\n"
         "from bench import Settings; from bench.model.backends import BACKENDS\n"
-        "try: BACKENDS['torch-cuda'].open(Settings(1)); found = 'opened'\n"
-        "except LookupError as error: found = str(error)\n"
+        "BACKENDS['torch-cuda'].preload()\n"
+        "found = ['torch._dynamo' in sys.modules, torch.cuda._initialized]\n"
+        "try: BACKENDS['torch-cuda'].open(Settings(1))\n"
+        "except LookupError as error: found.append(str(error))\n"
         "print(json.dumps(found))"
     )
-    assert fresh(code) == "touched"
+    assert fresh(code) == [True, False, "touched"]
 
 
-@pytest.mark.parametrize(
-    ("precision", "matmul", "cudnn"), [(Precision.FULL, "highest", "False"), (Precision.TF32, "high", "True")]
-)
-def test_threads_and_precision_are_pinned_and_told(precision: Precision, matmul: str, cudnn: str) -> None:
+def test_threads_and_precision_are_pinned_and_told() -> None:
     code = (
-        "import json, torch; from bench import Settings; from bench.model.device import Precision\n"
+        "import json, torch; from bench import Settings\n"
         "from bench.backends.torch import TorchBackend\n"
-        f"backend = TorchBackend(); device = backend.open(Settings(2, Precision({precision.value!r})))\n"
+        "backend = TorchBackend(); device = backend.open(Settings(2))\n"
         "real = [torch.get_num_threads(), torch.get_num_interop_threads(), torch.get_float32_matmul_precision(),"
         " torch.backends.cudnn.allow_tf32]\n"
         "print(json.dumps([dict(device.facts), real, backend.threads_in_use()]))"
@@ -126,11 +111,19 @@ def test_threads_and_precision_are_pinned_and_told(precision: Precision, matmul:
     assert facts == {
         "torch_threads": "2",
         "torch_interop_threads": "2",
-        "torch_matmul_precision": matmul,
-        "cudnn_tf32": cudnn,
+        "torch_matmul_precision": "highest",
+        "cudnn_tf32": "False",
     }
-    assert [str(value) for value in real] == ["2", "2", matmul, cudnn]
+    assert real == [2, 2, "highest", False]
     assert used == 2
+
+
+def test_tf32_is_pinned_and_told(open_cpu: Callable[..., Device]) -> None:
+    import torch
+
+    facts = open_cpu(Precision.TF32).facts
+    assert (facts["torch_matmul_precision"], facts["cudnn_tf32"]) == ("high", "True")
+    assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == ("high", True)
 
 
 def test_put_copies_to_the_device(open_cpu: Callable[..., Device]) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from unittest import mock
 
 import pytest
 
-BENCH = Path(sys.executable).with_name("bench")
+Done = subprocess.CompletedProcess[str]
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("--batch", "16", "--d-in", "64", "--hidden", "32", "--d-out", "4")
 # Criteria that noise cannot meet: what is planted makes a phase many times slower, and nothing else comes near half.
@@ -45,6 +44,8 @@ class Repository:
     top: Path
     temporary: Path
     outputs: Path
+    here: Callable[..., Done]
+    """Runs the command in this process."""
     count: int = 0
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -80,21 +81,10 @@ class Repository:
         self.count += 1
         return self.outputs / str(self.count)
 
-    def bench(
-        self, *arguments: str | Path, cwd: Path | None = None, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
+    def bench(self, *arguments: str | Path, cwd: Path | None = None, **environment: str) -> Done:
         """Run the command in the repository; it must leave neither a worktree nor a temporary folder behind."""
-        command = [str(BENCH), *map(str, arguments)]
-        done = subprocess.run(
-            command,
-            cwd=cwd or self.top,
-            env=self.full_environment(**environment),
-            capture_output=True,
-            text=True,
-            timeout=150,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
+        with mock.patch("tempfile.tempdir", str(self.temporary)):
+            done = self.here(*arguments, cwd=cwd or self.top, **{**self.environment, **environment})
         self.check_clean()
         return done
 
@@ -104,20 +94,13 @@ class Repository:
         assert list(self.temporary.iterdir()) == []
 
 
-def one_error(done: subprocess.CompletedProcess[str], status: int = 2) -> str:
-    """The single sentence on standard error."""
-    assert done.returncode == status, done.stderr + done.stdout
-    (error,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
-    return error
-
-
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+def repository(here: Callable[..., Done], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
     """Revisions: base, same (another file differs), slow, wrong, syntax, gone; the working tree is base."""
     folder = tmp_path_factory.mktemp("user")
     for name in ("repo", "tmp", "out"):
         (folder / name).mkdir()
-    made = Repository(folder / "repo", folder / "tmp", folder / "out")
+    made = Repository(folder / "repo", folder / "tmp", folder / "out", here)
     made.environment = {
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GITHUB_STEP_SUMMARY": "",
@@ -135,31 +118,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]
     made.git("checkout", "-q", "--detach", "base")
     yield made
     made.check_clean()
-
-
-@pytest.fixture
-def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Run the command in this process, which has imported everything already: its status and what it printed."""
-    from bench.cli import main
-
-    # The command takes signals over: not in a process that goes on.
-    monkeypatch.setattr("signal.signal", lambda number, handler: None)
-
-    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out, err)
-
-    return run
-
-
-@pytest.fixture
-def error() -> Callable[..., str]:
-    """The single sentence on standard error."""
-    return one_error
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -63,16 +63,17 @@ def test_the_real_command_says_where_a_figure_comes_from(top: Path) -> None:
 
 
 def test_the_command_that_it_prints_draws_the_same_bytes(top: Path, here: Any) -> None:
-    """Without the figures it works as well: a shell runs what the file said, in the folder above results/."""
-    environment = {**os.environ, "PATH": f"{BENCH.parent}{os.pathsep}{os.environ['PATH']}"}
+    """Without the figures it works as well: what the file said, in the folder above results/."""
     commands = [
         json.loads(here("explain", FIGURE.with_suffix(f".{kind}"), "--json").stdout)["command"] for kind in KINDS
     ]
     assert len(set(commands)) == 3
     before = {path: path.read_bytes() for path in FIGURE.parent.iterdir()}
     shutil.rmtree(FIGURE.parent)
-    script = " && ".join(commands)
-    subprocess.run(script, shell=True, cwd=top, env=environment, capture_output=True, timeout=90, check=True)  # noqa: S602
+    for command in commands:
+        program, *arguments = shlex.split(command)
+        assert program == "bench"
+        assert here(*arguments).returncode == 0
     assert {path.name for path in before} == {path.name for path in FIGURE.parent.iterdir()}
     assert [path.name for path, content in before.items() if path.read_bytes() != content] == []
 
@@ -138,9 +139,9 @@ def test_another_run_is_not_taken_for_its_run(top: Path, here: Any, error: Calla
     (other / MANIFEST).write_text(json.dumps(manifest | {"run_id": "other"}), encoding="utf-8")
     figure = other / "figures" / FIGURE.name
     assert NOT_FOUND in here("explain", figure).stdout.splitlines()
-    assert error(here("explain", figure, "--run", "results/other")) == (
-        "Error: --run results/other is the run 'other', and the figure shows 'sample': name that one."
-    )
+    message = error(here("explain", figure, "--run", "results/other"))
+    assert "results/other is the run 'other'" in message
+    assert "'sample'" in message
     assert "results/nowhere is not the folder of a run" in error(here("explain", figure, "--run", "results/nowhere"))
 
 

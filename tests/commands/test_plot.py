@@ -47,21 +47,20 @@ def drawn(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
 
 
-def test_the_real_command_writes_what_is_asked_for_and_the_same_bytes_again(run: Path) -> None:
+def test_the_real_command_writes_what_is_asked_for_and_the_same_bytes_again(run: Path, here: Any) -> None:
     arguments = ["plot", "results/sample", "--figure", "speedup, phases,", "--figure", "phases"]
     arguments += ["--format", "svg,png,svg", "--width", "column"]
-    outputs, contents = [], []
-    for seed in ("1", "2"):  # of Python's hashes: no set or dictionary may decide an order
-        done = subprocess.run(
-            [BENCH, *arguments],
-            cwd=run.parents[1],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        assert done.stderr == ""
+    outputs, contents, top = [], [], run.parents[1]
+    # Python's hashes differ between the two: no set or dictionary may decide an order.
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    for draw in (
+        lambda: subprocess.run(
+            [BENCH, *arguments], cwd=top, env=environment, capture_output=True, text=True, timeout=120, check=False
+        ),
+        lambda: here(*arguments, cwd=top),
+    ):
+        done = draw()
+        assert (done.returncode, done.stderr) == (0, "")
         outputs.append(done.stdout.splitlines())
         contents.append(drawn(run))
     names = [f"{name}-column.{kind}" for name in ("speedup", "phases") for kind in ("svg", "png")]
@@ -74,9 +73,6 @@ def test_the_real_command_writes_what_is_asked_for_and_the_same_bytes_again(run:
     ("options", "name"),
     [
         ([], "phases.svg"),
-        (["--width", "page", "--style", "light"], "phases.svg"),
-        (["--width", "slide"], "phases-slide.svg"),
-        (["--style", "dark"], "phases-dark.svg"),
         (["--width", "slide", "--style", "dark"], "phases-slide-dark.svg"),
     ],
 )
@@ -88,6 +84,14 @@ def test_a_files_name_tells_its_look(run: Path, here: Any, options: list[str], n
     assert " ".join(options) in read(run / "figures" / name).command
 
 
+def test_another_baseline_is_in_the_figure_and_in_the_command_that_draws_it_again(run: Path, here: Any) -> None:
+    files = {path: path.read_bytes() for path in run.iterdir()}
+    done = here("plot", run, "--figure", "speedup", "--format", "svg", "--baseline", "torch_autograd")
+    assert done.returncode == 0, done.stderr
+    assert read(run / "figures" / "speedup.svg").command.endswith("--baseline torch_autograd")
+    assert {path: path.read_bytes() for path in files} == files
+
+
 def test_what_the_run_has_nothing_for_is_one_line_beside_the_rest(lonely: Path, here: Any) -> None:
     done = here("plot", lonely, "--format", "svg")
     assert done.returncode == 0
@@ -96,9 +100,7 @@ def test_what_the_run_has_nothing_for_is_one_line_beside_the_rest(lonely: Path, 
     assert "phases.svg" in names
     assert "speedup.svg" not in names
     left_out = done.stderr.splitlines()
-    assert [line for line in left_out if line.startswith("No speedup: ")] == [
-        "No speedup: no case stands beside its workload's baseline, so there is no speedup to show."
-    ]
+    assert len([line for line in left_out if line.startswith("No speedup: ") and "baseline" in line]) == 1
     assert len(names) + len(left_out) == len(figures.names())
     assert all(line.startswith("No ") and line.endswith(".") for line in left_out)
 
@@ -107,9 +109,8 @@ def test_a_figure_asked_for_by_name_that_has_nothing_to_show_is_an_error(
     lonely: Path, here: Any, error: Callable[..., str]
 ) -> None:
     done = here("plot", lonely, "--figure", "phases,speedup", "--format", "svg")
-    assert error(done) == (
-        "Error: --figure speedup: no case stands beside its workload's baseline, so there is no speedup to show."
-    )
+    assert "--figure speedup: " in error(done)
+    assert "baseline" in error(done)
     assert Path(done.stdout.strip()).name == "phases.svg"  # what was drawn before it is kept
     assert list(drawn(lonely)) == ["phases.svg"]
 
@@ -117,10 +118,12 @@ def test_a_figure_asked_for_by_name_that_has_nothing_to_show_is_an_error(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--figure", "phase"], "There is no figure 'phase': did you mean 'phases'?"),
-        (["--figure", "speedup,heat-map-of-nothing"], "There is no figure 'heat-map-of-nothing': "),
-        (["--format", "gif"], "--format is 'gif': give any of png, svg, pdf, separated by commas."),
-        (["--format", ","], "--format is ',': give any of png, svg, pdf, separated by commas."),
+        (["--figure", "phase"], "'phase': did you mean 'phases'?"),
+        (["--figure", "speedup,heat-map-of-nothing"], "'heat-map-of-nothing'"),
+        (["--baseline", "torch_autogra"], "--baseline 'torch_autogra' is not measured in this run: did you mean"),
+        (["--baseline", "torch_autograd,thread=1"], "sets 'thread', which no case has: did you mean 'threads'?"),
+        (["--format", "gif"], "--format is 'gif': give any of png, svg, pdf"),
+        (["--format", ","], "--format is ',': give any of png, svg, pdf"),
         (["--width", "poster"], "'--width': 'poster' is not one of 'column', 'page', 'slide'."),
         (["--style", "sepia"], "'--style': 'sepia' is not one of 'light', 'dark'."),
     ],
@@ -158,7 +161,7 @@ def test_the_help_names_the_figures_and_imports_nothing_that_draws() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     text = " ".join(done.stdout.split())
     for name in figures.names():
-        assert f" {name} {figures.title(name)} " in text
+        assert f" {name} {figures.about(name).title} " in text
     assert done.stdout.splitlines()[-1] == "[]"
 
 

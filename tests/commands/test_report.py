@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -13,8 +13,6 @@ from click.testing import CliRunner, Result
 
 from bench.commands.report import report
 from bench.errors import StorageError
-
-BENCH = Path(sys.executable).with_name("bench")
 
 
 @pytest.fixture
@@ -90,13 +88,12 @@ def test_a_file_that_cannot_be_written_is_named(folder: Path, quick: None) -> No
         call(folder, "--output", folder / "manifest.json" / "x.html")
 
 
-def test_the_real_command_says_in_one_sentence_what_is_wrong(folder: Path) -> None:
+def test_what_is_wrong_is_said_in_one_sentence(folder: Path, here: Any, error: Callable[..., str]) -> None:
     summary = folder / "summary.csv"
     text = summary.read_text(encoding="utf-8").replace(",ok,,", ",failed,it broke,")
     summary.write_text(text, encoding="utf-8")
     for path, said in ((folder.parent, "is not the folder of a run"), (folder, "has no case that was measured")):
-        done = subprocess.run([BENCH, "report", path], capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 2
-        assert said in done.stderr
+        done = here("report", path)
+        assert said in error(done)
         assert len(done.stderr.strip().splitlines()) == 1
         assert done.stdout == ""

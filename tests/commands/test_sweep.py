@@ -1,12 +1,13 @@
-"""`bench sweep`, the real command."""
+"""`bench sweep`: a grid that is really measured, and what is handed to the engine."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -14,24 +15,22 @@ from bench.data.store import read_crossovers, read_manifest, read_processes, rea
 from bench.model.case import Case
 from bench.run.terms import RunTerms
 
-BENCH = Path(sys.executable).with_name("bench")
 SMALL = ("--batch", "16", "--d-in", "12", "--d-out", "4", "--threads", "1", "--device", "cpu")
-
-
-def bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [str(BENCH), "sweep", *map(str, arguments)], capture_output=True, text=True, timeout=150, check=False
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def swept(here: Run, root: Path, fakecpu: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     """A grid of two sizes and two formats, and a size that no memory holds; one round, so there are no intervals."""
     out = tmp_path_factory.mktemp("sweep") / "run"
     axes = ("--axis", "hidden=8,16,99999999", "--axis", "dtype=float32,float64")
-    done = bench(*axes, "-i", "numpy_manual,torch_tensor", *SMALL, "--rounds", "1", "--budget", "120s", "--out", out)
+    manual = (root / "implementations" / "numpy_manual.py").read_text(encoding="utf-8")
+    other = tmp_path_factory.mktemp("mine") / "other.py"
+    other.write_text(manual.replace('"numpy_manual"', '"other", devices=("fakecpu",)'), encoding="utf-8")
+    cases = ("-i", "numpy_manual,other", "--load", fakecpu, "--load", other, *SMALL[:-2])
+    with mock.patch("bench.output.figures.names", return_value=("speedup_size",)):
+        done = here("sweep", *axes, *cases, "--rounds", "1", "--budget", "3s", "--out", out)
     assert done.returncode == 0, done.stderr
     return out, done
 
@@ -41,7 +40,7 @@ def test_every_combination_is_a_case(swept: Any) -> None:
     steps = rows[(rows["phase"] == "step") & rows["variant"].isna()]
     assert sorted(set(zip(steps["implementation"], steps["size.hidden"], steps["dtype"], strict=True))) == sorted(
         (name, hidden, dtype)
-        for name in ("numpy_manual", "torch_tensor")
+        for name in ("numpy_manual", "other")
         for hidden in (8, 16, 99999999)
         for dtype in ("float32", "float64")
     )
@@ -52,7 +51,7 @@ def test_every_combination_is_a_case(swept: Any) -> None:
 def test_what_is_too_large_is_a_row_with_the_reason_and_was_never_started(swept: Any) -> None:
     rows = read_summary(swept[0])
     large = rows[rows["size.hidden"] == 99999999]
-    assert len(large) == 4
+    assert len(large) == 6
     assert set(large["status"]) == {"skipped"}
     assert large["reason"].str.contains("GiB to be verified, and this machine has").all()
     assert 99999999 not in set(read_processes(swept[0])["size.hidden"])
@@ -64,7 +63,7 @@ def test_the_manifest_knows_the_axes_and_crossovers_have_their_file(swept: Any) 
     assert manifest.axes == {"size.hidden": [8, 16, 99999999], "dtype": ["float32", "float64"]}
     assert manifest.crossover_within is None  # --rounds asks for so many, and no refinement
     rows = read_crossovers(swept[0])
-    assert sorted(rows["dtype"]) == ["float32", "float64"]
+    assert set(rows["dtype"]) == {"float32", "float64"}
     assert set(rows["axis"]) == {"size.hidden"}
     assert set(rows["smallest"]) == {8}
     assert set(rows["largest"]) == {16}
@@ -73,10 +72,11 @@ def test_the_manifest_knows_the_axes_and_crossovers_have_their_file(swept: Any) 
 def test_the_table_has_sizes_beside_each_other(swept: Any) -> None:
     lines = swept[1].stdout.splitlines()
     heading = next(index for index, line in enumerate(lines) if line.startswith("mlp_sgd: no bias, SGD, float32"))
-    assert "speedup over numpy_manual by hidden" in lines[heading]
+    assert "speedup over numpy_manual@numpy by hidden" in lines[heading]
     assert lines[heading + 1].split() == ["implementation", "backend", "8", "16"]
     assert lines[heading + 2].split()[:2] == ["numpy_manual", "numpy"]
-    assert lines[heading + 3].split()[2].endswith("x")
+    (other,) = [line.split() for line in lines[heading + 3 : heading + 5] if line.startswith("other")]
+    assert all(speedup.endswith("x") for speedup in other[2:])
     assert "Crossovers" in lines
 
 
@@ -91,8 +91,8 @@ def test_a_figure_over_size_is_drawn_at_the_end(swept: Any) -> None:
         ((), "Nothing varies: give --axis"),
         (("--axis", "hiden=1,2"), "did you mean 'hidden'"),
         (("--axis", "hidden=1,2", "--axis", "hidden=3,4"), "--axis hidden is given twice"),
-        (("--axis", "hidden=1,2", "--hidden", "7"), "--hidden and --axis hidden exclude each other"),
-        (("--axis", "d_in=1,2", "--d-in", "7"), "--d-in and --axis d_in exclude each other"),
+        (("--axis", "hidden=1,2", "--hidden", "7"), "--axis hidden and an option that sets it exclude each other"),
+        (("--axis", "d_in=1,2", "--d-in", "7"), "--axis d_in and an option that sets it exclude each other"),
         (("--axis", "hidden=1:64:+1", "--axis", "batch=1:64:+1"), "4096 combinations are more than 1000"),
         (("--axis", "hidden=1,2", "--resume", "nowhere"), "leave out --axis"),
         (("--resume", "nowhere"), "nowhere is not the folder of a run"),
@@ -160,14 +160,14 @@ def test_a_budget_that_cannot_be_enough_is_said_beforehand(monkeypatch: pytest.M
     assert "--budget is 0.5 min" in done.output
 
 
-def test_an_interrupted_sweep_is_finished_and_json_is_all_of_standard_output(tmp_path: Path) -> None:
+def test_an_interrupted_sweep_is_finished_and_json_is_all_of_standard_output(here: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
     options = ("--axis", "hidden=8,16", "-i", "numpy_manual", *SMALL, "--no-figures")
-    first = bench(*options, "--budget", "3s", "--out", out, "--json")
+    first = here("sweep", *options, "--budget", "2s", "--out", out, "--json")
     assert first.returncode == 0, first.stderr
     json.loads(first.stdout)
     before = len(read_processes(out))
-    again = bench("--resume", out, "--budget", "12s", "--no-figures", "--json")
+    again = here("sweep", "--resume", out, "--budget", "9s", "--no-figures", "--json")
     assert again.returncode == 0, again.stderr
     assert {row["size.hidden"] for row in json.loads(again.stdout)} == {8, 16}
     assert len(read_processes(out)) > before

@@ -32,9 +32,10 @@ from bench.data.store import (
 )
 from bench.model.backends import BACKENDS
 from bench.model.case import Case, Mode
-from bench.model.device import Precision
-from bench.model.problem import SIZES, Problem
+from bench.model.precision import Precision
+from bench.model.problem import Problem
 from bench.model.workload import WORKLOADS
+from bench.workloads import tutorial
 
 RUN_ID = "20260102-030405-6"
 CPU = "Imaginary Processor 3000 @ 2.80GHz"
@@ -50,7 +51,7 @@ def make_case(
     precision: Precision = Precision.FULL,
 ) -> Case:
     """A case; the tutorial's sizes unless told otherwise."""
-    found, problem = BACKENDS[backend], problem or Problem()
+    found, problem = BACKENDS[backend], problem or tutorial()
     return Case(implementation, workload, backend, found.framework, found.device, problem, threads, mode, precision)
 
 
@@ -99,7 +100,7 @@ def make_manifest(**changes: Any) -> Manifest:
         "packages": {"numpy": "2.4.6", "torch": "2.13.0+cpu", "tensorflow": "2.21.0", "pandas": "3.1.1"},
         "cases": [],
         "workloads": {
-            item.name: WorkloadFacts(title=item.title, baseline=item.baseline, sizes=list(SIZES))
+            item.name: WorkloadFacts(title=item.title, baseline=item.baseline, sizes=list(item.sizes))
             for item in WORKLOADS.values()
         },
     }

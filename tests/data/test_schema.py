@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from bench.data.schema import (
-    CASE_KEY,
     SCHEMA_VERSION,
     Column,
     CrossoverRow,
@@ -19,10 +18,13 @@ from bench.data.schema import (
     _column,
     columns_of,
 )
-from bench.model.case import CASE_COLUMNS, Case, Mode
-from bench.model.device import Precision
-from bench.model.problem import Dtype, Problem
+from bench.model.case import CASE_COLUMNS, CONDITIONS, WHO, Case, Mode
+from bench.model.precision import Precision
+from bench.model.problem import Dtype
+from bench.workloads import tutorial
 
+SIZE = "size.layers"
+CASE = tuple(column.name for column in (*WHO, *CONDITIONS))
 FILES = {"samples.csv": SampleRow, "processes.csv": ProcessRow, "summary.csv": SummaryRow}
 rows = pytest.mark.parametrize("row", FILES.values(), ids=FILES)
 DOCUMENTED = FILES | {"crossovers.csv": CrossoverRow}
@@ -54,13 +56,16 @@ def test_columns_have_the_fields_kind_unit_and_doc_in_order() -> None:
 def test_a_sample_names_its_process_and_no_column_of_its_case() -> None:
     names = [column.name for column in columns_of(SampleRow)]
     assert names == ["process", "turn", "phase", "method", "clock", "iterations", "seconds", "variant", "flags"]
-    assert not set(names) & set(CASE_KEY)
+    assert not set(names) & set(CASE)
+    assert columns_of(SampleRow, [SIZE]) == columns_of(SampleRow)
 
 
 @pytest.mark.parametrize("row", [ProcessRow, SummaryRow])
 def test_a_file_that_tells_of_cases_begins_with_all_of_their_columns(row: type) -> None:
-    names = [column.name for column in columns_of(row)]
-    assert tuple(names[: 2 + len(CASE_KEY)]) == ("schema_version", "run_id", *CASE_KEY)
+    names = [column.name for column in columns_of(row, [SIZE])]
+    expected = ["schema_version", "run_id", *(column.name for column in WHO), SIZE]
+    expected += [column.name for column in CONDITIONS]
+    assert names[: len(expected)] == expected
 
 
 def test_a_crossover_has_what_both_contenders_share_and_what_tells_them_apart() -> None:
@@ -68,9 +73,8 @@ def test_a_crossover_has_what_both_contenders_share_and_what_tells_them_apart() 
     for column in CASE_COLUMNS:
         found = [f"a_{column.name}", f"b_{column.name}"] if column.contender else [column.name]
         assert set(found) <= set(names), column.name
-    sizes = [column for column in columns_of(CrossoverRow) if column.name.startswith("size.")]
-    assert sizes
-    assert all(column.optional for column in sizes)
+    (size,) = [column for column in columns_of(CrossoverRow, [SIZE]) if column.name.startswith("size.")]
+    assert (size.name, size.kind, size.optional) == (SIZE, int, True)
 
 
 @rows
@@ -113,7 +117,7 @@ def test_the_kinds_of_some_columns() -> None:
 
 
 def test_a_cases_columns_are_complete_and_say_what_the_case_is() -> None:
-    problem = Problem(batch=3, d_in=4, hidden=5, d_out=6, dtype=Dtype.FLOAT64)
+    problem = tutorial(batch=3, d_in=4, hidden=5, d_out=6, dtype=Dtype.FLOAT64)
     mode, precision = Mode.TRANSFERRED_COLD, Precision.TF32
     case = Case("mine", "mlp_sgd", "torch-cuda", "torch", "cuda", problem, 7, mode, precision)
     assert case.columns == {
@@ -153,13 +157,14 @@ def _documented(root: Path, heading: str) -> dict[str, str]:
 
 
 def test_the_readme_of_results_documents_the_columns_of_a_case(root: Path) -> None:
-    assert list(_documented(root, "columns of a case")) == list(CASE_KEY)
+    who, conditions = ([column.name for column in columns] for columns in (WHO, CONDITIONS))
+    assert list(_documented(root, "columns of a case")) == [*who, "size.NAME", *conditions]
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_the_readme_of_results_documents_every_other_column_in_order_with_its_unit(root: Path, name: str) -> None:
     lines = _documented(root, name)
-    told_once = {*CASE_KEY, *(f"{side}_{column}" for side in "ab" for column in CASE_KEY), "schema_version", "run_id"}
+    told_once = {*CASE, *(f"{side}_{column}" for side in "ab" for column in CASE), "schema_version", "run_id"}
     columns = [column for column in columns_of(DOCUMENTED[name]) if column.name not in told_once]
     assert list(lines) == [column.name for column in columns]
     for column in columns:

@@ -408,13 +408,25 @@ def test_a_field_too_many_in_every_line_is_refused(complete: Path, name: str, ex
 
 
 @pytest.mark.parametrize(
-    ("name", "column"),
-    [(SAMPLES, "turn"), (PROCESSES, "size.batch"), (SUMMARY, "size.batch"), (SUMMARY, "schema_version")],
+    ("name", "column", "texts"),
+    [
+        (SAMPLES, "turn", ("many", "1.5", "")),
+        (SUMMARY, "schema_version", ("many", "1.5", "")),
+        (PROCESSES, "size.batch", ("many", "1.5", "0", "-1")),
+        (SUMMARY, "size.batch", ("many", "1.5", "0", "-1")),
+    ],
 )
-@pytest.mark.parametrize("text", ["many", "1.5", ""])
-def test_a_text_where_a_whole_number_belongs_is_refused(complete: Path, name: str, column: str, text: str) -> None:
-    _put(complete / name, column, text)
-    assert "damaged" in fails(complete, name)
+def test_what_is_no_whole_number_where_one_belongs_is_refused(
+    complete: Path, name: str, column: str, texts: tuple[str, ...]
+) -> None:
+    for text in texts:
+        _put(complete / name, column, text)
+        assert "damaged" in fails(complete, name), text
+
+
+def test_a_size_that_a_workload_does_not_have_is_an_empty_cell_and_zero_in_the_frame(complete: Path) -> None:
+    _put(complete / SUMMARY, "size.batch", "")
+    assert 0 in set(read_summary(complete)["size.batch"])
 
 
 @pytest.mark.parametrize("text", ["quick", "", "1,5", "1.2.3", "nan"])

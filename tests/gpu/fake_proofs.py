@@ -14,18 +14,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import Device, Problem, Settings
+from bench import Device, Settings
 from bench.model.backends import BACKENDS
 from bench.model.registry import Implementation, discover
 from bench.timing.passes import Rig
 from bench.timing.proof import prove_device, prove_step
+from bench.workloads import tutorial
 
 FAULTS = ("", "slow-clock", "no-hold", "half-wait", "capped", "reads")
 
 
 def failing(device: Device, now: Any, item: Implementation) -> list[str]:
     """The names of the checks that do not pass."""
-    problem = Problem(batch=8, d_in=20, hidden=10, d_out=4)
+    problem = tutorial(batch=8, d_in=20, hidden=10, d_out=4)
     step = item.build(problem, item.workload.data(problem), device)
     checks = (*prove_device(device, now), prove_step(Rig(step, now, device.synchronize, None, device.stream)))
     return [check.name for check in checks if not check.passed]
@@ -33,7 +34,7 @@ def failing(device: Device, now: Any, item: Implementation) -> list[str]:
 
 def reads(simulator: Any, device: Device, item: Implementation) -> dict[str, int]:
     """In the steps and in reading the state; and how many pieces of memory a hundred more steps leave behind."""
-    problem = Problem(batch=8, d_in=20, hidden=10, d_out=4)
+    problem = tutorial(batch=8, d_in=20, hidden=10, d_out=4)
     step = item.build(problem, item.workload.data(problem), device)
     before = simulator.queue.reads
     for _ in range(12):

@@ -24,9 +24,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-from bench import Device, Problem, Settings, Step
+from bench import Device, Settings, Step
 from bench.backends.torch import TorchBackend
 from bench.model.registry import Implementation, discover
+from bench.workloads import tutorial
 
 KIND = "fakegpu"
 
@@ -92,7 +93,7 @@ def held(step: Step) -> dict[str, str]:
 
 def run(item: Implementation, device: Device) -> dict[str, Any]:
     """Two steps, and one more after a reset."""
-    problem = Problem(batch=4, d_in=6, hidden=5, d_out=3)
+    problem = tutorial(batch=4, d_in=6, hidden=5, d_out=3)
     watch = Watch()
     where: dict[str, str] = {}
     error = ""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench import Device, Problem, Settings, Step
+from bench import Device, Settings, Step
 from bench.data.schema import Method
 from bench.model.case import Mode
 from bench.model.data import Data
@@ -16,8 +16,9 @@ from bench.timing.measure import Measurement, measure
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
 from bench.timing.policy import Sample, SamplingPolicy
+from bench.workloads import tutorial
 
-PROBLEM = Problem(batch=4, d_in=6, hidden=5, d_out=3, steps=400)
+PROBLEM = tutorial(batch=4, d_in=6, hidden=5, d_out=3, steps=400)
 POLICY = SamplingPolicy(
     sample_seconds=0.5e-3,
     process_seconds=5e-3,

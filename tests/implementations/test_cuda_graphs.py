@@ -7,21 +7,25 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bench import Device, Dtype, Problem, Step
+from bench import Device, Dtype, Step
 from bench.backends.torch import CudaBackend
 from bench.model.backends import BACKENDS
 from bench.model.data import Data
 from bench.model.device import Availability
+from bench.model.problem import Problem
 from bench.model.registry import Implementation, Registry, discover
-from bench.oracle.truth import STEPS, make_truth
+from bench.oracle.edges import truth_by_reference
+from bench.oracle.truth import STEPS
 from bench.oracle.verify import verify
+from bench.workloads import tutorial
 
 SGD, ADAM = "torch_cuda_graph", "torch_cuda_graph_adam"
 EAGER = {SGD: "torch_autograd", ADAM: "torch_optim"}
@@ -77,12 +81,12 @@ def data_of(item: Implementation, problem: Problem) -> Data:
 def proved(item: Implementation, problem: Problem, device: Device) -> Step:
     """Build it and verify it twice, the second time from where its own reset has left it."""
     data = data_of(item, problem)
-    truth = make_truth(item.workload, data, problem.dtype)
+    truth = truth_by_reference(item.workload, problem)
     step = item.build(problem, data, device)
     for _ in range(2):
         found = verify(step, truth, problem.dtype)
         assert found.passed, found.reason
-        assert found.gradient_error is not None
+        assert found.error("gradient") is not None
     return step
 
 
@@ -97,7 +101,7 @@ def course_of_eager(name: str, problem: Problem, device: Device, count: int) -> 
 def test_what_is_replayed_is_what_the_oracle_and_the_eager_program_compute(
     simulator: ModuleType, name: str, foreach: bool, dtype: Dtype, sizes: dict[str, int]
 ) -> None:
-    problem = Problem(**sizes, dtype=dtype, seed=3)
+    problem = tutorial(**sizes, dtype=dtype, seed=3)
     with simulator.simulated(foreach) as simulation:
         step = proved(ALL[name], problem, simulation.device)
         products = [each for each in simulation.captured if each in ("aten.mm.default", "aten.addmm.default")]
@@ -113,7 +117,7 @@ def test_what_is_replayed_is_what_the_oracle_and_the_eager_program_compute(
 @pytest.mark.parametrize("dtype", Dtype)
 @pytest.mark.parametrize("name", EAGER)
 def test_on_a_real_gpu(gpu: Device, name: str, dtype: Dtype) -> None:
-    problem = Problem(dtype=dtype, seed=3)
+    problem = tutorial(dtype=dtype, seed=3)
     step = proved(ALL[name], problem, gpu)
     eager = course_of_eager(name, problem, gpu, STEPS + 3)
     np.testing.assert_allclose(losses(step, STEPS + 3), eager, rtol=10 * ROUNDING[dtype])
@@ -121,7 +125,7 @@ def test_on_a_real_gpu(gpu: Device, name: str, dtype: Dtype) -> None:
 
 @pytest.mark.parametrize("name", EAGER)
 def test_a_reset_gives_the_same_course_again(simulation: Any, name: str) -> None:
-    step = ALL[name].build(Problem(**SMALL), data_of(ALL[name], Problem(**SMALL)), simulation.device)
+    step = ALL[name].build(tutorial(**SMALL), data_of(ALL[name], tutorial(**SMALL)), simulation.device)
     courses = []
     for count in (6, 1, 6, 6):
         courses.append(losses(step, count))
@@ -132,20 +136,21 @@ def test_a_reset_gives_the_same_course_again(simulation: Any, name: str) -> None
 
 @pytest.mark.parametrize("name", EAGER)
 def test_a_new_batch_copied_into_the_inputs_is_what_the_next_replay_takes(simulation: Any, name: str) -> None:
-    item, problem, other = ALL[name], Problem(**SMALL), Problem(**SMALL, seed=5)
+    item, problem, other = ALL[name], tutorial(**SMALL), tutorial(**SMALL, seed=5)
     data, new = data_of(item, problem), data_of(item, other)
     step = item.build(problem, data, simulation.device)
     x, y = simulation.kept[:2]
     x.copy_(simulation.device.put(new.x))
     y.copy_(simulation.device.put(new.y))
-    mixed = Data(new.x, new.y, data.parameters, data.learning_rate)
-    found = verify(step, make_truth(item.workload, mixed, problem.dtype), problem.dtype)
+    mixed = replace(data, inputs=new.inputs)
+    workload = SimpleNamespace(data=lambda *_: mixed, reference=item.workload.program.reference)
+    found = verify(step, truth_by_reference(replace(item.workload, program=workload), problem), problem.dtype)
     assert found.passed, found.reason
 
 
 @pytest.mark.parametrize("name", EAGER)
 def test_building_leaves_the_start_values_and_a_state_is_a_copy(simulation: Any, name: str) -> None:
-    item, problem = ALL[name], Problem(**SMALL)
+    item, problem = ALL[name], tutorial(**SMALL)
     data = data_of(item, problem)
     step = item.build(problem, data, simulation.device)
     before = step.state()
@@ -157,7 +162,9 @@ def test_building_leaves_the_start_values_and_a_state_is_a_copy(simulation: Any,
     kept = [value.copy() for value in (*first.parameters.values(), *first.gradients.values())]
     step()
     assert all(map(np.array_equal, kept, (*first.parameters.values(), *first.gradients.values())))
-    assert {key: value.shape for key, value in first.parameters.items()} == item.workload.parameter_shapes(problem)
+    assert {key: value.shape for key, value in first.parameters.items()} == item.workload.program.parameter_shapes(
+        problem.sizes
+    )
 
 
 @pytest.mark.parametrize("name", EAGER)
@@ -168,7 +175,7 @@ def test_three_iterations_warm_up_on_a_side_stream_before_the_capture(
 
     backward = torch.Tensor.backward
     monkeypatch.setattr(torch.Tensor, "backward", lambda loss: (simulation.log.append("backward"), backward(loss)))
-    ALL[name].build(Problem(**SMALL), data_of(ALL[name], Problem(**SMALL)), simulation.device)
+    ALL[name].build(tutorial(**SMALL), data_of(ALL[name], tutorial(**SMALL)), simulation.device)
     assert simulation.log == [
         "side 1 waits for default",
         "on side 1",
@@ -222,9 +229,9 @@ def test_a_planted_fault_is_refused_or_found(
         text = text.replace(right, wrong)
     registry = Registry()
     registry.load(f"file:{write(f'{name}.py', text)}")
-    item, problem = registry[name], Problem(**SMALL)
+    item, problem = registry[name], tutorial(**SMALL)
     data = data_of(item, problem)
-    truth = make_truth(item.workload, data, problem.dtype)
+    truth = truth_by_reference(item.workload, problem)
     try:
         found = verify(item.build(problem, data, simulation.device), truth, problem.dtype)
     except RuntimeError as error:

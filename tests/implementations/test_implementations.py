@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from bench import Device, Dtype, Problem, Step
+from bench import Device, Dtype, Step
+from bench.errors import StepError
 from bench.model.backends import BACKENDS
 from bench.model.device import Settings
+from bench.model.problem import Problem
 from bench.model.registry import Implementation, discover
-from bench.oracle.truth import make_truth
+from bench.oracle.edges import truth_by_reference
 from bench.oracle.verify import verify
+from bench.workloads import tutorial
 
 ALL = {item.name: item for item in discover()}
 ON_CPU = [name for name, item in ALL.items() if any(backend.device == "cpu" for backend in item.backends)]
@@ -47,31 +52,36 @@ def built(item: Implementation, problem: Problem) -> Step:
 @pytest.mark.parametrize("dtype", Dtype)
 @pytest.mark.parametrize("name", ON_CPU)
 def test_it_computes_what_the_oracle_computes(name: str, dtype: Dtype, sizes: dict[str, int]) -> None:
-    item, problem = ALL[name], Problem(**sizes, dtype=dtype, seed=3)
-    data = item.workload.data(problem)
-    found = verify(built(item, problem), make_truth(item.workload, data, dtype), dtype)
-    if "too small for float32" in found.reason:
+    item, problem = ALL[name], tutorial(**sizes, dtype=dtype, seed=3)
+    try:
+        truth = truth_by_reference(item.workload, problem)
+    except StepError:
+        with pytest.raises(StepError, match="too small for float32"):
+            truth_by_reference(item.workload, problem)
         assert dtype is Dtype.FLOAT32
         assert sizes["batch"] < 10
         return  # said so, and shown right in float64
+    found = verify(built(item, problem), truth, dtype)
     assert found.passed, found.reason
-    assert found.gradient_error is not None, "every gradient is exposed, so every gradient is compared"
+    assert found.error("gradient") is not None, "every gradient is exposed, so every gradient is compared"
 
 
 @pytest.mark.parametrize("name", ON_CPU)
 def test_a_wrong_gradient_in_it_is_found(name: str) -> None:
     """The truth of another seed's targets stands for a wrong backward pass: same start, other gradients."""
-    item, problem = ALL[name], Problem(batch=9, d_in=8, hidden=7, d_out=3, dtype=Dtype.FLOAT64)
+    item, problem = ALL[name], tutorial(batch=9, d_in=8, hidden=7, d_out=3, dtype=Dtype.FLOAT64)
     data = item.workload.data(problem)
-    shifted = type(data)(data.x, data.y + 1e-3, data.parameters, data.learning_rate, data.depths)
-    found = verify(built(item, problem), make_truth(item.workload, shifted, problem.dtype), problem.dtype)
+    shifted = replace(data, inputs={"x": data.x, "y": data.y + 1e-3})
+    other = SimpleNamespace(data=lambda *_: shifted, reference=item.workload.program.reference)
+    truth = truth_by_reference(replace(item.workload, program=other), problem)
+    found = verify(built(item, problem), truth, problem.dtype)
     assert not found.passed
 
 
 @pytest.mark.parametrize("name", ON_CPU)
 def test_reset_gives_the_same_course_again_with_the_same_depths(name: str) -> None:
     item = ALL[name]
-    step = built(item, Problem(batch=9, d_in=8, hidden=7, d_out=3))
+    step = built(item, tutorial(batch=9, d_in=8, hidden=7, d_out=3))
     courses = []
     for _ in range(2):
         losses = []
@@ -86,13 +96,13 @@ def test_reset_gives_the_same_course_again_with_the_same_depths(name: str) -> No
 
 @pytest.mark.parametrize("name", ON_CPU)
 def test_state_is_a_copy_in_the_canonical_shape_and_the_asked_dtype(name: str) -> None:
-    item, problem = ALL[name], Problem(batch=9, d_in=8, hidden=7, d_out=3)
+    item, problem = ALL[name], tutorial(batch=9, d_in=8, hidden=7, d_out=3)
     step = built(item, problem)
     step()
     before = step.state()
     kept = {key: value.copy() for key, value in before.parameters.items()}
     step()
-    shapes = item.workload.parameter_shapes(problem)
+    shapes = item.workload.program.parameter_shapes(problem.sizes)
     assert {key: value.shape for key, value in before.parameters.items()} == shapes
     assert all(value.dtype == np.float32 for value in before.parameters.values())
     assert all(np.array_equal(before.parameters[key], kept[key]) for key in kept)
@@ -100,11 +110,11 @@ def test_state_is_a_copy_in_the_canonical_shape_and_the_asked_dtype(name: str) -
 
 @pytest.mark.parametrize("name", ON_CPU)
 def test_the_step_is_as_separable_as_its_decorator_says(name: str) -> None:
-    assert built(ALL[name], Problem(batch=2, d_in=2, hidden=2, d_out=2)).separable is not ALL[name].fused
+    assert built(ALL[name], tutorial(batch=2, d_in=2, hidden=2, d_out=2)).separable is not ALL[name].fused
 
 
 def test_the_static_graph_runs_all_five_matrix_products_and_names_their_phases() -> None:
-    step = built(ALL["tf_static_graph"], Problem())
+    step = built(ALL["tf_static_graph"], tutorial())
     assert step.trace is not None
     step()
     operations = step.trace()

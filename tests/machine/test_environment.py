@@ -71,3 +71,28 @@ def test_the_git_revision_says_when_files_differ(tmp_path: Path) -> None:
     assert environment.git_revision(tmp_path) == git("rev-parse", "HEAD")
     (tmp_path / "a").write_text("2")
     assert environment.git_revision(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
+
+
+def install(site: Path, name: str, version: str, files: dict[str, str]) -> None:
+    info = site / f"{name}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    for file, text in files.items():
+        (info / file).write_text(text)
+
+
+def test_versions_are_found_by_the_modules_that_packages_hold(tmp_path: Path) -> None:
+    install(tmp_path, "Fancy_FW", "1.2", {"RECORD": "fancyfw/__init__.py,,\nfancyfw/part.py,,\n"})
+    install(tmp_path, "PyOther", "3", {"top_level.txt": "_other\nother\n", "RECORD": "mine.py,,\n"})
+    install(tmp_path, "single", "4", {"RECORD": "single.py,,\n"})
+    install(tmp_path, "another", "5", {"RECORD": "xfancyfw/__init__.py,,\nother/__init__.py,,\n"})
+    (tmp_path / "half-1.dist-info").mkdir()
+    modules = {
+        "fancyfw": str(tmp_path / "fancyfw" / "__init__.py"),
+        "_other": str(tmp_path / "_other.so"),
+        "single": str(tmp_path / "single.py"),
+        "mine": str(tmp_path / "mine.py"),
+        "json": str(tmp_path / "json" / "__init__.py"),
+    }
+    assert environment.versions_behind(modules) == {"fancy-fw": "1.2", "pyother": "3", "single": "4"}
+    assert environment.versions_behind({}) == {}

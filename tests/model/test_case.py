@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import pytest
 
 from bench.model.case import Case, Mode
-from bench.model.device import Precision
-from bench.model.problem import Dtype, Problem
+from bench.model.precision import Precision
+from bench.workloads import tutorial
 
-CUDA = Case("torch_nn", "mlp_bias_sgd", "torch-cuda", "torch", "cuda", Problem(), 2)
-NUMPY = Case("numpy_bias_sgd", "mlp_bias_sgd", "numpy", "numpy", "cpu", Problem(), 2)
+CUDA = Case("torch_nn", "mlp_bias_sgd", "torch-cuda", "torch", "cuda", tutorial(), 2)
+NUMPY = Case("numpy_bias_sgd", "mlp_bias_sgd", "numpy", "numpy", "cpu", tutorial(), 2)
 
 
 @pytest.mark.parametrize(
@@ -30,25 +27,3 @@ def test_a_mode_says_what_is_transferred_and_what_is_cold(
 
 def test_a_case_is_resident_warm_and_full_unless_told_otherwise() -> None:
     assert (CUDA.mode, CUDA.precision, CUDA.label) == (Mode.RESIDENT_WARM, Precision.FULL, "torch_nn on torch-cuda")
-
-
-@pytest.mark.parametrize("mode", Mode)
-def test_the_baseline_of_a_transferred_case_is_resident_and_as_warm_or_cold(mode: Mode) -> None:
-    contender = replace(CUDA, mode=mode)
-    fair = [other for other in Mode if contender.may_be_held_against(replace(NUMPY, mode=other))]
-    assert fair == [mode.on_host]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"workload": "mlp_sgd"},
-        {"threads": 1},
-        {"precision": Precision.TF32},
-        {"problem": Problem(batch=65)},
-        {"problem": Problem(dtype=Dtype.FLOAT64)},
-    ],
-)
-def test_a_baseline_of_anything_else_is_none(change: dict[str, Any]) -> None:
-    assert CUDA.may_be_held_against(NUMPY)
-    assert not CUDA.may_be_held_against(replace(NUMPY, **change))

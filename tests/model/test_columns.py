@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UsageError
-from bench.model.case import CASE_COLUMNS, VARIANT, Case, Mode, differing
+from bench.model.case import CASE_COLUMNS, Case, Mode, differing
 from bench.model.columns import Role
-from bench.model.problem import Problem
+from bench.workloads import tutorial
 
 NAMES = {column.name for column in CASE_COLUMNS} | {"batch", "d_in", "hidden", "d_out"}
 MOST = 3
 """So many names of columns in one literal are a list of columns."""
 ALLOWED = {
+    "__init__.py": "the decorators are called as what they register",
     "data/older.py": "what the files of version 2 looked like is a fact that no declaration can give",
     "output/content/listing.py": "what there is to measure, before there is any case",
 }
@@ -35,6 +36,7 @@ sys.path.insert(0, str(Path("tests/data")))
 import builders as build
 from dataclasses import replace
 
+from bench.analysis.baseline import Baseline
 from bench.analysis.compare import all_cases
 from bench.analysis.crossover import crossovers
 from bench.analysis.history import RunFiles, histories
@@ -42,7 +44,7 @@ from bench.analysis.stored import case_times
 from bench.data.run import StoredRun
 from bench.data.store import RunStore, read_crossovers, read_processes
 from bench.model.case import Case, differing
-from bench.model.problem import Problem
+from bench.workloads import tutorial
 from bench.output.export import export
 from bench.run.resume import done_so_far
 
@@ -50,7 +52,7 @@ made = build.HandMade(Path("run"))
 for hidden in (100, 200):
     for site in ("here", "there"):
         for name, backend, seconds in (("numpy_manual", "numpy", 1.0), ("torch_nn", "torch-cpu", hidden / 150)):
-            case = replace(build.make_case(name, backend, problem=Problem(hidden=hidden)), site=site)
+            case = replace(build.make_case(name, backend, problem=tutorial(hidden=hidden)), site=site)
             made.planned.append(build.planned_case(case))
             for number in range(7):
                 made.process(case, number, step=[seconds * (1 if site == "here" else 10) * (1 + number / 1000)])
@@ -70,7 +72,7 @@ print(json.dumps({
     "samples": "site" in run.samples, "joined": "site" in run.joined,
     "manifest": run.manifest.cases[0].columns["site"], "heading": differing(cases),
     "planes": sorted(set(run.crossovers["site"])), "keys": len(set(cases)), "compared": len(all_cases(times, times)),
-    "fair": sorted({case.site for case in cases if cases[0].may_be_held_against(case)}),
+    "fair": sorted({case.site for case in cases if Baseline.own(case.implementation).of(cases[0], [case])}),
     "speedups": sorted({round(row.speedup, 3) for row in rows if row.case.implementation == "torch_nn"}),
     "resumed": len(done.rounds), "series": len(history.series), "exported": len(set(json.loads(text))),
     "spelled": "site=there" in text and "site=here" not in text,
@@ -155,24 +157,25 @@ def test_roles_say_what_a_column_is() -> None:
         "framework",
         "device",
     }
-    assert [name for name, role in roles.items() if role is Role.SIZE] == [
-        "size.batch",
-        "size.d_in",
-        "size.hidden",
-        "size.d_out",
+    assert [name for name, role in roles.items() if role is Role.CONDITION] == [
+        "dtype",
+        "threads",
+        "mode",
+        "precision",
+        "devices",
     ]
-    assert [column.name for column in VARIANT if column.usual is not None] == ["mode", "precision", "devices"]
+    assert [column.name for column in CASE_COLUMNS if column.usual is not None] == ["mode", "precision", "devices"]
 
 
 def test_cases_differ_in_conditions() -> None:
-    a = Case("a", "mlp_sgd", "numpy", "numpy", "cpu", Problem(), 2)
-    b = Case("b", "mlp_sgd", "numpy", "numpy", "cpu", Problem(batch=65), 2, Mode.RESIDENT_COLD)
+    a = Case("a", "mlp_sgd", "numpy", "numpy", "cpu", tutorial(), 2)
+    b = Case("b", "mlp_sgd", "numpy", "numpy", "cpu", tutorial(batch=65), 2, Mode.RESIDENT_COLD)
     assert differing([a, b, a]) == ["size.batch", "mode"]
     assert differing([]) == []
 
 
-@pytest.mark.parametrize("change", [{"mode": "lukewarm"}, {"dtype": "float8"}, {"size.batch": 0}])
+@pytest.mark.parametrize("change", [{"mode": "lukewarm"}, {"dtype": "float8"}, {"size.batch": -1}])
 def test_columns_that_no_case_has_are_refused(change: dict[str, object]) -> None:
-    case = Case("a", "mlp_sgd", "numpy", "numpy", "cpu", Problem(), 2)
+    case = Case("a", "mlp_sgd", "numpy", "numpy", "cpu", tutorial(), 2)
     with pytest.raises((ValueError, UsageError), match=r"lukewarm|float8|batch"):
         Case.from_columns(case.columns | change)

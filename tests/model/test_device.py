@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from bench.backends.numpy import NumpyBackend
-from bench.model.device import Availability, Precision, Settings, missing
+from bench.model.device import Availability, Settings, missing
+from bench.model.precision import Precision
 
 
 def test_a_package_that_is_not_there_comes_with_its_cure() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +13,9 @@ from bench.backends.numpy import NumpyBackend
 from bench.errors import LoadError, UsageError
 from bench.model.backends import BACKENDS
 from bench.model.registry import Registry, backend, discover, implementation
+from bench.model.sizes import Sizes
+from bench.model.step import FORWARD, TRAINING
+from bench.model.workload import WORKLOADS
 
 Write = Callable[[str, str], Path]
 
@@ -24,6 +29,23 @@ def build(problem, data, device):
     More.
     '''
 """
+
+WORKLOAD = """
+from bench import FORWARD, implementation, workload
+
+@workload('toy', sizes=dict(layers=2), baseline='mine')
+class Toy:
+    'A toy.'
+    def data(self, size, rng): ...
+
+@implementation('mine', framework='numpy', workload='toy')
+def build(problem, data, device): ...
+"""
+
+
+def main_of(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command, full = [sys.executable, "-m", "bench", *arguments], {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=full, timeout=150, check=False)
 
 
 def load(path: Path) -> Registry:
@@ -98,6 +120,34 @@ def test_an_installed_package_joins_by_its_entry_point(monkeypatch: pytest.Monke
     assert discover()["mine"].origin == "module:plugin_of_test"
 
 
+@pytest.mark.usefixtures("own_backends")
+def test_an_installed_package_may_bring_a_workload_and_a_measuring_process_finds_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A package's modules import one another; `bench verify` measures in processes that load them by name."""
+    assert main_of("new", "steps", "--kind", "workload", "--framework", "numpy", cwd=tmp_path).returncode == 0
+    package = tmp_path / "site" / "package_of_test"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (tmp_path / "steps.py").rename(package / "steps.py")
+    info = package.parent / "plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[stepbench.implementations]\nsteps = package_of_test.steps\n")
+    monkeypatch.syspath_prepend(str(package.parent))
+    found = discover()["steps.in_place"]
+    assert found.workload.origin == found.origin == "module:package_of_test.steps"
+    assert found.baseline is not None
+    assert found.baseline.name == "steps.plain"
+    path = os.pathsep.join(filter(None, (str(package.parent), os.environ.get("PYTHONPATH"))))
+    done = main_of("verify", "-w", "steps", "--json", cwd=tmp_path, PYTHONPATH=path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [(row["implementation"], row["status"]) for row in json.loads(done.stdout)] == [
+        ("steps.plain", "ok"),
+        ("steps.in_place", "ok"),
+    ]
+
+
 def test_the_decorator_leaves_the_function_alone() -> None:
     def build(problem: object, data: object, device: object) -> None: ...
 
@@ -109,13 +159,72 @@ def test_an_unknown_name_suggests_the_nearest(write: Write) -> None:
         load(write("mine.py", GOOD))["mien"]
 
 
+@pytest.mark.usefixtures("own_workloads")
+def test_a_workload_joins_by_its_decorator(write: Write) -> None:
+    (item,) = load(write("mine.py", WORKLOAD))
+    found = WORKLOADS["toy"]
+    assert item.workload is found
+    assert (found.title, found.baseline, found.sizes) == ("A toy", "mine", Sizes(layers=2))
+    assert found.origin == item.origin
+    assert item.origins == (item.origin,)
+    assert (found.phases, found.has_reference, found.memory(found.problem())) == (TRAINING, False, None)
+    assert found.flops(found.problem(), "step") is found.bytes_moved(found.problem(), "step") is None
+    load(write("mine.py", WORKLOAD.replace("layers=2", "layers=3")))  # the same file again
+    assert WORKLOADS["toy"].sizes == Sizes(layers=3)
+
+
+@pytest.mark.usefixtures("own_workloads")
+def test_a_workload_of_inference_has_the_forward_phase_alone(write: Write) -> None:
+    load(write("mine.py", WORKLOAD.replace("    def data", "    phases = FORWARD\n    def data")))
+    assert WORKLOADS["toy"].phases == FORWARD
+
+
+@pytest.mark.usefixtures("own_workloads")
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("layers=2", "Layers=2", "the size 'Layers': write its name with small letters"),
+        ("dict(layers=2)", "{'d-in': 2}", "the size 'd-in': write its name with small letters"),
+        ("layers=2", "threads=2", "the size 'threads': that name says something else"),
+        ("layers=2", "steps=2", "the size 'steps': that name says something else"),
+        ("layers=2", "items=2", "the size 'items': that name says something else"),
+        ("layers=2", "layers=0", "the size layers=0: give a whole number"),
+        ("dict(layers=2)", "['layers']", "sizes=.'layers'.: give names and values"),
+        ("baseline='mine'", "baseline=3", "baseline=3: name the one implementation"),
+        ("baseline='mine'", "baseline=''", "baseline='': name the one implementation"),
+        ("def data", "def date", "no method data"),
+        ("    def data", "    phases = ('forward', 'update')\n    def data", "phases=.*: they are"),
+        ("baseline='mine'", "baseline='mine', unverified=True", "unverified=True: write the reason"),
+        ("'toy', sizes", "'a toy', sizes", "registers 'a toy': use letters"),
+        ("'toy', sizes", "'mlp_sgd', sizes", "the workload 'mlp_sgd', which stepbench itself has: rename one"),
+    ],
+)
+def test_a_workload_that_cannot_be_says_why_in_one_sentence(
+    write: Write, before: str, after: str, message: str
+) -> None:
+    assert WORKLOAD.count(before) == 1
+    path = write("mine.py", WORKLOAD.replace(before, after))
+    with pytest.raises(LoadError, match=message) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("own_workloads")
+def test_two_files_cannot_register_one_workload(write: Write) -> None:
+    first, registry = write("first.py", WORKLOAD), Registry()
+    registry.load(f"file:{first}")
+    with pytest.raises(LoadError, match=f"'toy', which {first} has: rename one"):
+        registry.load(f"file:{write('second.py', WORKLOAD)}")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("import no_such_module", "does not import: ModuleNotFoundError"),
         ("def broken(:", "does not import: SyntaxError"),
         ("import sys; sys.exit(3)", "does not import: SystemExit"),
-        ("x = 1", "registers no implementation"),
+        ("x = 1", "registers nothing"),
         (GOOD + GOOD, "registers 'mine', which .* has registered already"),
         (GOOD.replace('"mine"', '"../mine"'), "registers '../mine': use letters"),
         (GOOD.replace('"numpy"', '"numpie"'), "unknown framework 'numpie': did you mean 'numpy'"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import BACKWARD, FORWARD, UPDATE, Stage, State, Step
+from bench import BACKWARD, DATA, FORWARD, UPDATE, Stage, State, Step
 from bench.errors import StepError
 from bench.model.step import Phases
 
@@ -19,6 +19,10 @@ def step_of(*phases: Phases, log: list[Phases] | None = None) -> Step:
         (FORWARD + BACKWARD, UPDATE),
         (FORWARD, BACKWARD + UPDATE),
         (FORWARD + BACKWARD + UPDATE,),
+        (FORWARD,),
+        (DATA, FORWARD),
+        (DATA, FORWARD, BACKWARD, UPDATE),
+        (DATA, FORWARD + BACKWARD, UPDATE),
     ],
 )
 def test_a_step_runs_its_stages_in_order(phases: tuple[Phases, ...]) -> None:
@@ -26,14 +30,18 @@ def test_a_step_runs_its_stages_in_order(phases: tuple[Phases, ...]) -> None:
     step = step_of(*phases, log=log)
     step()
     assert tuple(log) == phases
-    assert step.separable == (len(phases) == 3)
+    assert step.separable == all(len(each) == 1 for each in phases)
+    assert step.phases == (FORWARD if phases[-1] == FORWARD else FORWARD + BACKWARD + UPDATE), "without data"
 
 
 @pytest.mark.parametrize(
     "phases",
     [
         (),
-        (FORWARD,),
+        (DATA,),
+        (DATA + FORWARD + DATA,),
+        (FORWARD, DATA, BACKWARD, UPDATE),
+        (FORWARD, BACKWARD),
         (FORWARD, UPDATE),
         (BACKWARD, FORWARD, UPDATE),
         (FORWARD, BACKWARD, UPDATE, UPDATE),

@@ -18,7 +18,7 @@ def shown() -> Callable[..., str]:
 
     def show(blocks: Iterable[Block], width: int = 140) -> str:
         stream = io.StringIO()
-        Console(file=stream, width=width, highlight=False).print(render(blocks))
+        Console(file=stream, width=width, highlight=False).print(render(blocks, width))
         text = stream.getvalue()
         assert max((len(line) for line in text.splitlines()), default=0) <= width
         return text

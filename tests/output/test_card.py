@@ -7,9 +7,9 @@ import pytest
 
 from bench.analysis.card import CardCell
 from bench.model.case import Mode
-from bench.model.problem import Problem
 from bench.output.content.card import card_table
 from bench.stats.estimates import Estimate
+from bench.workloads import tutorial
 
 BASE, ITSELF = ("numpy_manual", "numpy"), ("torch_tensor", "torch-cpu")
 Cell = Callable[..., CardCell]
@@ -50,25 +50,11 @@ def test_each_contender_opponent_and_mode_has_a_row_and_each_number_of_threads_a
     ]
 
 
-def test_a_single_thread_is_no_plural(cell: Cell) -> None:
-    heads = card_table([cell(BASE, Mode.RESIDENT_WARM, 1, 2.0)]).heads
-    assert heads[-1].name == "1 CPU thread"
-
-
-@pytest.mark.parametrize("width", [120, 100, 80])
-def test_a_narrow_card_wraps_names_and_cuts_no_number(
-    cells: list[CardCell], shown: Callable[..., str], width: int
-) -> None:
-    text = shown([card_table(cells)], width)
-    for number in ("12.3x", "4.00x", "7.50x", "0.750x"):
-        assert number in text
-
-
 def test_what_else_differs_is_told_beside_the_contender(build: ModuleType) -> None:
     cells = [
         CardCell(
-            build.make_case("torch_tensor", "torch-cuda", problem=Problem(batch=batch)),
-            build.make_case(problem=Problem(batch=batch)),
+            build.make_case("torch_tensor", "torch-cuda", problem=tutorial(batch=batch)),
+            build.make_case(problem=tutorial(batch=batch)),
             Estimate(2.0),
         )
         for batch in (64, 128)

@@ -9,7 +9,7 @@ from bench.output.catalogue import figure_names, figure_titles
 def test_what_the_files_say_is_what_the_modules_say() -> None:
     titles = figure_titles()
     assert tuple(titles) == figures.names()
-    assert titles == {name: figures.title(name) for name in figures.names()}
+    assert titles == {name: figures.about(name).title for name in figures.names()}
     assert all(titles.values())
 
 

@@ -4,8 +4,6 @@ import json
 import math
 from collections.abc import Callable
 
-import pytest
-
 from bench.machine.conditions import Finding
 from bench.output.content.doctor import doctor_blocks, doctor_json, proof_blocks, proof_json
 from bench.run.doctor import BackendState, NoiseFloor, Report
@@ -26,9 +24,8 @@ REPORT = Report(
 )
 
 
-@pytest.mark.parametrize("width", [140, 80])
-def test_it_says_what_disturbs_what_cures_and_what_is_detectable(words: Callable[..., str], width: int) -> None:
-    text = words(doctor_blocks(REPORT), width)
+def test_it_says_what_disturbs_what_cures_and_what_is_detectable(words: Callable[..., str]) -> None:
+    text = words(doctor_blocks(REPORT), 80)
     for expected in (
         "A CPU, 2 of 4 CPUs usable, 8.00 GiB",
         "The clock resolves 40.0 ns, and one reading costs 30.0 ns",

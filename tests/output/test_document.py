@@ -20,17 +20,15 @@ def test_backticks_of_a_message_are_code(text: str, expected: Words) -> None:
     assert ticked(text) == expected
 
 
-def test_plain_text_has_code_in_backticks() -> None:
-    assert plain(prose("**Note.** See {}.", Code("a b"))) == "Note. See `a b`."
-
-
 @pytest.mark.parametrize(("word", "text"), [("a", "<A>"), (Code("a"), "(a)"), (Strong("a "), "*<A>* ")])
 def test_each_kind_of_piece_is_written_in_its_own_way(word: Inline, text: str) -> None:
     assert marked((word,), lambda text: f"<{text.upper()}>", "({})".format, "*{}*") == text
 
 
 def test_texts_are_joined_with_what_stands_between() -> None:
-    assert joined([("a",), ("b", Code("c"))], ", ") == ("a", ", ", "b", Code("c"))
+    found = joined([("a",), ("",), (), ("b", Code("c d"))], ", ")
+    assert found == ("a", ", ", "b", Code("c d"))
+    assert plain(found) == "a, b`c d`"
 
 
 def test_a_table_may_be_given_as_texts() -> None:

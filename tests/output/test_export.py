@@ -23,14 +23,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 import bench.output.export as formats
 from bench.commands.export import export as command
-from bench.data.schema import Method, SummaryRow
+from bench.data.schema import Method
 from bench.data.store import SAMPLES, RunStore, read_summary
 from bench.errors import DataFormatError, UsageError
 from bench.model.case import CASE_COLUMNS, Case
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.output.export import export, names
 from bench.output.export._run import Run
 from bench.output.export.pytest_benchmark import _stats
+from bench.workloads import tutorial
 
 ALL = ("bencher", "github-action-benchmark", "pyperf", "pytest-benchmark")
 EIGHT = (1.0, 1.1, 0.9, 1.2, 1.0, 0.8, 1.3, 1.05)
@@ -104,16 +105,10 @@ def medians_of(folder: Path) -> dict[str, pd.Series[Any]]:
     return found
 
 
-# --- the formats --------------------------------------------------------------------------------------------------
-
-
-def test_the_formats_are_the_modules_of_the_folder() -> None:
-    assert names() == ALL
-
-
 def test_a_module_put_into_the_folder_is_a_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_case: Finish
 ) -> None:
+    assert names() == ALL
     (tmp_path / "my_tool.py").write_text("def export(run):\n    return f'{len(run.benchmarks)} benchmarks\\n'\n")
     monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
     assert names() == (*ALL, "my-tool")
@@ -132,9 +127,6 @@ def test_each_format_holds_every_measured_row_of_the_sample_run_once(name: str, 
     assert len(set(found)) == len(found) > 60
 
 
-# --- names --------------------------------------------------------------------------------------------------------
-
-
 def test_two_runs_of_the_same_case_use_the_same_names(one_case: Finish) -> None:
     a, b = one_case("a"), one_case("b", 7.0)
     for name in ALL:
@@ -144,7 +136,12 @@ def test_two_runs_of_the_same_case_use_the_same_names(one_case: Finish) -> None:
 
 def test_names_do_not_depend_on_what_else_the_run_holds(build: ModuleType, tmp_path: Path, finish: Finish) -> None:
     run = build.HandMade(tmp_path / "run")
-    for options in ({}, {"problem": Problem(dtype=Dtype.FLOAT64)}, {"problem": Problem(batch=7)}, {"threads": 1}):
+    for options in (
+        {},
+        {"problem": tutorial(dtype=Dtype.FLOAT64)},
+        {"problem": tutorial(batch=7)},
+        {"threads": 1},
+    ):
         run.process(run.plan("numpy_manual", "numpy", **options), step=[1.0])
     found = list(strict(export(finish(run), "bencher")))
     assert found == [
@@ -157,13 +154,13 @@ def test_names_do_not_depend_on_what_else_the_run_holds(build: ModuleType, tmp_p
 
 def test_every_column_of_a_case_is_in_its_name(sample: Path) -> None:
     """The backend stands for framework and device."""
-    identity = Run.read(sample).benchmarks[0].identity
+    benchmark = Run.read(sample).benchmarks[0]
     silent = []
     for column in CASE_COLUMNS:
-        known = [value for value in column.values if value != column.value_in(identity.case)]
+        known = [value for value in column.values if value != column.value_in(benchmark.case)]
         other = known[0] if known else 7 if column.kind is int else "other"
-        case = Case.from_columns(identity.case.columns | {column.name: other})
-        silent += [column.name] if replace(identity, case=case).name == identity.name else []
+        case = Case.from_columns(benchmark.case.columns | {column.name: other})
+        silent += [column.name] if replace(benchmark, case=case).name == benchmark.name else []
     assert silent == ["framework", "device"]
 
 
@@ -172,30 +169,23 @@ def test_phases_by_method_clock_and_variant_have_names_of_their_own(
 ) -> None:
     run = build.HandMade(tmp_path / "run")
     case = run.plan("torch_dynamic", "torch-cpu", "mlp_dynamic")
-    parts = {"forward": [0.3], "backward": [0.5], "update": [0.2]}
-    process = run.process(case, step=[1.0], phases=parts, by_variant={0: [0.5], 3: [2.0]})
-    run.samples += [
-        build.sample_row(phase="forward", method=method, clock=clock, process=process)
-        for method, clock in ((Method.STAGED, "device"), (Method.PROFILED, "device"))
-    ]
+    process = run.process(case, step=[1.0], phases={"forward": [0.3]}, by_variant={0: [0.5], 3: [2.0]})
+    for method in (Method.STAGED, Method.PROFILED):
+        run.samples.append(build.sample_row(phase="forward", method=method, clock="device", process=process))
     found = strict(export(finish(run), "bencher"))
-    ends = [name.partition("-threads=2-")[2] for name in found]
-    staged = ["staged-host]"] * 3
     whole = [f"whole-host{variant}]" for variant in ("", "-variant=0", "-variant=3")]
-    assert sorted(ends) == sorted([*staged, *whole, "staged-device]", "profiled-device]"])
+    expected = sorted(["staged-host]", *whole, "staged-device]", "profiled-device]"])
+    assert sorted(name.partition("-threads=2-")[2] for name in found) == expected
     deep = next(value for name, value in found.items() if name.endswith("variant=3]"))
     assert deep["latency"]["value"] == 2e9
 
 
-@pytest.mark.parametrize("implementation", ["NA", "nan", "1e5", "-", "test_a.b-c", "x" * 64])
+@pytest.mark.parametrize("implementation", ["NA", "1e5", "test_a.b-c"])
 def test_awkward_implementation_names_come_through(implementation: str, one_case: Finish) -> None:
     folder = one_case(implementation=implementation)
     for name in ALL:
         found = names_in(name, strict(export(folder, name)))
         assert found[0] == STEP.replace("numpy_manual", implementation)
-
-
-# --- what is left out, and what is refused --------------------------------------------------------------------------
 
 
 def test_only_cases_that_are_well_and_processes_that_finished_count(
@@ -216,39 +206,22 @@ def test_only_cases_that_are_well_and_processes_that_finished_count(
     assert [entry["values"] for entry in strict(export(folder, "pyperf"))["benchmarks"][0]["runs"]] == [[2.0, 4.0]]
     assert strict(export(folder, "bencher")) == {STEP: {"latency": {"value": 3e9}}}
     entry = strict(export(folder, "github-action-benchmark"))[0]
-    assert entry == {
-        "name": STEP,
-        "unit": "us",
-        "value": 3e6,
-        "extra": "no interval: too few processes\nprocesses: 1\nsamples: 2",
-    }
+    assert (entry["value"], "range" in entry) == (3e6, False)
+    assert entry["extra"].startswith("no interval: too few processes")
 
 
 def test_a_row_that_is_not_well_stays_out_even_with_a_time(build: ModuleType, one_case: Finish) -> None:
     folder = one_case()
-    well: SummaryRow = build.summary_row(median_seconds=1.0)
-    wrong: SummaryRow = build.summary_row(
-        phase="first_step", method="whole", clock="host", median_seconds=1.0, status="wrong"
-    )
-    RunStore(folder).write_summary([well, wrong])
+    wrong = build.summary_row(phase="first_step", method="whole", clock="host", median_seconds=1.0, status="wrong")
+    RunStore(folder).write_summary([build.summary_row(median_seconds=1.0), wrong])
     assert list(strict(export(folder, "bencher"))) == [STEP]
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_a_run_without_a_measured_case_is_one_sentence(
-    name: str, build: ModuleType, tmp_path: Path, finish: Finish
-) -> None:
+def test_a_run_without_a_measured_case_is_one_sentence(build: ModuleType, tmp_path: Path, finish: Finish) -> None:
     run = build.HandMade(tmp_path / "run")
     run.plan("torch_tensor", "torch-cuda", skipped="no CUDA device")
-    with pytest.raises(DataFormatError, match=r"run has no case that was measured: there is nothing to export\.$"):
-        export(finish(run), name)
-
-
-def test_an_unfinished_run_says_how_to_finish_it(build: ModuleType, tmp_path: Path) -> None:
-    run = build.HandMade(tmp_path / "run")
-    run.process(run.plan(), step=[1.0])
-    with pytest.raises(DataFormatError, match="--resume"):
-        export(run.write(), "bencher")
+    with pytest.raises(DataFormatError, match="run has no case that was measured"):
+        export(finish(run), "pyperf")
 
 
 def test_samples_that_the_summary_has_and_the_file_has_not_are_missed(one_case: Finish) -> None:
@@ -271,16 +244,12 @@ def test_a_time_that_is_none_is_refused_with_its_line(odd: str, one_case: Finish
 
 def test_a_summary_with_an_infinite_median_is_refused(build: ModuleType, one_case: Finish) -> None:
     folder = one_case()
-    row: SummaryRow = build.summary_row(median_seconds=float("inf"))
-    RunStore(folder).write_summary([row])
+    RunStore(folder).write_summary([build.summary_row(median_seconds=float("inf"))])
     with pytest.raises(DataFormatError, match=r"summary\.csv is damaged: numpy_manual/numpy/step.* took inf s"):
         export(folder, "bencher")
 
 
-# --- pytest-benchmark ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("count", range(1, 14))
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 13])
 def test_statistics_are_those_that_pytest_benchmark_computes(count: int) -> None:
     stats = pytest.importorskip("pytest_benchmark.stats", reason="pytest-benchmark is not installed").Stats()
     stats.data = [(each + 2) ** 3 * (count + 3) % 97 / 7 + 0.1 for each in range(count)]
@@ -288,10 +257,8 @@ def test_statistics_are_those_that_pytest_benchmark_computes(count: int) -> None
     found = _stats(stats.data)
     assert found.pop("data") == stats.data
     assert list(found) == list(expected)
-    assert {name: value for name, value in found.items() if name != "outliers"} == pytest.approx(
-        {name: value for name, value in expected.items() if name != "outliers"}, rel=1e-12, abs=1e-15
-    )
-    assert found["outliers"] == expected["outliers"]
+    assert found.pop("outliers") == expected.pop("outliers")
+    assert found == pytest.approx(expected, rel=1e-12, abs=1e-15)
 
 
 def test_statistics_of_times_that_are_all_zero_exist() -> None:
@@ -323,32 +290,22 @@ def test_pytest_benchmark_compares_two_exports_and_prints_our_medians(
 
 def test_a_pytest_benchmark_file_says_where_and_when_it_was_measured(one_case: Finish) -> None:
     data = strict(export(one_case(), "pytest-benchmark"))
-    assert data["machine_info"]["system"] == "Linux"
-    assert data["machine_info"]["cpu"]["count"] == 2
+    assert (data["machine_info"]["system"], data["machine_info"]["cpu"]["count"]) == ("Linux", 2)
     assert data["commit_info"]["id"] == "unknown"
     assert data["datetime"] == "2026-01-02T03:04:05+00:00"
-    assert data["benchmarks"][0]["stats"]["iterations"] == 9  # three samples of three, in every process
 
 
-def test_iterations_are_the_fewest_behind_a_round(build: ModuleType, tmp_path: Path, finish: Finish) -> None:
+@pytest.mark.parametrize(("revision", "dirty"), [("abc", False), ("abc-dirty", True)])
+def test_iterations_are_the_fewest_behind_a_round_and_a_changed_revision_is_dirty(
+    revision: str, dirty: bool, build: ModuleType, tmp_path: Path, finish: Finish
+) -> None:
     run = build.HandMade(tmp_path / "run")
     case = run.plan()
     for iterations in (4, 3, 5):
         run.process(case, step=[1.0, 1.0], iterations=iterations)
-    assert strict(export(finish(run), "pytest-benchmark"))["benchmarks"][0]["stats"]["iterations"] == 6
-
-
-@pytest.mark.parametrize(("revision", "dirty"), [("abc", False), ("abc-dirty", True)])
-def test_a_revision_with_changed_files_is_dirty(
-    revision: str, dirty: bool, build: ModuleType, tmp_path: Path, finish: Finish
-) -> None:
-    run = build.HandMade(tmp_path / "run")
-    run.process(run.plan(), step=[1.0])
-    commit = strict(export(finish(run, git_revision=revision), "pytest-benchmark"))["commit_info"]
-    assert (commit["id"], commit["dirty"]) == ("abc", dirty)
-
-
-# --- pyperf -------------------------------------------------------------------------------------------------------
+    data = strict(export(finish(run, git_revision=revision), "pytest-benchmark"))
+    assert data["benchmarks"][0]["stats"]["iterations"] == 6
+    assert (data["commit_info"]["id"], data["commit_info"]["dirty"]) == ("abc", dirty)
 
 
 def pyperf(*arguments: str | Path) -> str:
@@ -412,9 +369,6 @@ def test_pyperf_gets_no_empty_metadata_and_memory_of_the_cpu_only(
     assert cuda == {"process": 1}
 
 
-# --- Bencher and the GitHub action --------------------------------------------------------------------------------
-
-
 class Metric(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -434,9 +388,8 @@ class Entry(BaseModel):
 
 
 def test_bencher_gets_nanoseconds_with_the_interval(sample: Path) -> None:
-    text = export(sample, "bencher")
     schema = TypeAdapter(dict[Annotated[str, Field(max_length=1024)], dict[Literal["latency"], Metric]])
-    found = schema.validate_json(text)
+    found = schema.validate_json(export(sample, "bencher"))
     for name, row in medians_of(sample).items():
         metric = found[name]["latency"]
         ends = [metric.lower_value, metric.value, metric.upper_value]
@@ -455,24 +408,18 @@ def test_the_github_action_gets_microseconds_and_a_range_that_holds_the_interval
         reach = float((entry.range or "").removeprefix("± "))
         assert entry.value - reach <= row["low_seconds"] * 1e6 * (1 + 1e-5)
         assert entry.value + reach >= row["high_seconds"] * 1e6 * (1 - 1e-5)
-        tight = min(
-            abs(entry.value + side * reach - row[end] * 1e6) for side, end in ((-1, "low_seconds"), (1, "high_seconds"))
-        )
-        assert tight <= 1e-5 * entry.value
+        ends = (entry.value - reach) / row["low_seconds"], (entry.value + reach) / row["high_seconds"]
+        assert any(end == pytest.approx(1e6, rel=1e-5) for end in ends)
         assert f"samples: {row['samples']}" in (entry.extra or "")
 
 
 def test_a_range_keeps_its_zeros(build: ModuleType, one_case: Finish) -> None:
     """The action's pattern for a range asks for two characters or more, so `± 5` would be none."""
     folder = one_case()
-    row: SummaryRow = build.summary_row(median_seconds=9e-6, low_seconds=8e-6, high_seconds=14e-6)
-    RunStore(folder).write_summary([row])
+    RunStore(folder).write_summary([build.summary_row(median_seconds=9e-6, low_seconds=8e-6, high_seconds=14e-6)])
     entry = TypeAdapter(list[Entry]).validate_json(export(folder, "github-action-benchmark"))[0]
     assert (entry.value, entry.range) == (9.0, "± 5.00000")
     assert (entry.extra or "").startswith("95 % interval: 8.00000 to 14.0000 us")
-
-
-# --- the command --------------------------------------------------------------------------------------------------
 
 
 def test_the_command_prints_or_writes_the_same_text(sample: Path, tmp_path: Path) -> None:
@@ -483,17 +430,13 @@ def test_the_command_prints_or_writes_the_same_text(sample: Path, tmp_path: Path
     written = CliRunner().invoke(command, [str(sample), "--to", "bencher", "--output", str(path)])
     assert (written.exit_code, written.stdout, written.stderr) == (0, "", f"wrote {path}\n")
     assert path.read_text() == printed.stdout
-    assert [item.name for item in path.parent.iterdir()] == ["out.json"]  # nothing left beside it
 
 
 def test_the_command_knows_its_formats_and_asks_for_one(sample: Path, tmp_path: Path) -> None:
     shown = CliRunner().invoke(command, ["--help"]).stdout
     assert all(name in shown for name in ALL)
-    assert CliRunner().invoke(command, [str(sample)]).exit_code == 2
-    refused = CliRunner().invoke(command, [str(sample), "--to", "xml"])
-    assert refused.exit_code == 2
-    assert "'xml'" in refused.stderr
-    assert CliRunner().invoke(command, [str(sample), "--to", "bencher", "--output", str(tmp_path)]).exit_code == 2
+    for options in ([], ["--to", "xml"], ["--to", "bencher", "--output", str(tmp_path)]):
+        assert CliRunner().invoke(command, [str(sample), *options]).exit_code == 2
 
 
 def test_the_command_imports_nothing_heavy(root: Path) -> None:

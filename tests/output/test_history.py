@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from bench.analysis.history import History, RunFiles, histories
 from bench.commands.history import history as command
-from bench.data.schema import SCHEMA_VERSION, Method, Status
+from bench.data.schema import Method, Status
 from bench.data.store import read_manifest, read_summary
 from bench.errors import UsageError
 from bench.output import provenance
@@ -105,19 +104,14 @@ def on_all(path: Path, *arguments: Any) -> Result:
     return call(path, "--machine", "all", *arguments)
 
 
-# The table
-
-
-@pytest.mark.parametrize("width", [140, 100, 80])
-def test_the_table_says_what_changed_and_between_which_runs(filled: Folder, width: int, shown: Show) -> None:
+def test_the_table_says_what_changed_and_between_which_runs(filled: Folder, shown: Show) -> None:
     (history,) = filled.histories()
-    text = joined(shown(history_blocks(history), width))
+    text = joined(shown(history_blocks(history)))
     assert "24 runs, 2026-01-02 03:04 to 2026-01-25 03:04 UTC; step" in text
-    wide = joined(shown(history_blocks(history)))
     (change,) = history.series[1].changes
     ends = f"{change.ratio.low:.3f} … {change.ratio.high:.3f}"
-    assert f"torch_autograd torch-cpu {change.ratio.value:.3f} {ends}" in wide
-    assert "run012 (0000012) run013 (0000013)" in wide
+    assert f"torch_autograd torch-cpu {change.ratio.value:.3f} {ends}" in text
+    assert "run012 (0000012) run013 (0000013)" in text
     assert "New in run run013: torch 2.12.0 → 2.13.0." in text
 
 
@@ -146,34 +140,23 @@ def test_what_was_new_in_a_run_is_said_once_for_all_cases(folder: Folder, shown:
     assert re.findall(r"^New in run .*$", text, flags=re.MULTILINE) == ["New in run run002: numpy 1 → 2, torch 1 → 2."]
 
 
-def test_a_gap_is_a_line_with_its_reason(folder: Folder, shown: Show) -> None:
-    for seconds in (1.0, None, 1.1):
-        folder.add({NUMPY: seconds})
-    text = shown(history_blocks(folder.histories()[0]))
-    assert re.search(r"run002 +0000002 +- +- +failed: it fell over", text)
-
-
 def test_few_runs_say_that_no_change_can_be_told(folder: Folder, shown: Show) -> None:
-    folder.fill([NUMPY, AUTOGRAD], 9)
-    text = joined(shown(history_blocks(folder.histories()[0])))
-    assert "It takes 10 runs to tell a change from noise; these have fewer." in text
-    assert "Noise alone" not in text
-
-
-def test_one_run_is_a_table_and_a_sentence(folder: Folder, shown: Show) -> None:
     folder.add({NUMPY: 1.0})
     text = shown(history_blocks(folder.histories()[0]))
     assert re.search(r"numpy_manual +numpy +1 +1\.00 s +- ", text)
     assert "One run is no history yet" in text
     assert "1 run, 2026-01-02 03:04 UTC" in text
+    folder.add({NUMPY: None})
+    text = shown(history_blocks(folder.histories()[0]))
+    assert re.search(r"run002 +0000002 +- +- +failed: it fell over", text)
+    assert "It takes 10 runs to tell a change from noise; these have fewer." in text
+    assert "Noise alone" not in text
 
 
 def test_columns_that_tell_series_apart_are_shown_and_no_others(folder: Folder, build: ModuleType, shown: Show) -> None:
     rows = [build.summary_row(build.make_case(threads=threads), median_seconds=1.0) for threads in (1, 2)]
     build.write_summary_run(folder.path / "x", rows)
-    text = shown(history_blocks(folder.histories()[0]))
-    assert re.search(r"implementation +backend +threads +runs", text)
-    assert re.search(r"numpy_manual +numpy +2 +1 ", text)
+    assert re.search(r"implementation +backend +threads +runs", shown(history_blocks(folder.histories()[0])))
 
 
 def test_a_dirty_revision_is_marked_and_words_are_not_markup(folder: Folder, shown: Show) -> None:
@@ -183,9 +166,6 @@ def test_a_dirty_revision_is_marked_and_words_are_not_markup(folder: Folder, sho
     assert "0123456+" in text
     assert "no revision" in text
     assert "my[bold]step on numpy, mlp_sgd" in text
-
-
-# JSON
 
 
 def test_json_holds_all_that_is_known(filled: Folder) -> None:
@@ -208,16 +188,10 @@ def test_json_holds_all_that_is_known(filled: Folder) -> None:
     assert slower["points"][0]["low_seconds"] < slower["points"][0]["median_seconds"]
 
 
-# The command
-
-
 def test_the_command_prints_tables_or_json(filled: Folder) -> None:
     assert "run013 (0000013)" in on_all(filled.path, "-i", "torch_autograd").stdout.replace("\n", " ")
     found = json.loads(on_all(filled.path, "--json", "--backend", "numpy").stdout)
     assert [item["implementation"] for item in found[0]["series"]] == ["numpy_manual"]
-
-
-def test_several_names_may_be_given_with_commas(filled: Folder) -> None:
     found = json.loads(on_all(filled.path, "--json", "-i", "torch_autograd,numpy_manual").stdout)
     assert len(found[0]["series"]) == 2
 
@@ -244,29 +218,12 @@ def test_only_this_machines_runs_are_shown_unless_asked(folder: Folder, monkeypa
 
 
 def test_what_is_no_run_is_named_and_passed_over(folder: Folder) -> None:
-    good = folder.add({NUMPY: 1.0})
+    folder.add({NUMPY: 1.0})
     (folder.path / "notes").mkdir()
-    (folder.path / ".git").mkdir()
-    (folder.path / "README.md").write_text("about")
-    for name in ("other", "unfinished", "timeless", "copy"):
-        shutil.copytree(good, folder.path / name)
-
-    def change(name: str, **values: Any) -> None:
-        path = folder.path / name / "manifest.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | values))
-
-    change("other", schema_version=SCHEMA_VERSION + 1)
-    (folder.path / "unfinished" / "summary.csv").unlink()
-    change("timeless", created="soon")
     result = on_all(folder.path, "--json")
     assert len(json.loads(result.stdout)[0]["runs"]) == 1
-    lines = result.stderr.splitlines()
-    assert all(line.startswith("Passed over: ") for line in lines)
-    wanted = {"copy": "run001", "notes": "not the folder of a run", "other": "schema version", "timeless": "'soon'"}
-    for name, words in {**wanted, "unfinished": "--resume"}.items():
-        (line,) = [line for line in lines if f"{folder.path / name}" in line or (name == "copy" and "copy" in line)]
-        assert words in line
-    assert len(lines) == 5
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"Passed over: {folder.path / 'notes'}")
 
 
 def test_no_run_is_an_error_of_one_sentence(tmp_path: Path) -> None:
@@ -288,26 +245,6 @@ def test_no_run_is_an_error_of_one_sentence(tmp_path: Path) -> None:
 def test_a_wrong_choice_is_named(filled: Folder, arguments: list[str], message: str) -> None:
     result = call(filled.path, "--machine", "all", *arguments, fails=UsageError)
     assert message in str(result.exception)
-
-
-@pytest.mark.parametrize("told", [True, False])
-def test_the_gpus_name_comes_from_the_manifest_or_from_the_processes(
-    build: ModuleType, tmp_path: Path, told: bool
-) -> None:
-    made = build.HandMade(tmp_path / "results" / "run")
-    case = made.plan("torch_nn", "torch-cuda")
-    made.process(case, step=[1.0], device_name="Imaginary GPU")
-    made.write(facts={"torch-cuda": {"gpu_name": "Told GPU"}} if told else {})
-    from bench.analysis.summarise import summarise
-    from bench.data.store import RunStore, read_processes, read_samples
-
-    rows = summarise(read_manifest(made.folder), read_samples(made.folder), read_processes(made.folder))
-    RunStore(made.folder).write_summary(rows)
-    (series,) = json.loads(on_all(made.folder.parent, "--json").stdout)[0]["series"]
-    assert series["gpu"] == ("Told GPU" if told else "Imaginary GPU")
-
-
-# The figure
 
 
 @pytest.fixture
@@ -368,25 +305,6 @@ def test_the_figures_file_knows_whether_its_runs_are_as_they_were(
     assert explain(tmp_path / "current.svg", newest).freshness == "changed"
 
 
-def test_the_figure_has_a_panel_a_case_and_a_line_a_change(filled: Folder, drawn: Callable[..., Figure]) -> None:
-    figure = drawn(filled.histories())
-    quiet, slower = figure.axes
-
-    def verticals(axis: Any) -> list[float]:
-        return [line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == "--"]
-
-    assert (verticals(quiet), verticals(slower)) == ([], [11.5])
-    found = texts(figure)
-    assert any(re.fullmatch(r"\+\d\d % at 0000013", text) for text in found)
-    assert any("a: torch 2.12.0 → 2.13.0" in text for text in found)
-    assert [text.get_text() for text in slower.texts].count("a") == 1
-    (points,) = [line for line in slower.lines if line.get_marker() == "o"]
-    medians = [point.seconds.value for point in filled.histories()[0].series[1].measured]
-    assert list(points.get_ydata()) == pytest.approx(medians)
-    figure.canvas.draw()
-    assert all(label.get_text().endswith(" ms") for label in slower.get_yticklabels())
-
-
 def test_more_cases_than_panels_are_said_and_those_with_a_change_come_first(
     folder: Folder, drawn: Callable[..., Figure], tmp_path: Path
 ) -> None:
@@ -402,25 +320,15 @@ def test_more_cases_than_panels_are_said_and_those_with_a_change_come_first(
     assert "The figure shows 12 of 14 series, those with a change first" in result.stderr
 
 
-def test_several_machines_are_named_in_the_panels(folder: Folder, drawn: Callable[..., Figure]) -> None:
+def test_several_machines_are_named_in_the_panels_and_a_phase_in_the_title(
+    folder: Folder, build: ModuleType, drawn: Callable[..., Figure]
+) -> None:
     for cpu in ("First Processor", "Second Processor with a name that goes on and on"):
         folder.add({NUMPY: 1.0}, machine={"cpu": cpu})
     found = texts(drawn(folder.histories()))
     assert "numpy; First Processor" in found
     assert any(text.startswith("numpy; Second Processor with a name") for text in found)
-
-
-def test_a_gap_is_a_cross_and_a_phase_is_in_the_title(
-    folder: Folder, build: ModuleType, drawn: Callable[..., Figure]
-) -> None:
-    for seconds in (1.0, None, 1.1):
-        folder.add({NUMPY: seconds})
-    figure = drawn(folder.histories())
-    (axis,) = figure.axes
-    (crosses,) = [line for line in axis.lines if line.get_marker() == "x"]
-    assert list(crosses.get_xdata()) == [1]
-    assert "no time" in texts(figure)
     rows = [build.summary_row(phase="forward", method=Method.STAGED, median_seconds=1.0)]
     path = build.write_summary_run(folder.path / "phases", rows)
-    found = histories([RunFiles(read_manifest(path), read_summary(path))], "forward")
-    assert "Time of the forward phase, run by run" in texts(drawn(found, "forward"))
+    forward = histories([RunFiles(read_manifest(path), read_summary(path))], "forward")
+    assert "Time of the forward phase, run by run" in texts(drawn(forward, "forward"))

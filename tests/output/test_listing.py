@@ -12,7 +12,7 @@ from bench.backends.numpy import NumpyBackend
 from bench.backends.torch import CudaBackend, TorchBackend
 from bench.model.backends import BACKENDS
 from bench.model.device import Availability
-from bench.model.registry import Registry
+from bench.model.registry import Registry, discover
 from bench.output.content.listing import list_blocks, list_json
 
 SOURCE = '''
@@ -33,6 +33,18 @@ def b(problem, data, device):
 def c(problem, data, device):
     pass
 '''
+WORKLOAD = '''
+from bench import implementation, workload
+
+@workload("mine", sizes={"batch": 8, "layers": 2}, baseline="mine.only", unverified="dropout")
+class Mine:
+    """My step."""
+
+    def data(self, size, rng): ...
+
+@implementation("mine.only", framework="numpy", workload="mine")
+def build(problem, data, device): ...
+'''
 REASON = "no CUDA device [/dev/nvidia0]: install the driver"
 
 
@@ -47,29 +59,41 @@ def registry(write: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_implementation_is_listed_on_every_backend(registry: Registry, shown: Callable[..., str]) -> None:
-    header, *lines = (line.strip().split(maxsplit=4) for line in shown(list_blocks(registry)).splitlines())
-    assert header == ["implementation", "backend", "workload", "phases", "available"]
+    text = shown(list_blocks(registry)[1:])
+    header, *lines = (line.strip().split(maxsplit=5) for line in text.splitlines())
+    assert header == ["implementation", "backend", "workload", "phases", "from", "available"]
+    source = "mine.py"
     assert lines == [
-        ["numpy_manual", "numpy", "mlp_sgd", "separable", "yes"],
-        ["aa_first", "torch-cpu", "mlp_sgd", "fused", "yes"],
-        ["aa_first", "torch-cuda", "mlp_sgd", "fused", f"no: {REASON}"],
-        ["zz_adam", "numpy", "mlp_bias_adam", "separable", "yes"],
+        ["numpy_manual", "numpy", "mlp_sgd", "separable", source, "yes"],
+        ["aa_first", "torch-cpu", "mlp_sgd", "fused", source, "yes"],
+        ["aa_first", "torch-cuda", "mlp_sgd", "fused", source, f"no: {REASON}"],
+        ["zz_adam", "numpy", "mlp_bias_adam", "separable", source, "yes"],
     ]
 
 
-def test_a_narrow_list_wraps_the_reason_and_cuts_nothing(registry: Registry, words: Callable[..., str]) -> None:
-    found = set(words(list_blocks(registry), 80).split())
-    assert {"aa_first", "numpy_manual", "torch-cuda", "mlp_bias_adam", "separable", *REASON.split()} <= found
+def test_what_comes_with_the_harness_goes_without_saying(shown: Callable[..., str]) -> None:
+    header, *lines = (line.split() for line in shown(list_blocks(discover())[1:]).splitlines())
+    assert header == ["implementation", "backend", "workload", "phases", "available"]
+    assert {len(line) for line in lines if line[-1] == "yes"} == {5}
 
 
-def test_the_same_for_programs(registry: Registry) -> None:
+@pytest.mark.usefixtures("own_backends")
+def test_the_sizes_of_each_workload_are_listed_with_their_usual_values(
+    write: Callable[[str, str], Path], shown: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    registry = discover([write("mine.py", WORKLOAD)])
+    lines = [line.strip().split(maxsplit=5) for line in shown(list_blocks(registry)[:1]).splitlines()]
+    assert lines[1][:5] == ["mlp_sgd", "batch=64", "d_in=1000", "hidden=100", "d_out=10"]
+    assert lines[5] == ["mine", "batch=8", "layers=2", "mine.only", "My", "step; unverified: dropout"]
+    (row,) = (row for row in list_json(registry) if row["workload"] == "mine")
+    assert (row["implementation"], row["source"]) == ("mine.only", "mine.py")
+    assert row["sizes"] == {"batch": 8, "layers": 2}
+
+
+def test_the_same_for_programs(registry: Registry, tmp_path: Path) -> None:
     rows = json.loads(json.dumps(list_json(registry)))
-    assert [(row["implementation"], row["backend"]) for row in rows] == [
-        ("numpy_manual", "numpy"),
-        ("aa_first", "torch-cpu"),
-        ("aa_first", "torch-cuda"),
-        ("zz_adam", "numpy"),
-    ]
+    assert [row["summary"] for row in rows] == ["", "One kernel.", "One kernel.", "Adam by hand."]
     assert rows[2] == {
         "implementation": "aa_first",
         "backend": "torch-cuda",
@@ -78,14 +102,14 @@ def test_the_same_for_programs(registry: Registry) -> None:
         "available": False,
         "reason": REASON,
         "summary": "One kernel.",
+        "source": str(tmp_path / "mine.py"),
+        "sizes": {"batch": 64, "d_in": 1000, "hidden": 100, "d_out": 10},
     }
-    assert (rows[3]["available"], rows[3]["reason"], rows[3]["summary"]) == (True, "", "Adam by hand.")
-    assert rows[0]["summary"] == ""
 
 
-def test_an_empty_registry_lists_nothing(shown: Callable[..., str]) -> None:
+def test_an_empty_registry_lists_no_implementation(shown: Callable[..., str]) -> None:
     assert list_json(Registry()) == []
-    assert len(shown(list_blocks(Registry())).splitlines()) == 1
+    assert len(shown(list_blocks(Registry())[1:]).splitlines()) == 1
 
 
 def test_listing_imports_nothing_heavy(root: Path) -> None:

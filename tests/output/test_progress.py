@@ -42,14 +42,14 @@ def on(stream: io.StringIO) -> Progress:
         return Progress()
 
 
-def test_a_pipe_gets_one_line_a_round(build: ModuleType, pipe: io.StringIO) -> None:
-    case = build.make_case()
+@pytest.mark.parametrize(("seconds", "left"), [(20.0, ", 20 s left"), (0.0, "")])
+def test_a_pipe_gets_one_line_a_round(build: ModuleType, pipe: io.StringIO, seconds: float, left: str) -> None:
     with on(pipe) as progress:
         progress.starting(["numpy", "torch"])
         for number in range(2):
             for done in range(3):
-                progress.measuring(case, number, done, 3, 20.0 - number)
-    assert pipe.getvalue() == "Starting numpy, torch …\nRound 1: 3 cases, 20 s left.\nRound 2: 3 cases, 19 s left.\n"
+                progress.measuring(build.make_case(), number, done, 3, seconds)
+    assert pipe.getvalue() == f"Starting numpy, torch …\nRound 1: 3 cases{left}.\nRound 2: 3 cases{left}.\n"
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown"])
@@ -61,11 +61,6 @@ def test_a_dumb_terminal_is_treated_like_a_pipe(
         progress.measuring(build.make_case(), 0, 0, 3, 20.0)
         progress.measuring(build.make_case(), 0, 1, 3, 20.0)
     assert terminal.getvalue() == "Round 1: 3 cases, 20 s left.\n"
-
-
-def test_without_a_budget_no_time_is_left(build: ModuleType, pipe: io.StringIO) -> None:
-    on(pipe).measuring(build.make_case(), 0, 0, 9, 0.0)
-    assert pipe.getvalue() == "Round 1: 9 cases.\n"
 
 
 def test_a_terminal_has_one_line_that_is_rewritten_and_cleared_at_the_end(
@@ -82,17 +77,6 @@ def test_a_terminal_has_one_line_that_is_rewritten_and_cleared_at_the_end(
         "Round 2: 2 of 3, 9 s left: torch_nn on torch-cpu",
         "",
     ]
-
-
-def test_the_line_is_cleared_when_the_run_breaks_off(build: ModuleType, terminal: Terminal) -> None:
-    def break_off() -> None:
-        with on(terminal) as progress:
-            progress.measuring(build.make_case(), 0, 0, 3, 9.0)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        break_off()
-    assert terminal.getvalue().endswith(CLEAR)
 
 
 def test_a_line_never_reaches_the_edge_of_the_terminal(build: ModuleType, terminal: Terminal) -> None:
@@ -116,21 +100,17 @@ def test_a_failures_reason_is_neither_wrapped_nor_read_as_markup(build: ModuleTy
     assert pipe.getvalue() == f"torch_nn on torch-cuda: timeout: {reason}\n"
 
 
-def test_nothing_goes_to_standard_output(
-    build: ModuleType, terminal: Terminal, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with on(terminal) as progress:
-        progress.starting(["numpy"])
-        progress.measuring(build.make_case(), 0, 0, 3, 9.0)
-        progress.failed(build.make_case(), Status.FAILED, "died")
-    assert capsys.readouterr().out == ""
-    assert terminal.getvalue()
-
-
 def test_measuring_a_peak_is_shown_where_somebody_looks(pipe: io.StringIO, terminal: Terminal) -> None:
-    with on(terminal) as progress:
-        progress.calibrating("torch-cuda")
+    on(terminal).calibrating("torch-cuda")
+    on(pipe).calibrating("torch-cuda")
     assert "Measuring the peak of the device: torch-cuda" in terminal.getvalue()
-    with on(pipe) as progress:
-        progress.calibrating("torch-cuda")
     assert pipe.getvalue() == ""
+
+
+def test_pairs_and_the_widest_interval_are_told(build: ModuleType, pipe: io.StringIO) -> None:
+    case = build.make_case()
+    for pair in range(2):
+        on(pipe).pairing(case, pair, 8)
+    on(pipe).measuring(case, 0, 0, 3, 0.0, (case, 0.034))
+    told = "Round 1: 3 cases, widest interval ±3.4 % (numpy_manual on numpy)."
+    assert pipe.getvalue() == f"8 pairs of numpy_manual on numpy.\n{told}\n"

@@ -9,25 +9,8 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from bench.output.document import (
-    MOST_ROWS,
-    Block,
-    Bullets,
-    Cell,
-    Code,
-    Commands,
-    FigureBlock,
-    Glossary,
-    Head,
-    Heading,
-    Paragraph,
-    Row,
-    RowGroup,
-    Strong,
-    Table,
-    numbers,
-    table,
-)
+from bench.output import document as doc
+from bench.output.document import MOST_ROWS, Cell, Code, Head, Row, RowGroup, Strong, Table, numbers, table
 from bench.output.render import terminal
 
 Show = Callable[..., str]
@@ -79,19 +62,19 @@ def test_each_group_stands_under_the_caption_and_its_own_title(shown: Show) -> N
     ]
 
 
-BLOCKS: list[Block] = [
-    Paragraph((HOSTILE,)),
-    Heading(HOSTILE),
-    Bullets(((HOSTILE, Strong(HOSTILE), Code(HOSTILE)),)),
-    Glossary(((HOSTILE, (HOSTILE,)),)),
-    Commands((HOSTILE,)),
+BLOCKS: list[doc.Block] = [
+    (HOSTILE,),
+    doc.Heading(HOSTILE),
+    doc.Bullets(((HOSTILE, Strong(HOSTILE), Code(HOSTILE)),)),
+    doc.Glossary(((HOSTILE, (HOSTILE,)),)),
+    doc.Commands((HOSTILE,)),
     table("t", (HOSTILE,), [HOSTILE], [[HOSTILE]]),
-    FigureBlock("f", HOSTILE, HOSTILE, (), (), table("t", (), [], [])),
+    doc.FigureBlock("f", HOSTILE, HOSTILE, (), (), table("t", (), [], [])),
 ]
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.kind)
-def test_a_terminal_obeys_nothing_in_any_block(shown: Show, block: Block) -> None:
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: type(block).__name__)
+def test_a_terminal_obeys_nothing_in_any_block(shown: Show, block: doc.Block) -> None:
     text = shown([block], 200)
     text.encode()
     assert not set(text) - {"\n"} & set("\x1b\x07\r\u202e")
@@ -101,7 +84,7 @@ def test_a_terminal_obeys_nothing_in_any_block(shown: Show, block: Block) -> Non
 
 def test_commands_are_never_broken(capsys: pytest.CaptureFixture[str]) -> None:
     command = "bench plot " + "x  " * 100 + "end"
-    terminal.show([Commands((command,)), Glossary((("draw again", (command,)),))])
+    terminal.show([doc.Commands((command,)), doc.Glossary((("draw again", (command,)),))])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == command
     assert lines[-1] == f"draw again  {command}"
@@ -111,5 +94,5 @@ def test_commands_are_never_broken(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_tone_is_a_colour(tone: str, code: str) -> None:
     stream = io.StringIO()
     screen = Console(file=stream, force_terminal=True, color_system="standard", width=80)
-    screen.print(terminal.render([table("t", (), ["x"], [[Cell("word", tone=tone)]])]))  # type: ignore[arg-type]
+    screen.print(terminal.render([table("t", (), ["x"], [[Cell("word", tone=tone)]])], 80))  # type: ignore[arg-type]
     assert f"\x1b[{code}mword" in stream.getvalue()

@@ -1,23 +1,14 @@
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.output.names import variant_word
-from bench.output.text import (
-    duration,
-    duration_interval,
-    factor,
-    factor_interval,
-    percent,
-    share,
-    significant,
-    visible,
-)
+from bench.output.text import duration, duration_interval, factor, factor_interval, percent, share, significant, visible
 
 repeatable = settings(derandomize=True, database=None, deadline=None, max_examples=300)
 SCALES = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
@@ -31,9 +22,7 @@ SCALES = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
         (9.99, "9.99"),
         (9.994, "9.99"),
         (9.999, "10.0"),
-        (99.94, "99.9"),
         (99.96, "100"),
-        (999.4, "999"),
         (123456, "123000"),
         (0.1, "0.100"),
         (0.09999, "0.100"),
@@ -45,25 +34,14 @@ def test_three_significant_digits_and_no_exponent(value: float, text: str) -> No
     assert significant(value) == text
 
 
-@pytest.mark.parametrize(("digits", "text"), [(1, "3"), (2, "3.1"), (5, "3.1416")])
-def test_other_numbers_of_digits(digits: int, text: str) -> None:
-    assert significant(math.pi, digits) == text
-
-
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (None, "-"),
         (0.0, "0 ns"),
         (1.5e-10, "0.150 ns"),
-        (1e-9, "1.00 ns"),
         (9.994e-7, "999 ns"),
         (9.996e-7, "1.00 µs"),
-        (0.0003599, "360 µs"),
-        (0.9994e-3, "999 µs"),
-        (0.9996e-3, "1.00 ms"),
-        (0.9999e-3, "1.00 ms"),
-        (1e-3, "1.00 ms"),
         (9.999e-3, "10.0 ms"),
         (0.9994, "999 ms"),
         (0.9996, "1.00 s"),
@@ -100,30 +78,29 @@ def test_an_interval_names_its_unit_once_or_at_both_ends(low: float | None, high
     assert duration_interval(low, high) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.3994, "0.399x"), (9.999, "10.0x"), (123.4, "123x")])
-def test_a_speedup(value: float | None, text: str) -> None:
-    assert factor(value) == text
+def test_an_interval_of_speedups() -> None:
+    assert factor_interval(0.857, 1.309) == "0.857 … 1.31"
+    assert factor_interval(None, 1.0) == factor_interval(1.0, None) == "-"
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "text"), [(None, None, "-"), (1.0, None, "-"), (None, 1.0, "-"), (0.857, 1.309, "0.857 … 1.31")]
+    ("write", "value", "text"),
+    [
+        (factor, None, "-"),
+        (factor, 0.3994, "0.399x"),
+        (factor, 9.999, "10.0x"),
+        (percent, None, "-"),
+        (percent, 0.0, "+0.0 %"),
+        (percent, 0.1234, "+12.3 %"),
+        (percent, -0.0132, "-1.3 %"),
+        (share, None, "-"),
+        (share, 0.123, "12 %"),
+        (share, 0.0456, "4.6 %"),
+        (share, 1.2, "120 %"),
+    ],
 )
-def test_an_interval_of_speedups(low: float | None, high: float | None, text: str) -> None:
-    assert factor_interval(low, high) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(None, "-"), (0.0, "+0.0 %"), (0.1234, "+12.3 %"), (-0.0132, "-1.3 %"), (2.0, "+200.0 %")]
-)
-def test_a_percentage_has_its_sign(value: float | None, text: str) -> None:
-    assert percent(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(None, "-"), (0.123, "12 %"), (0.0456, "4.6 %"), (0.999, "100 %"), (1.2, "120 %"), (0.0, "0 %")]
-)
-def test_a_part_of_a_whole_has_two_digits(value: float | None, text: str) -> None:
-    assert share(value) == text
+def test_speedups_percentages_and_parts(write: Callable[[float | None], str], value: float | None, text: str) -> None:
+    assert write(value) == text
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,6 @@ def printed(shown: Callable[..., str]) -> Callable[[Judgement], str]:
     return lambda found: shown(verdict_blocks(found), 300)
 
 
-# --- in words -----------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0.1, "+10.0%"), (-0.05, "-5.0%"), (-0.0001, "+0.0%"), (None, "-"), (float("inf"), "-"), (float("nan"), "-")],
@@ -115,20 +112,14 @@ def test_the_criteria_are_told_as_they_were_given(
     make: Callable[..., Judgement], printed: Callable[[Judgement], str]
 ) -> None:
     text = plain(make(criteria=Criteria(0.001, 0.005, 0.125)).notes[0])
-    assert "more than 0.5%;" in text
-    assert "more than 12.5%;" in text
-    assert "at most 0.1%." in text
-    assert "0.1% bounds" not in printed(make(decided("x", PASS)))
+    assert all(part in text for part in ("more than 0.5%;", "more than 12.5%;", "at most 0.1%."))
     assert "99% bounds" in printed(make(decided("x", PASS)))
     assert "95% bounds" in printed(make(decided("x", PASS), criteria=Criteria(alpha=0.05)))
 
 
 def test_a_machine_that_is_not_calibrated_says_so(make: Callable[..., Judgement]) -> None:
-    assert "This machine is not calibrated: `bench doctor --calibrate`" in plain(make().notes[1])
+    assert "not calibrated" in plain(make().notes[1])
     assert plain(make(calibration=CALIBRATION).notes[1]) == CALIBRATION.sentence()
-
-
-# --- the table ----------------------------------------------------------------------------------------------------
 
 
 def test_the_table_has_a_line_for_each_case_and_the_reason_of_what_is_no_pass(
@@ -172,9 +163,6 @@ def test_hostile_names_stay_on_their_line_and_no_terminal_obeys_them(
         assert "\x00" not in text
         text.encode()
     assert "B is [red]b[/red]" in printed(found)
-
-
-# --- Markdown -----------------------------------------------------------------------------------------------------
 
 
 def cells(row: str) -> list[str]:
@@ -231,10 +219,9 @@ def test_one_endless_reason_does_not_break_the_limit(make: Callable[..., Judgeme
     assert "| **PASS** | y |" in text
 
 
-# --- JUnit --------------------------------------------------------------------------------------------------------
-
-
 def test_junit_says_what_failed_and_what_could_not_be_judged(mixed: Judgement) -> None:
+    allowed = JUnitXml.fromstring(junit(mixed, allow_inconclusive=True).encode())
+    assert (allowed.failures, allowed.errors, allowed.skipped) == (1, 1, 2)
     xml = JUnitXml.fromstring(junit(mixed).encode())
     assert (xml.tests, xml.failures, xml.errors, xml.skipped) == (5, 1, 2, 1)
     (suite,) = xml
@@ -253,11 +240,6 @@ def test_junit_says_what_failed_and_what_could_not_be_judged(mixed: Judgement) -
     for part in (root, root[0]):
         counts = {name: part.attrib[name] for name in ("tests", "failures", "errors", "skipped", "time")}
         assert counts == {"tests": "5", "failures": "1", "errors": "2", "skipped": "1", "time": "12.3"}
-
-
-def test_what_is_allowed_to_stay_open_is_skipped_and_not_passed(mixed: Judgement) -> None:
-    xml = JUnitXml.fromstring(junit(mixed, allow_inconclusive=True).encode())
-    assert (xml.failures, xml.errors, xml.skipped) == (1, 1, 2)
 
 
 def test_control_characters_do_not_break_the_xml(make: Callable[..., Judgement]) -> None:

@@ -18,19 +18,21 @@ from typing import Any
 
 import pytest
 
-from bench import Device, Problem, Settings, Stage, Step
+from bench import Device, Settings, Stage, Step
 from bench.data.schema import STEP
 from bench.model.device import Backend
 from bench.model.registry import Implementation, Registry, discover
-from bench.model.step import ALL_PHASES
+from bench.model.step import TRAINING
 from bench.model.workload import WORKLOADS
-from bench.oracle.truth import Truth, make_truth
+from bench.oracle.edges import truth_by_reference
+from bench.oracle.truth import Truth
 from bench.oracle.verify import verify
 from bench.timing.measure import Course
+from bench.workloads import tutorial
 
 pytestmark = pytest.mark.performance
 
-PROBLEM = Problem()
+PROBLEM = tutorial()
 THREADS = 1
 ROUNDS, WARM_UP_ROUNDS = 200, 20
 """Multiples of every workload's cycle: each depth comes equally often."""
@@ -59,7 +61,7 @@ def timed_cases(registry: Registry) -> list[Timed]:
         for item in registry
         for backend in item.backends
         if backend.availability().present
-        for phase in ((STEP,) if item.fused else (*map(str, ALL_PHASES), STEP))
+        for phase in ((STEP,) if item.fused else (*map(str, TRAINING), STEP))
     ]
     return sorted(found, key=lambda case: case.backend.host_memory)
 
@@ -109,7 +111,7 @@ def opened(backend: Backend) -> Device:
 
 @cache
 def truth_of(workload: str) -> Truth:
-    return make_truth(WORKLOADS[workload], WORKLOADS[workload].data(PROBLEM), PROBLEM.dtype)
+    return truth_by_reference(WORKLOADS[workload], PROBLEM)
 
 
 def verified_step(case: Timed, device: Device) -> Step:
@@ -137,7 +139,7 @@ def finished(run: Callable[[], object], device: Device) -> Callable[[], object]:
 def test_time(case: Timed, benchmark: Any) -> None:
     workload, device = case.implementation.workload, opened(case.backend)
     step = verified_step(case, device)
-    stages = (Stage(ALL_PHASES, step),) if case.phase == STEP else step.stages
+    stages = (Stage(TRAINING, step),) if case.phase == STEP else step.stages
     index = next(i for i, stage in enumerate(stages) if case.phase == STEP or case.phase in stage.phases)
     course = Course(step, PROBLEM.steps, workload.cycle)
     turns = Turns(course, stages, index, device.synchronize)

@@ -15,6 +15,7 @@ from bench.data.store import RunStore
 from bench.model.device import Backend
 from bench.model.problem import Problem
 from bench.model.registry import discover
+from bench.oracle.array_error import ArrayError
 from bench.oracle.verify import Verification
 from bench.run.pairs import PairCase
 from bench.run.plan import Planned, Selection, choose, plan_cases, workload_facts
@@ -24,10 +25,13 @@ from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
 from bench.timing.policy import Sample
 from bench.timing.protocol import Batch, Batched, Reply, Request, Task
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 PEAKS = Peaks(50e9, 1024, 8e9, 1 << 26)
-PASSED = Verification(True, "", 4, 1e-4, 1e-7, 1e-7, 1e-7)
+PASSED = Verification(
+    True, "", 4, tuple(ArrayError(kind, "w1", 1, 1e-7, 1e-4) for kind in ("loss", "gradient", "change"))
+)
 
 
 def ok(nanoseconds: int = 1000) -> Reply:
@@ -46,13 +50,17 @@ def ok(nanoseconds: int = 1000) -> Reply:
 
 @dataclass
 class Double:
-    """Stands for `Pool`: answers from a script and moves its clock by a second a request; peaks cost it nothing."""
+    """Stands for `Pool`: answers from a script and moves its clock by a second a request; peaks and truths cost it
+    nothing."""
 
     scratch: Path
     answer: Callable[[Request], Reply] = lambda request: ok()
     peak: Callable[[Request], Reply] = lambda request: Reply(Status.OK, peaks=PEAKS)
     asked: list[Request] = field(default_factory=list)
     asked_for_peaks: list[Request] = field(default_factory=list)
+    truth: Callable[[Request], Reply] = lambda request: Reply(Status.OK)
+    asked_for_truths: list[Request] = field(default_factory=list)
+    timeouts: list[float] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
     time: float = 0.0
     renewed: int = 0
@@ -66,10 +74,14 @@ class Double:
         self.time += 3
 
     def ask(self, backend: Backend, request: Request, timeout: float) -> Reply:
+        if request.task is Task.TRUTH:
+            self.asked_for_truths.append(request)
+            return self.truth(request)
         if request.task is Task.PEAKS:
             self.asked_for_peaks.append(request)
             return self.peak(request)
         self.asked.append(request)
+        self.timeouts.append(timeout)
         self.time += 1
         return self.answer(request)
 
@@ -122,7 +134,9 @@ def make(tmp_path: Path) -> Callable[..., Bench]:
         threads: Sequence[int] = (1,),
     ) -> Bench:
         names = ("numpy_manual", "numpy_bias_sgd", "torch_nn") if "cuda" in devices else ("numpy_manual", "numpy_adam")
-        planned = plan_cases(Selection(choose(discover(), names), SMALL, tuple(threads), tuple(devices)))
+        planned = plan_cases(
+            Selection(choose(discover(), names), SMALL.sizes, threads=tuple(threads), devices=tuple(devices))
+        )
         manifest = Manifest(
             run_id="r",
             created="2026-01-01T00:00:00+00:00",
@@ -249,5 +263,5 @@ def arena() -> Arena:
 @pytest.fixture
 def pair_cases() -> tuple[PairCase, ...]:
     """Two implementations, each against itself."""
-    planned = plan_cases(Selection(choose(discover(), ("numpy_manual", "numpy_adam")), SMALL))
+    planned = plan_cases(Selection(choose(discover(), ("numpy_manual", "numpy_adam")), SMALL.sizes))
     return tuple(PairCase(item, item) for item in planned)

@@ -16,15 +16,14 @@ import pytest
 from bench.analysis.rule import Criteria, Verdict
 from bench.data.store import PAIRS, create_pairs
 from bench.errors import ChildError
-from bench.model.problem import Problem
 from bench.model.step import Phase
-from bench.run import asking
 from bench.run.ab import Decided, TwoStages, rows_of_pair
 from bench.run.asking import Truths
 from bench.run.matching import Match
 from bench.run.pairs import A, B, Pair, PairCase, Pairing
 from bench.run.terms import Terms, Volume
 from bench.timing.protocol import Batched
+from bench.workloads import tutorial
 
 Decide = Callable[..., list[Decided]]
 PLANNED = Volume()
@@ -32,17 +31,16 @@ PLANNED = Volume()
 
 @pytest.fixture
 def decide(
-    arena: Any, pair_cases: tuple[PairCase, ...], seen: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arena: Any, pair_cases: tuple[PairCase, ...], seen: Any, tmp_path: Path, make_double: Any, ok_reply: Any
 ) -> Decide:
     """Hold a contest of the first case, or of as many as the test wants, in tmp_path."""
-    monkeypatch.setattr(asking, "make_truth", lambda *arguments: None)
-    monkeypatch.setattr(asking, "save_truth", lambda truth, path: None)
+    truths = Truths(make_double(lambda _: ok_reply), 5.0)
 
     def do(
         volume: Volume = PLANNED, cases: int = 1, unmatched: dict[str, str] | None = None, **options: Any
     ) -> list[Decided]:
         folder = tmp_path / "found"
-        create_pairs(folder)
+        create_pairs(folder, tutorial().sizes.columns)
         pairing = Pairing(
             {A: arena.opens(A), B: arena.opens(B)},
             {A: (), B: ()},
@@ -51,9 +49,9 @@ def decide(
             chance=random.Random(1),  # noqa: S311 - an order, not a secret
         )
         match = Match(pair_cases[:cases], unmatched or {}, {})
-        terms = Terms(problem=Problem(seed=3), volume=volume, criteria=options.pop("criteria", Criteria()))
+        terms = Terms(seed=3, volume=volume, criteria=options.pop("criteria", Criteria()))
         more: dict[str, Any] = {"now": lambda: arena.time, **options}
-        return TwoStages(match, pairing, Truths(tmp_path), seen, terms, folder, **more).decide()
+        return TwoStages(match, pairing, truths, seen, terms, folder, **more).decide()
 
     return do
 

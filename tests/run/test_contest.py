@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
+from bench.data.schema import Status
 from bench.data.store import PAIRS
 from bench.errors import StorageError
 from bench.model.registry import Registry
@@ -23,6 +24,7 @@ from bench.run.matching import Match
 from bench.run.pairs import A, B, PairCase
 from bench.run.sides import Side
 from bench.run.terms import Terms
+from bench.timing.protocol import Reply, Task
 
 Compare = Callable[..., Comparison]
 
@@ -56,6 +58,10 @@ class Interpreters:
     def renew(self, backends: Sequence[Any]) -> None:
         self.renewed += 1
 
+    def ask(self, backend: Any, request: Any, timeout: float) -> Reply:
+        assert request.task is Task.TRUTH
+        return Reply(Status.OK)
+
     def open(self, backend: Any, request: Any, timeout: float) -> Any:
         return self.arena.opens(A if request.path == ("/a",) else B).open(backend, request, timeout)
 
@@ -82,7 +88,7 @@ def compare(
             )
             for letter, path in zip("ab", python, strict=True)
         ]
-        given = {"problem": pair_cases[0].case.problem, "timeout": 5.0, "out": tmp_path / "out", **options}
+        given = {"sizes": pair_cases[0].case.problem.sizes, "timeout": 5.0, "out": tmp_path / "out", **options}
         absent = {"torch-cuda": "no CUDA device"}
         return compare_sides((sides[0], sides[1]), Match(pair_cases[:1], {}, absent), seen, Terms(**given))
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from bench.data.schema import Status
-from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run import doctor
 from bench.run.doctor import backend_states, clock_cost, examine
@@ -16,7 +15,7 @@ from bench.run.plan import Selection, choose, plan_cases
 from bench.stats.estimates import detectable_slowdown
 from bench.timing.protocol import Reply, Request
 
-PLANNED = plan_cases(Selection(choose(discover(), ["numpy_manual"]), Problem(batch=8, d_in=6, hidden=5, d_out=3)))
+PLANNED = plan_cases(Selection(choose(discover(), ["numpy_manual"]), {"batch": 8, "d_in": 6, "hidden": 5, "d_out": 3}))
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ import pytest
 from bench.backends.torch import CudaBackend
 from bench.errors import NothingRanError, UsageError
 from bench.model.device import Availability
-from bench.model.problem import Problem
 from bench.model.registry import load_each
 from bench.run.matching import Match, match
 from bench.run.sides import Side
 from bench.run.terms import Terms
+from bench.workloads import tutorial
 
 Make = Callable[..., Side]
-PROBLEM = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+PROBLEM = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 STUB = """
 from bench import implementation
 @implementation("{name}", framework="{framework}", workload="{workload}", devices={devices})
@@ -52,7 +52,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def matched(a: Side, b: Side, names: Sequence[str] = (), devices: Sequence[str] = ()) -> Match:
-    return match((a, b), Terms(tuple(names), tuple(devices), PROBLEM))
+    return match((a, b), Terms(tuple(names), tuple(devices), PROBLEM.sizes))
 
 
 def labels(found: Match) -> list[str]:
@@ -166,7 +166,7 @@ def test_nothing_to_compare_says_why(make: Make) -> None:
 
 
 def test_what_is_new_can_be_let_be_but_not_what_is_gone_or_broken(make: Make) -> None:
-    terms = Terms(problem=PROBLEM, allow_new=True)
+    terms = Terms(sizes=PROBLEM.sizes, allow_new=True)
     a, b = make("old", "kept", "gone"), make("now", "kept", "fresh")
     found = match((a, b), terms)
     assert labels(found) == ["kept on numpy"]

@@ -6,12 +6,12 @@ import pytest
 
 from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
-from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.model.workload import WORKLOADS
 from bench.run import memory
 from bench.run.memory import too_large
 from bench.run.plan import Selection, choose, plan_sweep
+from bench.workloads import tutorial
 
 GIB = 2**30
 
@@ -29,17 +29,17 @@ def gib(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_only_the_workload_with_a_square_layer_pays_for_it(gib: Any) -> None:
     gib(4.0)
-    problem, numpy = Problem(hidden=8192), BACKENDS["numpy"]
+    problem, numpy = tutorial(hidden=8192), BACKENDS["numpy"]
     assert too_large(WORKLOADS["mlp_sgd"], problem, numpy) == ""
     reason = too_large(WORKLOADS["mlp_dynamic"], problem, numpy)
     assert reason == (
-        "mlp_dynamic with batch 64, d-in 1000, hidden 8192, d-out 10 needs about 14 GiB to be verified, "
+        "mlp_dynamic with batch 64, d-in 1000, hidden 8192, d-out 10 needs about 18 GiB to be verified, "
         "and this machine has 4.0: choose smaller sizes"
     )
 
 
 def test_a_device_with_less_memory_than_the_host(gib: Any) -> None:
-    problem, cuda = Problem(batch=1 << 20, hidden=1000), BACKENDS["torch-cuda"]
+    problem, cuda = tutorial(batch=1 << 20, hidden=1000), BACKENDS["torch-cuda"]
     gib(1000.0, 1000.0)
     assert too_large(WORKLOADS["mlp_sgd"], problem, cuda) == ""
     gib(1000.0, 8.0)

@@ -44,6 +44,7 @@ def measure(arena: Any, pair_cases: tuple[PairCase, ...]) -> Measure:
         pairing = Pairing(
             {A: arena.opens(A), B: arena.opens(B)},
             {A: ("/a",), B: ("/b",)},
+            foreign={B: ("/a",)},
             cpu=3,
             timeout=5.0,
             chance=random.Random(seed),  # noqa: S311 - an order, not a secret
@@ -66,10 +67,11 @@ def test_each_process_is_told_its_side_s_place_the_cpu_and_what_to_compute(arena
     measure()
     asked = dict(arena.opened)
     assert {side: request.path for side, request in asked.items()} == {A: ("/a",), B: ("/b",)}
+    assert {side: request.foreign for side, request in asked.items()} == {A: (), B: ("/a",)}
     for request in asked.values():
         assert (request.task, request.cpu, request.threads, request.plant) == (Task.PAIR, 3, 1, False)
         assert (request.implementation, request.backend, request.truth) == ("numpy_manual", "numpy", "truth.npz")
-        assert request.origin.endswith("numpy_manual.py")
+        assert request.origins[-1].endswith("numpy_manual.py")
 
 
 def test_every_round_holds_each_side_once_and_what_it_answered_in_the_order_of_the_turns(
@@ -170,3 +172,22 @@ def test_the_label_names_both_implementations_if_they_differ(pair_cases: tuple[P
     assert first.label == "numpy_manual on numpy"
     assert replace(first, b=second.b).label == "numpy_manual / numpy_adam on numpy"
     assert replace(first, b=second.b).case.implementation == "numpy_adam"
+
+
+@pytest.mark.parametrize(("cpus", "seconds", "refused"), [(1.1, 1.0, False), (1.7, 1.0, True), (1.7, 1e-4, False)])
+def test_a_side_that_keeps_more_cpus_busy_than_it_was_told_to_is_named(
+    arena: Any, measure: Measure, monkeypatch: pytest.MonkeyPatch, cpus: float, seconds: float, refused: bool
+) -> None:
+    plain = Pairing._batch
+
+    def loaded(self: Pairing, talk: Any, arm: Arm, *more: Any) -> Any:
+        wall = round(seconds * 1e9)
+        cpu = round((cpus if arm.side == B else 1.0) * wall)
+        return replace(plain(self, talk, arm, *more), cpu_nanoseconds=cpu, wall_nanoseconds=wall)
+
+    monkeypatch.setattr(Pairing, "_batch", loaded)
+    if not refused:
+        assert measure().rounds
+        return
+    with pytest.raises(ChildError, match=r"^side B is wrong: it kept 1\.7 CPUs busy, and it was told to use 1 "):
+        measure()

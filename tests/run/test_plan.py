@@ -5,7 +5,8 @@ import pytest
 from bench.errors import DeviceAbsentError, UsageError
 from bench.model.backends import BACKENDS
 from bench.model.case import Mode
-from bench.model.device import Availability, Precision
+from bench.model.device import Availability
+from bench.model.precision import Precision
 from bench.model.registry import discover
 from bench.run.plan import Selection, check_devices, choose, plan_cases, round_order
 
@@ -91,7 +92,7 @@ def test_rounds_are_shuffled_anew_from_the_seed() -> None:
 @pytest.mark.usefixtures("no_cuda")
 def test_each_number_of_threads_and_each_mode_is_a_case_of_its_own() -> None:
     modes = (Mode.RESIDENT_WARM, Mode.TRANSFERRED_COLD)
-    chosen = Selection(choose(REGISTRY, ["torch_nn"]), threads=(1, 4), modes=modes, precision=Precision.TF32)
+    chosen = Selection(choose(REGISTRY, ["torch_nn"]), threads=(1, 4), modes=modes, precisions=(Precision.TF32,))
     planned = plan_cases(chosen)
     assert [(item.case.backend, item.case.threads, item.case.mode) for item in planned] == [
         # The CPU has nothing to transfer: it takes the resident batch, as warm or cold.

@@ -15,20 +15,21 @@ import pytest
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.backends import BACKENDS
-from bench.model.problem import Problem
 from bench.model.registry import BUILT_IN, Registry
 from bench.model.workload import WORKLOADS
-from bench.oracle.truth import make_truth, save_truth
+from bench.oracle.edges import truth_by_reference
+from bench.oracle.truth import save_truth
 from bench.run import interpreter
 from bench.run.interpreter import Conversation, Interpreter, ZygoteGone
 from bench.run.pool import Pool
 from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Batch, Reply, Request, Task
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 QUICK = SamplingPolicy(sample_seconds=1e-4, process_seconds=1e-3, warmup_min_seconds=1e-4, warmup_max_seconds=1e-2)
 SOURCE = (BUILT_IN / "numpy_manual.py").read_text(encoding="utf-8")
-PROBLEM = Problem(batch=20, d_in=16, hidden=12, d_out=8)
+PROBLEM = tutorial(batch=20, d_in=16, hidden=12, d_out=8)
 Ask = Callable[..., Reply]
 
 
@@ -42,8 +43,8 @@ def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
 def request_(tmp_path: Path) -> Request:
     """Ask for the plain workload in NumPy, verified and no more."""
     workload, truth = WORKLOADS["mlp_sgd"], tmp_path / "truth.npz"
-    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), truth)
-    return Request(f"file:{BUILT_IN / 'numpy_manual.py'}", "numpy_manual", "numpy", PROBLEM, 1, str(truth))
+    save_truth(truth_by_reference(workload, PROBLEM), truth)
+    return Request((f"file:{BUILT_IN / 'numpy_manual.py'}",), "numpy_manual", "numpy", PROBLEM, 1, str(truth))
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def ask(pool: Pool, request_: Request, tmp_path: Path) -> Ask:
         path.write_text(
             SOURCE.replace("    def forward():\n", f"    import os, sys, time\n{body}\n    def forward():\n")
         )
-        return pool.ask(BACKENDS["numpy"], replace(request_, origin=f"file:{path}", policy=QUICK), timeout)
+        return pool.ask(BACKENDS["numpy"], replace(request_, origins=(f"file:{path}",), policy=QUICK), timeout)
 
     return do
 
@@ -125,7 +126,7 @@ def test_an_interpreter_that_cannot_start_is_an_error_with_its_own_words(tmp_pat
     broken = replace(Interpreter(fork=True), path=(str(tmp_path),))
     with Pool(broken) as running:
         running.start([BACKENDS["numpy"]])
-        request = Request("file:x.py", "x", "numpy", SMALL, 1, "t")
+        request = Request(("file:x.py",), "x", "numpy", SMALL, 1, "t")
         with pytest.raises(ZygoteGone, match="did not start: RuntimeError: this is another bench"):
             running.ask(BACKENDS["numpy"], request, 60.0)
 
@@ -133,7 +134,7 @@ def test_an_interpreter_that_cannot_start_is_an_error_with_its_own_words(tmp_pat
 @pytest.mark.parametrize(("name", "cure"), [("nowhere", "check the path"), ("", "permissions")])
 def test_an_interpreter_that_is_none_is_an_error_with_its_cure(tmp_path: Path, name: str, cure: str) -> None:
     with Pool(Interpreter(python=str(tmp_path / name))) as running, pytest.raises(ZygoteGone, match=cure) as caught:
-        running.ask(BACKENDS["numpy"], Request("file:x.py", "x", "numpy", SMALL, 1, "t"), 60.0)
+        running.ask(BACKENDS["numpy"], Request(("file:x.py",), "x", "numpy", SMALL, 1, "t"), 60.0)
     assert f"{tmp_path / name} cannot be started" in str(caught.value)
 
 
@@ -175,7 +176,7 @@ def test_a_backend_from_a_file_is_loaded_by_the_interpreter_and_its_children(
     pool: Pool, request_: Request, fake: Callable[..., Path], tmp_path: Path, builtin_first: bool
 ) -> None:
     """One interpreter a framework serves both backends, whichever was asked for first."""
-    other = replace(request_, backend="numpy-fakecpu", backend_origin=f"file:{fake()}")
+    other = replace(request_, backend="numpy-fakecpu", origins=(f"file:{fake()}", *request_.origins))
     order = [request_, other] if builtin_first else [other, request_]
     replies = {each.backend: pool.ask(BACKENDS[each.backend], each, 60.0) for each in order}
     assert {name: reply.status for name, reply in replies.items()} == dict.fromkeys(replies, Status.OK)
@@ -190,8 +191,9 @@ def test_a_backend_that_may_not_be_forked_is_started_for_each_request_and_its_si
     parents = tmp_path / "parents"
     lines = f"    import os\n    open({str(parents)!r}, 'a').write(f'{{os.getppid()}} ')\n    def forward():\n"
     (tmp_path / "mine.py").write_text(SOURCE.replace("    def forward():\n", lines))
-    request_ = replace(request_, origin=f"file:{tmp_path / 'mine.py'}")
-    other = replace(request_, backend="numpy-fakecpu", backend_origin=f"file:{fake('    may_fork = False' + chr(10))}")
+    request_ = replace(request_, origins=(f"file:{tmp_path / 'mine.py'}",), fresh=False)
+    origin = f"file:{fake('    may_fork = False' + chr(10))}"
+    other = replace(request_, backend="numpy-fakecpu", origins=(origin, *request_.origins))
     with Pool(Interpreter(fork=True)) as running:
         running.start([BACKENDS["numpy"], BACKENDS["numpy-fakecpu"]])
         replies = [running.ask(BACKENDS[each.backend], each, 60.0) for each in (other, request_, other, request_)]
@@ -208,7 +210,7 @@ def test_a_backend_whose_file_breaks_later_says_so_in_one_sentence(
 ) -> None:
     path = fake()
     path.write_text("raise OSError('gone')")
-    other = replace(request_, backend="numpy-fakecpu", backend_origin=f"file:{path}", task=Task.PEAKS)
+    other = replace(request_, backend="numpy-fakecpu", origins=(f"file:{path}",), task=Task.PEAKS)
     with Pool(Interpreter(fork=True)) as running, pytest.raises(ZygoteGone, match=r"did not start: .*gone"):
         running.ask(BACKENDS["numpy-fakecpu"], other, 60.0)
 
@@ -226,7 +228,7 @@ def open_(pool: Pool, request_: Request, tmp_path: Path) -> Open:
         path = tmp_path / f"step{len(list(tmp_path.iterdir()))}.py"
         line = "        grad_w1 = x.T @ grad_h\n"
         path.write_text(SOURCE.replace(line, f"{line}        import os, sys, time\n        {body}\n"))
-        return pool.open(BACKENDS["numpy"], replace(request_, origin=f"file:{path}", task=Task.PAIR), timeout)
+        return pool.open(BACKENDS["numpy"], replace(request_, origins=(f"file:{path}",), task=Task.PAIR), timeout)
 
     return do
 

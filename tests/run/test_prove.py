@@ -3,17 +3,18 @@ from __future__ import annotations
 from typing import Any
 
 from bench.data.schema import Status
-from bench.model.problem import Problem
 from bench.model.registry import discover
+from bench.oracle.array_error import ArrayError
 from bench.oracle.verify import Verification
 from bench.run.plan import Selection, choose, plan_cases
 from bench.run.prove import Proof, prove
 from bench.timing.proof import Check
 from bench.timing.protocol import Reply, Request, Task
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
-PLANNED = plan_cases(Selection(choose(discover(), ["numpy_manual", "numpy_adam"]), SMALL))
-GOOD = Verification(True, "", 4, 1e-4, 1e-7, None, 3e-6)
+SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
+PLANNED = plan_cases(Selection(choose(discover(), ["numpy_manual", "numpy_adam"]), SMALL.sizes))
+GOOD = Verification(True, "", 4, (ArrayError("loss", "", 1, 1e-7, 1e-4), ArrayError("change", "w1", 2, 3e-6, 1e-4)))
 
 
 def proved(make_double: Any, seen: Any, answer: Any) -> tuple[list[Proof], list[Request]]:
@@ -44,7 +45,7 @@ def test_what_fails_is_a_failed_check_with_its_reason(make_double: Any, seen: An
     def answer(request: Request) -> Reply:
         if not request.implementation:
             return Reply(Status.FAILED, "RuntimeError: no such device")
-        wrong = Verification(False, "the loss is off", 1, 1e-4, 1.0)
+        wrong = Verification(False, "the loss is off", 1, (ArrayError("loss", "", 1, 1.0, 1e-4),))
         return Reply(Status.WRONG, "the loss is off", verification=wrong)
 
     proofs, _ = proved(make_double, seen, answer)

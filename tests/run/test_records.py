@@ -13,7 +13,7 @@ from bench.timing.protocol import Reply
 
 
 def test_a_reply_becomes_rows_with_nothing_lost(ok_reply: Any, small_problem: Any) -> None:
-    (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), small_problem))
+    (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), small_problem.sizes))
     samples, process = rows_of("r", item.case, 3, 17, ok_reply, 0.25)
     assert [(s.phase, s.process, s.seconds, s.flags) for s in samples] == [("step", 17, 1e-6, "")]
     assert (process.case, process.round, process.process) == (item.case, 3, 17)
@@ -23,7 +23,7 @@ def test_a_reply_becomes_rows_with_nothing_lost(ok_reply: Any, small_problem: An
 
 
 def test_what_a_failed_process_does_not_know_stays_unknown(small_problem: Any) -> None:
-    (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), small_problem))
+    (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), small_problem.sizes))
     samples, process = rows_of("r", item.case, 0, 0, Reply(Status.FAILED, "it broke"), 1.0)
     assert samples == []
     assert (process.status, process.reason, process.verified) == (Status.FAILED, "it broke", False)
@@ -43,7 +43,7 @@ def test_the_median_of_whole_steps_leaves_out_single_variants_and_phases() -> No
 
 
 def test_the_state_of_a_device_and_its_energy_have_columns(ok_reply: Any, small_problem: Any) -> None:
-    (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), small_problem))
+    (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), small_problem.sizes))
     condition = Condition(
         sm_clock_mhz=1410,
         throttle=("power cap", "thermal"),

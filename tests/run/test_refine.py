@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from bench.data.schema import Crossing
+from bench.data.schema import Crossing, Status
 from bench.data.store import RunStore, read_crossovers, read_manifest, read_processes, read_summary
 from bench.model.axis import Axis
 from bench.model.case import Case
-from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned, Selection, choose, plan_sweep, workload_facts
@@ -22,6 +21,8 @@ from bench.run.refine import Refinement
 from bench.run.resume import done_so_far, planned_of
 from bench.run.runner import Runner
 from bench.run.terms import RunTerms
+from bench.timing.protocol import Reply
+from bench.workloads import tutorial
 
 GRID = (64, 256, 1024)
 NAMES = ("numpy_manual", "torch_tensor", "tf_static_graph")
@@ -30,8 +31,10 @@ NAMES = ("numpy_manual", "torch_tensor", "tf_static_graph")
 def planned(
     names: Sequence[str] = NAMES[:2], grid: Sequence[int] = GRID, threads: Sequence[int] = (1,)
 ) -> list[Planned]:
-    problem = Problem(batch=8, d_in=6, d_out=3)
-    chosen = Selection(choose(discover(), names), problem, tuple(threads), ("cpu",))
+    problem = tutorial(batch=8, d_in=6, d_out=3)
+    chosen = Selection(
+        choose(discover(), names), problem.sizes, problem.dtype, threads=tuple(threads), devices=("cpu",)
+    )
     return list(plan_sweep(chosen, [Axis("hidden", tuple(grid))]))
 
 
@@ -69,6 +72,17 @@ def test_a_wide_bracket_gets_a_new_size_at_the_estimate() -> None:
     assert new not in GRID
     assert all(item.added and not item.skipped for item in wanted)
     assert {item.case.problem.batch for item in wanted} == {8}
+
+
+@pytest.mark.parametrize(("crossover", "grid", "step"), [(400, (64, 256, 1024), 64), (98, (64, 128), 1)])
+def test_a_new_size_is_a_multiple_of_what_divides_all_if_one_lies_in_between(
+    crossover: float, grid: tuple[int, ...], step: int
+) -> None:
+    """Many models take no others: heads divide a width."""
+    items = planned(grid=grid)
+    (new,) = sizes(Refinement(0.001).wanted(items, filled(items, scatter=3.0, crossover=crossover)))
+    assert new not in grid
+    assert math.gcd(new, 64) >= step
 
 
 def test_the_baseline_comes_along_so_that_the_new_size_has_speedups() -> None:
@@ -134,13 +148,17 @@ def test_what_is_undecided_comes_after_what_is_found() -> None:
 def sweep(tmp_path: Path, make: Callable[..., Any]) -> Callable[..., Any]:
     """A sweep whose processes answer with invented times; also one that takes up what an earlier one left."""
 
-    def start(folder: Path, terms: RunTerms, *, again: bool = False, within: float = 0.1) -> Any:
+    def start(
+        folder: Path, terms: RunTerms, *, again: bool = False, within: float = 0.1, takes: Any = lambda size: True
+    ) -> Any:
         double = make(terms).double
 
         def answer(request: Any) -> Any:
             from dataclasses import replace
 
             reply = type(double).answer(request)
+            if not takes(request.problem.hidden):
+                return Reply(Status.FAILED, "no such size")
             case = next(item.case for item in runner._planned if _asks_for(request, item.case))
             took = seconds(case, len(double.asked), scatter=4.0)
             return replace(reply, samples=(replace(reply.samples[0], nanoseconds=round(took * 1e9)),))
@@ -183,6 +201,13 @@ def test_a_sweep_narrows_its_crossover_and_writes_it_down(sweep: Callable[..., A
     summary = read_summary(folder)
     assert set(summary["size.hidden"]) == {*GRID, *(int(item.columns["size.hidden"]) for item in added)}
     assert summary[summary["implementation"] == "torch_tensor"]["speedup"].notna().all()
+
+
+def test_a_new_size_that_a_model_cannot_have_is_asked_for_once(sweep: Callable[..., Any], tmp_path: Path) -> None:
+    double = sweep(tmp_path / "sweep", RunTerms(2000, within=0.9), takes=GRID.__contains__)
+    tried = [request.problem.hidden for request in double.asked if request.problem.hidden not in GRID]
+    assert len(tried) == len(NAMES[:2])
+    assert read_manifest(tmp_path / "sweep").ended_by == "precision"
 
 
 CUT_OFF = RunTerms(55)

@@ -11,18 +11,17 @@ from bench.data.store import RunStore
 from bench.errors import DataFormatError, UsageError
 from bench.model.case import Mode
 from bench.model.condition import Condition
-from bench.model.device import Precision
-from bench.model.problem import Dtype, Problem
+from bench.model.precision import Precision
+from bench.model.problem import Dtype
 from bench.model.registry import discover
-from bench.run.plan import Selection, choose, plan_cases
+from bench.run.plan import Selection, choose, plan_cases, workload_facts
 from bench.run.records import rows_of
-from bench.run.resume import check_same, done_so_far, planned_of, source_hashes
+from bench.run.resume import check_same, done_so_far, planned_of
+from bench.run.sources import source_hashes
 from bench.timing.policy import Sample
 from bench.timing.protocol import Reply
 
-PLANNED = plan_cases(
-    Selection(choose(discover(), ["numpy_manual", "torch_nn"]), Problem(batch=9, dtype=Dtype.FLOAT64, seed=5), (3,))
-)
+PLANNED = plan_cases(Selection(choose(discover(), ["numpy_manual", "torch_nn"]), {"batch": 9}, Dtype.FLOAT64, 5, (3,)))
 
 
 def manifest(**changes: Any) -> Manifest:
@@ -38,6 +37,7 @@ def manifest(**changes: Any) -> Manifest:
         "packages": {"numpy": "2.0"},
         "sources": {"numpy_manual": "abc"},
         "cases": [item.for_manifest() for item in PLANNED],
+        "workloads": workload_facts(PLANNED),
     }
     return Manifest(**{**values, **changes})
 
@@ -103,7 +103,9 @@ def test_a_run_that_had_only_begun_has_no_progress(tmp_path: Path) -> None:
 
 
 def test_modes_threads_and_precision_come_back_with_the_plan(tmp_path: Path) -> None:
-    chosen = Selection(choose(discover(), ["torch_nn"]), Problem(seed=5), (1, 2), (), tuple(Mode), Precision.TF32)
+    chosen = Selection(
+        choose(discover(), ["torch_nn"]), {}, Dtype.FLOAT32, 5, (1, 2), (), tuple(Mode), tuple(Precision)
+    )
     planned = plan_cases(chosen)
     again = planned_of(manifest(cases=[item.for_manifest() for item in planned]), discover())
     assert [item.case for item in again] == [item.case for item in planned]

@@ -62,7 +62,7 @@ def test_every_finished_case_is_on_disk_before_the_next_begins(make: Make) -> No
 
 
 def _ok(bench: Any) -> Reply:
-    return type(bench.double).answer(Request("", "", "", bench.planned[0].case.problem, 1, ""))
+    return type(bench.double).answer(Request((), "", "", bench.planned[0].case.problem, 1, ""))
 
 
 @pytest.mark.parametrize(
@@ -289,8 +289,8 @@ def test_peaks_are_measured_before_the_first_case_once_a_backend_and_number_of_t
     bench.double.peak = lambda request: (order.append("peak"), real(request))[1]
     bench.runner.execute()
     assert order == ["peak"] * 2 + ["case"] * 8
-    asked = [(r.backend, r.implementation, r.origin, r.threads, r.policy) for r in bench.double.asked_for_peaks]
-    assert asked == [("numpy", "", "", 1, None), ("numpy", "", "", 2, None)]
+    asked = [(r.backend, r.implementation, r.origins, r.threads, r.policy) for r in bench.double.asked_for_peaks]
+    assert asked == [("numpy", "", (), 1, None), ("numpy", "", (), 2, None)]
     assert bench.seen.calibrated == ["numpy"] * 2
     bench.runner.finish()
     found = read_manifest(bench.folder).peaks

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from bench.errors import LoadError, UsageError
+from bench.model.registry import forget_loaded
+from bench.run.matching import match
 from bench.run.sides import Side, of_implementation, of_interpreter, of_revisions
+from bench.run.terms import Terms
 
 STUB = """
 from bench import implementation
@@ -129,6 +132,57 @@ def test_each_side_imports_its_own_neighbours_and_leaves_none_behind(top: Path, 
         assert a.broken == b.broken == {}
     assert sys.path == before
     assert [name for name in sys.modules if name.partition(".")[0] == "lib"] == []
+
+
+def test_packages_in_src_are_found_and_the_other_checkouts_are_known(top: Path, commit: Commit) -> None:
+    text = "from bench import implementation\nfrom pack.names import NAME\n" + stub("x").replace('"x"', "NAME")
+    commit({"implementations/x.py": text, "src/pack/names.py": "NAME = 'one'", "src/pack/__init__.py": ""})
+    commit({"src/pack/names.py": "NAME = 'two'"})
+    (top / "src" / "pack" / "names.py").write_text("NAME = 'three'")
+    with of_revisions("HEAD~1", "main", (), top) as (a, b):
+        assert (a.names, b.names) == (("one",), ("two",))
+        assert a.path == (a.path[0], f"{a.path[0]}/src")
+        assert set(a.foreign) == {b.path[0], str(top.resolve())}
+        assert set(b.foreign) == {a.path[0], str(top.resolve())}
+    with of_revisions("main", None, (), top) as (a, b):
+        assert (a.names, b.names) == (("two",), ("three",))
+        assert (a.foreign, b.foreign) == ((str(top.resolve()),), (a.path[0],))
+
+
+OWN = """
+from bench import backend, implementation, workload
+from bench.backends.numpy import NumpyBackend
+from pack.names import NAME
+
+@backend
+class Own(NumpyBackend):
+    name, framework, device = "own-cpu", "own", "cpu"
+
+@workload("own_maths", sizes={"batch": 2}, baseline="x", title=NAME)
+class Maths:
+    def data(self, size, rng): ...
+
+@implementation("x", framework="own", workload="own_maths")
+def build(problem, data, device): ...
+"""
+
+
+def test_a_backend_and_a_workload_of_ones_own_are_those_of_each_side(
+    top: Path, commit: Commit, own_backends: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.run.plan.too_large", lambda *_: "")
+    commit({"implementations/x.py": OWN, "src/pack/names.py": "NAME = 'one'", "src/pack/__init__.py": ""})
+    commit({"src/pack/names.py": "NAME = 'two'"})
+    try:
+        with of_revisions("HEAD~1", "main", (), top) as (a, b):
+            assert (a.broken, b.broken) == ({}, {})
+            assert [side.registry["x"].workload.title for side in (a, b)] == ["one", "two"]
+            (case,) = match((a, b), Terms(threads=1)).cases
+            for side, item in ((a, case.a), (b, case.b)):
+                assert item.origins == (f"file:{side.path[0]}/implementations/x.py",)
+                assert item.backend.path == side.path
+    finally:
+        forget_loaded()
 
 
 def test_a_loaded_file_is_taken_from_each_side(top: Path, commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,8 @@ class World:
         self.time += 77_000  # would show in any time that contained it
 
     def rig(self, fused: bool = False, step: Step | None = None, cold: bool = False) -> Rig:
-        return Rig(step or self.step(fused), self.now, self.synchronize, self.flush if cold else None)
+        flush = self.flush if cold else None
+        return Rig(step or self.step(fused), self.now, self.synchronize, flush, cpu_now=lambda: 0)
 
     def step(self, fused: bool = False) -> Step:
         def spend(which: str, index: int) -> None:
@@ -189,7 +190,8 @@ class Gpu(Stream):
         return Step(stages, state, reset)
 
     def rig(self, fused: bool = False, cold: bool = False, step: Step | None = None) -> Rig:
-        return Rig(step or self.step(fused), self.now, self.synchronize, self.flush if cold else None, self)
+        flush = self.flush if cold else None
+        return Rig(step or self.step(fused), self.now, self.synchronize, flush, self, cpu_now=lambda: 0)
 
     def device(self, **options: Any) -> Device:
         """The device as a backend would open it."""

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import BACKWARD, FORWARD, UPDATE, Data, Device, Problem, Stage, State, Step
+from bench import BACKWARD, FORWARD, UPDATE, Data, Device, Stage, State, Step
 from bench.errors import StepError
 from bench.model.case import Mode
+from bench.model.problem import Problem
 from bench.model.workload import WORKLOADS
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Taken, time_staged, time_whole
+from bench.workloads import tutorial
 
-PROBLEM = Problem(batch=4, d_in=3, hidden=2, d_out=1)
+PROBLEM = tutorial(batch=4, d_in=3, hidden=2, d_out=1)
 DATA = WORKLOADS["mlp_sgd"].data(PROBLEM)
 COPYING = 1_000
 TRANSFERRED = [mode for mode in Mode if mode.transferred]

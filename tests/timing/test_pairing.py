@@ -13,16 +13,17 @@ from typing import Any
 import pytest
 
 from bench.data.schema import Status
-from bench.model.problem import Problem
 from bench.model.registry import BUILT_IN
 from bench.model.workload import WORKLOADS
-from bench.oracle.truth import make_truth, save_truth
+from bench.oracle.edges import truth_by_reference
+from bench.oracle.truth import save_truth
 from bench.timing import pairing
 from bench.timing.pairing import BatchTimer, Delay, serve_batches
 from bench.timing.passes import Rig
 from bench.timing.protocol import BATCH, BATCHED, REPLY, Batch, Channel, Request, Task
+from bench.workloads import tutorial
 
-PROBLEM = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+PROBLEM = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 
 
 def rig(world: Any, fused: bool = False, delay: Delay | None = None) -> Rig:
@@ -142,9 +143,11 @@ def test_planting_keeps_everything_else_of_a_step(world: Any) -> None:
 @pytest.fixture
 def request_(tmp_path: Path) -> Request:
     workload = WORKLOADS["mlp_sgd"]
-    save_truth(make_truth(workload, workload.data(PROBLEM), PROBLEM.dtype), tmp_path / "truth.npz")
+    save_truth(truth_by_reference(workload, PROBLEM), tmp_path / "truth.npz")
     origin = f"file:{BUILT_IN / 'numpy_manual.py'}"
-    return Request(origin, "numpy_manual", "numpy", PROBLEM, 1, str(tmp_path / "truth.npz"), task=Task.PAIR, plant=True)
+    return Request(
+        (origin,), "numpy_manual", "numpy", PROBLEM, 1, str(tmp_path / "truth.npz"), task=Task.PAIR, plant=True
+    )
 
 
 @pytest.fixture
@@ -191,7 +194,7 @@ def test_what_cannot_be_built_or_is_wrong_is_a_reply(served: Any, request_: Requ
         (BUILT_IN / "numpy_manual.py").read_text().replace("grad_w1 = x.T @ grad_h", "grad_w1 = 2 * (x.T @ grad_h)")
     )
     path.write_text(source)
-    wrong = Request(**{**vars(request_), "origin": f"file:{path}"})
+    wrong = Request(**{**vars(request_), "origins": (f"file:{path}",)})
     reply = REPLY.validate_json(served(wrong).receive(60))
     assert reply.status is Status.WRONG
     assert reply.reason.startswith("the gradient of w1 is off")
@@ -201,7 +204,7 @@ def test_what_cannot_be_built_or_is_wrong_is_a_reply(served: Any, request_: Requ
 def test_an_import_that_fails_is_a_reply(served: Any, request_: Request, tmp_path: Path) -> None:
     path = tmp_path / "broken.py"
     path.write_text("import nothing_like_it")
-    reply = REPLY.validate_json(served(Request(**{**vars(request_), "origin": f"file:{path}"})).receive(60))
+    reply = REPLY.validate_json(served(Request(**{**vars(request_), "origins": (f"file:{path}",)})).receive(60))
     assert reply.status is Status.FAILED
     assert "nothing_like_it" in reply.reason
 
@@ -216,7 +219,7 @@ def test_its_own_side_comes_first_where_modules_are_looked_for(served: Any, requ
     text = (BUILT_IN / "numpy_manual.py").read_text()
     text = text.replace("    import numpy", "    from stepbench_test_neighbour import FACTOR\n    import numpy")
     path.write_text(text.replace("grad_w1 = x.T @ grad_h", "grad_w1 = FACTOR * (x.T @ grad_h)"))
-    asked = Request(**{**vars(request_), "origin": f"file:{path}", "path": (str(tmp_path / "own"),)})
+    asked = Request(**{**vars(request_), "origins": (f"file:{path}",), "path": (str(tmp_path / "own"),)})
     try:
         assert REPLY.validate_json(served(asked).receive(60)).status is Status.OK
     finally:

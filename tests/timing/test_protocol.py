@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import socket
 
 import pytest
@@ -8,27 +9,30 @@ from bench.data.schema import Method, Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.case import Mode
 from bench.model.condition import Condition
-from bench.model.device import Precision
-from bench.model.problem import Dtype, Problem
+from bench.model.precision import Precision
+from bench.model.problem import Dtype
+from bench.oracle.array_error import ArrayError
 from bench.oracle.verify import Verification
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
 from bench.timing.policy import Sample, SamplingPolicy
 from bench.timing.proof import Check
 from bench.timing.protocol import REPLY, REQUEST, Channel, Reply, Request, Task
+from bench.workloads import tutorial
+
+INFINITE = ArrayError("loss", "", 1, math.inf, 1e-4, True)
 
 
 def test_messages_survive_the_wire() -> None:
     request = Request(
-        "file:/x.py",
+        ("file:/y.py", "file:/x.py"),
         "mine",
         "numpy",
-        Problem(dtype=Dtype.FLOAT64),
+        tutorial(dtype=Dtype.FLOAT64),
         2,
         "/t.npz",
         mode=Mode.TRANSFERRED_COLD,
         precision=Precision.TF32,
-        backend_origin="file:/y.py",
         task=Task.PROVE,
         policy=SamplingPolicy(),
         asked_nanoseconds=7,
@@ -39,7 +43,9 @@ def test_messages_survive_the_wire() -> None:
         device_name="d",
         threads=2,
         facts={"a": "b"},
-        verification=Verification(True, "", 4, 1e-4, 1e-7, None, 0.0),
+        verification=Verification(
+            False, "far off", 4, (ArrayError("loss", "", 1, math.inf, 1e-4, True),), ("the loss",), "dropout"
+        ),
         warmup=WarmUp(9, False, 1.5),
         samples=(
             Sample("step", Method.WHOLE, 0, 3, 999),
@@ -56,7 +62,7 @@ def test_messages_survive_the_wire() -> None:
 
 
 def test_a_request_that_says_no_more_is_of_a_full_precision_resident_warm_case() -> None:
-    request = Request("file:/x.py", "mine", "numpy", Problem(), 2, "/t.npz")
+    request = Request("file:/x.py", "mine", "numpy", tutorial(), 2, "/t.npz")
     assert (request.task, request.mode, request.precision) == (Task.CASE, Mode.RESIDENT_WARM, Precision.FULL)
 
 

@@ -11,17 +11,18 @@ import pytest
 from bench.backends.numpy import NumpyBackend
 from bench.data.schema import Method, Status
 from bench.model.case import Mode
-from bench.model.device import Precision
-from bench.model.problem import Problem
+from bench.model.precision import Precision
 from bench.model.registry import BUILT_IN
 from bench.model.workload import WORKLOADS
-from bench.oracle.truth import make_truth, save_truth
+from bench.oracle.edges import truth_by_reference
+from bench.oracle.truth import save_truth
 from bench.timing import peaks
 from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Reply, Request, Task
 from bench.timing.worker import work
+from bench.workloads import tutorial
 
-SMALL = Problem(batch=8, d_in=6, hidden=5, d_out=3)
+SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 QUICK = SamplingPolicy(
     sample_seconds=1e-4, process_seconds=1e-3, warmup_min_seconds=1e-4, warmup_max_seconds=1e-2, energy_seconds=1e-3
 )
@@ -32,12 +33,12 @@ Write = Callable[[str, str], Path]
 @pytest.fixture
 def ask(tmp_path: Path, write: Write) -> Callable[..., object]:
     workload = WORKLOADS["mlp_bias_sgd"]
-    save_truth(make_truth(workload, workload.data(SMALL), SMALL.dtype), tmp_path / "truth.npz")
+    save_truth(truth_by_reference(workload, SMALL), tmp_path / "truth.npz")
 
     def do(text: str = SOURCE, policy: SamplingPolicy | None = QUICK) -> object:
         path = write("mine.py", text)
         return work(
-            Request(f"file:{path}", "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "truth.npz"), policy=policy)
+            Request((f"file:{path}",), "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "truth.npz"), policy=policy)
         )
 
     return do
@@ -108,9 +109,9 @@ def test_a_graph_that_was_pruned_is_wrong(
     if not counted:
         monkeypatch.setattr(NumpyBackend, "matmul_kinds", ())
     workload = WORKLOADS["mlp_bias_sgd"]
-    save_truth(make_truth(workload, workload.data(SMALL), SMALL.dtype), tmp_path / "t.npz")
+    save_truth(truth_by_reference(workload, SMALL), tmp_path / "t.npz")
     path = write("mine.py", source)
-    reply = work(Request(f"file:{path}", "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "t.npz"), policy=QUICK))
+    reply = work(Request((f"file:{path}",), "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "t.npz"), policy=QUICK))
     assert reply.status is (Status.WRONG if counted else Status.OK)
     ran = 2 if kind == "matmul" else 0
     assert (f"the graph ran {ran} of 5 matrix products" in reply.reason) == counted
@@ -168,29 +169,36 @@ BACKEND = "import contextlib, pathlib, time\n" + BACKEND
 def elsewhere(tmp_path: Path, write: Write, own_backends: None) -> Callable[..., Reply]:
     """Ask something of the backend above, with an implementation from another file."""
     workload = WORKLOADS["mlp_bias_sgd"]
-    save_truth(make_truth(workload, workload.data(SMALL), SMALL.dtype), tmp_path / "truth.npz")
+    save_truth(truth_by_reference(workload, SMALL), tmp_path / "truth.npz")
     origin = f"file:{write('device.py', BACKEND)}"
     mine = f"file:{write('mine.py', SOURCE)}"
     truth = str(tmp_path / "truth.npz")
 
     def do(name: str = "numpy_bias_sgd", text: str = SOURCE, **options: object) -> Reply:
         write("mine.py", text)
-        request = Request(mine if name else "", name, "numpy-fakecpu", SMALL, 1, truth, backend_origin=origin)
+        request = Request((origin, mine) if name else (origin,), name, "numpy-fakecpu", SMALL, 1, truth)
         return work(replace(request, **options))  # type: ignore[arg-type]
 
     return do
 
 
 def test_a_device_from_a_file_measures_with_its_own_clock_condition_and_energy(elsewhere: Callable[..., Reply]) -> None:
-    reply = elsewhere(policy=QUICK, precision=Precision.TF32)
+    reply = elsewhere(policy=QUICK)
     assert (reply.status, reply.reason) == (Status.OK, "")
-    assert (reply.device_name, reply.facts, reply.peak_bytes) == ("Imaginary 1", {"precision": "tf32"}, 123)
+    assert (reply.device_name, reply.facts, reply.peak_bytes) == ("Imaginary 1", {"precision": "full"}, 123)
     assert {sample.clock for sample in reply.samples} == {"host", "device"}
     assert reply.condition is not None
     assert (reply.condition.throttle, reply.condition.power_watts) == (("thermal",), 9.0)
     assert all("throttled" in sample.flags.split() for sample in reply.samples if sample.phase != "first_step")
     assert reply.energy_joules is not None
     assert 0 < reply.energy_joules < 1
+
+
+def test_results_too_exact_for_the_precision_that_is_asked_for_are_refused(elsewhere: Callable[..., Reply]) -> None:
+    reply = elsewhere(precision=Precision.TF32)
+    assert reply.facts == {"precision": "tf32"}
+    assert reply.status is Status.WRONG
+    assert "as exact as those of full precision" in reply.reason
 
 
 @pytest.mark.parametrize("mode", Mode)

@@ -1,1 +1,1 @@
-"""What stepbench says, each thing once, as blocks of `bench.output.document`."""
+"""The words and tables of stepbench, each once, as blocks of `bench.output.document`."""

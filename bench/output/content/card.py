@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from bench.analysis.card import CardCell
 from bench.model.case import Mode, differing
 from bench.output.document import Cell, Head, Line, Table, table
-from bench.output.names import variant_word
+from bench.output.names import variant_word, words_of
 from bench.output.text import factor, factor_interval
-
-_MODES = list(Mode)
 
 
 def card_table(cells: Sequence[CardCell]) -> Table:
@@ -20,29 +17,26 @@ def card_table(cells: Sequence[CardCell]) -> Table:
     threads = sorted({case.threads for case in cases})
     apart = [name for name in differing(cases) if name not in ("mode", "threads")]
     order = list(dict.fromkeys(case.implementation for case in cases))
-    found: dict[tuple[Any, ...], dict[int, CardCell]] = {}
+    found: dict[tuple[str, str], dict[tuple[Mode, int], CardCell]] = {}
     for cell in sorted(cells, key=lambda cell: (order.index(cell.case.implementation), cell.case.backend)):
-        words = [variant_word(name, cell.case.columns[name]) for name in apart]
-        place = (", ".join([cell.case.label, *words]), cell.over.label, cell.case.mode)
-        found.setdefault(place, {})[cell.case.threads] = cell
+        words = words_of({name: cell.case.columns.get(name) for name in apart})
+        place = (", ".join([cell.case.label, *words]), cell.over.label)
+        found.setdefault(place, {})[cell.case.mode, cell.case.threads] = cell
     rows: list[Line] = [
-        [*place[:2], place[2].value, *(_cell(by_threads.get(count)) for count in threads)]
-        for place, by_threads in sorted(found.items(), key=lambda item: _order(found, item[0]))
+        [*place, mode.value, *(_cell(inside.get((mode, count))) for count in threads)]
+        for place, inside in found.items()
+        for mode in Mode
+        if any(mode is known for known, _ in inside)
     ]
     heads = [Head("contender", wraps=True), Head("over", wraps=True), Head("mode")]
     heads += [Head(variant_word("threads", count), right=True) for count in threads]
     caption = "Speedup card: what a speedup is depends on what it is over, in which mode, with how many threads"
-    return table("card", (caption,), heads, rows)
-
-
-def _order(places: Collection[tuple[Any, ...]], place: tuple[Any, ...]) -> tuple[int, int]:
-    """Return a row's rank: where its contender and opponent come first, then by mode."""
-    return next(number for number, each in enumerate(places) if each[:2] == place[:2]), _MODES.index(place[2])
+    return table("card", caption, heads, rows)
 
 
 def _cell(cell: CardCell | None) -> Cell:
     if cell is None:
         return Cell("-")
     value, ends = cell.speedup.value, (cell.speedup.low, cell.speedup.high)
-    interval = factor_interval(*ends)
-    return Cell(factor(value) + ("" if interval == "-" else f"  [{interval}]"), (value, *ends))
+    known = "" if cell.speedup.low is None else f"  [{factor_interval(*ends)}]"
+    return Cell(f"{factor(value)}{known}", (value, *ends))

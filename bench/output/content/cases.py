@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from bench.data.schema import DEVICE, HOST, STEP, Method, SummaryRow, columns_of
 from bench.data.store import SUMMARY
-from bench.model.step import ALL_PHASES
-from bench.output.content.summary import Summary, is_baseline, key_texts
-from bench.output.document import Cell, Head, Raw, Row, RowGroup, Table, Words
+from bench.model.step import STAGES
+from bench.output.content.summary import Summary, is_baseline
+from bench.output.document import Cell, Head, Raw, Row, Table, Words, grouped
 from bench.output.text import (
     duration,
     duration_interval,
@@ -26,7 +27,7 @@ _UNITS = {column.name: column.unit for column in columns_of(SummaryRow)}
 
 @dataclass(frozen=True)
 class _Shown:
-    """A column: which cells of summary.csv it shows, and how."""
+    """A column, with the cells of summary.csv that it shows."""
 
     header: str
     fields: tuple[str, ...]
@@ -47,10 +48,6 @@ def _known(text: Callable[[float], str]) -> Callable[[float | None], str]:
     return lambda value: "-" if value is None else text(value)
 
 
-def _percent_interval(low: float | None, high: float | None) -> str:
-    return interval(low, high, percent).replace(" % …", " …")
-
-
 SHOWN: dict[str, _Shown] = {
     "step": _Shown("step", ("median_seconds",), duration),
     "step_interval": _Shown("95 % interval", ("low_seconds", "high_seconds"), duration_interval, spare=1),
@@ -58,9 +55,17 @@ SHOWN: dict[str, _Shown] = {
     "on_device": _Shown("on device", ("median_seconds",), duration, clock=DEVICE),
     "speedup": _Shown("speedup", ("speedup",), factor),
     "speedup_interval": _Shown("its 95 % interval", ("speedup_low", "speedup_high"), factor_interval),
-    **{str(phase): _Shown(str(phase), ("median_seconds",), duration, 2, phase=str(phase)) for phase in ALL_PHASES},
+    "precision_speedup": _Shown("over full", ("precision_speedup",), factor),
+    "precision_interval": _Shown(
+        "its 95 % interval", ("precision_speedup_low", "precision_speedup_high"), factor_interval, spare=1
+    ),
+    "error": _Shown("error", ("error",), _known(lambda value: f"{value:.1e}")),
+    **{stage: _Shown(stage, ("median_seconds",), duration, 2, phase=stage) for stage in STAGES},
     "sync_tax": _Shown("sync tax", ("sync_tax",), percent, spare=1),
-    "sync_tax_interval": _Shown("its 95 % interval", ("sync_tax_low", "sync_tax_high"), _percent_interval, spare=2),
+    "sync_tax_interval": _Shown(
+        "its 95 % interval", ("sync_tax_low", "sync_tax_high"), partial(interval, text=percent), 2
+    ),
+    "per_second": _Shown("rows/s", ("per_second",), _known(significant), spare=4),
     "gflops": _Shown("GFLOP/s", ("gflops",), _known(significant)),
     "peak_fraction": _Shown("of peak", ("peak_fraction",), share, spare=2),
     "processes": _Shown("processes", ("processes",), str),
@@ -69,7 +74,6 @@ SHOWN: dict[str, _Shown] = {
     "energy": _Shown("energy", ("energy_joules",), _known(lambda value: f"{significant(value)} J"), spare=3),
 }
 """The columns that a table of cases may have, and that the `SHOWS` of a figure names."""
-_FIRST_PHASE = str(ALL_PHASES[0])
 
 
 def case_table(name: str, caption: Words, summary: Summary, rows: Sequence[SummaryRow], shown: Iterable[str]) -> Table:
@@ -84,27 +88,19 @@ def case_table(name: str, caption: Words, summary: Summary, rows: Sequence[Summa
     """
     kept = [item for item in shown if any(_has(summary, row, SHOWN[item]) for row in rows)]
     heads = [Head("implementation", wraps=True), Head("backend")]
-    heads += [_head(SHOWN[item], begins=item == _FIRST_PHASE) for item in kept]
-    several = len({row.case.workload for row in rows}) > 1
-    groups = [
-        RowGroup(
-            ", ".join([variant.workload, *variant.words] if several else variant.words),
-            tuple(_row(summary, row, kept) for row in variant.rows),
-        )
-        for variant in summary.variants(rows)
-    ]
-    return Table(name, caption, tuple(heads), tuple(groups), SUMMARY)
-
-
-def _head(shown: _Shown, begins: bool) -> Head:
-    return Head(shown.header, right=True, unit=_UNITS[shown.fields[0]], begins=begins, spare=shown.spare)
+    first = next((item for item in kept if item in STAGES), "")
+    for item in kept:
+        unit, begins = _UNITS[SHOWN[item].fields[0]], item == first
+        heads.append(Head(SHOWN[item].header, right=True, unit=unit, begins=begins, spare=SHOWN[item].spare))
+    groups = ((title, [_row(summary, row, kept) for row in alike]) for title, alike in summary.variants(rows).items())
+    return grouped(name, caption, heads, groups, SUMMARY)
 
 
 def _has(summary: Summary, row: SummaryRow, shown: _Shown) -> bool:
     found = summary.find(row, shown.phase, shown.clock)
-    return found is not None and (
-        any(getattr(found, name) is not None for name in shown.fields) or _is_profiled(found, shown)
-    )
+    if found is None:
+        return False
+    return _is_profiled(found, shown) or any(getattr(found, name) is not None for name in shown.fields)
 
 
 def _is_profiled(row: SummaryRow, shown: _Shown) -> bool:
@@ -112,10 +108,9 @@ def _is_profiled(row: SummaryRow, shown: _Shown) -> bool:
 
 
 def _row(summary: Summary, row: SummaryRow, shown: Iterable[str]) -> Row:
-    names = [
-        Cell(str(row.case.columns[name]), (row.case.columns[name],), name) for name in ("implementation", "backend")
-    ]
-    return Row((*names, *(_cell(summary, row, SHOWN[item]) for item in shown)), key_texts(row))
+    key = {name: str(value) for name, value in row.case.columns.items()}
+    names = [Cell(key[name], (key[name],), name) for name in ("implementation", "backend")]
+    return Row((*names, *(_cell(summary, row, SHOWN[item]) for item in shown)), key)
 
 
 def _cell(summary: Summary, row: SummaryRow, shown: _Shown) -> Cell:

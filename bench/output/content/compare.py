@@ -49,16 +49,13 @@ def of_runs(
             counted(judged.tests, "test"),
         ),
         *_too_few(judged, criteria),
-    ]
-    if noted:
-        notes.append(prose("The runs also differ in {} (A / B).", "; ".join(noted)))
-    notes.append(
+        *([prose("The runs also differ in {} (A / B).", "; ".join(noted))] if noted else []),
         prose(
             "Two runs at two times are less certain than `bench ab`: no bound covers how the machine drifted from one "
             "to the other. Let `bench ab`, which measures both sides at once, confirm what matters."
-        )
-    )
-    notes.append(calibration_note(calibration))
+        ),
+        calibration_note(calibration),
+    ]
     return Judgement(labels, criteria, judged.cases, judged.left_out, tuple(notes))
 
 
@@ -66,16 +63,11 @@ def _too_few(judged: RunsJudged, criteria: Criteria) -> list[Words]:
     risk = criteria.alpha / max(judged.tests, 1)
     timed = [case.processes for case in judged.cases if all(case.processes)]
     few = sum(not can_show(*processes, risk) for processes in timed)
-    if not few:
-        return []
-    return [
-        prose(
-            "{} too few processes for any REGRESSION among so many tests; {} of each run can show one: measure longer, "
-            "with `--budget` or `--rounds` of `bench run`.",
-            counted(few, "case has", "cases have"),
-            str(processes_needed(risk)),
-        )
-    ]
+    text = (
+        "{} too few processes for any REGRESSION among so many tests; {} of each run can show one: measure longer, "
+        "with `--budget` or `--rounds` of `bench run`."
+    )
+    return [prose(text, counted(few, "case has", "cases have"), processes_needed(risk))] if few else []
 
 
 def verdicts_json(judged: RunsJudged, judgement: Judgement, noted: Sequence[str] = ()) -> dict[str, Any]:
@@ -115,24 +107,26 @@ def description(
         left_out: cases that neither run measured, with the reason.
         differing: how the runs differ, each as `name: A / B`.
     """
-    noted = [Head("note", wraps=True)] if any(row.reason for row in rows) else []
-    lines = [
-        [
-            names[row.case],
-            *(duration(None if side is None else side.value) for side in (row.seconds_a, row.seconds_b)),
-            "-" if row.ratio is None else f"{row.ratio.value:.3f}",
-            "-" if row.ratio is None else interval(row.ratio.low, row.ratio.high, "{:.3f}".format),
-            *([row.reason] if noted else []),
-        ]
-        for row in rows
+    noted = any(row.reason for row in rows)
+    lines = []
+    for row in rows:
+        times = (None if side is None else side.value for side in (row.seconds_a, row.seconds_b))
+        ratio = ["-", "-"]
+        if row.ratio is not None:
+            ratio = [_ratio(row.ratio.value), interval(row.ratio.low, row.ratio.high, _ratio)]
+        lines.append([names[row.case], *map(duration, times), *ratio, *([row.reason] if noted else [])])
+    heads = [Head("case", wraps=True), *numbers("A", "B", "B / A", "95 % interval")]
+    heads += [Head("note", wraps=True)] if noted else []
+    notes = [
+        *(prose("not compared: {}: {}.", name, reason) for name, reason in left_out.items()),
+        prose("A ratio over 1 means that B took longer. No verdict: a ratio may be due to anything that differs."),
+        *(prose("The runs differ in {} (A / B).", item) for item in differing),
     ]
-    heads = [Head("case", wraps=True), *numbers("A", "B", "B / A", "95 % interval"), *noted]
-    notes = [prose("not compared: {}: {}.", name, reason) for name, reason in left_out.items()]
-    notes.append(
-        prose("A ratio over 1 means that B took longer. No verdict: a ratio may be due to anything that differs.")
-    )
-    notes += [prose("The runs differ in {} (A / B).", item) for item in differing]
     return [table("compare", (), heads, lines), Bullets(tuple(notes))]
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.3f}"
 
 
 def compare_json(rows: Sequence[SideBySide]) -> list[dict[str, Any]]:

@@ -6,30 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 from bench.data.schema import Crossing
 from bench.data.store import CROSSOVERS
-from bench.model.case import VARIANT
+from bench.model.case import settings_among
 from bench.output.document import (
     Block,
     Bullets,
     Cell,
     Head,
     Heading,
-    Line,
-    Strong,
     Table,
     Words,
     joined,
+    numbers,
     plain,
     prose,
     table,
 )
-from bench.output.names import counted, spaced, variant_word
+from bench.output.names import counted, spaced, words_of
 from bench.output.text import interval, significant
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_SENTENCES = 12
-_CONDITIONS = tuple(column.name for column in VARIANT if not column.contender)
 _ORDER = (Crossing.FOUND, Crossing.UNDECIDED, Crossing.NEVER)
 
 Record = dict[str, Any]
@@ -42,7 +40,8 @@ class Crossovers:
     def __init__(self, frame: pd.DataFrame) -> None:
         records = [_known(record) for record in frame.to_dict("records")]
         self.records = sorted(records, key=lambda record: _ORDER.index(Crossing(record["status"])))
-        self._differing = [name for name in _CONDITIONS if len({record[name] for record in records} - {None}) > 1]
+        settings = settings_among(frame.columns)
+        self._differing = [name for name in settings if len({record[name] for record in records} - {0}) > 1]
         who = {(record[f"{side}_implementation"], record[f"{side}_backend"]) for record in records for side in "ab"}
         self._several_backends = len({name for name, _ in who}) < len(who)
         self._several_threads = len({record[f"{side}_threads"] for record in records for side in "ab"}) > 1
@@ -53,42 +52,35 @@ class Crossovers:
             return []
         sentences = [self.sentence(record) for record in self.records]
         if len(sentences) > MOST_SENTENCES:
-            more = str(len(sentences) - MOST_SENTENCES)
-            sentences = [*sentences[:MOST_SENTENCES], prose("and {} more: see crossovers.csv", more)]
+            more = prose("and {} more: see crossovers.csv", len(sentences) - MOST_SENTENCES)
+            sentences = [*sentences[:MOST_SENTENCES], more]
         return [Heading("Crossovers"), Bullets(tuple(sentences))]
 
     def table(self) -> Table:
         """Return every pair that was compared, with the size at which one overtakes the other."""
-        heads = [Head("workload"), Head("what is known", wraps=True)]
-        heads += [Head("under", wraps=True)] if self._differing else []
-        heads += [Head("crossover", right=True), Head("95 % interval", right=True), Head("measured at")]
-        rows: list[Line] = []
+        under = self._differing
+        heads = [Head("workload"), Head("what is known", wraps=True), *([Head("under", wraps=True)] if under else [])]
+        heads += [*numbers("crossover", "95 % interval"), Head("measured at")]
+        rows = []
         for record in self.records:
-            ends = (record["size_low"], record["size_high"])
-            size = record["size"]
-            rows.append(
-                [
-                    record["workload"],
-                    plain(self._known_of(record)),
-                    *([self._conditions(record)] if self._differing else []),
-                    Cell("-" if size is None else significant(size), (size,), "size"),
-                    Cell(interval(*ends, significant), ends, "size_low size_high"),
-                    f"{_range(record)}, {counted(record['sizes'], 'size')}",
-                ]
-            )
+            size, ends = record["size"], (record["size_low"], record["size_high"])
+            row = [record["workload"], plain(self._known_of(record))]
+            row += [self._conditions(record)] if under else []
+            row.append(Cell("-" if size is None else significant(size), (size,), "size"))
+            row.append(Cell(interval(*ends, significant), ends, "size_low size_high"))
+            rows.append([*row, f"{_range(record)}, {counted(record['sizes'], 'size')}"])
         caption = "Every pair that was compared; beyond the sizes measured nothing is known"
-        return table("crossovers", (caption,), heads, rows, CROSSOVERS)
+        return table("crossovers", caption, heads, rows, CROSSOVERS)
 
     def sentence(self, record: Record) -> Words:
         """Return what one row says."""
         under = self._conditions(record)
         place = ", ".join([record["workload"], *([under] if under else [])])
-        if record["status"] == Crossing.FOUND:
-            ends = interval(record["size_low"], record["size_high"], significant)
-            axis = spaced(record["axis"])
-            size = Strong(significant(record["size"]))
-            return prose("{}: {} at {} {} [{}]", place, self._known_of(record), axis, size, ends)
-        return prose("{}, {}: {}", place, _range(record), self._known_of(record))
+        if record["status"] != Crossing.FOUND:
+            return prose("{}, {}: {}", place, _range(record), self._known_of(record))
+        axis, size = spaced(record["axis"]), significant(record["size"])
+        ends = interval(record["size_low"], record["size_high"], significant)
+        return prose(f"{{}}: {{}} at {{}} **{size}** [{{}}]", place, self._known_of(record), axis, ends)
 
     def _known_of(self, record: Record) -> Words:
         """Return who overtakes whom, or who is faster at every size, or that this is not known."""
@@ -114,8 +106,7 @@ class Crossovers:
 
     def _conditions(self, record: Record) -> str:
         """Return what tells this comparison from others of the same pair; empty if nothing does."""
-        words = [variant_word(name, record[name]) for name in self._differing if record[name] is not None]
-        return ", ".join(words)
+        return ", ".join(words_of({name: record[name] for name in self._differing}))
 
 
 def _known(record: dict[Any, Any]) -> Record:

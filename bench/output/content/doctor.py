@@ -1,4 +1,4 @@
-"""What `bench doctor` says about a machine, and whether measuring works on a device."""
+"""The findings of `bench doctor`: about a machine, and whether measuring works on a device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from bench.output.document import Block, Cell, Head, Heading, Line, Paragraph, Words, numbers, prose, table
+from bench.output.document import Block, Cell, Head, Heading, Line, numbers, prose, table
 from bench.output.text import duration, significant
 from bench.run.doctor import Report
 from bench.run.prove import Proof
@@ -24,31 +24,27 @@ def doctor_blocks(report: Report) -> list[Block]:
         for finding in report.findings
     ]
     backends = [[item.name, "yes" if item.present else f"no: {item.reason}"] for item in report.backends]
+    told = prose(
+        "{}, {} of {} CPUs usable, {} GiB; {}; Python {}. The clock resolves {}, and one reading costs {}.",
+        *(machine[name] for name in ("cpu", "cpus_usable", "cpus")),
+        significant(int(machine["memory_bytes"] or 0) / 2**30),
+        *(machine[name] for name in ("system", "python")),
+        duration(report.clock_resolution_seconds),
+        duration(report.clock_cost_seconds),
+    )
+    heads = [Head("condition"), Head("state", wraps=True), Head("cure", wraps=True)]
     return [
         Heading("Machine"),
-        Paragraph(
-            prose(
-                "{}, {} of {} CPUs usable, {} GiB; {}; Python {}. The clock resolves {}, and one reading costs {}.",
-                *(str(machine[name]) for name in ("cpu", "cpus_usable", "cpus")),
-                significant(int(machine["memory_bytes"] or 0) / 2**30),
-                *(str(machine[name]) for name in ("system", "python")),
-                duration(report.clock_resolution_seconds),
-                duration(report.clock_cost_seconds),
-            )
-        ),
-        table(
-            "conditions",
-            ("What disturbs measurements here",),
-            ["condition", Head("state", wraps=True), Head("cure", wraps=True)],
-            conditions,
-        ),
-        table("backends", ("Backends",), ["backend", Head("available", wraps=True)], backends),
+        told,
+        table("conditions", "What disturbs measurements here", heads, conditions),
+        table("backends", "Backends", ["backend", Head("available", wraps=True)], backends),
         *_noise(report),
     ]
 
 
 def _noise(report: Report) -> list[Block]:
-    missing = any(floor.reason for floor in report.noise)
+    measured = [floor for floor in report.noise if not floor.reason]
+    missing = len(measured) < len(report.noise)
     rows = []
     for floor in report.noise:
         found = ["-"] * 5
@@ -58,40 +54,30 @@ def _noise(report: Report) -> list[Block]:
         rows.append([floor.case, *found, *([floor.reason] if missing else [])])
     heads = [Head("case", wraps=True), *numbers("pairs", "B / A", "spread", "detectable", "fork to first step")]
     heads += [Head("reason", wraps=True)] if missing else []
-    return [table("noise", ("Noise floor, from an A/A",), heads, rows), Paragraph(_detectable(report))]
-
-
-def _detectable(report: Report) -> Words:
-    measured = [floor.detectable for floor in report.noise if not floor.reason]
-    worst = max(measured, default=0.0)
-    if not measured:
-        return prose("No noise floor: no case could be measured.")
-    if worst > _TOO_NOISY:
-        return prose("This machine is too noisy now to detect anything: cure what is named above, and try again.")
-    return prose(
+    worst = max((floor.detectable for floor in measured), default=0.0)
+    text = (
         "Slowdowns from {} up are detectable on this machine, in its noisiest case: a paired test over so many pairs "
-        "of fresh processes finds them 4 times in 5, with 1 false alarm in 100. More pairs detect smaller ones.",
-        f"{worst:.1%}",
+        "of fresh processes finds them 4 times in 5, with 1 false alarm in 100. More pairs detect smaller ones."
     )
+    if not measured:
+        text = "No noise floor: no case could be measured."
+    elif worst > _TOO_NOISY:
+        text = "This machine is too noisy now to detect anything: cure what is named above, and try again."
+    return [table("noise", "Noise floor, from an A/A", heads, rows), prose(text, f"{worst:.1%}")]
 
 
 def proof_blocks(proofs: Sequence[Proof]) -> list[Block]:
     """Return one row for each check, and what they all mean."""
-    rows: list[Line] = [
-        [
-            Cell("PASS", tone="good") if proof.check.passed else Cell("FAIL", tone="bad"),
-            proof.subject,
-            proof.check.name,
-            proof.check.detail,
-        ]
-        for proof in proofs
-    ]
+    rows: list[Line] = []
+    for proof in proofs:
+        word = Cell("PASS", tone="good") if proof.check.passed else Cell("FAIL", tone="bad")
+        rows.append([word, proof.subject, proof.check.name, proof.check.detail])
     heads = [Head(""), Head("subject", wraps=True), Head("check"), Head("found", wraps=True)]
     failed = sum(not proof.check.passed for proof in proofs)
     end = "Every check passed: times that the harness measures on this device can be trusted."
     if failed:
         end = f"{failed} of {len(proofs)} checks failed: do not trust times of this device before they pass."
-    return [table("proofs", (), heads, rows), Paragraph((end,))]
+    return [table("proofs", (), heads, rows), (end,)]
 
 
 def proof_json(proofs: Sequence[Proof]) -> list[dict[str, Any]]:

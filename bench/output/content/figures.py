@@ -9,7 +9,7 @@ from bench.output import figures
 from bench.output.content.cases import SHOWN, case_table
 from bench.output.content.history import runs_table
 from bench.output.content.summary import Summary, is_baseline
-from bench.output.document import Block, Bullets, Code, FigureBlock, Heading, Section, Table, prose, ticked
+from bench.output.document import Block, Bullets, Code, FigureBlock, Heading, Section, prose, ticked
 from bench.output.names import counted
 
 if TYPE_CHECKING:
@@ -31,28 +31,18 @@ def section(data: RunData, summary: Summary, drawn: Sequence[str], left_out: Map
 def _figure(data: RunData, summary: Summary, name: str) -> FigureBlock:
     about = figures.about(name)
     shown = about.shows or _SHOWS
-    rows = _rows(summary, shown[0])
+    field = SHOWN[shown[0]].fields[0]
+    rows = [row for row in summary.measured if getattr(row, field) is not None] or summary.measured
     conditions = f"All cases: {summary.shared}. " if summary.shared else ""
     caption = prose("{}Run {}.", conditions, summary.manifest.run_id)
-    alt = about.alt(data) if about.alt is not None else f"{about.title}: {_ends(summary, rows, shown[0])}"
+    alt = f"{about.title}: {_ends(summary, rows, shown[0])}"
     reading = (about.reading,) if about.reading else ()
-    return FigureBlock(name, about.title, alt, caption, reading, _table(data, summary, name, about.title, rows, shown))
-
-
-def _rows(summary: Summary, first: str) -> Sequence[SummaryRow]:
-    """Return the cases that have what the figure shows before all else."""
-    field = SHOWN[first].fields[0]
-    return [row for row in summary.measured if getattr(row, field) is not None] or summary.measured
-
-
-def _table(
-    data: RunData, summary: Summary, name: str, title: str, rows: Sequence[SummaryRow], shown: Sequence[str]
-) -> Table:
-    called, caption = f"figure-{name.replace('_', '-')}", prose("Numbers of the figure: {}", title)
+    called, words = f"figure-{name.replace('_', '-')}", prose("Numbers of the figure: {}", about.title)
     if name == "history":
-        every = [series for history in data.histories for series in history.series if len(series.measured) > 1]
-        return runs_table(called, caption, every)
-    return case_table(called, caption, summary, rows, shown)
+        table = runs_table(called, words, [series for history in data.histories for series in history.series])
+    else:
+        table = case_table(called, words, summary, rows, shown)
+    return FigureBlock(name, about.title, alt, caption, reading, table)
 
 
 def _ends(summary: Summary, rows: Sequence[SummaryRow], shown: str) -> str:

@@ -2,51 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
-from bench.model.registry import Registry
-from bench.model.workload import WORKLOADS
+from bench.model.registry import BUILT_IN, Registry
 from bench.output.document import Block, Cell, Head, Line, table
 
 
-@dataclass(frozen=True)
-class _Listed:
-    """One implementation on one backend."""
+def list_blocks(registry: Registry) -> list[Block]:
+    """Return the workloads with their sizes, and every implementation on every backend, available or why not."""
+    listed = list_json(registry)
+    ours = not any(item["source"] for item in listed)  # then that goes without saying
+    rows: list[Line] = []
+    for item in listed:
+        available = Cell("yes") if item["available"] else Cell(f"no: {item['reason']}", tone="warn")
+        phases = "fused" if item["fused"] else "separable"
+        source = [] if ours else [Path(item["source"] or "stepbench").name]
+        rows.append([item["implementation"], item["backend"], item["workload"], phases, *source, available])
+    names = map(Head, ("backend", "workload", "phases", *(() if ours else ("from",))))
+    heads = [Head("implementation", wraps=True), *names, Head("available", wraps=True)]
+    return [_workloads(registry), table("list", (), heads, rows)]
 
-    implementation: str
-    backend: str
-    workload: str
-    fused: bool
-    available: bool
-    reason: str
-    """Why it is not available."""
-    summary: str
+
+def _workloads(registry: Registry) -> Block:
+    rows = []
+    for item in registry.workloads:
+        sizes = " ".join(f"{name}={value}" for name, value in item.sizes.items())
+        note = f"; unverified: {item.unverified}" if item.unverified else ""
+        rows.append([item.name, sizes, item.baseline, f"{item.title}{note}"])
+    heads = [Head("workload"), Head("sizes, and their usual values", wraps=True), Head("baseline")]
+    return table("workloads", (), [*heads, Head("title", wraps=True)], rows)
 
 
-def _listed(registry: Registry) -> list[_Listed]:
-    """Return every implementation on every backend in the order of the workloads, baselines first."""
-    order = list(WORKLOADS)
+def list_json(registry: Registry) -> list[dict[str, Any]]:
+    """Return every implementation on every backend in the order of the workloads, baselines first, for programs."""
+    order = [item.name for item in registry.workloads]
     ordered = sorted(registry, key=lambda item: (order.index(item.workload.name), item.name != item.workload.baseline))
     return [
-        _Listed(item.name, backend.name, item.workload.name, item.fused, found.present, found.reason, item.summary)
+        {
+            "implementation": item.name,
+            "backend": backend.name,
+            "workload": item.workload.name,
+            "sizes": dict(item.workload.sizes),
+            "fused": item.fused,
+            "available": found.present,
+            "reason": found.reason,
+            "summary": item.summary,
+            "source": _source(item.origin),
+        }
         for item in ordered
         for backend in item.backends
         for found in [backend.availability()]
     ]
 
 
-def list_blocks(registry: Registry) -> list[Block]:
-    """Return every implementation on every backend, available or why not."""
-    rows: list[Line] = []
-    for item in _listed(registry):
-        available = Cell("yes") if item.available else Cell(f"no: {item.reason}", tone="warn")
-        phases = "fused" if item.fused else "separable"
-        rows.append([item.implementation, item.backend, item.workload, phases, available])
-    names = map(Head, ("backend", "workload", "phases"))
-    heads = [Head("implementation", wraps=True), *names, Head("available", wraps=True)]
-    return [table("list", (), heads, rows)]
-
-
-def list_json(registry: Registry) -> list[dict[str, object]]:
-    """Return the same for programs."""
-    return [asdict(item) for item in _listed(registry)]
+def _source(origin: str) -> str:
+    """Name the file or the installed module that something comes from; nothing if it comes with the harness."""
+    kind, _, target = origin.partition(":")
+    if kind != "file":
+        return target
+    path = Path(target)
+    if path.is_relative_to(BUILT_IN):
+        return ""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else target

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from bench.data.manifest import Manifest
@@ -15,7 +14,7 @@ from bench.output.document import (
     Cell,
     Head,
     Heading,
-    Paragraph,
+    Line,
     Section,
     Table,
     Words,
@@ -46,11 +45,8 @@ _FACTS = {
 def one_line(data: RunData) -> str:
     """Return processor, devices, memory and system."""
     machine = data.manifest.machine
-    parts = [machine.get("cpu")]
-    if machine.get("cpus_usable"):
-        parts.append(counted(int(machine["cpus_usable"] or 0), "CPU"))
-    if machine.get("memory_bytes"):
-        parts.append(_gibibytes(machine["memory_bytes"]))
+    cpus, memory = machine.get("cpus_usable"), machine.get("memory_bytes")
+    parts = [machine.get("cpu"), cpus and counted(int(cpus), "CPU"), memory and _gibibytes(memory)]
     return ", ".join(str(part) for part in [*parts, *devices(data), machine.get("system")] if part) or "unknown"
 
 
@@ -67,18 +63,17 @@ def _gibibytes(count: Any) -> str:
 def section(data: RunData, summary: Summary) -> Section:
     """Return all of it."""
     manifest = data.manifest
+    facts: list[Block] = [item for item in (_facts(data), _facts_of_backends(manifest), _peaks(manifest)) if item.rows]
     missing = notes.unmeasured(summary) or [prose("Nothing: every case that was planned was measured.")]
     blocks = [
-        _facts(data),
-        *_facts_of_backends(manifest),
-        *_peaks(manifest),
+        *facts,
         Heading("What disturbed it"),
         Bullets(tuple(_disturbances(data, summary))),
         *_flags(data),
         Heading("What was not measured"),
         Bullets(tuple(missing)),
         Heading("How it ended"),
-        Paragraph(notes.ending(manifest, folder_of(manifest))),
+        notes.ending(manifest, folder_of(manifest)),
     ]
     return Section("machine", "The machine, and what disturbed it", tuple(blocks))
 
@@ -95,7 +90,7 @@ def _facts(data: RunData) -> Table:
     if unknown := [_FACTS.get(name, name) for name in manifest.machine if name not in known]:
         rows.append(("unknown or not set", ", ".join(unknown)))
     heads = [Head("what"), Head("value", wraps=True)]
-    return table("machine", ("Machine, software and threads",), heads, rows)
+    return table("machine", "Machine, software and threads", heads, rows)
 
 
 def _threads(data: RunData) -> str:
@@ -105,57 +100,44 @@ def _threads(data: RunData) -> str:
     return f"{', '.join(map(str, asked)) or 'unknown number'} asked for; {found}"
 
 
-def _facts_of_backends(manifest: Manifest) -> list[Block]:
+def _facts_of_backends(manifest: Manifest) -> Table:
     rows = [(backend, name, value) for backend, found in manifest.facts.items() for name, value in found.items()]
-    if not rows:
-        return []
     caption = "What each backend was set to, as it reported it"
-    return [table("backends", (caption,), ["backend", "setting", Head("value", wraps=True)], rows)]
+    return table("backends", caption, ["backend", "setting", Head("value", wraps=True)], rows)
 
 
-def _peaks(manifest: Manifest) -> list[Block]:
-    if not manifest.peaks:
-        return []
+def _peaks(manifest: Manifest) -> Table:
     heads = [*map(Head, ("backend", "number format", "precision")), *numbers("CPU threads")]
     heads.append(Head("matrix products, GFLOP/s", right=True, unit="GFLOP/s"))
     heads.append(Head("copy, GB/s", right=True, unit="GB/s"))
-    rows = [
-        [
-            *map(Cell, (peak.backend, peak.dtype, peak.precision, str(peak.threads))),
-            *(Cell(significant(value), (value,)) for value in (peak.gflops, peak.gigabytes_per_second)),
-        ]
-        for peak in manifest.peaks
-    ]
+    rows: list[Line] = []
+    for peak in manifest.peaks:
+        reached = (Cell(significant(value), (value,)) for value in (peak.gflops, peak.gigabytes_per_second))
+        rows.append([peak.backend, peak.dtype, peak.precision, str(peak.threads), *reached])
     caption = "The most that each backend reached, measured before the first round; “of peak” is a part of this"
-    return [table("peaks", (caption,), heads, rows)]
+    return table("peaks", caption, heads, rows)
 
 
 def _disturbances(data: RunData, summary: Summary) -> list[Words]:
     found = [prose("found at the start: {}", text) for text in data.manifest.disturbances]
-    if not found:
-        found.append(prose("Nothing was found to disturb the machine when the run began."))
+    found = found or [prose("Nothing was found to disturb the machine when the run began.")]
     found += notes.disturbances(summary)
     throttled = data.processes[data.processes["throttled"] != ""]
-    for why, rows in throttled.groupby("throttled"):
-        rounds = sorted({int(number) for number in rows["round"]})
-        word = "round" if len(rounds) == 1 else "rounds"
-        found.append(prose("A device was throttled ({}) in {} {}.", str(why), word, ", ".join(map(str, rounds))))
-    settled = data.processes["warmup_settled"].dropna()
+    for why, rounds in throttled.groupby("throttled")["round"]:
+        known = sorted({int(number) for number in rounds})
+        word = "round" if len(known) == 1 else "rounds"
+        found.append(prose("A device was throttled ({}) in {} {}.", why, word, ", ".join(map(str, known))))
+    settled = data.processes["warmup_settled"].dropna().astype(bool)
     if len(settled):
-        steady = int(settled.astype(bool).sum())
-        found.append(prose("The warm-up became steady in {} of {} processes.", str(steady), str(len(settled))))
+        found.append(prose("The warm-up became steady in {} of {} processes.", settled.sum(), len(settled)))
     return found
 
 
-def _flags(data: RunData) -> list[Block]:
+def _flags(data: RunData) -> list[Table]:
     """Return how many samples carry which flag, those of single phases and of the device's clock included."""
-    counts: Counter[str] = Counter()
-    for flags, count in data.samples["flags"].value_counts().items():
-        for flag in str(flags).split():
-            counts[flag] += int(count)
-    if not counts:
-        return []
+    flags = data.samples["flags"].astype(str).str.split().explode().dropna()
+    counts = sorted((str(flag), int(count)) for flag, count in flags.value_counts().items())
     heads = [Head("flag"), *numbers("samples"), Head("meaning", wraps=True)]
-    rows = [(flag, Cell(str(count), (count,)), MEANINGS.get(flag, "")) for flag, count in sorted(counts.items())]
-    caption = prose("Flagged samples among all {} of `samples.csv`; they are kept and count", str(len(data.samples)))
-    return [table("flags", caption, heads, rows)]
+    rows = [(flag, Cell(str(count), (count,)), MEANINGS.get(flag, "")) for flag, count in counts]
+    caption = prose("Flagged samples among all {} of `samples.csv`; they are kept and count", len(data.samples))
+    return [table("flags", caption, heads, rows)] if rows else []

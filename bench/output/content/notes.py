@@ -1,4 +1,4 @@
-"""What a reader of a run must know beside its numbers: what failed, what disturbed it, how sure it is, how it ended."""
+"""Notes beside the numbers of a run: what failed, what disturbed it, how sure it is, how it ended."""
 
 from __future__ import annotations
 
@@ -30,16 +30,15 @@ def unmeasured(summary: Summary) -> list[Words]:
     for row in summary.headlines:
         if row.status is not Status.OK:
             where = row.case.backend if row.status is Status.SKIPPED else row.case.label
-            reasons.setdefault((row.status, where, row.reason or "no reason is recorded"), []).append(
-                row.case.implementation
-            )
-    found = []
+            key = (row.status, where, row.reason or "no reason is recorded")
+            reasons.setdefault(key, []).append(row.case.implementation)
+    skipped, wrong = [], []
     for (status, where, reason), names in reasons.items():
         if status is Status.SKIPPED:
-            found.append(prose("skipped on {}: {}: {}", where, _counted(names), reason))
+            skipped.append(prose("skipped on {}: {}: {}", where, _counted(names), reason))
         else:
-            found.insert(0, prose("{}: {}{}: {}", status.value, where, _cases(len(names)), reason))
-    return found
+            wrong.append(prose("{}: {}{}: {}", status.value, where, _cases(len(names)), reason))
+    return [*reversed(wrong), *skipped]
 
 
 def _counted(names: Iterable[str]) -> str:
@@ -53,12 +52,12 @@ def _cases(count: int) -> str:
 def how_measured(summary: Summary) -> Words:
     """Return how many processes stand behind a time, and what a speedup is over."""
     processes = from_to(row.processes for row in summary.measured)
-    baselines = sorted({row.baseline for row in summary.measured if row.baseline})
+    baselines = sorted({str(row.baseline) for row in summary.contenders})
     return prose(
         f"Each case was measured in {processes} fresh {'process' if processes == '1' else 'processes'}; a time is the "
         "median over them, and its interval says how much they differ. A speedup is the time of {} over this one, from "
         "the rounds that both ran in: over 1x is faster.",
-        baselines[0] if len(baselines) == 1 else "the workload's baseline",
+        baselines[0] if len(baselines) == 1 else "the baseline",
     )
 
 
@@ -67,15 +66,15 @@ def quality(summary: Summary) -> list[Words]:
     found = []
     flagged, samples = _flagged(summary)
     if flagged > _MANY_FLAGGED * samples:
-        text = f"({flagged} of {samples}): do not quote these numbers; `bench doctor` says what can be done."
-        found.append(prose(f"**Most samples were disturbed** {text}"))
+        text = "({} of {}): do not quote these numbers; `bench doctor` says what can be done."
+        found.append(prose(f"**Most samples were disturbed** {text}", flagged, samples))
     fewest = min(row.processes for row in summary.measured)
     if fewest < MIN_PROCESSES:
         text = (
-            f"it takes {MIN_PROCESSES} processes, and the case with the fewest had {fewest}. A number without one is "
+            "**Some cases have no interval**: it takes {} processes, and the case with the fewest had {}. A number "
+            "without one is no more than a hint: raise `--budget` or `--rounds`."
         )
-        hint = "no more than a hint: raise `--budget` or `--rounds`."
-        found.append(prose(f"**Some cases have no interval**: {text}{hint}"))
+        found.append(prose(text, MIN_PROCESSES, fewest))
     return found
 
 
@@ -89,13 +88,9 @@ def explanations(summary: Summary) -> list[Words]:
     if summary.has_profiled:
         text = "~ marks a fused step's share, from an extra pass under its framework's own profiler; it is not a time."
         notes.append(prose(text))
-    text = "{} has cases without a speedup, since their baseline was not measured; add {}."
     lonely = {row.case.workload for row in summary.measured if row.speedup is None}
-    notes += [
-        prose(text, name, Code(f"--implementation {summary.baseline(name)}"))
-        for name in summary.workloads
-        if name in lonely
-    ]
+    text = "{} has cases without a speedup, since their baseline was not measured; add {}."
+    notes += [prose(text, name, Code(summary.cure(name))) for name in summary.workloads if name in lonely]
     if summary.has_device:
         text = "on device: how long the device was busy, by its own clock; step: how long it took, by the host's clock."
         notes.append(prose(text))
@@ -109,11 +104,11 @@ def _tax(summary: Summary) -> list[Words]:
     """Return what it means where the sum of the phases and the whole step surely disagree."""
     more = [row.case.implementation for row in summary.measured if (row.sync_tax_low or 0) > 0]
     less = [row.case.implementation for row in summary.measured if (row.sync_tax_high or 0) < 0]
-    text = "Phases timed apart add up to {} than the step for {}: {}"
+    text = "Phases timed apart add up to {} than the step for {}: "
     costs = "reading the clock and waiting between phases costs that much; the step is the number to quote."
     lies = "what lies between phases, or a median of parts against a median of wholes, is in the step only."
-    found = [("more", more, costs), ("less", less, lies)]
-    return [prose(text, word, _counted(names), why) for word, names, why in found if names]
+    found = [prose(text + costs, "more", _counted(more))] if more else []
+    return [*found, *([prose(text + lies, "less", _counted(less))] if less else [])]
 
 
 def disturbances(summary: Summary) -> list[Words]:
@@ -126,10 +121,10 @@ def disturbances(summary: Summary) -> list[Words]:
             for row in summary.measured
             if row.clean_median_seconds is not None and row.median_seconds
         ]
-        shift, name = max(shifts, default=(None, ""))
-        moved = "" if shift is None else f"; without them step times move by up to {share(shift)} ({name})"
-        text = f"{flagged} of {samples} samples of whole steps were disturbed (see `flags` in samples.csv){{}}."
-        notes.append(prose(text, moved))
+        moved = "; without them step times move by up to {} ({})" if shifts else ""
+        text = f"{{}} of {{}} samples of whole steps were disturbed (see `flags` in samples.csv){moved}."
+        shift, name = max(shifts, default=(0.0, ""))
+        notes.append(prose(text, flagged, samples, share(shift), name))
     if unsettled := sum(row.unsettled for row in summary.measured):
         some = counted(unsettled, "process", "processes")
         notes.append(prose(f"{some} never became steady in the warm-up; the samples are flagged."))
@@ -146,17 +141,17 @@ def ending(manifest: Manifest, folder: str) -> Words:
     rounds = counted(manifest.rounds_done, "round")
     spent = rounds if manifest.wall_seconds is None else f"{manifest.wall_seconds:.1f} s and {rounds}"
     aim = within(manifest.within)
-    match manifest.ended_by:
-        case "precision":
-            return prose(f"Done after {spent}: every speedup's interval is within {aim}, as asked for.")
-        case "rounds":
-            return prose(f"Done after {spent}, as asked for.")
-        case "failures":
-            return prose(f"Ended after {spent}: no case was left to measure.")
-        case "budget" if manifest.rounds is not None:
-            return prose(f"The `--budget` was spent after {spent}, before the {manifest.rounds} rounds asked for.")
-        case "budget":
-            return prose(f"The `--budget` was spent after {spent}, before every speedup's interval was within {aim}.")
+    asked = f"every speedup's interval was within {aim}"
+    if manifest.rounds is not None:
+        asked = f"the {manifest.rounds} rounds asked for"
+    told = {
+        "precision": f"Done after {spent}: every speedup's interval is within {aim}, as asked for.",
+        "rounds": f"Done after {spent}, as asked for.",
+        "failures": f"Ended after {spent}: no case was left to measure.",
+        "budget": f"The `--budget` was spent after {spent}, before {asked}.",
+    }
+    if manifest.ended_by in told:
+        return prose(told[manifest.ended_by])
     word = "Interrupted" if manifest.ended_by == "interrupted" else "Not finished"
     return prose(f"{word} after {spent}: {{}} goes on with it.", Code(f"bench run --resume {folder}"))
 
@@ -167,11 +162,12 @@ def shortfall(manifest: Manifest, contenders: Iterable[SummaryRow]) -> list[Word
         return [joined([prose("**The run did not come to its end.**"), ending(manifest, folder_of(manifest))])]
     if manifest.ended_by != "budget":
         return []
+    early = "**The time budget ended the run**"
     if manifest.rounds is not None:
-        return [prose(f"**The time budget ended the run** after {manifest.rounds_done} of {manifest.rounds} rounds.")]
+        return [prose(f"{early} after {{}} of {{}} rounds.", manifest.rounds_done, manifest.rounds)]
     halves = [Estimate(row.speedup or 0.0, row.speedup_low, row.speedup_high).halfwidth for row in contenders]
     wide = [half for half in halves if half is not None and half > manifest.within]
     if not wide:
         return []
-    text = f"before every speedup's interval was within {within(manifest.within)}: {len(wide)} of "
-    return [prose(f"**The time budget ended the run** {text}{len(halves)} are wider, the widest {within(max(wide))}.")]
+    text = f"{early} before every speedup's interval was within {{}}: {{}} of {{}} are wider, the widest {{}}."
+    return [prose(text, within(manifest.within), len(wide), len(halves), within(max(wide)))]

@@ -7,32 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from bench.data.schema import SummaryRow, columns_of
 from bench.data.store import SUMMARY
+from bench.model.step import STAGES
 from bench.output.content import notes
 from bench.output.content.card import card_table
 from bench.output.content.cases import case_table
 from bench.output.content.summary import Summary, name_of
-from bench.output.document import (
-    Block,
-    Bullets,
-    Cell,
-    Head,
-    Line,
-    Paragraph,
-    Section,
-    Strong,
-    Table,
-    Words,
-    prose,
-    table,
-)
+from bench.output.document import Block, Bullets, Cell, Head, Line, Section, Strong, Table, Words, prose, table
 from bench.output.names import spaced
 from bench.output.text import duration, factor, factor_interval
 
 if TYPE_CHECKING:
     from bench.analysis.card import CardCell
 
-_COLUMNS = ("step", "step_interval", "on_device", "speedup", "speedup_interval", "forward", "backward", "update")
-_MORE = ("sync_tax", "peak_fraction", "energy")
+_COLUMNS = ("step", "step_interval", "on_device", "speedup", "speedup_interval", *STAGES)
+_PRECISION = ("precision_speedup", "precision_interval", "error")
+"""Only where precisions are compared."""
+_MORE = ("sync_tax", "peak_fraction", "per_second", "energy")
 
 
 def run_blocks(summary: Summary, folder: str, card: Sequence[CardCell] = ()) -> list[Block]:
@@ -46,14 +36,14 @@ def run_blocks(summary: Summary, folder: str, card: Sequence[CardCell] = ()) -> 
     blocks: list[Block] = []
     if summary.measured:
         machine, run = str(summary.manifest.machine.get("cpu")), f"run {summary.manifest.run_id}"
-        blocks.append(Paragraph(("; ".join(part for part in (summary.shared, machine, run) if part),)))
+        blocks.append(("; ".join(part for part in (summary.shared, machine, run) if part),))
     blocks += [*tables(summary), *([card_table(card)] if card else [])]
     return [*blocks, notes.below_the_tables(summary, folder)]
 
 
 def section(summary: Summary, card: Sequence[CardCell]) -> Section:
     """Return the section of a report with all that was measured."""
-    blocks: list[Block] = [Paragraph(introduction(summary)), *tables(summary)]
+    blocks: list[Block] = [introduction(summary), *tables(summary)]
     if found := notes.explanations(summary):
         blocks.append(Bullets(tuple(found)))
     blocks += [card_table(card)] if card else []
@@ -69,10 +59,11 @@ def introduction(summary: Summary) -> Words:
 def tables(summary: Summary) -> list[Block]:
     """Return the tables of each workload: its steps, and single steps by variant where work varies."""
     found: list[Block] = []
+    shown = (*_COLUMNS, *(_PRECISION if "precision" in summary.differing else ()), *_MORE)
     for name in summary.workloads:
         rows = [row for row in summary.measured if row.case.workload == name]
         caption = (f"{name}: {summary.title(name)}",)
-        found.append(case_table(f"result-{spaced(name)}", caption, summary, rows, (*_COLUMNS, *_MORE)))
+        found.append(case_table(f"result-{spaced(name)}", caption, summary, rows, shown))
         found += _variant_table(summary, name, rows)
     return found
 
@@ -80,17 +71,13 @@ def tables(summary: Summary) -> list[Block]:
 def _variant_table(summary: Summary, workload: str, rows: Iterable[SummaryRow]) -> list[Table]:
     cases = [(row, by_variant) for row in rows if (by_variant := summary.by_variant(row))]
     variants = sorted({variant for _, by_variant in cases for variant in by_variant})
-    lines: list[Line] = [
-        [
-            ", ".join([row.case.implementation, *summary.telling(row)]),
-            row.case.backend,
-            *(_variant(by_variant, each) for each in variants),
-        ]
-        for row, by_variant in cases
-    ]
+    lines: list[Line] = []
+    for row, by_variant in cases:
+        name = ", ".join([row.case.implementation, *summary.telling(row)])
+        lines.append([name, row.case.backend, *(_variant(by_variant, each) for each in variants)])
     heads = [Head("implementation", wraps=True), Head("backend")]
     heads += [Head(f"variant {each}", right=True, unit="s") for each in variants]
-    caption = (f"{workload}: single steps by variant: how much work the step did",)
+    caption = f"{workload}: single steps by variant: how much work the step did"
     return [table(f"variants-{spaced(workload)}", caption, heads, lines, SUMMARY)] if lines else []
 
 
@@ -112,46 +99,33 @@ def answer(summary: Summary) -> Words:
     row = best(summary)
     if row is None:
         fastest = min(summary.measured, key=lambda row: row.median_seconds or 0.0)
-        return prose(
+        text = (
             "There is no speedup, since no case was measured beside its workload's baseline; the fastest step is that "
-            "of {} with {} in {}.",
-            name_of(fastest),
-            duration(fastest.median_seconds),
-            summary.place(fastest),
+            "of {} with {} in {}."
         )
-    found, place, over = _speedup(row), summary.place(row), str(row.baseline)
+        return prose(text, name_of(fastest), duration(fastest.median_seconds), summary.place(fastest))
+    name, over, place, speedup = name_of(row), row.baseline, summary.place(row), Strong(factor(row.speedup))
     if row.speedup_low is None or row.speedup_high is None:
-        return prose(
+        text = (
             "The largest speedup over {} is {} by {} in {}, but there were too few processes for an interval: take it "
-            "as a hint.",
-            over,
-            found,
-            name_of(row),
-            place,
+            "as a hint."
         )
+        return prose(text, over, speedup, name, place)
+    interval = f"(95 % interval {factor_interval(row.speedup_low, row.speedup_high)})"
     if row.speedup_low > 1:
-        return prose(
-            "{} is {} as fast as {}{}, the largest speedup{}, in {}.",
-            name_of(row),
-            Strong(factor(row.speedup)),
-            over,
-            f" (95 % interval {factor_interval(row.speedup_low, row.speedup_high)})",
-            "" if row.speedup == max(other.speedup or 0.0 for other in summary.contenders) else " that is certain",
-            place,
+        largest = row.speedup == max(other.speedup or 0.0 for other in summary.contenders)
+        text = (
+            f"{{}} is {{}} as fast as {{}} {{}}, the largest speedup{'' if largest else ' that is certain'}, in {{}}."
         )
+        return prose(text, name, speedup, over, interval, place)
     if all(other.speedup_high is not None and other.speedup_high < 1 for other in summary.contenders):
-        template = "No implementation is faster than its baseline here: {} comes closest to {}, with {} in {}."
+        text = "No implementation is faster than its baseline here: {} comes closest to {}, with {} {} in {}."
     else:
-        template = "No implementation is shown to be faster than its baseline: {} leads, over {}, with {} in {}."
-    return prose(template, name_of(row), over, found, place)
-
-
-def _speedup(row: SummaryRow) -> Words:
-    interval = factor_interval(row.speedup_low, row.speedup_high)
-    text = Strong(factor(row.speedup))
-    return (text,) if interval == "-" else (text, f" (95 % interval {interval})")
+        text = "No implementation is shown to be faster than its baseline: {} leads, over {}, with {} {} in {}."
+    return prose(text, name, over, speedup, interval, place)
 
 
 def summary_json(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
     """Return the rows of summary.csv for programs; unknown values are null."""
-    return [{column.name: column.value_in(row) for column in columns_of(SummaryRow)} for row in rows]
+    sizes = dict.fromkeys(name for row in rows for name in row.case.problem.sizes.columns)
+    return [{column.name: column.value_in(row) for column in columns_of(SummaryRow, sizes)} for row in rows]

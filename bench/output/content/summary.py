@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bench.analysis.baseline import Baseline, baselines_of
 from bench.data.manifest import Manifest
 from bench.data.run import case_of
 from bench.data.schema import DEVICE, Method, Status, SummaryRow, columns_of, is_headline
 from bench.model.case import Case
 from bench.model.case import differing as differing_in
+from bench.model.precision import Precision
 from bench.output.document import Strong, Words
-from bench.output.names import CONDITIONS, common_words, variant_word
+from bench.output.names import common_words, words_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,11 +36,6 @@ def summary_rows(frame: pd.DataFrame) -> list[SummaryRow]:
     return found
 
 
-def key_texts(row: SummaryRow) -> dict[str, str]:
-    """Return what tells cases apart as texts, by the names of the columns."""
-    return {name: str(value) for name, value in row.case.columns.items()}
-
-
 def name_of(row: SummaryRow) -> Words:
     """Return the name of a case for a sentence."""
     return (Strong(row.case.implementation), f" on {row.case.backend}")
@@ -53,16 +49,6 @@ def folder_of(manifest: Manifest) -> str:
 def is_baseline(row: SummaryRow) -> bool:
     """Return whether a case is what the speedups of its workload are over."""
     return row.case.implementation == row.baseline
-
-
-@dataclass(frozen=True)
-class Variant:
-    """The measured cases of one workload under the same conditions."""
-
-    workload: str
-    words: tuple[str, ...]
-    """What tells it from the run's other variants of that workload."""
-    rows: tuple[SummaryRow, ...]
 
 
 class Summary:
@@ -80,12 +66,13 @@ class Summary:
         self.by_case: dict[Case, list[SummaryRow]] = {}
         for row in self.rows:
             self.by_case.setdefault(row.case, []).append(row)
-        columns = [row.case.columns for row in self.measured]
-        self._values = {name: {values[name] for values in columns} for name in CONDITIONS}
+        settings = [row.case.conditions for row in self.measured]
+        names = dict.fromkeys(name for values in settings for name in values)
+        self._values = {name: {values.get(name, 0) for values in settings} for name in names}
         self.differing = differing_in(row.case for row in self.measured)
         """The sizes and conditions that the measured cases do not share."""
         self.shared = common_words(self._values)
-        """What all measured cases have in common, in words."""
+        """The conditions that all measured cases share, in words."""
         inside = {row.case.workload for row in self.measured}
         self.workloads = [name for name in manifest.workloads if name in inside]
         """The workloads with a measured case, in the order of the manifest."""
@@ -95,46 +82,61 @@ class Summary:
         """Whether a framework's own profiler divided a step."""
 
     def title(self, workload: str) -> str:
-        """Return a few words about a workload."""
-        return self.manifest.workloads[workload].title
+        """Return a few words about a workload, among them that it is not verified if it is not."""
+        facts = self.manifest.workloads[workload]
+        return f"{facts.title}; not verified: {facts.unverified}" if facts.unverified else facts.title
 
     def baseline(self, workload: str) -> str:
-        """Return the implementation that speedups of a workload are over."""
-        named = (row.baseline for row in self.rows if row.case.workload == workload and row.baseline)
-        return next(named, self.manifest.workloads[workload].baseline)
+        """Return what speedups of a workload are over, and if there is none, what they would be over."""
+        named = {str(row.baseline) for row in self.contenders if row.case.workload == workload}
+        return named.pop() if len(named) == 1 else baselines_of(self.manifest)[workload].implementation
+
+    def cure(self, workload: str) -> str:
+        """Return the option that adds what speedups of a workload are over, where cases lack it."""
+        wanted = Baseline.parse(self.baseline(workload)).implementation
+        there = [row.case for row in self.measured if row.case.implementation == wanted]
+        if there and all(case.precision is not Precision.FULL for case in there):
+            return f"--precision full,{there[0].precision}"
+        if there and all(case.device != "cpu" for case in there):
+            return f"--baseline {wanted}"
+        return f"--implementation {wanted}"
 
     @property
     def frame(self) -> pd.DataFrame:
         """The measured whole steps as `bench.analysis.scaling` takes them."""
         import pandas as pd
 
-        return pd.DataFrame([{**vars(row), **row.case.columns} for row in self.measured])
+        from bench.analysis.scaling import frame_of
+
+        rows = pd.DataFrame([vars(row) for row in self.measured])
+        return rows.join(frame_of(row.case for row in self.measured))
 
     def find(self, row: SummaryRow, phase: str, clock: str) -> SummaryRow | None:
         """Return another row of the same case, over the workload's own mix of variants."""
-        others = self.by_case[row.case]
-        return next(
-            (other for other in others if (other.phase, other.clock, other.variant) == (phase, clock, None)), None
-        )
+        wanted = (phase, clock, None)
+        return next((each for each in self.by_case[row.case] if (each.phase, each.clock, each.variant) == wanted), None)
 
     def by_variant(self, row: SummaryRow) -> dict[int, SummaryRow]:
         """Return the single steps of a case by variant; none if its amount of work does not vary."""
         return {other.variant: other for other in self.by_case[row.case] if other.variant is not None}
 
-    def variants(self, rows: Iterable[SummaryRow]) -> list[Variant]:
-        """Return rows in the order of the workloads, those under the same conditions together."""
-        found: dict[tuple[Any, ...], list[SummaryRow]] = {}
-        for row in rows:
-            found.setdefault((row.case.workload, *row.case.conditions.values()), []).append(row)
+    def variants(self, rows: Iterable[SummaryRow]) -> dict[str, list[SummaryRow]]:
+        """Return rows in the order of the workloads, those under the same conditions together, by what they share.
+
+        Where they are of several workloads, each is named.
+        """
         order = list(self.manifest.workloads)
-        return [
-            Variant(alike[0].case.workload, self.telling(alike[0]), tuple(alike))
-            for _, alike in sorted(found.items(), key=lambda item: order.index(item[0][0]))
-        ]
+        ordered = sorted(rows, key=lambda row: order.index(row.case.workload))
+        several = len({row.case.workload for row in ordered}) > 1
+        found: dict[str, list[SummaryRow]] = {}
+        for row in ordered:
+            title = self.place(row) if several else ", ".join(self.telling(row))
+            found.setdefault(title, []).append(row)
+        return found
 
     def telling(self, row: SummaryRow) -> tuple[str, ...]:
         """Return the conditions that tell a case from the run's others, in words."""
-        return tuple(variant_word(name, row.case.columns[name]) for name in self.differing)
+        return tuple(words_of({name: row.case.columns.get(name) for name in self.differing}))
 
     def place(self, row: SummaryRow) -> str:
         """Return the workload and what else tells a case from the run's others."""

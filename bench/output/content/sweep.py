@@ -13,7 +13,7 @@ from bench.output.content import notes
 from bench.output.content.crossovers import Crossovers
 from bench.output.content.result import introduction, tables
 from bench.output.content.summary import Summary
-from bench.output.document import Block, Bullets, Cell, Head, Line, Paragraph, Section, Table, table
+from bench.output.document import Block, Bullets, Cell, Head, Line, Section, Table, numbers, table
 from bench.output.names import spaced, variant_word
 from bench.output.text import duration, factor
 
@@ -33,7 +33,7 @@ def section(summary: Summary, crossovers: Crossovers) -> Section:
     """Return the section of a report that sums a sweep up."""
     found = notes.explanations(summary)
     explained = [Bullets(tuple(found))] if found else []
-    blocks = (Paragraph(introduction(summary)), *_by_size(summary), *explained, *crossovers.blocks())
+    blocks = (introduction(summary), *_by_size(summary), *explained, *crossovers.blocks())
     return Section("result", "Result", blocks)
 
 
@@ -58,7 +58,7 @@ def _heading(summary: Summary, plane: Plane, among: Sequence[Plane]) -> str:
     words = [
         variant_word(name, value)
         for name, value in plane.common.items()
-        if name != "workload" and any(other.common[name] != value for other in among)
+        if name != "workload" and any(other.common.get(name) != value for other in among)
     ]
     title = ", ".join([f"{plane.workload}: {summary.title(plane.workload)}", *words])
     return f"{title}; speedup over {summary.baseline(plane.workload)} by {spaced(plane.axis)}"
@@ -73,15 +73,15 @@ def _asked(summary: Summary, plane: Plane) -> list[int]:
 def _plane_table(name: str, plane: Plane, caption: str, sizes: Sequence[int]) -> Table:
     """Return a table with a row for each contender and a column for each size."""
     several = len({line.contender.threads for line in plane.lines}) > 1
-    heads = [Head("implementation", wraps=True), Head("backend"), *([Head("threads", right=True)] if several else [])]
+    heads = [Head("implementation", wraps=True), Head("backend"), *(numbers("threads") if several else [])]
     heads += [Head(f"{size:,}", right=True, spare=_spare(place, len(sizes))) for place, size in enumerate(sizes)]
     rows: list[Line] = []
     for line in plane.lines:
         who = line.contender
         by_size = {int(row[plane.axis]): row for row in line.rows.to_dict("records")}
-        cells = [_cell(by_size.get(size, {})) for size in sizes]
-        rows.append([who.implementation, who.backend, *([str(who.threads)] if several else []), *cells])
-    return table(name, (caption,), heads, rows, SUMMARY)
+        words = [who.implementation, who.backend, *([str(who.threads)] if several else [])]
+        rows.append([*words, *(_cell(by_size.get(size, {})) for size in sizes)])
+    return table(name, caption, heads, rows, SUMMARY)
 
 
 def _spare(place: int, count: int) -> int:
@@ -97,5 +97,7 @@ def _cell(row: Mapping[Any, Any]) -> Cell:
     if not row:
         return Cell("-")
     if row["implementation"] == row["baseline"] or pd.isna(row["speedup"]):
-        return Cell(duration(float(row["median_seconds"])), (float(row["median_seconds"]),))
-    return Cell(factor(float(row["speedup"])), (float(row["speedup"]),))
+        seconds = float(row["median_seconds"])
+        return Cell(duration(seconds), (seconds,))
+    speedup = float(row["speedup"])
+    return Cell(factor(speedup), (speedup,))

@@ -9,20 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.rule import Criteria, Evidence, Verdict, worst
 from bench.data.schema import STEP
-from bench.output.document import (
-    Block,
-    Bullets,
-    Cell,
-    Head,
-    Paragraph,
-    Table,
-    Tone,
-    Words,
-    numbers,
-    plain,
-    prose,
-    table,
-)
+from bench.output.document import Block, Bullets, Cell, Head, Table, Tone, Words, numbers, plain, prose, table
 from bench.output.names import variant_word
 from bench.output.text import duration, interval, one_line
 
@@ -48,15 +35,15 @@ class Judgement:
     """The verdicts of one comparison, whatever they were found from."""
 
     labels: tuple[str, str]
-    """What A and B are."""
+    """Names of A and B."""
     criteria: Criteria
     cases: Sequence[Judged]
     absent: Mapping[str, str]
-    """What was not compared, with the reason."""
+    """Cases that were not compared, with the reason."""
     notes: tuple[Words, ...]
-    """What the verdicts rest on."""
+    """Sentences about what the verdicts rest on."""
     seconds: float = 0.0
-    """How long it took."""
+    """Time that it took."""
     conditions: str = ""
 
     @property
@@ -94,9 +81,8 @@ def calibration_note(calibration: Calibration | None) -> Words:
     """Return what this machine has shown of its verdicts, or that it has not."""
     if calibration is not None:
         return (calibration.sentence(),)
-    return prose(
-        "This machine is not calibrated: `bench doctor --calibrate` measures how often verdicts are wrong here."
-    )
+    text = "This machine is not calibrated: `bench doctor --calibrate` measures how often verdicts are wrong here."
+    return prose(text)
 
 
 def slowdown(value: float | None) -> str:
@@ -139,7 +125,7 @@ def verdict_blocks(found: Judgement) -> list[Block]:
     ]
     reasons += _absent(found)
     findings = [Bullets(tuple(reasons))] if reasons else []
-    return [Paragraph(_labels(found)), _table(found), *findings, Bullets(found.notes)]
+    return [_labels(found), _table(found), *findings, Bullets(found.notes)]
 
 
 def _labels(found: Judgement) -> Words:
@@ -160,12 +146,11 @@ def _table(found: Judgement) -> Table:
     rows = []
     for case in found.cases:
         verdict, evidence = case.verdict.verdict, step_evidence(case)
-        low, high, slower = (None, None, None) if evidence is None else (evidence.low, evidence.high, evidence.slowdown)
-        row = [Cell(verdict, tone=_TONES[verdict]), Cell(case.verdict.name)]
-        row += map(Cell, (duration(case.seconds_a), duration(case.seconds_b), slowdown(slower)))
-        row += map(Cell, (interval(low, high, slowdown), slowdown(detectable(case))))
-        row += [Cell("-" if evidence is None else str(evidence.pairs))] if paired else []
-        rows.append([*row, Cell(where(case))])
+        row: list[Cell | str] = [Cell(verdict, tone=_TONES[verdict]), case.verdict.name]
+        row += [duration(case.seconds_a), duration(case.seconds_b), slowdown(evidence.slowdown if evidence else None)]
+        row += [interval(evidence.low, evidence.high, slowdown) if evidence else "-", slowdown(detectable(case))]
+        row += [str(evidence.pairs) if evidence else "-"] if paired else []
+        rows.append([*row, where(case)])
     return table("verdicts", (), heads, rows)
 
 
@@ -173,11 +158,10 @@ def log_lines(found: Judgement) -> list[str]:
     """Return lines for a log: what is compared, each case, what is not compared, and what the verdicts rest on."""
     lines = [one_line(plain(_labels(found)))]
     for case in found.cases:
-        verdict, evidence = case.verdict, step_evidence(case)
-        told = [slowdown(None if evidence is None else evidence.slowdown)]
-        if (seen := detectable(case)) is not None:
-            told.append(f", detectable {slowdown(seen)}")
+        verdict, evidence, seen = case.verdict, step_evidence(case), detectable(case)
+        told = "" if seen is None else f", detectable {slowdown(seen)}"
         if verdict.verdict is not Verdict.PASS:
-            told.append(f"; {where(case) or verdict.reason}")
-        lines.append(f"{verdict.verdict:12} " + one_line(f"{verdict.name}: {''.join(told)}"))
+            told += f"; {where(case) or verdict.reason}"
+        text = one_line(f"{verdict.name}: {slowdown(evidence.slowdown if evidence else None)}{told}")
+        lines.append(f"{verdict.verdict:12} {text}")
     return [*lines, *(one_line(plain(words)) for words in (*_absent(found), *found.notes))]

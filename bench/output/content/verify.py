@@ -1,4 +1,4 @@
-"""What the gate found: whether each implementation computes the right thing."""
+"""The findings of the gate: whether each implementation computes the right thing."""
 
 from __future__ import annotations
 
@@ -8,23 +8,80 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.data.schema import Status
+from bench.model.precision import Precision
+from bench.oracle.array_error import ArrayError
 from bench.output.document import Block, Cell, Head, Line, numbers, table
+from bench.output.text import significant
 from bench.run.plan import Planned
 from bench.timing.protocol import Reply
 
 
-def verify_blocks(replies: Sequence[tuple[Planned, Reply]]) -> list[Block]:
-    """Return the largest relative errors over the first steps, and what is said about them."""
+def verify_blocks(replies: Sequence[tuple[Planned, Reply]], every: bool = False) -> list[Block]:
+    """Return for each case the array that comes closest to what is allowed, and what is said about it.
+
+    Args:
+        replies: the cases with their answers.
+        every: whether all arrays are listed below.
+    """
     rows: list[Line] = []
     for planned, reply in replies:
-        found, passed = reply.verification, reply.status is Status.OK
-        errors = (None, None, None) if found is None else (found.loss_error, found.gradient_error, found.change_error)
-        allowed = "-" if found is None else f"{found.tolerance:.0e}"
-        verdict = Cell("right", tone="good") if passed else Cell(reply.status.value, tone="bad")
-        texts = [*("-" if error is None else f"{error:.1e}" for error in errors), allowed]
-        rows.append([planned.case.implementation, planned.case.backend, *texts, verdict, reply.reason])
-    heads = [Head("implementation", wraps=True), Head("backend"), *numbers("loss", "gradients", "changes", "allowed")]
-    return [table("verify", (), [*heads, Head("verdict"), Head("reason", wraps=True)], rows)]
+        found = reply.verification
+        rows.append([*_who(planned), *_error(None if found is None else found.worst), _verdict(reply), _said(reply)])
+    heads = [Head("implementation", wraps=True), Head("backend"), Head("worst array", wraps=True), *_NUMBERS]
+    blocks: list[Block] = [table("verify", (), [*heads, Head("verdict"), Head("reason", wraps=True)], rows)]
+    if every:
+        arrays: list[Line] = [
+            [*_who(planned), *_error(error), str(error.step)]
+            for planned, reply in replies
+            if reply.verification is not None
+            for error in sorted(reply.verification.errors, key=lambda each: each.ratio, reverse=True)
+        ]
+        blocks.append(table("arrays", ("Every array, the worst first",), [*heads, Head("step", right=True)], arrays))
+    return blocks
+
+
+_FEW = 2
+_SMALL, _LARGE = 1e-3, 1e5
+_NUMBERS = numbers("error", "allowed", "error / allowed")
+
+
+def _who(planned: Planned) -> list[str]:
+    case = planned.case
+    precision = "" if case.precision is Precision.FULL else f", {case.precision}"
+    return [case.implementation, f"{case.backend}{precision}"]
+
+
+def _error(found: ArrayError | None) -> list[str]:
+    if found is None:
+        return ["-"] * 4
+    what = f"{found.kind} {found.name}".strip() + (", one element" if found.element else "")
+    return [
+        what,
+        f"{found.error:.1e}",
+        f"{found.allowed:.1e}",
+        significant(found.ratio, 2) if found.ratio < 1e6 else ">1e6",
+    ]
+
+
+def _verdict(reply: Reply) -> Cell:
+    if reply.status is not Status.OK:
+        return Cell(reply.status.value, tone="bad")
+    unverified = reply.verification is not None and reply.verification.unverified
+    return Cell("unverified") if unverified else Cell("right", tone="good")
+
+
+def _said(reply: Reply) -> str:
+    """Return the reason of a refusal, the author's for leaving it out, or what the precision cannot tell."""
+    found = reply.verification
+    if reply.reason or found is None:
+        return reply.reason
+    if found.unverified:
+        return found.unverified
+    if not found.blind:
+        return ""
+    count = len({each.key for each in found.errors})
+    named = ", ".join(found.blind) if len(found.blind) <= _FEW else "--verbose lists them"
+    return f"{len(found.blind)} of {count} arrays cannot be told from zeros in this precision: {named}"
 
 
 def verify_json(replies: Sequence[tuple[Planned, Reply]]) -> list[dict[str, Any]]:
@@ -41,9 +98,10 @@ def verify_json(replies: Sequence[tuple[Planned, Reply]]) -> list[dict[str, Any]
     ]
 
 
-def _finite(values: dict[str, Any]) -> dict[str, Any]:
+def _finite(value: Any) -> Any:
     """Return values with the word for what is infinite, which JSON does not know."""
-    return {
-        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
-    }
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -52,9 +52,9 @@ def _suite(manifest: Manifest) -> dict[str, Any]:
 
 
 def _benchmark(benchmark: Benchmark) -> dict[str, Any]:
-    on_cpu = benchmark.identity.case.device == "cpu"
+    on_cpu = benchmark.case.device == "cpu"
     return {
-        "metadata": {"name": benchmark.name, **benchmark.identity.columns},
+        "metadata": {"name": benchmark.name, **benchmark.columns},
         "runs": [{"values": process.seconds, "metadata": _process(process, on_cpu)} for process in benchmark.processes],
     }
 

@@ -56,20 +56,20 @@ def _commit(revision: str | None) -> dict[str, Any]:
 def _benchmark(benchmark: Benchmark) -> dict[str, Any]:
     name = benchmark.name
     fewest = min(sum(process.iterations) for process in benchmark.processes)
+    medians = [statistics.median(process.seconds) for process in benchmark.processes]
     return {
-        "group": f"{benchmark.identity.phase}[{benchmark.identity.label}]",  # what one table compares
+        "group": f"{benchmark.phase}[{benchmark.label}]",  # what one table compares
         "name": name,
         "fullname": name,
-        "params": benchmark.identity.columns,
-        "param": benchmark.identity.label,
-        "extra_info": {
-            "low_seconds": benchmark.low,
-            "high_seconds": benchmark.high,
-            "samples": benchmark.samples,
-        },
+        "params": benchmark.columns,
+        "param": benchmark.label,
+        "extra_info": {"low_seconds": benchmark.low, "high_seconds": benchmark.high, "samples": benchmark.samples},
         "options": {},
         # Processes differ in how often they iterate: at least so many iterations are behind each datum.
-        "stats": {**_stats([process.median for process in benchmark.processes]), "iterations": fewest},
+        "stats": {
+            **_stats(medians),
+            "iterations": fewest,
+        },
     }
 
 

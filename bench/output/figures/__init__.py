@@ -5,8 +5,7 @@ A figure raises `NothingToShowError` where a run lacks what it shows. It may als
 - `HEADLINE = 1`: its place among those that `bench run` and `bench sweep` draw when they end;
 - `inputs(data)`: the files that it is drawn from, if these are more than the files of the run;
 - `READING`: how to read it, in one or two plain sentences;
-- `SHOWS`: the columns of a case that it shows, the foremost first; see `bench.output.content.cases.SHOWN`;
-- `alt(data)`: a text alternative for readers who cannot see it.
+- `SHOWS`: the columns of a case that it shows, the foremost first; see `bench.output.content.cases.SHOWN`.
 
 The modules whose names begin with an underscore are shared:
 
@@ -55,12 +54,6 @@ def names() -> tuple[str, ...]:
     return figure_names(__path__)
 
 
-def title(name: str) -> str:
-    """Return the title of a figure."""
-    found: str = _module(name).TITLE
-    return found
-
-
 @dataclass(frozen=True)
 class About:
     """The words of a figure about itself."""
@@ -70,20 +63,18 @@ class About:
     """How to read it; empty if the figure does not say."""
     shows: tuple[str, ...]
     """The columns that it shows; empty if the figure does not say."""
-    alt: Callable[[RunData], str] | None
 
 
 def about(name: str) -> About:
     """Return what a figure says about itself."""
     module = _module(name)
-    reading, shows = getattr(module, "READING", ""), getattr(module, "SHOWS", ())
-    return About(module.TITLE, reading, tuple(shows), getattr(module, "alt", None))
+    return About(module.TITLE, getattr(module, "READING", ""), getattr(module, "SHOWS", ()))
 
 
 def headlines() -> tuple[str, ...]:
     """Return the figures that are drawn when a run ends, the foremost first."""
     ranks = {name: getattr(_module(name), "HEADLINE", 0) for name in names()}
-    return tuple(sorted((name for name in ranks if ranks[name]), key=lambda name: ranks[name]))
+    return tuple(sorted(filter(ranks.get, ranks), key=lambda name: ranks[name]))
 
 
 @cache
@@ -167,7 +158,7 @@ def provenance(data: RunData, name: str, kind: str, look: Look) -> Provenance:
     """Return what the file of a figure says about itself."""
     manifest = data.manifest
     words = ["bench", "plot", f"results/{manifest.run_id}", "--figure", name, "--format", kind]
-    words += ["--width", look.width.value, "--style", look.style.value]
+    words += ["--width", look.width.value, "--style", look.style.value, *data.options]
     return Provenance(
         stepbench=__version__,
         figure=name,

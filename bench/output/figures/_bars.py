@@ -1,4 +1,4 @@
-"""What figures of bars share: which cases in which panels, and what stands beside each bar."""
+"""Common parts of figures of bars: which cases in which panels, and what stands beside each bar."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matplotlib.patheffects import withStroke
 from bench.output.figures import _data
 from bench.output.figures._data import RunData
 from bench.output.figures._frame import PANEL_EM, Frame, Grid, Texts, beside, new_frame, panel_title
-from bench.output.figures._look import Look, Width, clipped, spread, text_inches
+from bench.output.figures._look import Look, Width, named, spread
 
 _PANEL_WIDTH_EM = 33.0
 """Least width of a panel of bars: a name, the bar and its number."""
@@ -44,7 +44,7 @@ class Shown:
     panels: list[tuple[str, pd.DataFrame]]
     """Title and headline rows of each."""
     remark: str
-    """How many panels there are; empty if all are shown."""
+    """The numbers of panels shown and found; empty if all are shown."""
     with_backend: bool
     """Whether names alone do not tell cases apart."""
 
@@ -66,7 +66,7 @@ def bars_em(count: int) -> float:
     return (count + 0.2) * BAR_EM
 
 
-def shown(data: RunData, rows: pd.DataFrame, look: Look, panel_em: Height = bars_em) -> Shown:
+def shown(data: RunData, rows: pd.DataFrame, look: Look, panel_em: Height = bars_em, most: int | None = None) -> Shown:
     """Choose panels for these headline rows.
 
     A sweep shows the sizes that were asked for, not those that were added around crossovers; if these are still too
@@ -77,15 +77,17 @@ def shown(data: RunData, rows: pd.DataFrame, look: Look, panel_em: Height = bars
         rows: headline rows.
         look: the width.
         panel_em: the height of a panel.
+        most: how many panels there are at most, if not only their height limits that.
     """
     every = _data.panels(rows)
     asked = _data.panels(data.asked(rows)) or every
     if _data.varies_sizes(rows):
         kinds = [list(kind) for _, kind in groupby(asked, key=lambda panel: panel[1]["workload"].iloc[0])]
         panel_inches = look.em(panel_em(max(len(panel) for _, panel in asked)) + PANEL_EM)
-        most = int((_TALLEST - look.em(_HEAD_EM)) / panel_inches) if look.width is not Width.SLIDE else _MOST_ON_SLIDE
-        quota = max(2, most // len(kinds))
+        fits = int((_TALLEST - look.em(_HEAD_EM)) / panel_inches) if look.width is not Width.SLIDE else _MOST_ON_SLIDE
+        quota = max(2, min(fits, most or fits) // len(kinds))
         asked = [kind[place] for kind in kinds for place in spread(len(kind), quota)]
+    asked = asked[:most]
     remark = "" if len(asked) == len(every) else f"{len(asked)} of {len(every)} panels, the others are in summary.csv"
     return Shown(asked, remark, _data.several_backends(rows))
 
@@ -149,10 +151,8 @@ def backend_keys(backends: Iterable[str], look: Look) -> list[Patch]:
 
 def name_of(row: pd.Series[Any], with_backend: bool, frame: Frame) -> str:
     """Return what an axis calls a case; a long name is clipped in its middle, the backend never."""
-    look = frame.look
     backend = f" ({row['backend']})" if with_backend else ""
-    room = frame.panel_inches * _NAME_SHARE - text_inches(backend, look.points)
-    return clipped(str(row["implementation"]), room, look.points) + backend
+    return named(str(row["implementation"]), backend, frame.panel_inches * _NAME_SHARE, frame.look)
 
 
 def _whisker(axis: Axes, place: float, bar: Bar, look: Look) -> None:
@@ -173,6 +173,6 @@ def _whisker(axis: Axes, place: float, bar: Bar, look: Look) -> None:
             part.set_path_effects([withStroke(linewidth=2.3 * look.line, foreground=look.theme.paper)])
 
 
-def known(*values: float) -> tuple[float | None, ...]:
-    """Return values as `bench.output.text` takes them, with None for NaN."""
-    return tuple(None if math.isnan(value) else float(value) for value in values)
+def with_interval(text: str, low: float, high: float, write: Callable[[float, float], str], frame: Frame) -> str:
+    """Return a number with its interval, which gives way where it is unknown or a panel narrow."""
+    return text if frame.narrow or math.isnan(low + high) else f"{text:<7} [{write(low, high)}]"

@@ -1,4 +1,4 @@
-"""What figures are drawn from: the files of a run, read when first asked for, and the meaning of their columns.
+"""The sources of figures: the files of a run, read when first asked for, and the meaning of their columns.
 
 All that the figures know about a case's columns, sizes and workloads is in this file.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +15,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.analysis.baseline import check_baseline
 from bench.analysis.history import History, RunFiles, histories, moment
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.packages import backends_in, packages_of
+from bench.analysis.summarise import summarise
 from bench.analysis.whole import is_whole
 from bench.data.run import StoredRun, case_of
-from bench.data.schema import CASE_KEY, HOST, STEP, Status
+from bench.data.schema import HOST, STEP, Status, SummaryRow, sizes_in
 from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
+from bench.data.tables import table_of
 from bench.errors import DataFormatError, NothingToShowError
 from bench.machine.identity import machine_of
-from bench.model.case import SIZE_COLUMNS, VARIANT, Case
-from bench.model.columns import Role
+from bench.model.case import CONDITIONS, Case, case_columns_among, settings_among
 from bench.model.workload import WORKLOADS
-from bench.output.names import CONDITIONS, common_words, spaced, variant_word
+from bench.output.names import common_words, words_of
 from bench.output.provenance import digest
 from bench.output.runs import read_runs
 
-DEVICE_CONDITIONS = ("device", *(column.name for column in VARIANT if column.role is Role.CONDITION))
+DEVICE_CONDITIONS = ("device", *(column.name for column in CONDITIONS))
 """Columns that cases must share to lie under the same ceilings."""
-_KEY = list(CASE_KEY)
-_NUMBERS = [column.name for column in VARIANT if issubclass(column.kind, int)]
+_NUMBERS = [column.name for column in CONDITIONS if issubclass(column.kind, int)]
 _NO_BREAK = "\u00a0"
 
 
@@ -70,7 +71,7 @@ class TimedCase:
 
     @cached_property
     def flags(self) -> dict[str, NDArray[np.bool_]]:
-        """Which samples carry each flag that there is."""
+        """Marks of the samples that carry each flag that there is."""
         texts = self.steps["flags"].astype("category").cat
         words = [set(text.split()) for text in texts.categories]
         marks = {kind: np.array([kind in each for each in words])[texts.codes] for kind in sorted(set().union(*words))}
@@ -78,37 +79,45 @@ class TimedCase:
 
     @cached_property
     def flagged(self) -> NDArray[np.bool_]:
-        """Which samples carry any flag."""
+        """Marks of the samples that carry any flag."""
         return self.steps["flags"].astype(bool).to_numpy(dtype=bool)
 
 
 class RunData(StoredRun):
     """A run on disk, never a live one. Frames are shared by all figures: do not change them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, baseline: str = "") -> None:
         """Read manifest and summary.
+
+        Args:
+            folder: the run's folder.
+            baseline: what speedups are to be over, if not what they were when it was measured.
 
         Raises:
             DataFormatError: a file is missing, damaged or of another version, or nothing was measured.
+            UsageError: no measured case is that baseline.
         """
         super().__init__(folder)
-        self._digests: dict[tuple[Path, ...], str] = {}
+        self.digest = cache(digest)  # computed once for all figures
         _ = self.manifest
         if not (self.summary["status"] == Status.OK.value).any():
             raise DataFormatError(f"{folder} has no case that was measured: there is nothing to draw.")
+        self.options = ["--baseline", baseline] if baseline else []
+        """Options of the commands that show it so."""
+        if baseline:
+            self._summarise_over(baseline)
+
+    def _summarise_over(self, baseline: str) -> None:
+        check_baseline(baseline, [case_in(row) for row in self.headline.to_dict("records")])
+        self.manifest = self.manifest.model_copy(update={"baseline": baseline})
+        rows = summarise(self.manifest, self.samples, self.processes)
+        self.summary = table_of(SummaryRow, rows, sizes_in(self.summary.columns))
+        del self.headline  # it is of the other baseline
 
     @property
-    def inputs(self) -> list[Path]:
+    def inputs(self) -> tuple[Path, ...]:
         """The files of the run itself."""
-        names = (MANIFEST, SUMMARY, SAMPLES, PROCESSES, CROSSOVERS)
-        return [self.folder / name for name in names]
-
-    def digest(self, paths: Sequence[Path]) -> str:
-        """Return the digest of files, computed once for all figures."""
-        key = tuple(paths)
-        if key not in self._digests:
-            self._digests[key] = digest(key)
-        return self._digests[key]
+        return tuple(self.folder / name for name in (MANIFEST, SUMMARY, SAMPLES, PROCESSES, CROSSOVERS))
 
     @cached_property
     def samples(self) -> pd.DataFrame:
@@ -116,15 +125,26 @@ class RunData(StoredRun):
         found = StoredRun(self.folder).samples
         return found[found["process"].isin(self.processes["process"])]
 
+    @property
+    def _key(self) -> list[str]:
+        """The columns that tell two of its cases apart."""
+        return case_columns_among(self.summary.columns)
+
+    @cached_property
+    def headline(self) -> pd.DataFrame:
+        """The summary's rows of measured whole steps over the workload's own mix of variants."""
+        rows = self.summary
+        return rows[is_whole(rows) & (rows["status"] == Status.OK.value) & rows["median_seconds"].notna()]
+
     @cached_property
     def _cases(self) -> pd.DataFrame:
         """The columns of each case with a headline row, and that row's label as `case`."""
-        return headline(self.summary)[_KEY].rename_axis("case").reset_index()
+        return self.headline[self._key].rename_axis("case").reset_index()
 
     @cached_property
     def parts(self) -> dict[Any, pd.DataFrame]:
         """The summary's rows of each measured case by the host's clock, by the label of its headline row."""
-        rows = self.summary[self.summary["clock"] == HOST].merge(self._cases, on=_KEY)
+        rows = self.summary[self.summary["clock"] == HOST].merge(self._cases, on=self._key)
         return dict(iter(rows.groupby("case")))
 
     @cached_property
@@ -134,14 +154,10 @@ class RunData(StoredRun):
         Columns: `case` (label of the headline row), `process`, `seconds` an iteration, `flags`, and `counts`: False
         in throttled rounds, which the summary leaves out.
         """
-        numbers = self.processes[[*_KEY, "process"]].drop_duplicates("process")
-        label_of = numbers.merge(self._cases, on=_KEY).set_index("process")["case"]
-        rounds = self.processes.set_index("process")["round"]
-        found = self.samples[is_whole(self.samples)]
-        found = found[found["process"].isin(label_of.index)]
-        frame = found[["process", "turn"]].astype(int)
-        frame["round"] = found["process"].map(rounds).astype(int)
-        frame["case"] = found["process"].map(label_of).astype(int)
+        key = self._key
+        cases = self.processes[["process", "round", *key]].merge(self._cases, on=key)[["process", "round", "case"]]
+        found = self.samples[is_whole(self.samples)].merge(cases, on="process")
+        frame = found[["process", "turn", "round", "case"]].astype(int)
         frame["seconds"] = found["seconds"] / found["iterations"].astype(float)
         frame["flags"] = found["flags"]
         frame["counts"] = ~frame["round"].isin(throttled_rounds(self.processes))
@@ -162,26 +178,27 @@ class RunData(StoredRun):
         return found
 
     @cached_property
-    def siblings(self) -> list[RunFiles]:
-        """All readable runs in the folder that holds this one, itself included."""
-        return read_runs(self.folder.resolve().parent)[0]
-
-    @cached_property
     def neighbours(self) -> list[RunFiles]:
-        """The `siblings` that ran on the same machine, in the order in which they were measured."""
-        here = machine_of(self.manifest.machine)
-        return in_order(run for run in self.siblings if run.machine == here)
+        """The runs in the folder that holds this one and of its machine, itself included, as they were measured."""
+        here, (runs, _) = machine_of(self.manifest.machine), read_runs(self.folder.resolve().parent)
+        return in_order(run for run in runs if run.machine == here)
 
     @cached_property
     def histories(self) -> tuple[History, ...]:
-        """The series of this run's cases over all `neighbours`; empty if there is no such series."""
-        runs = [replace(run, summary=run.summary.merge(self._cases[_KEY], on=_KEY)) for run in self.neighbours]
+        """The series of this run's cases that were measured more than once among the `neighbours`."""
+        runs = [replace(run, summary=self._shared(run.summary)) for run in self.neighbours]
         own = (self.manifest.run_id, self.manifest.created)
         found = []
         for history in histories(runs):
             held = [each for each in history.series if own in {(at.run_id, at.created) for at in each.measured}]
+            held = [each for each in held if len(each.measured) > 1]
             found += [replace(history, series=tuple(held))] if held else []
         return tuple(found)
+
+    def _shared(self, summary: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of another run's summary that are of this one's cases; a size that it lacks is 0."""
+        there = summary.assign(**{name: 0 for name in self._key if name not in summary})
+        return there.merge(self._cases[self._key], on=self._key)
 
     @property
     def footer(self) -> str:
@@ -198,8 +215,9 @@ class RunData(StoredRun):
 
     def asked(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of cases that were asked for, without those that refinement added around crossovers."""
-        added = {tuple(item.columns[name] for name in _KEY) for item in self.manifest.cases if item.added}
-        return rows[[key not in added for key in rows[_KEY].itertuples(index=False, name=None)]]
+        key = self._key
+        added = {tuple(item.columns.get(name, 0) for name in key) for item in self.manifest.cases if item.added}
+        return rows[[each not in added for each in rows[key].itertuples(index=False, name=None)]]
 
     def asked_sizes(self, axis: str) -> Sequence[object]:
         """Return the sizes along an axis that were asked for."""
@@ -214,11 +232,6 @@ def in_order(runs: Iterable[RunFiles]) -> list[RunFiles]:
 # Rows of the summary
 
 
-def headline(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of measured whole steps over the workload's own mix of variants."""
-    return summary[is_whole(summary) & (summary["status"] == Status.OK.value) & summary["median_seconds"].notna()]
-
-
 def contenders(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that stand beside their workload's baseline."""
     return rows[rows["speedup"].notna() & (rows["implementation"] != rows["baseline"])]
@@ -226,37 +239,43 @@ def contenders(rows: pd.DataFrame) -> pd.DataFrame:
 
 def planned_contenders(data: RunData, axis: str) -> pd.DataFrame:
     """Return headline rows and rows of failed cases, for each contender that has a speedup somewhere on the axis."""
-    summary = data.summary
-    failed = summary[(summary["status"] != Status.OK.value) & (summary["phase"] == STEP)]
-    rows = pd.concat([headline(summary), failed])
-    rows = rows[rows["implementation"] != rows["workload"].map(lambda name: data.manifest.workloads[name].baseline)]
-    rest = [name for name in _KEY if name != axis]
-    return rows[rows.groupby(rest)["speedup"].transform("count") > 0]
+    failed = data.summary[(data.summary["status"] != Status.OK.value) & (data.summary["phase"] == STEP)]
+    rows = pd.concat([data.headline, failed])
+    rest = [name for name in case_columns_among(rows.columns) if name != axis]
+    lines: Any = rows.assign(itself=rows["implementation"] == rows["baseline"]).groupby(rest)
+    inside: pd.DataFrame = rows[(lines["speedup"].transform("count") > 0) & ~lines["itself"].transform("any")]
+    return inside
 
 
 def along(rows: pd.DataFrame, axis: str | None) -> list[pd.DataFrame]:
     """Return the rows of each contender in the order of an axis of sizes; without an axis, those of each case."""
-    groups: Any = rows.groupby([name for name in _KEY if name != axis], sort=False)
+    groups: Any = rows.groupby([name for name in case_columns_among(rows.columns) if name != axis], sort=False)
     return [inside.sort_values(axis) if axis else inside for _, inside in groups]
 
 
 def panels(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Return titles and rows of panels: by workload in the order of the run, then by what else differs."""
-    differing = [name for name in CONDITIONS if rows[name].nunique() > 1]
-    numbers = [name for name in differing if name in _NUMBERS]
+    differing = _differing(rows)
+    numbers = [name for name in differing if name in (*sizes_in(differing), *_NUMBERS)]
     found = []
     for workload in rows["workload"].unique():
         inside = rows[rows["workload"] == workload]
         inside = inside.sort_values(numbers, kind="stable") if numbers else inside
         groups: Any = inside.groupby(["workload", *differing], sort=False)
         for (_, *values), panel in groups:
-            found.append((", ".join([str(workload), *map(variant_word, differing, values)]), panel))
+            words = words_of(dict(zip(differing, values, strict=True)))
+            found.append((", ".join([str(workload), *words]), panel))
     return found
+
+
+def _differing(rows: pd.DataFrame) -> list[str]:
+    """Return the columns of sizes and conditions that these rows do not share."""
+    return [name for name in settings_among(rows.columns) if rows[name].nunique() > 1]
 
 
 def varies_sizes(rows: pd.DataFrame) -> bool:
     """Tell whether some size differs between these rows."""
-    return any(rows[name].nunique() > 1 for name in SIZE_COLUMNS)
+    return any(rows[name].nunique() > 1 for name in sizes_in(rows.columns))
 
 
 def several_backends(rows: pd.DataFrame) -> bool:
@@ -265,8 +284,8 @@ def several_backends(rows: pd.DataFrame) -> bool:
 
 
 def baselines(rows: pd.DataFrame) -> tuple[str, ...]:
-    """Return the implementations that speedups of these rows are over, in order."""
-    return tuple(str(name) for name in rows["baseline"].unique() if name and not pd.isna(name))
+    """Return the names of what speedups of these rows are over, in order, beside what is 1x itself."""
+    return tuple(map(str, contenders(rows)["baseline"].unique()))
 
 
 def over(rows: pd.DataFrame) -> str:
@@ -280,19 +299,13 @@ def over(rows: pd.DataFrame) -> str:
 
 def problem_line(rows: pd.DataFrame) -> str:
     """Return sizes and conditions in words, as far as all rows share them."""
-    return common_words({name: set(rows[name]) for name in CONDITIONS})
+    return common_words({name: set(rows[name]) for name in settings_among(rows.columns)})
 
 
 def facts(row: pd.Series[Any], rows: pd.DataFrame) -> list[str]:
     """Return in words what tells a case apart from the others, beside its implementation."""
     workload = [str(row["workload"])] if rows["workload"].nunique() > 1 else []
-    apart = [name for name in CONDITIONS if rows[name].nunique() > 1]
-    return [str(row["backend"]), *workload, *(variant_word(name, row[name]) for name in apart)]
-
-
-def size_label(axis: str, how: str = " (log scale)") -> str:
-    """Return what an axis of sizes is called."""
-    return f"{spaced(axis)}{how}"
+    return [str(row["backend"]), *workload, *words_of({name: row[name] for name in _differing(rows)})]
 
 
 def case_in(row: Mapping[Any, Any]) -> Case:
@@ -300,13 +313,11 @@ def case_in(row: Mapping[Any, Any]) -> Case:
     return case_of({str(name): value for name, value in row.items()})
 
 
-def step_work(case: Case) -> tuple[float, float]:
+def step_work(case: Case) -> NDArray[np.float64]:
     """Return the operations in the matrix products of a case's step, and the bytes that it must move.
 
     Both are not a number where nobody knows them.
     """
     workload = WORKLOADS.get(case.workload)
-    if workload is None:
-        return np.nan, np.nan
-    flops, moved = workload.flops(case.problem, STEP), workload.bytes_moved(case.problem, STEP)
-    return np.nan if flops is None else flops, np.nan if moved is None else moved
+    known = workload and (workload.flops(case.problem, STEP), workload.bytes_moved(case.problem, STEP))
+    return np.array(known or (None, None), dtype=float)

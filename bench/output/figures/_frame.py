@@ -47,7 +47,7 @@ class Texts:
 
     title: str
     subtitle: Sequence[str]
-    """What all panels share, part by part; empty parts are left out."""
+    """Facts that all panels share, part by part; empty parts are left out."""
     foot: str
     """Machine, versions and run."""
     keys: Sequence[Artist] = ()
@@ -171,6 +171,13 @@ def new_frame(look: Look, texts: Texts, grid: Grid) -> Frame:
     return Frame(figure, tuple(places[:count]), look, grid.columns)
 
 
+def columns_of(look: Look, panels: int) -> int:
+    """Return how many panels stand beside each other."""
+    if look.narrow or panels == 1:
+        return 1
+    return 3 if look.width is Width.SLIDE and panels not in {2, 4} else 2
+
+
 def _key_columns(look: Look, labels: Sequence[str], room: float) -> int:
     """Return how many keys stand beside each other, in the fewest rows that fit.
 
@@ -251,9 +258,7 @@ def beside(axis: Axes, position: float, text: str, look: Look) -> None:
 
 def small_columns(look: Look, panels: int) -> int:
     """Return how many small panels stand beside each other: each at least half a page or a third of a slide wide."""
-    if look.width is Width.SLIDE:
-        return min(3, panels) if panels != 4 else 2
-    return 2 if look.width is Width.PAGE and panels > 3 else 1
+    return 1 if look.width is Width.PAGE and panels <= 3 else columns_of(look, panels)
 
 
 def small_inches(look: Look, columns: int) -> float:

@@ -1,4 +1,4 @@
-"""What figures of lines share: which lines in which panels, how a line looks, and notes under a panel's title."""
+"""Common parts of figures of lines: which lines in which panels, the look of a line, notes under a panel's title."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bench.errors import NothingToShowError
 from bench.model.case import Contender
 from bench.output.figures import _data
 from bench.output.figures._data import RunData
-from bench.output.figures._frame import LEGEND, PANEL_EM, Frame, Grid, Texts, new_frame, panel_title
+from bench.output.figures._frame import LEGEND, PANEL_EM, Frame, Grid, Texts, columns_of, new_frame, panel_title
 from bench.output.figures._look import Look, Width, clipped, text_inches
 from bench.output.figures._ticks import log_axis, measured
-from bench.output.names import variant_word
+from bench.output.names import variant_word, words_of
 from bench.output.text import significant
 
 MOST_PANELS = 6
@@ -50,7 +50,7 @@ class Scene:
     planes: tuple[Plane, ...]
     """The planes that are shown, one a panel."""
     found: int
-    """How many planes there are."""
+    """The number of planes that there are."""
     rows: pd.DataFrame
     """Rows of the lines that are shown."""
     differing: tuple[str, ...]
@@ -62,14 +62,14 @@ class Scene:
         return [line.contender for plane in self.planes for line in plane.lines]
 
     def is_baseline(self, who: Contender) -> bool:
-        """Return whether speedups are over a contender."""
-        return who.implementation in _data.baselines(self.rows)
+        """Return whether the line of a contender is 1x itself."""
+        own = self.rows[self.rows["implementation"] == self.rows["baseline"]].to_dict("records")
+        return who in (_data.case_in(row).contender for row in own)
 
     @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """Implementation and backend of each line that is not a baseline, in order."""
-        found = (who for who in self.contenders if not self.is_baseline(who))
-        return list(dict.fromkeys((who.implementation, who.backend) for who in found))
+    def pairs(self) -> dict[tuple[str, str], Contender]:
+        """Implementation and backend of each line that is not a baseline, in order, with a contender of it."""
+        return {(who.implementation, who.backend): who for who in self.contenders if not self.is_baseline(who)}
 
     @property
     def threads(self) -> list[int]:
@@ -83,7 +83,7 @@ class Scene:
 
     def title(self, plane: Plane) -> str:
         """Return what a panel is called."""
-        return ", ".join([plane.workload, *(variant_word(name, plane.common[name]) for name in self.differing)])
+        return ", ".join([plane.workload, *words_of({name: plane.common.get(name) for name in self.differing})])
 
     def shared(self) -> list[str]:
         """Return what the subtitle says about all panels."""
@@ -104,7 +104,7 @@ def swept_axis(data: RunData) -> str:
     Raises:
         NothingToShowError: it varies none.
     """
-    found = planes(_data.headline(data.summary))
+    found = planes(data.headline)
     if not found:
         raise NothingToShowError("every case has one size only: measure several with `bench sweep`.")
     return main_axis(found)
@@ -144,7 +144,7 @@ def line_look(scene: Scene, who: Contender, look: Look) -> dict[str, Any]:
     if scene.is_baseline(who):
         theme = look.theme
         return style | {"color": theme.ink, "marker": "o", "ms": 4.0 * look.line, "mfc": theme.paper, "mew": look.line}
-    number = scene.pairs.index((who.implementation, who.backend))
+    number = list(scene.pairs).index((who.implementation, who.backend))
     return style | look.theme.mark(number) | {"ms": 4.2 * look.line, "mec": "none"}
 
 
@@ -158,9 +158,7 @@ def line_keys(scene: Scene, look: Look) -> list[Artist]:
     baselines = [who for who in scene.contenders if scene.is_baseline(who)]
     named = {who.implementation for who in baselines}
     labelled = [("baseline" if len(named) > 1 else who.implementation, who) for who in baselines[:1]]
-    for pair in scene.pairs:
-        who = next(who for who in scene.contenders if (who.implementation, who.backend) == pair)
-        labelled.append((f"{pair[0]} ({pair[1]})" if several else pair[0], who))
+    labelled += [(f"{name} ({backend})" if several else name, who) for (name, backend), who in scene.pairs.items()]
     keys: list[Artist] = [
         Line2D([], [], label=label, **line_look(scene, who, look) | {"ls": "-"}) for label, who in labelled
     ]
@@ -191,13 +189,6 @@ def ceiling_words(best: Ceilings, several_threads: bool) -> list[str]:
 
 
 # Panels with logarithmic axes
-
-
-def columns_of(look: Look, panels: int) -> int:
-    """Return how many panels stand beside each other."""
-    if look.narrow or panels == 1:
-        return 1
-    return 3 if look.width is Width.SLIDE and panels in (3, 5, 6) else 2
 
 
 def panel_frame(look: Look, texts: Texts, notes: Sequence[int]) -> Frame:
@@ -257,9 +248,9 @@ def size_axis(axis: Axes, sizes: Sequence[int], asked: Sequence[object], look: L
 
 
 def label_axes(frame: Frame, x: str, *y: str) -> None:
-    """Label the lowest axes, and the leftmost ones with the first of several texts that is no longer than they are."""
+    """Label the lowest axes, and the leftmost with the first of several texts that is no longer than they are."""
     room = frame.look.em(_height_em(frame.look, len(frame.axes)) + 2)
     text = next((text for text in y if text_inches(text, frame.look.points) <= room), y[-1])
-    frame.label_x(x)
+    frame.label_x(f"{x} (log scale)")
     for axis in frame.axes[:: frame.columns]:
         axis.set_ylabel(text)

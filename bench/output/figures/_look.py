@@ -1,4 +1,4 @@
-"""How a figure looks, from widths and colours to the bytes of its file.
+"""The look of a figure, from widths and colours to the bytes of its file.
 
 Colours survive colour-blindness and grey print. Every size in a figure is a multiple of the look's font size (an em),
 so that one drawing suits a column and a slide.
@@ -15,6 +15,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from bench.output.provenance import Provenance, metadata
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 class Width(StrEnum):
-    """What a figure is made for: a column or a page of a paper, or a slide."""
+    """The place that a figure is made for: a column or a page of a paper, or a slide."""
 
     COLUMN = "column"
     PAGE = "page"
@@ -262,6 +264,21 @@ def clipped(text: str, inches: float, points: float, bold: bool = False) -> str:
         if text_inches(shorter, points, bold) <= inches:
             return shorter
     return text[:1] + "…"
+
+
+def named(name: str, tail: str, inches: float, look: Look) -> str:
+    """Return a name and what follows it in at most so many inches; a long name is clipped, its tail never."""
+    return clipped(name, inches - text_inches(tail, look.points), look.points) + tail
+
+
+def contrast(one: Any, other: Any) -> float:
+    """Return the contrast of two colours as matplotlib takes them: from 1 to 21, by WCAG 2.2."""
+    from matplotlib.colors import to_rgb
+
+    parts = np.array([to_rgb(one), to_rgb(other)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    dark, light = sorted(linear @ (0.2126, 0.7152, 0.0722))
+    return float((light + 0.05) / (dark + 0.05))
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -26,7 +26,7 @@ _STEPS = [1.0, 2.0, 2.5, 5.0, 10.0]
 
 
 class FittingLocator(Locator):
-    """Takes the first of several locators whose labels have room, else the ends of the densest and what fits."""
+    """Takes the first of several locators whose labels have room, else the first and the last tick of the densest."""
 
     def __init__(self, look: Look, choices: Choices, within: tuple[float, float] = (-math.inf, math.inf)) -> None:
         """Keep the size of letters, the choices, and the part of the axis that may have ticks."""
@@ -40,18 +40,10 @@ class FittingLocator(Locator):
         """Return the ticks of an axis between these ends."""
         low, high = sorted((float(vmin), float(vmax)))
         first, last = max(low, self._within[0]), min(high, self._within[1])
-        densest = None
-        for choice in self._choices(low, high):
-            ticks = [float(tick) for tick in choice.tick_values(low, high) if first <= tick <= last]
-            if len(ticks) > 1 and self._fit(ticks):
-                return ticks
-            densest = ticks if densest is None else densest
-        *between, last = densest or [math.nan]
-        kept = [last] if densest else []
-        for tick in between:
-            more = sorted([*kept, tick])
-            kept = more if self._fit(more) else kept
-        return kept
+        choices = self._choices(low, high)
+        found = [[float(tick) for tick in each.tick_values(low, high) if first <= tick <= last] for each in choices]
+        ends = [*found[0][:1], *found[0][1:][-1:]]
+        return next((ticks for ticks in [*found, ends] if len(ticks) > 1 and self._fit(ticks)), ends[-1:])
 
     @property
     def _axis(self) -> Axis:
@@ -93,8 +85,7 @@ def octaves(low: float, high: float) -> Iterable[Locator]:
 def measured(sizes: Sequence[int]) -> Choices:
     """Give locators of sizes that were measured: all, or every so many if they are evenly spread on a log scale."""
     gaps = np.diff(np.log(sizes))
-    even = len(gaps) > 0 and gaps.max() < 1.5 * gaps.min()
-    strides = range(1, len(sizes) if even else 2)
+    strides = range(1, len(sizes) if max(gaps, default=0) < 1.5 * min(gaps, default=0) else 2)
     return lambda low, high: [FixedLocator(sizes[::stride]) for stride in strides]
 
 

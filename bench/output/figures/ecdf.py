@@ -1,4 +1,4 @@
-"""How the times of single steps are distributed: for each case the share of samples that took at most so long."""
+"""The distribution of the times of single steps: for each case the share of samples that took at most so long."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from bench.output.figures import _bars, _data
-from bench.output.figures._data import RunData, TimedCase
+from bench.output.figures import _bars
+from bench.output.figures._data import RunData, TimedCase, problem_line
 from bench.output.figures._frame import Frame, Texts, beside, panel_title
 from bench.output.figures._look import Look, Width, spread
 from bench.output.figures._ticks import log_axis, log_limits
@@ -42,21 +42,18 @@ _FAR = 1.5
 
 def draw(data: RunData, look: Look) -> Figure:
     """Draw curves above, and below them the medians of each case's processes with the summary's median."""
-    rows = _data.headline(data.summary)
+    rows = data.headline
     rows = rows[rows["median_seconds"] > 0]
     timed = {case.row.name: case for case in data.timed(rows, counting=True)}
     rows = rows.loc[list(timed)]
-    shown = _bars.shown(data, rows, look, _panel_em)
-    chosen, remark, most = shown.panels, shown.remark, MOST_PANELS[look.width]
-    if len(chosen) > most:
-        chosen, remark = chosen[:most], f"the first {most} of {len(_data.panels(rows))} panels"
-    panels = [(name, [timed[label] for label in panel.index]) for name, panel in chosen]
+    shown = _bars.shown(data, rows, look, _panel_em, MOST_PANELS[look.width])
+    panels = [(name, [timed[label] for label in panel.index]) for name, panel in shown.panels]
     ends = [_ends(cases) for _, cases in panels]
     beyond = sum(
         int((case.seconds > high).sum()) for (_, high), (_, cases) in zip(ends, panels, strict=True) for case in cases
     )
     counts, numbers = [len(cases) for _, cases in panels], _numbers(rows)
-    texts = Texts(TITLE, _subtitle(rows, beyond, remark), data.footer)
+    texts = Texts(TITLE, _subtitle(rows, beyond, shown.remark), data.footer)
     frame = _bars.new_panels(look, texts, counts, _DENSEST, _panel_em)
     for number, (axis, (name, cases)) in enumerate(zip(frame.axes, panels, strict=True)):
         names = [_bars.name_of(case.row, shown.with_backend, frame) for case in cases]
@@ -98,7 +95,7 @@ def _ends(cases: list[TimedCase]) -> tuple[float, float]:
 def _subtitle(rows: pd.DataFrame, beyond: int, remark: str) -> list[str]:
     samples, flagged, processes = (int(rows[name].sum()) for name in ("samples", "flagged", "processes"))
     return [
-        _data.problem_line(rows),
+        problem_line(rows),
         f"{samples:,} samples ({flagged:,} flagged) of {processes:,} processes",
         "curves: share of samples that took at most so long",
         "rows: ticks are medians of processes, marks their median as in the table",
@@ -115,9 +112,8 @@ def _panel(axis: Axes, cases: list[TimedCase], names: list[str], numbers: dict[A
         style = _style(numbers[case.row.name], look)
         _curve(axis, case, name, style)
         _row(axis, case, place, style, look)
-        low, high = _bars.known(case.row["low_seconds"], case.row["high_seconds"])
-        interval = "" if frame.narrow or low is None else f"  [{duration_interval(low, high)}]"
-        beside(axis, place, duration(case.median) + interval, look)
+        low, high = (float(case.row[name]) for name in ("low_seconds", "high_seconds"))
+        beside(axis, place, _bars.with_interval(duration(case.median), low, high, duration_interval, frame), look)
     for height, colour in ((0.0, look.theme.ink), (0.5, look.theme.faint), (1.0, look.theme.faint)):
         axis.axhline(height, color=colour, lw=0.6 * look.line, zorder=1)
     axis.set_yticks([1.0, 0.5, 0.0, *places], ["100 %", "50 %", "0 %", *names])

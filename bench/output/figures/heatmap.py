@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
-from numpy.typing import NDArray
 
 from bench.analysis.scaling import Plane
 from bench.data.schema import Status
 from bench.model.case import Contender
-from bench.output.figures import _bars, _data, _lines
-from bench.output.figures._data import RunData
+from bench.output.figures import _bars, _lines
+from bench.output.figures._data import RunData, planned_contenders
 from bench.output.figures._frame import Frame, Grid, Texts, new_frame, panel_title
 from bench.output.figures._lines import Scene
-from bench.output.figures._look import Look, clipped, spread, text_inches
+from bench.output.figures._look import Look, contrast, named, spread, text_inches
+from bench.output.names import spaced
 from bench.output.text import significant
 
 TITLE = "Speedup over the baseline, size by size"
@@ -43,36 +40,26 @@ _LONGEST_REASON = 90
 _UNKNOWN = "-"
 
 
-@dataclass(frozen=True, eq=False)
-class HeatPanel:
-    """The cells of one panel; each line of the plane is a row."""
-
-    plane: Plane
-    speedups: NDArray[np.float64]
-    """Speedups, rows x sizes; NaN where there is none."""
-    words: dict[tuple[int, int], str]
-    """Words of cells without a speedup; a cell that was never planned has none."""
-
-
 def draw(data: RunData, look: Look) -> Figure:
     """Draw a row a contender and a column a size, in colours that are even on both sides of 1x."""
     axis = _lines.swept_axis(data)
-    scene = _lines.scene(_data.planned_contenders(data, axis), axis)
+    rows = planned_contenders(data, axis)
+    why = rows["status"].replace(Status.OK.value, _UNKNOWN)
+    scene = _lines.scene(rows.assign(word=why.where(rows["speedup"].isna(), "")), axis)
     columns = _bars.columns_of(look, len(scene.planes))
     sizes = _shown_sizes(scene, data.asked_sizes(axis), look, columns)
-    panels = [_panel(plane, sizes) for plane in scene.planes]
-    words = _words(panels, _cells_inches(look, columns) / len(sizes), look)
+    words = _words(scene, sizes, _cells_inches(look, columns) / len(sizes), look)
     reach = max(1.0, float(np.log2(scene.rows["speedup"]).abs().max()))
-    texts = Texts(TITLE, _subtitle(scene, panels, sizes), data.footer, _keys(words, reach, look))
-    frame = new_frame(look, texts, Grid([len(panel.plane.lines) * _ROW_EM for panel in panels], columns))
+    texts = Texts(TITLE, _subtitle(scene, words, sizes), data.footer, _keys(words, reach, look))
+    frame = new_frame(look, texts, Grid([len(plane.lines) * _ROW_EM for plane in scene.planes], columns))
     names = _names(scene, len(sizes), frame)
     beside = max(text_inches(name, frame.look.points) for name in names.values()) + frame.look.em(_BESIDE_EM)
-    for place, panel in zip(frame.axes, panels, strict=True):
-        _cells(place, panel, words, reach, frame)
-        place.set_yticks(range(len(panel.plane.lines)), [names[line.contender] for line in panel.plane.lines])
+    for place, plane in zip(frame.axes, scene.planes, strict=True):
+        _cells(place, plane, sizes, words, reach, frame)
+        place.set_yticks(range(len(plane.lines)), [names[line.contender] for line in plane.lines])
         place.set_xticks(range(len(sizes)), [str(size) for size in sizes], fontsize=frame.look.points * _LETTERS)
-        panel_title(place, scene.title(panel.plane), frame, 1 - beside / frame.panel_inches)
-    frame.label_x(_data.size_label(axis, ""))
+        panel_title(place, scene.title(plane), frame, 1 - beside / frame.panel_inches)
+    frame.label_x(spaced(axis))
     return frame.figure
 
 
@@ -97,36 +84,31 @@ def _cells_inches(look: Look, columns: int) -> float:
     return look.inches / columns * (1 - _NAME_SHARE) - look.em(_BESIDE_EM)
 
 
-def _panel(plane: Plane, sizes: list[int]) -> HeatPanel:
-    """Arrange the rows of a panel by line and size."""
-    rows = pd.concat([line.rows.assign(line=number) for number, line in enumerate(plane.lines)])
-    cells = rows.set_index(["line", plane.axis])
-    speedups = cells["speedup"].unstack().reindex(columns=sizes)
-    empty = cells["status"].replace(Status.OK.value, _UNKNOWN)[cells["speedup"].isna()]
-    places = zip(empty.index, empty, strict=True)
-    words = {(line, sizes.index(size)): str(word) for (line, size), word in places if size in sizes}
-    return HeatPanel(plane, speedups.to_numpy(dtype=float), words)
-
-
-def _cells(axis: Axes, panel: HeatPanel, words: dict[str, str], reach: float, frame: Frame) -> None:
-    look = frame.look
+def _cells(
+    axis: Axes, plane: Plane, sizes: Sequence[int], words: Mapping[str, str], reach: float, frame: Frame
+) -> None:
+    """Draw a row a line of the plane; a cell that was never planned stays empty."""
+    look, rows, columns = frame.look, len(plane.lines), len(sizes)
     theme, points = look.theme, look.points * _LETTERS
-    rows, columns = panel.speedups.shape
     colours = mpl.colormaps[theme.colormap]
-    logs = np.ma.masked_invalid(np.log2(panel.speedups))
-    edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
-    line: dict[str, Any] = {"edgecolor": theme.paper, "lw": look.points * 0.12}
+    edge: dict[str, Any] = {"edgecolor": theme.paper, "lw": look.points * 0.12}
     middle: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": points}
-    axis.pcolormesh(*edges, logs, cmap=colours, vmin=-reach, vmax=reach, antialiased=True, **line)
-    room = _cells_inches(look, frame.columns) / columns - look.em(0.7)
-    wide = text_inches("0.000", points) <= room
-    for (row, column), speedup in np.ndenumerate(panel.speedups):
-        if not np.isnan(speedup):
-            colour = _ink_on(colours((np.log2(speedup) + reach) / (2 * reach)), look)
-            axis.text(column, row, _number(float(speedup), wide), color=colour, **middle)
-    for (row, column), word in panel.words.items():
-        axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=theme.faint, hatch=_HATCH, **line))
-        axis.text(column, row, words[word], color=theme.ink, **middle)
+    wide = text_inches("0.000", points) <= _cells_inches(look, frame.columns) / columns - look.em(0.7)
+    logs = np.full((rows, columns), np.nan)
+    for row, line in enumerate(plane.lines):
+        shown = line.rows[line.rows[plane.axis].isin(sizes)]
+        for size, speedup, word in shown[[plane.axis, "speedup", "word"]].itertuples(index=False):
+            column = sizes.index(size)
+            if word:
+                axis.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=theme.faint, hatch=_HATCH, **edge))
+                axis.text(column, row, words[word], color=theme.ink, **middle)
+            else:
+                logs[row, column] = np.log2(speedup)
+                colour = _ink_on(colours((logs[row, column] + reach) / (2 * reach)), look)
+                axis.text(column, row, _number(float(speedup), wide), color=colour, **middle)
+    edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
+    shades = np.ma.masked_invalid(logs)
+    axis.pcolormesh(*edges, shades, cmap=colours, vmin=-reach, vmax=reach, antialiased=True, **edge)
     axis.set_ylim(rows - 0.5, -0.5)
     axis.set_xlim(-0.5, columns - 0.5)
     axis.tick_params(length=0)
@@ -142,20 +124,13 @@ def _number(speedup: float, wide: bool) -> str:
 
 
 def _ink_on(colour: tuple[float, ...], look: Look) -> str:
-    """Return ink or paper, whichever has the higher contrast to a colour by WCAG 2.2, "relative luminance"."""
-    on = _luminance(colour) + 0.05
-    return max(look.theme.ink, look.theme.paper, key=lambda name: abs(np.log((_luminance(to_rgb(name)) + 0.05) / on)))
+    """Return ink or paper, whichever has the higher contrast to a colour."""
+    return max(look.theme.ink, look.theme.paper, key=lambda name: contrast(name, colour))
 
 
-def _luminance(colour: Sequence[float]) -> float:
-    parts = np.array(colour[:3])
-    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-    return float(linear @ (0.2126, 0.7152, 0.0722))
-
-
-def _words(panels: Sequence[HeatPanel], inches: float, look: Look) -> dict[str, str]:
+def _words(scene: Scene, sizes: Sequence[int], inches: float, look: Look) -> dict[str, str]:
     """Return what is written into cells that were not measured: each word, or its first letter in narrow cells."""
-    found = sorted({word for panel in panels for word in panel.words.values()})
+    found = sorted({*scene.rows["word"][scene.rows[scene.axis].isin(sizes)]} - {""})
     fit = all(text_inches(word, look.points * _LETTERS) <= inches - look.em(0.3) for word in found)
     return {word: word if fit else word[0] for word in found}
 
@@ -164,16 +139,12 @@ def _names(scene: Scene, sizes: int, frame: Frame) -> dict[Contender, str]:
     """Return what rows are called; a long name is clipped in its middle, backend and threads never."""
     look = frame.look
     cells = sizes * _least_inches(scene.sizes, look)
-    most = frame.panel_inches * (0.6 if frame.columns == 1 else 0.5)
-    room = max(frame.panel_inches * _NAME_SHARE, min(most, frame.panel_inches - look.em(_BESIDE_EM + 0.5) - cells))
-    names = {}
-    for who in scene.contenders:
-        tail = scene.note(who)
-        names[who] = clipped(who.implementation, room - text_inches(tail, look.points), look.points) + tail
-    return names
+    left = min(0.55 * frame.panel_inches, frame.panel_inches - look.em(_BESIDE_EM + 0.5) - cells)
+    room = max(frame.panel_inches * _NAME_SHARE, left)
+    return {who: named(who.implementation, scene.note(who), room, look) for who in scene.contenders}
 
 
-def _subtitle(scene: Scene, panels: Sequence[HeatPanel], sizes: Sequence[int]) -> list[str]:
+def _subtitle(scene: Scene, cells: Collection[str], sizes: Sequence[int]) -> list[str]:
     """Return what all panels share, and why cells could not be measured if that is short."""
     words = scene.shared()
     if len(sizes) < len(scene.sizes):
@@ -184,7 +155,7 @@ def _subtitle(scene: Scene, panels: Sequence[HeatPanel], sizes: Sequence[int]) -
         words += [f"{status}: {reason}" for status, reason in reasons]
     elif reasons:
         words.append("why cells could not be measured: summary.csv")
-    if any(_UNKNOWN in panel.words.values() for panel in panels):
+    if _UNKNOWN in cells:
         words.append(f"{_UNKNOWN}: no time of the baseline at that size")
     return words
 

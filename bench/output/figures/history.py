@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -21,7 +22,7 @@ from bench.output.figures._data import RunData, in_order
 from bench.output.figures._frame import Grid, Texts, new_frame
 from bench.output.figures._look import Look, rendered, spread, text_inches
 from bench.output.figures._ticks import FittingLocator, TimeFormatter, even_steps, put_ticks
-from bench.output.names import facts, short, size_of, span, telling
+from bench.output.names import short, size_of, span, telling, told
 from bench.output.provenance import Provenance, as_command, digest
 
 TITLE = "Time of one training step, run by run"
@@ -37,6 +38,8 @@ _ROW_EM = 1.25
 """Height of a row of labels."""
 _MARGIN = 0.6
 """Distance of the first run from the panel's edge, in runs."""
+_INSET = 0.02
+"""Share of the axis that labels leave free at its ends."""
 _TIMES_EM = 5.0
 """Height that the times span."""
 _STAR = "*"
@@ -46,20 +49,16 @@ _MOST_DATES = 12
 
 def draw(data: RunData, look: Look) -> Figure:
     """Draw the cases of this run, over all runs of its machine in the folder that holds it."""
-    found = []
-    for history in data.histories:
-        repeated = tuple(series for series in history.series if len(series.measured) > 1)
-        found += [replace(history, series=repeated)] if repeated else []
-    if not found:
+    if not data.histories:
         raise NothingToShowError(
             "no other run beside it is of this machine and has one of its cases: measure again with `bench run`."
         )
-    return draw_histories(found, STEP, look)
+    return draw_histories(data.histories, STEP, look)
 
 
-def inputs(data: RunData) -> list[Path]:
+def inputs(data: RunData) -> tuple[Path, ...]:
     """Return the files of all those runs, in their order."""
-    return [path for run in data.neighbours for path in run.files]
+    return tuple(path for run in data.neighbours for path in run.files)
 
 
 def render(
@@ -99,48 +98,33 @@ def draw_histories(found: Sequence[History], phase: str, look: Look) -> Figure:
     shown = [item for item in every if id(item[1]) in chosen]
     letters = _letters(shown)
     columns = _frame.small_columns(look, len(shown))
-    heights = [
-        Labels.of(series, letters, len(history.runs), _frame.small_inches(look, columns), look).panel_em
-        for history, series in shown
-    ]
+    labels = [Labels.of(series, letters, len(history.runs), columns, look) for history, series in shown]
     subtitle = ["median and 95 % interval over processes", "less is faster", "time axes do not begin at 0"]
     subtitle += [f"{len(shown)} of {len(every)} cases"] if len(shown) < len(every) else []
     what = "one training step" if phase == STEP else f"the {phase} phase"
     foot = "\n".join([*_told(letters), *(f"{history.machine}: {span(history)}" for history in found)])
     texts = Texts(f"Time of {what}, run by run", subtitle, foot, _keys(shown, letters, look))
-    frame = new_frame(look, texts, Grid(heights, columns, _frame.SMALL_AROUND_EM + 1))
-    extra, look = telling([series for _, series in shown]), frame.look
-    for axis, (history, series) in zip(frame.axes, shown, strict=True):
-        labels = Labels.of(series, letters, len(history.runs), _frame.small_inches(look, columns), look)
-        _panel(axis, history, series, labels, look)
-        known = facts(series)
-        words = [str(known["backend"]), *(f"{name} {known[name]}" for name in extra)]
+    frame = new_frame(look, texts, Grid([each.panel_em for each in labels], columns, _frame.SMALL_AROUND_EM + 1))
+    extra = telling([series for _, series in shown])
+    for axis, (history, series), each in zip(frame.axes, shown, labels, strict=True):
+        _panel(axis, history, series, each, frame.look)
+        words = [series.case.backend, *told(series, extra)]
         words += [history.machine.cpu or "?"] if len(found) > 1 else []
-        _frame.small_heading(axis, str(known["implementation"]), words, frame)
+        _frame.small_heading(axis, series.case.implementation, words, frame)
     return frame.figure
 
 
 def _panel(axis: Axes, history: History, series: Series, labels: Labels, look: Look) -> None:
     """Draw the times of one series, with what stands above and below them."""
     theme, line = look.theme, look.line
-    measured = [(point.run, point.seconds) for point in series.points if point.seconds is not None]
-    for run, seconds in measured:
-        if seconds.low is not None and seconds.high is not None:
-            axis.vlines(run, seconds.low, seconds.high, color=theme.soft, lw=0.9 * line, zorder=2)
-    axis.plot(
-        [run for run, _ in measured],
-        [seconds.value for _, seconds in measured],
-        ms=(4 if len(measured) <= 60 else 2.5) * line,
-        mfc=theme.backend(series.case.backend)[0],
-        mec=theme.edge,
-        mew=0.5 * line,
-        zorder=3,
-        **_DOT,
-    )
+    found = [(at.run, at.seconds.value, at.seconds.low, at.seconds.high) for at in series.points if at.seconds]
+    runs, values, *ends = np.array(found, dtype=float).T
+    axis.vlines(runs, *ends, color=theme.soft, lw=0.9 * line, zorder=2)
+    dot = {"ms": (4 if len(runs) <= 60 else 2.5) * line, "mec": theme.edge, "mew": 0.5 * line, **_DOT}
+    axis.plot(runs, values, mfc=theme.backend(series.case.backend)[0], zorder=3, **dot)
     axis.set_xlim(-_MARGIN, len(history.runs) - 1 + _MARGIN)
     _put_dates(axis, [run.created for run in history.runs], look)
-    values = [end for _, seconds in measured for end in (seconds.value, seconds.low, seconds.high) if end is not None]
-    low, high = min(values), max(values)
+    low, high = float(np.nanmin([values, *ends])), float(np.nanmax([values, *ends]))
     an_em = ((high - low) or high * 0.1) / _TIMES_EM
     below, above = labels.room_em
     axis.set_ylim(low - an_em * below, high + an_em * above)
@@ -163,35 +147,29 @@ def _put_dates(axis: Axes, created: Sequence[str], look: Look) -> None:
 def _write(axis: Axes, series: Series, labels: Labels, look: Look) -> None:
     """Write lines where the time changed with their labels above; letters, crosses and stars below."""
     theme, line, points = look.theme, look.line, look.points
-    common: dict[str, Any] = {"textcoords": "offset points", "fontsize": points * _SIZE}
-    common["bbox"] = {"facecolor": theme.paper, "edgecolor": "none", "pad": 0.06 * points}
-    for label in labels.changes:
-        axis.axvline(label.place, color=theme.alarm, lw=line, ls="--", zorder=1)
-        axis.annotate(
-            label.words,
-            (label.begin, 1),
-            xytext=(0.35 * points, -(0.1 + label.row * _ROW_EM) * points),
-            xycoords="axes fraction",
-            va="top",
-            color=theme.alarm,
-            **common,
-        )
-    for label in labels.letters:
-        axis.annotate(
-            label.words,
-            (label.place, 0),
-            xytext=(0, (0.3 + label.row * _ROW_EM + labels.marks_em) * points),
-            xycoords=("data", "axes fraction"),
-            ha="center",
-            fontweight="bold",
-            **common,
-        )
+    for change in series.changes:
+        axis.axvline((change.before.run + change.after.run) / 2, color=theme.alarm, lw=line, ls="--", zorder=1)
+    above: dict[str, Any] = {"va": "top", "color": theme.alarm}
+    kinds = (labels.changes, 1, above), (labels.letters, 0, {"fontweight": "bold"})
+    for found, edge, style in kinds:
+        for label in found:
+            rise = -0.1 - label.row * _ROW_EM if edge else 0.3 + label.row * _ROW_EM + labels.marks_em
+            axis.annotate(
+                label.words,
+                (label.middle, edge),
+                xytext=(0, rise * points),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                ha="center",
+                fontsize=points * _SIZE,
+                bbox={"facecolor": theme.paper, "edgecolor": "none", "pad": 0.06 * points},
+                **style,
+            )
     for places, marker, name in ((labels.gaps, "x", "no time"), (labels.stars, "*", "something new")):
-        style: dict[str, Any] = {"ls": "none", "marker": marker, "ms": 4.5 * line, "mew": line, "color": theme.soft}
+        mark: dict[str, Any] = {"ls": "none", "marker": marker, "ms": 4.5 * line, "mew": line, "color": theme.soft}
         height = 0.6 * labels.marks_em / labels.panel_em
         if places:
-            across = axis.get_xaxis_transform()
-            axis.plot(places, [height] * len(places), label=name, transform=across, **style)
+            axis.plot(places, [height] * len(places), label=name, transform=axis.get_xaxis_transform(), **mark)
 
 
 def _told(letters: dict[str, str]) -> list[str]:
@@ -235,10 +213,8 @@ class Label:
     """Words above or below the times."""
 
     words: str
-    place: float
-    """Place on the axis of runs."""
-    begin: float
-    """Share of the axis at which its words begin."""
+    middle: float
+    """Share of the axis at which the middle of its words is."""
     row: int
 
 
@@ -254,17 +230,17 @@ class Labels:
     """Runs in which something was new that has no letter."""
 
     @classmethod
-    def of(cls, series: Series, letters: dict[str, str], count: int, inches: float, look: Look) -> Labels:
-        """Arrange the labels of a series among so many runs, on an axis of so many inches."""
+    def of(cls, series: Series, letters: dict[str, str], runs: int, columns: int, look: Look) -> Labels:
+        """Arrange the labels of a series among so many runs, in one of so many panels beside each other."""
+        inches = _frame.small_inches(look, columns)
         told = [
             ((change.before.run + change.after.run) / 2, f"{size_of(change)} at {short(change.after.revision)}")
             for change in series.changes
         ]
         news = [(point.run, letters[_news(point)]) for point in series.points if point.differences]
-        told_news = [item for item in news if item[1] != _STAR]
         return cls(
-            _in_rows(told, 0.0, count, inches, look),
-            _in_rows(told_news, 0.5, count, inches, look),
+            _in_rows(told, runs, inches, look),
+            _in_rows([item for item in news if item[1] != _STAR], runs, inches, look),
             tuple(point.run for point in series.points if point.seconds is None),
             tuple(run for run, letter in news if letter == _STAR),
         )
@@ -286,27 +262,15 @@ class Labels:
         return sum(self.room_em) + _TIMES_EM
 
 
-def _in_rows(
-    labels: Sequence[tuple[float, str]], hold: float, count: int, inches: float, look: Look
-) -> tuple[Label, ...]:
-    """Arrange labels in as few rows as keep them apart; one that would leave the panel changes sides.
-
-    Args:
-        labels: place among the runs, and words.
-        hold: the part of its width that a label has before its place.
-        count: number of runs.
-        inches: width of the panel.
-        look: the size of letters.
-    """
+def _in_rows(labels: Sequence[tuple[float, str]], runs: int, inches: float, look: Look) -> tuple[Label, ...]:
+    """Arrange labels, each with its place among so many runs, in as few rows as keep them apart and in the panel."""
     found: list[Label] = []
     ends: list[float] = []  # where each row's last label ends
     for place, words in labels:
-        width = (text_inches(words, look.points * _SIZE) + look.em(0.7 if hold == 0 else 0.3)) / inches
-        share = (place + _MARGIN) / (count - 1 + 2 * _MARGIN)
-        begin = share - hold * width
-        if hold == 0 and begin + width > 1:
-            begin = max(0.0, share - width)
+        width = (text_inches(words, look.points * _SIZE) + look.em(0.5)) / inches
+        share = (place + _MARGIN) / (runs - 1 + 2 * _MARGIN)
+        begin = max(_INSET, min(share - width / 2, 1 - _INSET - width))
         row = next((number for number, end in enumerate(ends) if end <= begin), len(ends))
         ends[row : row + 1] = [begin + width]
-        found.append(Label(words, place, begin, row))
+        found.append(Label(words, begin + width / 2, row))
     return tuple(found)

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bench.data.schema import Method
-from bench.model.step import ALL_PHASES
-from bench.output.figures import _bars, _data
-from bench.output.figures._data import RunData
+from bench.model.step import STAGES
+from bench.output.figures import _bars
+from bench.output.figures._data import RunData, problem_line, varies_sizes
 from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import FittingLocator, TimeFormatter, even_steps, put_ticks
@@ -28,17 +29,17 @@ READING = (
     "where the bar is longer, stopping between the phases took the rest. A hatched bar is a fused step, divided as "
     "its profiler says."
 )
-SHOWS = ("step", "step_interval", "forward", "backward", "update")
+SHOWS = ("step", "step_interval", *STAGES)
 _HATCH = "////"
 
 
 def draw(data: RunData, look: Look) -> Figure:
     """Draw stacked bars; a fused step's profiled shares are scaled to its whole step and hatched."""
-    rows = _data.headline(data.summary)
+    rows = data.headline
     shown = _bars.shown(data, rows, look)
-    apart = _data.varies_sizes(rows)
+    apart = varies_sizes(rows)
     subtitle = [
-        _data.problem_line(rows),
+        problem_line(rows),
         "medians over processes",
         "each panel has its own axis" if apart else "",
         shown.remark,
@@ -62,7 +63,7 @@ def _stack(data: RunData, whole: pd.Series[Any]) -> list[tuple[str, float, bool]
     """Return the phases that a case has a time of: name, seconds, and whether a profiler told them."""
     found = []
     parts = {row["phase"]: row for row in data.parts[whole.name].to_dict("records")}
-    for phase in map(str, ALL_PHASES):
+    for phase in STAGES:
         if phase in parts:
             part = parts[phase]
             profiled = part["method"] == Method.PROFILED.value
@@ -75,12 +76,18 @@ def _bar(data: RunData, axis: Axes, place: float, row: pd.Series[Any], frame: Fr
     """Draw the phases of one case one after the other, and its whole step."""
     look, left = frame.look, 0.0
     for phase, seconds, profiled in _stack(data, row):
-        style: dict[str, Any] = {"facecolor": look.theme.phases[phase], "hatch": _HATCH if profiled else ""}
+        style: dict[str, Any] = {"facecolor": _colour(look, phase), "hatch": _HATCH if profiled else ""}
         axis.barh(place, seconds, _bars.THICK, left, edgecolor=look.theme.paper, lw=0.8 * look.line, **style)
         left += seconds
     whole, low, high = (float(row[name]) for name in ("median_seconds", "low_seconds", "high_seconds"))
     axis.plot(whole, place, zorder=5, ls="none", **_diamond(look, 4.5))
     return _bars.Bar(whole, low, high, duration(whole))
+
+
+def _colour(look: Look, phase: str) -> Any:
+    """Return the colour of a phase; two that are fused are in between, loading is the paper's shade."""
+    known = [to_rgb(look.theme.phases[part]) for part in phase.split("+") if part in look.theme.phases]
+    return tuple(np.mean(known, axis=0)) if known else look.theme.soft
 
 
 def _diamond(look: Look, size: float) -> dict[str, Any]:
@@ -93,8 +100,9 @@ def _keys(data: RunData, look: Look) -> list[Patch | Line2D]:
     """Return a key for each phase, for profiled shares if there are any, and for the whole step."""
     theme, line = look.theme, look.line
     keys: list[Patch | Line2D] = [
-        Patch(facecolor=colour, edgecolor=theme.edge, label=phase, lw=0.6 * line)
-        for phase, colour in theme.phases.items()
+        Patch(facecolor=_colour(look, phase), edgecolor=theme.edge, label=phase, lw=0.6 * line)
+        for phase in STAGES
+        if phase in theme.phases or (data.summary["phase"] == phase).any()
     ]
     if (data.summary["method"] == Method.PROFILED.value).any():
         keys.append(Patch(facecolor=theme.soft, edgecolor=theme.paper, hatch=_HATCH, label="share by profiler", lw=0))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from matplotlib.lines import Line2D
 from bench.analysis.roofline import Ceilings, ceilings
 from bench.analysis.scaling import main_axis, planes
 from bench.errors import NothingToShowError
-from bench.output.figures import _data, _lines
-from bench.output.figures._data import RunData
+from bench.output.figures import _lines
+from bench.output.figures._data import DEVICE_CONDITIONS, RunData, along, case_in, problem_line, step_work
 from bench.output.figures._frame import Frame, Texts
-from bench.output.figures._look import MARKERS, Look
+from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, log_limits, plain
 from bench.output.names import spaced, variant_word
 
@@ -29,7 +28,6 @@ READING = (
     "level line is the fastest matrix product that was measured on the device, the slanted one the fastest copy."
 )
 SHOWS = ("gflops", "peak_fraction", "step")
-_FILLS = ("full", "none", "bottom")
 _SMALL, _LARGE = 4.0, 6.5
 """Marks of sizes that others follow, and of the largest, in points at letters of 9 points."""
 
@@ -44,48 +42,48 @@ class RoofPanel:
     """Headline rows with their `intensity`, FLOP a byte."""
     best: Ceilings
 
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """Implementation and backend of each case."""
-        return list(zip(self.rows["implementation"], self.rows["backend"], strict=True))
-
 
 def draw(data: RunData, look: Look) -> Figure:
     """Draw a mark a case, joining those of one contender in the order of sizes."""
-    rows = _data.headline(data.summary)
+    rows = data.headline
     rows = rows[rows["gflops"].notna()]
-    rows = rows.assign(intensity=[np.divide(*_data.step_work(_data.case_in(row))) for row in rows.to_dict("records")])
+    rows = rows.assign(intensity=[np.divide(*step_work(case_in(row))) for row in rows.to_dict("records")])
     panels = list(_panels(data, rows))
     if not panels:
         raise NothingToShowError("no peak of a device that cases ran on was measured: `bench run` measures them anew.")
     shown = _lines.in_turn(panels, [panel.key[0] for panel in panels], _lines.MOST_PANELS)
     found = planes(rows)
     axis = main_axis(found) if found else None
-    names = list(dict.fromkeys(name for panel in shown for name, _ in panel.pairs))
-    texts = Texts(TITLE, _subtitle(rows, panels, len(shown), axis), data.footer, _keys(shown, names, look))
+    pairs = [pair for panel in shown for pair in zip(panel.rows["implementation"], panel.rows["backend"], strict=True)]
+    pairs = list(dict.fromkeys(pairs))
+    keys = [
+        Line2D([], [], ls="none", ms=4.8 * look.line, label=f"{name} ({backend})", **_mark(number, look))
+        for number, (name, backend) in enumerate(pairs)
+    ]
+    texts = Texts(TITLE, _subtitle(rows, panels, len(shown), axis), data.footer, keys)
     frame = _lines.panel_frame(look, texts, [2] * len(shown))
     across, up = _ends(shown)
     for place, panel in zip(frame.axes, shown, strict=True):
         notes = _ceilings(place, panel, across, frame)
-        _marks(place, panel, names, axis, frame.look)
+        _marks(place, panel, pairs, axis, frame.look)
         log_axis(place, "x", across, plain, frame.look)
         log_axis(place, "y", up, plain, frame.look)
         _lines.put_title(place, _title(panel, panels), notes, frame)
-    _lines.label_axes(frame, "FLOP per compulsory byte (log scale)", "GFLOP/s (log scale)", "GFLOP/s")
+    _lines.label_axes(frame, "FLOP per compulsory byte", "GFLOP/s (log scale)", "GFLOP/s")
     return frame.figure
 
 
 def _panels(data: RunData, rows: pd.DataFrame) -> Iterator[RoofPanel]:
     """Yield the cases that share a device and its ceilings, if those were measured."""
-    groups: Any = rows.groupby(list(_data.DEVICE_CONDITIONS), sort=False)
+    groups: Any = rows.groupby(list(DEVICE_CONDITIONS), sort=False)
     for key, inside in groups:
-        best = ceilings(data.manifest.peaks, _data.case_in(inside.iloc[0].to_dict()))
+        best = ceilings(data.manifest.peaks, case_in(inside.iloc[0].to_dict()))
         if best is not None:
             yield RoofPanel(tuple(key), inside, best)
 
 
 def _subtitle(rows: pd.DataFrame, panels: list[RoofPanel], shown: int, axis: str | None) -> list[str]:
-    words = [_data.problem_line(rows), "ceilings: measured in this run"]
+    words = [problem_line(rows), "ceilings: measured in this run"]
     if shown < len(panels):
         words.append(f"{shown} of {len(panels)} panels shown")
     absent = sorted(set(rows["device"]) - {panel.key[0] for panel in panels})
@@ -99,7 +97,7 @@ def _subtitle(rows: pd.DataFrame, panels: list[RoofPanel], shown: int, axis: str
 
 def _title(panel: RoofPanel, panels: list[RoofPanel]) -> str:
     """Return the device, and the conditions that tell this panel from others."""
-    known = zip(_data.DEVICE_CONDITIONS, panel.key, zip(*(each.key for each in panels), strict=True), strict=True)
+    known = zip(DEVICE_CONDITIONS, panel.key, zip(*(each.key for each in panels), strict=True), strict=True)
     (_, device, _), *others = known
     return ", ".join([device, *(variant_word(name, value) for name, value, every in others if len(set(every)) > 1)])
 
@@ -116,10 +114,7 @@ def _ceilings(axis: Axes, panel: RoofPanel, ends: tuple[float, float], frame: Fr
     """Draw both ceilings, each only where it is the lower one, and return their notes."""
     peak, rate = panel.best.products.gflops, panel.best.copies.gigabytes_per_second
     meet = peak / rate
-    lines = (
-        ([meet, max(ends[1], meet)], [peak, peak]),
-        ([min(ends[0], meet), meet], [min(ends[0], meet) * rate, peak]),
-    )
+    lines = ([meet, ends[1]], [peak, peak]), ([ends[0], meet], [ends[0] * rate, peak])
     notes = []
     for (x, y), words, style in zip(lines, _lines.ceiling_words(panel.best, False), _lines.CEILINGS, strict=True):
         drawn: dict[str, Any] = {"color": frame.look.theme.ink, "ls": style, "lw": 1.4 * frame.look.line}
@@ -128,32 +123,16 @@ def _ceilings(axis: Axes, panel: RoofPanel, ends: tuple[float, float], frame: Fr
     return notes
 
 
-def _mark(implementation: str, backend: str, names: list[str], look: Look) -> dict[str, Any]:
-    """Return the look of a mark: colour for the backend, one of 27 markers for the implementation."""
-    fills = list(product(_FILLS, MARKERS))
-    fill, marker = fills[names.index(implementation) % len(fills)]
-    colour = look.theme.backend(backend)[0]
-    return {
-        "marker": marker,
-        "fillstyle": fill,
-        "color": colour,
-        "mec": look.theme.edge if fill == "full" else colour,
-        "markerfacecoloralt": look.theme.paper,
-        "mew": (0.5 if fill == "full" else 1.2) * look.line,
-    }
+def _mark(number: int, look: Look) -> dict[str, Any]:
+    """Return the look of the marks of the contender with this number."""
+    return look.theme.mark(number) | {"mec": look.theme.edge, "mew": 0.5 * look.line}
 
 
-def _marks(axis: Axes, panel: RoofPanel, names: list[str], growing: str | None, look: Look) -> None:
+def _marks(axis: Axes, panel: RoofPanel, pairs: list[tuple[str, str]], growing: str | None, look: Look) -> None:
     """Draw one line a contender, its marks in the order of the growing size, the last of several larger."""
-    for inside in _data.along(panel.rows, growing):
-        style = _mark(inside["implementation"].iloc[0], inside["backend"].iloc[0], names, look)
+    for inside in along(panel.rows, growing):
+        style = _mark(pairs.index((inside["implementation"].iloc[0], inside["backend"].iloc[0])), look)
         x, y = inside["intensity"].to_numpy(dtype=float), inside["gflops"].to_numpy(dtype=float)
         axis.plot(x, y, ms=(_SMALL if growing else _LARGE) * look.line, lw=0.7 * look.line, zorder=3, **style)
         if len(x) > 1:
             axis.plot(x[-1:], y[-1:], ms=_LARGE * look.line, ls="none", zorder=3, **style)
-
-
-def _keys(shown: list[RoofPanel], names: list[str], look: Look) -> list[Line2D]:
-    pairs = dict.fromkeys(pair for panel in shown for pair in panel.pairs)
-    size = 4.8 * look.line
-    return [Line2D([], [], ls="none", ms=size, label=f"{a} ({b})", **_mark(a, b, names, look)) for a, b in pairs]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 
 from bench.machine.disturbance import LAUNCH_BOUND, PREEMPTED, PRESSURE, STOLEN, UNSETTLED
 from bench.model.condition import FOREIGN, THROTTLED
-from bench.output.figures import _data, _frame
-from bench.output.figures._data import RunData, TimedCase
+from bench.output.figures import _frame
+from bench.output.figures._data import RunData, TimedCase, facts, problem_line
 from bench.output.figures._frame import Frame, Grid, Texts, new_frame
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, log_limits
@@ -26,24 +25,20 @@ READING = (
     "A mark around a dot says what disturbed it; a drift, or steps between processes, would show here."
 )
 SHOWS = ("step", "samples", "flagged", "processes")
-MEANING = {
-    PREEMPTED: "the kernel took a CPU away",
-    STOLEN: "the hypervisor gave a CPU to others",
-    PRESSURE: "tasks waited for a CPU",
-    UNSETTLED: "the warm-up never became steady",
-    THROTTLED: "the device ran slower than it can",
-    FOREIGN: "others held memory of the device",
-    LAUNCH_BOUND: "the device waited for the host",
+FLAGS = {
+    PREEMPTED: ("the kernel took a CPU away", "o", 1),
+    STOLEN: ("the hypervisor gave a CPU to others", "^", 2),
+    PRESSURE: ("tasks waited for a CPU", "s", 0),
+    UNSETTLED: ("the warm-up never became steady", "v", 6),
+    THROTTLED: ("the device ran slower than it can", "D", 3),
+    FOREIGN: ("others held memory of the device", "P", 4),
+    LAUNCH_BOUND: ("the device waited for the host", "X", 5),
 }
-_SIGNS = {PREEMPTED: ("o", 1), STOLEN: ("^", 2), PRESSURE: ("s", 0), UNSETTLED: ("v", 6)}
-_SIGNS |= {THROTTLED: ("D", 3), FOREIGN: ("P", 4), LAUNCH_BOUND: ("X", 5)}
-"""Mark, and place among the theme's colours."""
-_OTHER_SIGN = ("*", 7)
+"""Meaning of each flag, its mark, and the mark's place among the theme's colours."""
+_OTHER_FLAG = ("", "*", 7)
 MOST_DOTS = 3600
 """Most dots of a figure; a panel with more than its part of them gathers its samples into bars."""
 BARS = 120
-MOST_FLAGGED = 2000
-"""Most marks of a figure; beyond that each bar keeps the slowest of its kind."""
 _MOST_BANDS = 24
 _PANEL_EM = 5.5
 
@@ -51,93 +46,64 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Thinning:
-    """How a figure thins what would be too much to draw."""
-
-    most: int
-    """Most samples of a panel that are drawn as single dots."""
-    band: int
-    """Number of processes that share a shade."""
-    flagged: bool
-    """Whether only the longest of the flagged samples in each bar is marked."""
-
-    @classmethod
-    def of(cls, shown: list[TimedCase]) -> Thinning:
-        """Choose how the cases of a figure are thinned."""
-        flagged = sum(int(marked.sum()) for case in shown for marked in case.flags.values()) > MOST_FLAGGED
-        band = -(-max(int(case.process[-1]) + 1 for case in shown) // _MOST_BANDS)
-        return cls(BARS if flagged else MOST_DOTS // len(shown), band, flagged)
-
-    def bars(self, count: int) -> Places:
-        """Return the bar that each of so many samples belongs to: its own if the panel is not thinned."""
-        places = np.arange(count)
-        return places * BARS // count if count > self.most else places
-
-
 def draw(data: RunData, look: Look) -> Figure:
     """Draw a panel a case, the most disturbed first: dots, marks on what was flagged, shades that alternate."""
-    rows = _data.headline(data.summary)
+    rows = data.headline
     every = data.timed(rows)
     shown = sorted(every, key=lambda case: -case.flagged.mean())[: _frame.SMALL_MOST[look.width]]
-    thinning = Thinning.of(shown)
+    most, band = MOST_DOTS // len(shown), -(-max(int(case.process[-1]) + 1 for case in shown) // _MOST_BANDS)
     columns = _frame.small_columns(look, len(shown))
-    subtitle = [_data.problem_line(rows), *_remarks(every, shown, thinning)]
+    subtitle = [problem_line(rows), *_remarks(every, shown, most, band)]
     grid = Grid([_PANEL_EM] * len(shown), columns, _frame.SMALL_AROUND_EM)
     frame = new_frame(look, Texts(TITLE, subtitle, data.footer, _keys(every, shown, look)), grid)
     for axis, case in zip(frame.axes, shown, strict=True):
-        _panel(axis, case, thinning, frame)
-        _frame.small_heading(axis, str(case.row["implementation"]), _data.facts(case.row, rows), frame)
+        _panel(axis, case, most, band, frame)
+        _frame.small_heading(axis, str(case.row["implementation"]), facts(case.row, rows), frame)
     frame.label_x("samples, in their order")
     return frame.figure
 
 
-def _remarks(every: list[TimedCase], shown: list[TimedCase], thinning: Thinning) -> list[str]:
+def _remarks(every: list[TimedCase], shown: list[TimedCase], most: int, band: int) -> list[str]:
     count, flagged = sum(len(case.seconds) for case in every), sum(int(case.flagged.sum()) for case in every)
-    each = "each process" if thinning.band == 1 else f"every {thinning.band} processes"
-    some, gathered = len(shown) < len(every), any(len(case.seconds) > thinning.most for case in shown)
     bars = "many samples are thinned to bars from the shortest to the longest with dots at the medians"
     return [
         f"whole steps: {count:,} samples, {flagged:,} of them flagged",
-        f"{len(shown)} of {len(every)} cases, the most disturbed first" if some else "",
-        f"shades alternate with {each}",
+        f"{len(shown)} of {len(every)} cases, the most disturbed first" if len(shown) < len(every) else "",
+        f"shades alternate with {'each process' if band == 1 else f'every {band} processes'}",
         "line: median in the table",
-        bars if gathered else "",
-        "of the flagged ones only the longest in each bar is marked" if thinning.flagged else "",
+        f"{bars}, the longest of each flag marked" if any(len(case.seconds) > most for case in shown) else "",
     ]
 
 
 def _sign(kind: str, look: Look, size: float = 4.5) -> dict[str, Any]:
     """Return the look of a flag's mark, which is hollow so that several on one sample can be told apart."""
-    marker, place = _SIGNS.get(kind, _OTHER_SIGN)
+    _, marker, place = FLAGS.get(kind, _OTHER_FLAG)
     colour, line = look.theme.series[place], look.line
     return {"ls": "none", "marker": marker, "ms": size * line, "mfc": "none", "mec": colour, "mew": 0.9 * line}
 
 
 def _keys(every: list[TimedCase], shown: list[TimedCase], look: Look) -> list[Line2D]:
-    """Return a key for calm samples and one for each flag, in the order of `MEANING` with unknown flags last."""
+    """Return a key for calm samples and one for each flag, in the order of `FLAGS` with unknown flags last."""
     soft = look.theme.soft
     keys = [Line2D([], [], label="not flagged", ls="none", marker=".", ms=4.5 * look.line, mec=soft, mfc=soft)]
     found = {kind for case in every for kind in case.flags}
-    for kind in [*(kind for kind in MEANING if kind in found), *sorted(found - MEANING.keys())]:
+    for kind in [*(kind for kind in FLAGS if kind in found), *sorted(found - FLAGS.keys())]:
         count = sum(int(case.flags[kind].sum()) for case in shown if kind in case.flags)
-        words = f"{kind}: {MEANING[kind]}" if kind in MEANING else kind
+        words = ": ".join(filter(None, (kind, FLAGS.get(kind, _OTHER_FLAG)[0])))
         keys += [Line2D([], [], label=f"{words} ({count:,})", **_sign(kind, look, 6.0))] if count else []
     return keys
 
 
-def _panel(axis: Axes, case: TimedCase, thinning: Thinning, frame: Frame) -> None:
+def _panel(axis: Axes, case: TimedCase, most: int, band: int, frame: Frame) -> None:
+    """Draw the samples of a case, gathered into bars if they are more than the most, over shades of processes."""
     look, count = frame.look, len(case.seconds)
-    _bands(axis, case, thinning.band, look)
+    _bands(axis, case, band, look)
     axis.axhline(case.median, color=look.theme.soft, lw=0.7 * look.line, zorder=2)
-    bars = thinning.bars(count)
-    _dots(axis, case.seconds, bars, ~case.flagged, look)
+    bars = np.arange(count) * BARS // count if count > most else np.arange(count)
+    _dots(axis, case.seconds, _by_bar(np.flatnonzero(~case.flagged), bars), look)
     for kind, marked in case.flags.items():
-        places = np.flatnonzero(marked)
-        if thinning.flagged:
-            by_bar = _by_bar(places, bars)
-            places = np.array([own[np.argmax(case.seconds[own])] for own in by_bar], dtype=int)
-        axis.plot(places, case.seconds[places], zorder=4, label=kind, **_sign(kind, look))
+        longest = [own[np.argmax(case.seconds[own])] for own in _by_bar(np.flatnonzero(marked), bars)]
+        axis.plot(longest, case.seconds[longest], zorder=4, label=kind, **_sign(kind, look))
     axis.set_xlim(-0.5 - count * 0.01, count - 0.5 + count * 0.01)
     axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     log_axis(axis, "y", log_limits([case.seconds], span=1.1, margin=0.07), EngFormatter("s"), look)
@@ -159,17 +125,13 @@ def _bands(axis: Axes, case: TimedCase, band: int, look: Look) -> None:
     )
 
 
-def _dots(axis: Axes, seconds: Floats, bars: Places, calm: NDArray[np.bool_], look: Look) -> None:
-    """Draw samples without a flag: dots, or bars from the shortest to the longest with a dot at the median."""
+def _dots(axis: Axes, seconds: Floats, by_bar: list[Places], look: Look) -> None:
+    """Draw a dot at the median of each bar, and bars of several samples from the shortest to the longest."""
     colour, line = look.theme.soft, look.line
-    dot: dict[str, Any] = {"ls": "none", "marker": ".", "ms": 3 * line, "mec": "none", "mfc": colour, "zorder": 3}
-    places = np.flatnonzero(calm)
-    if bars[-1] == len(bars) - 1:
-        axis.plot(places, seconds[places], label="calm", **dot)
-        return
-    by_bar = _by_bar(places, bars)
-    middles = np.array([(own[0] + own[-1]) / 2 for own in by_bar])
-    # One path for all bars: as single lines they would fill an SVG.
-    upright = np.array([(seconds[own].min(), seconds[own].max(), np.nan) for own in by_bar]).ravel()
-    axis.plot(np.repeat(middles, 3), upright, color=colour, lw=0.8 * line, alpha=0.6, zorder=3, label="bars")
-    axis.plot(middles, [np.median(seconds[own]) for own in by_bar], label="calm", **dot)
+    middles = [(own[0] + own[-1]) / 2 for own in by_bar]
+    medians = [np.median(seconds[own]) for own in by_bar]
+    if any(len(own) > 1 for own in by_bar):
+        # One path for all bars: as single lines they would fill an SVG.
+        upright = np.array([(seconds[own].min(), seconds[own].max(), np.nan) for own in by_bar]).ravel()
+        axis.plot(np.repeat(middles, 3), upright, color=colour, lw=0.8 * line, alpha=0.6, zorder=3, label="bars")
+    axis.plot(middles, medians, ls="none", marker=".", ms=3 * line, mec="none", mfc=colour, zorder=3, label="calm")

@@ -30,7 +30,7 @@ SHOWS = ("speedup", "speedup_interval", "step")
 
 def draw(data: RunData, look: Look) -> Figure:
     """Draw bars from the 1x line on a logarithmic axis, so that twice and half as fast are equally long."""
-    rows = _data.headline(data.summary)
+    rows = data.headline
     contenders = _data.contenders(rows)
     if not len(contenders):
         raise NothingToShowError("no case stands beside its workload's baseline, so there is no speedup to show.")
@@ -56,10 +56,7 @@ def draw(data: RunData, look: Look) -> Figure:
 def _bar(axis: Axes, place: float, row: pd.Series[Any], frame: Frame) -> _bars.Bar:
     speedup, low, high = (float(row[name]) for name in ("speedup", "speedup_low", "speedup_high"))
     axis.barh(place, speedup - 1, _bars.THICK, left=1, **_bars.backend_style(row["backend"], frame.look))
-    interval = factor_interval(*_bars.known(low, high))
-    text = factor(speedup)
-    text = text if frame.narrow or interval == "-" else f"{text:<7} [{interval}]"
-    return _bars.Bar(speedup, low, high, text)
+    return _bars.Bar(speedup, low, high, _bars.with_interval(factor(speedup), low, high, factor_interval, frame))
 
 
 def _baseline_text(panel: pd.DataFrame, narrow: bool) -> str:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bench.analysis.baseline import Baseline
 from bench.analysis.scaling import Plane, contender_of
 from bench.data.schema import Crossing
 from bench.model.case import Contender
@@ -21,6 +22,7 @@ from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._lines import Scene
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, log_limits, octaves, times
+from bench.output.names import spaced
 from bench.output.text import significant
 
 TITLE = "Speedup over the baseline as the problem grows"
@@ -49,16 +51,8 @@ class DrawnCrossover:
     high: float
     ordered: bool
     """Whether it is known who is faster above."""
-    baselines: tuple[str, ...]
-    """Implementations that speedups are over."""
-
-    @property
-    def one(self) -> Contender | None:
-        """The contender that meets its own baseline, whose line thus crosses 1x; None for any other pair."""
-        upper, lower = (who.implementation in self.baselines for who in (self.upper, self.lower))
-        if not self.same_threads or upper == lower:
-            return None
-        return self.lower if upper else self.upper
+    one: Contender | None
+    """The contender that meets its own baseline, whose line thus crosses 1x; None for any other pair."""
 
     @property
     def same_threads(self) -> bool:
@@ -70,16 +64,11 @@ class DrawnCrossover:
         """Whether both ends of the size's interval are known."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
-    @property
-    def rank(self) -> tuple[bool, bool, float]:
-        """The order of notes: the baseline first, then what can be seen in the panel, then by size."""
-        return self.one is None, not self.same_threads, self.size
-
 
 def draw(data: RunData, look: Look) -> Figure:
     """Draw a line a contender, bands where it overtakes the baseline, and rings where it overtakes another line."""
     axis = _lines.swept_axis(data)
-    scene = _lines.scene(_data.contenders(_data.headline(data.summary)), axis)
+    scene = _lines.scene(_data.contenders(data.headline), axis)
     crossovers = [_crossovers(data, plane) for plane in scene.planes]
     named = [found[: _MOST_NOTES[len(scene.planes) > 1]] for found in crossovers]
     more = sum(map(len, crossovers)) - sum(map(len, named))
@@ -94,7 +83,7 @@ def draw(data: RunData, look: Look) -> Figure:
         notes = [_mark(panel, each, scene, plane, frame) for each in found]
         _lines.put_title(panel, scene.title(plane), notes, frame)
     over = f"speedup over {_data.over(scene.rows)}"
-    _lines.label_axes(frame, _data.size_label(axis), f"{over} (log scale)", over, "speedup")
+    _lines.label_axes(frame, spaced(axis), f"{over} (log scale)", over, "speedup")
     return frame.figure
 
 
@@ -110,20 +99,23 @@ def _subtitle(scene: Scene, named: list[list[DrawnCrossover]], more: int) -> lis
 
 
 def _crossovers(data: RunData, plane: Plane) -> list[DrawnCrossover]:
-    """Return the crossovers of a panel, the most telling first."""
+    """Return the crossovers of a panel: those of the baseline first, then what can be seen in it, each by size."""
     known = data.crossovers
     inside = known["axis"] == plane.axis
     inside &= (known["status"] == Crossing.FOUND.value) & known["size"].notna()
-    for name, value in plane.common.items():
+    for name, value in plane.common.items() if inside.any() else ():
         inside &= (known[name] == value).fillna(value=False)
-    found, over = [], _data.baselines(pd.concat([line.rows for line in plane.lines]))
+    names = _data.baselines(pd.concat([line.rows for line in plane.lines]))
+    found, over = [], tuple(map(Baseline.parse, names))
     for row in known[inside].to_dict("records"):
-        a, b = (contender_of(row, side) for side in ("a_", "b_"))
-        above = str(row["faster_above"])
-        upper, lower = (b, a) if above == "b" else (a, b)
+        a, b = contender_of(row, "a_"), contender_of(row, "b_")
+        upper, lower = (b, a) if row["faster_above"] == "b" else (a, b)
+        pairs = ((a, b), (b, a)) if a.threads == b.threads else ()
+        own = [one for one, other in pairs if any(each.fits(other, one) for each in over)]
         size, low, high = (float(row[name]) for name in ("size", "size_low", "size_high"))
-        found.append(DrawnCrossover(upper, lower, size, low, high, ordered=bool(above), baselines=over))
-    return sorted(found, key=lambda each: each.rank)
+        one = own[0] if len(own) == 1 else None
+        found.append(DrawnCrossover(upper, lower, size, low, high, bool(row["faster_above"]), one))
+    return sorted(found, key=lambda each: (each.one is None, not each.same_threads, each.size))
 
 
 def _mark(axis: Axes, found: DrawnCrossover, scene: Scene, plane: Plane, frame: Frame) -> Line2D:

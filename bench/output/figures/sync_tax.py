@@ -1,4 +1,4 @@
-"""What timing the phases apart costs: their sum against the whole step."""
+"""The cost of timing the phases apart: their sum against the whole step."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.errors import NothingToShowError
-from bench.output.figures import _bars, _data
-from bench.output.figures._data import RunData
+from bench.output.figures import _bars
+from bench.output.figures._data import RunData, problem_line, several_backends
 from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import FittingLocator, even_steps, plain, put_ticks
@@ -29,7 +29,7 @@ _MOST_NAMED = 4
 
 def draw(data: RunData, look: Look) -> Figure:
     """Draw bars from 0, in percent of the whole step; a case whose phases were not timed apart is only named."""
-    every = _data.headline(data.summary)
+    every = data.headline
     rows = every[every["sync_tax"].notna()]
     if not len(rows):
         raise NothingToShowError(
@@ -37,7 +37,7 @@ def draw(data: RunData, look: Look) -> Figure:
         )
     shown = _bars.shown(data, rows, look)
     subtitle = [
-        _data.problem_line(rows),
+        problem_line(rows),
         "sum of forward, backward and update, each timed apart, over the whole step, minus 1",
         "whiskers: 95 % interval over processes",
         _untimed(every),
@@ -55,7 +55,7 @@ def draw(data: RunData, look: Look) -> Figure:
 
 def _untimed(every: pd.DataFrame) -> str:
     """Name the first few cases whose phases were not timed apart; empty if there is none."""
-    without, several = every[every["sync_tax"].isna()], _data.several_backends(every)
+    without, several = every[every["sync_tax"].isna()], several_backends(every)
     names = without["implementation"] + (" (" + without["backend"] + ")" if several else "")
     told = list(dict.fromkeys(names))
     more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
@@ -78,7 +78,5 @@ def _label(value: float, place: Any = None) -> str:
 def _bar(axis: Axes, place: float, row: pd.Series[Any], frame: Frame) -> _bars.Bar:
     tax, low, high = (float(row[name]) for name in _COLUMNS)
     axis.barh(place, tax * 100, _bars.THICK, **_bars.backend_style(row["backend"], frame.look))
-    text = percent(tax)
-    if not frame.narrow and None not in _bars.known(low, high):
-        text += f"  [{low * 100:+.1f} … {percent(high)}]"
+    text = _bars.with_interval(percent(tax), low, high, lambda *_: f"{low * 100:+.1f} … {percent(high)}", frame)
     return _bars.Bar(tax * 100, low * 100, high * 100, text)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from bench.analysis.roofline import ceilings
 from bench.analysis.scaling import Plane
 from bench.data.manifest import Peak
-from bench.output.figures import _data, _lines
-from bench.output.figures._data import RunData
+from bench.output.figures import _lines
+from bench.output.figures._data import RunData, step_work
 from bench.output.figures._frame import Texts
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, log_limits
+from bench.output.names import spaced
 
 TITLE = "Time of one step as the problem grows"
 READING = (
@@ -53,7 +54,7 @@ class TimeLimit:
 def draw(data: RunData, look: Look) -> Figure:
     """Draw a line a contender; the limits come from peaks that the run measured itself."""
     axis = _lines.swept_axis(data)
-    scene = _lines.scene(_data.headline(data.summary), axis)
+    scene = _lines.scene(data.headline, axis)
     limits = [_limits(plane, data.manifest.peaks) for plane in scene.planes]
     alike = len({tuple(limit.words for limit in found) for found in limits}) == 1 < len(limits) and not look.narrow
     keys = [*_lines.line_keys(scene, look), *(limit.key(look) for limit in limits[0] if alike)]
@@ -69,7 +70,7 @@ def draw(data: RunData, look: Look) -> Figure:
         log_axis(panel, "y", log_limits(known), EngFormatter("s"), frame.look)
         notes = [] if alike else [limit.key(frame.look, _lines.note_words(limit.words, frame)) for limit in found]
         _lines.put_title(panel, scene.title(plane), notes, frame)
-    _lines.label_axes(frame, _data.size_label(axis), "time of one step (log scale)", "time of one step")
+    _lines.label_axes(frame, spaced(axis), "time of one step (log scale)", "time of one step")
     return frame.figure
 
 
@@ -83,7 +84,7 @@ def _limit_words(limits: list[list[TimeLimit]]) -> str:
 
 def _limits(plane: Plane, peaks: list[Peak]) -> list[TimeLimit]:
     """Return two limits for each device on which a line of the panel was measured, if its peaks were."""
-    work = [_data.step_work(plane.case(plane.lines[0].contender, size)) for size in plane.sizes]
+    work = [step_work(plane.case(plane.lines[0].contender, size)) for size in plane.sizes]
     flops, moved = np.array(work).T
     found = []
     places = [(str(line.rows["device"].iloc[0]), line.contender.threads) for line in plane.lines]

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def environment(autoescape: bool, **options: Any) -> Environment:
-    """Return what reads the templates; without `autoescape` they call the format's own filters."""
+def environment(filters: dict[str, Any], autoescape: bool = False, **options: Any) -> Environment:
+    """Return what reads the templates, with a format's own filters; these escape where `autoescape` does not."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=autoescape,  # noqa: S701 - it is HTML's; Markdown and LaTeX bring their own
         undefined=StrictUndefined,
@@ -24,3 +24,10 @@ def environment(autoescape: bool, **options: Any) -> Environment:
         keep_trailing_newline=True,
         **options,
     )
+    made.filters |= {**filters, "kind": _kind}
+    return made
+
+
+def _kind(item: object) -> str:
+    """Return what templates call a block or a piece of a text."""
+    return "Paragraph" if isinstance(item, tuple) else type(item).__name__

@@ -2,79 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+
+from markupsafe import Markup
 
 from bench.output import figures
-from bench.output.document import Cell, Document, FigureBlock, Raw
+from bench.output.document import Cell, Document, FigureBlock
 from bench.output.figures import Look, RunData, Style, Width
 from bench.output.figures._look import DARK, LIGHT
 from bench.output.render import TEMPLATES, environment
 from bench.output.render.svg import foreign_colours, inline, variables
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
-_WIDTHS = {"wide": Width.PAGE, "narrow": Width.COLUMN}
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """One picture of a figure, and the classes that say when it is shown."""
-
-    classes: str
-    content: bytes
-    exchange: bool
-    """Whether its colours follow the page; else there is another one for dark pages."""
-
-
-def drawings(data: RunData, name: str) -> list[Drawing]:
+def drawings(data: RunData, name: str) -> dict[str, bytes]:
     """Draw a figure for wide and for narrow screens, and for both styles if its colours cannot be exchanged.
+
+    Returns:
+        The pictures by the classes that say when each is shown.
 
     Raises:
         NothingToShowError: the run does not hold what it shows.
     """
-    found = []
-    for word, width in _WIDTHS.items():
+    found = {}
+    for word, width in (("wide", Width.PAGE), ("narrow", Width.COLUMN)):
         light = figures.picture(data, name, "svg", Look(width))
         if foreign_colours(light):
-            found.append(Drawing(f"{word} in-light", light, exchange=False))
-            dark = figures.picture(data, name, "svg", Look(width, Style.DARK))
-            found.append(Drawing(f"{word} in-dark", dark, exchange=False))
+            found[f"{word} in-light"] = light
+            found[f"{word} in-dark"] = figures.picture(data, name, "svg", Look(width, Style.DARK))
         else:
-            found.append(Drawing(word, light, exchange=True))
+            found[word] = light
     return found
 
 
-def render(document: Document, pictures: Mapping[str, Sequence[Drawing]]) -> str:
-    """Return the whole file; `pictures` holds those of each figure of the document."""
+def render(document: Document, pictures: Mapping[str, Mapping[str, bytes]]) -> str:
+    """Return the whole file; `pictures` holds the `drawings` of each figure of the document."""
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     style = style.replace("LIGHT_COLOURS", variables(LIGHT)).replace("DARK_COLOURS", variables(DARK))
-    return _environment().get_template("report.html").render(document=document, style=style, pictures=pictures)
+    template = environment({"svg": _svg, "raw": _raw}, autoescape=True).get_template("report.html")
+    return template.render(document=document, style=Markup(style), pictures=pictures)  # noqa: S704 - a file of ours
 
 
-@cache
-def _environment() -> Environment:
-    from markupsafe import Markup
-
-    def svg(drawing: Drawing, figure: FigureBlock) -> Markup:
-        prefix = "-".join(["f", figure.name.replace("_", "-"), *drawing.classes.split()])
-        return Markup(inline(drawing.content, prefix, figure.title, figure.alt, drawing.exchange))  # noqa: S704
-
-    made = environment(autoescape=True)
-    made.filters |= {"svg": svg, "raw": _raw_text}
-    made.filters["css"] = lambda text: Markup(text)  # noqa: S704 - a file of ours
-    return made
+def _svg(content: bytes, classes: str, figure: FigureBlock) -> Markup:
+    prefix = "-".join(["f", figure.name.replace("_", "-"), *classes.split()])
+    exchange = " in-" not in classes
+    return Markup(inline(content, prefix, figure.title, figure.alt, exchange))  # noqa: S704
 
 
-def _raw_text(cell: Cell) -> str:
+def _raw(cell: Cell) -> str:
     """Return the numbers behind a cell as summary.csv writes them, separated by `;`, an unknown one as nothing."""
-    return ";".join(map(_raw, cell.raw))
-
-
-def _raw(value: Raw) -> str:
-    if value is None:
-        return ""
-    return repr(float(value)) if isinstance(value, float) else str(value)
+    return ";".join("" if value is None else str(value) for value in cell.raw)

@@ -6,15 +6,10 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from bench.output.document import Cell, Document, RowGroup, Strong, Table, Words, marked
 from bench.output.render import environment
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 MOST_ROWS = 38
 """Rows of one table at most: more do not fit a page, and LaTeX breaks no float."""
@@ -42,10 +37,10 @@ _SPECIAL = {
 _MATHEMATICS = {"±": r"\pm", "\u00d7": r"\times", "→": r"\rightarrow", "≤": r"\leq", "≥": r"\geq", "°": r"^\circ"}
 _SPECIAL |= {letter: f"\\ensuremath{{{name}}}" for letter, name in _MATHEMATICS.items()}
 _TYPED = {"~": r"\textasciitilde{}", "'": r"\textquotesingle{}", "`": r"\textasciigrave{}"}
-"""What must come out of a typewriter as it is typed."""
+"""Signs that must come out of a typewriter as they are typed."""
 _LETTERS = set("ßæÆœŒøØłŁ\u2013\u2014\u2018\u2019\u201c\u201d")
 _ACCENTS = {0x300, 0x301, 0x302, 0x303, 0x304, 0x306, 0x307, 0x308, 0x30A, 0x30B, 0x30C, 0x327}
-"""What LaTeX can put on a letter in each of its fonts."""
+"""Accents that LaTeX can put on a letter in each of its fonts."""
 
 
 def render(document: Document, pictures: Mapping[str, str]) -> str:
@@ -56,7 +51,16 @@ def render(document: Document, pictures: Mapping[str, str]) -> str:
         pictures: the file of each of its figures, as a path from the report's folder; no characters but letters,
             digits and `/._-`.
     """
-    return _environment().get_template("report.tex").render(document=document, pictures=pictures)
+    made = environment(
+        {"text": escape, "cell": _cell, "words": words, "code": code, "parts": parts},
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+    )
+    return made.get_template("report.tex").render(document=document, pictures=pictures)
 
 
 def escape(text: str) -> str:
@@ -104,7 +108,7 @@ class Part:
     places: tuple[int, ...]
     """Those of its columns."""
     layout: tuple[str, ...]
-    """What `tabular` is told about each of them."""
+    """Their letters for `tabular`."""
     groups: tuple[RowGroup, ...]
 
 
@@ -137,10 +141,9 @@ def _groups_that_fit(groups: Sequence[RowGroup]) -> list[list[RowGroup]]:
             if room < 2:
                 found.append([])
                 room = MOST_ROWS
-            taken = rows[: room - 1]
+            taken, rows = rows[: room - 1], rows[room - 1 :]
             found[-1].append(RowGroup(group.title, taken))
             room -= len(taken) + bool(group.title)
-            rows = rows[len(taken) :]
     return found
 
 
@@ -149,18 +152,3 @@ def _layout(table: Table, places: Sequence[int]) -> tuple[str, ...]:
     others = sum(table.letters(place) + 2 for place in places if place not in long)
     width = f"p{{{max(LEAST, 1 - others / LINE) / max(1, len(long)):.2f}\\linewidth}}"
     return tuple(width if place in long else "r" if table.heads[place].right else "l" for place in places)
-
-
-@cache
-def _environment() -> Environment:
-    made = environment(
-        autoescape=False,  # it is HTML's; `escape` is LaTeX's
-        block_start_string="<%",
-        block_end_string="%>",
-        variable_start_string="<<",
-        variable_end_string=">>",
-        comment_start_string="<#",
-        comment_end_string="#>",
-    )
-    made.filters |= {"text": escape, "cell": _cell, "words": words, "code": code, "parts": parts}
-    return made

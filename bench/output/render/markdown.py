@@ -5,20 +5,19 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from bench.output.document import Block, Bullets, Cell, Document, Row, RowGroup, Table, Words, marked
+from bench.output.document import Block, Bullets, Cell, Document, RowGroup, Table, Words, marked, row
 from bench.output.render import environment
 from bench.output.text import one_line, visible
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Template
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]#|~$!])")
 _AT_START = re.compile(r"^(\d*)([.)](?=\s)|[-+](?=\s)|[-=]+\s*$)")
-"""What would begin a list, a rule or a heading, where a line begins."""
+"""Signs that would begin a list, a rule or a heading, where a line begins."""
 
 
 def render(document: Document, pictures: Mapping[str, str]) -> str:
@@ -28,7 +27,7 @@ def render(document: Document, pictures: Mapping[str, str]) -> str:
         document: the report.
         pictures: the file of each of its figures, as a path from the report's folder.
     """
-    return _environment().get_template("report.md").render(document=document, pictures=pictures)
+    return _template("report.md").render(document=document, pictures=pictures)
 
 
 def fragment(blocks: Iterable[Block], most_bytes: int | None = None) -> str:
@@ -38,27 +37,27 @@ def fragment(blocks: Iterable[Block], most_bytes: int | None = None) -> str:
         blocks: what to write.
         most_bytes: the largest size; rows of tables and items of lists that exceed it are left out and counted.
     """
-    written: Any = _environment().get_template("blocks.md").module
+    written: Any = _template("blocks.md").module
     blocks = list(blocks)
     if most_bytes is not None:
         rest = "\n".join(written.block(_shortened(block, [0])) for block in blocks)
         room = [most_bytes - len(rest.encode())]
         blocks = [_shortened(block, room) for block in blocks]
-    return "\n".join(written.block(block) for block in blocks)
+    return "\n".join(map(written.block, blocks))
 
 
 def _shortened(block: Block, room: list[int]) -> Block:
     """Return a block with as many rows or items as fit into `room[0]` bytes, which they are taken from."""
     if isinstance(block, Bullets):
-        kept = _fitting([words(item) for item in block.items], room)
+        kept = _fitting(map(words, block.items), room)
         more = len(block.items) - kept
         return Bullets((*block.items[:kept], *([(_more(more),)] if more else [])))
     if not isinstance(block, Table):
         return block
-    rows = block.rows
-    kept = _fitting([" | ".join(map(_cell, row.cells)) for row in rows], room)
-    left = Row((Cell(""), Cell(_more(len(rows) - kept)), *[Cell("")] * (len(block.heads) - 2)))
-    return dataclasses.replace(block, groups=(RowGroup("", (*rows[:kept], *([left] if kept < len(rows) else []))),))
+    kept = _fitting((" | ".join(map(_cell, each.cells)) for each in block.rows), room)
+    more = len(block.rows) - kept
+    left = [row(["", _more(more), *[""] * (len(block.heads) - 2)])] if more else []
+    return dataclasses.replace(block, groups=(RowGroup("", (*block.rows[:kept], *left)),))
 
 
 def _more(count: int) -> str:
@@ -112,9 +111,6 @@ def _cell(cell: Cell) -> str:
     return f"**{escape(cell.text)}**" if cell.tone else escape(cell.text)
 
 
-@cache
-def _environment() -> Environment:
-    made = environment(autoescape=False)  # it is HTML's; `escape` is Markdown's
-    made.filters |= {"text": escape, "cell": _cell, "words": words, "fenced": fenced}
-    made.filters["path"] = lambda path: quote(path, safe="/._-~")
-    return made
+def _template(name: str) -> Template:
+    filters = {"text": escape, "cell": _cell, "words": words, "fenced": fenced, "path": quote}
+    return environment(filters).get_template(name)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, TextIO
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -32,34 +32,25 @@ def console(stream: TextIO | None = None) -> Console:
 
 def show(blocks: Iterable[doc.Block]) -> None:
     """Print blocks on standard output. A line that must stay whole may be longer than the terminal is wide."""
-    console().print(render(blocks), crop=False)
+    screen = console()
+    screen.print(render(blocks, screen.width), crop=False)
 
 
-def render(blocks: Iterable[doc.Block]) -> RenderableType:
-    """Return blocks as something that Rich prints."""
-    return _Stack(tuple(blocks))
-
-
-class _Stack:
-    """Blocks with an empty line between them."""
-
-    def __init__(self, blocks: Sequence[doc.Block]) -> None:
-        self._blocks = blocks
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        before: doc.Block | None = None
-        for block in self._blocks:
-            if before is not None and not isinstance(before, doc.Heading):
-                yield Text()
-            yield Group(*_lines(block, options.max_width))
-            before = block
+def render(blocks: Iterable[doc.Block], width: int) -> Group:
+    """Return blocks with an empty line between them, for a console that is so many letters wide."""
+    found: list[RenderableType] = []
+    close = True
+    for block in blocks:
+        found += [*([] if close else [Text()]), *_lines(block, width)]
+        close = isinstance(block, doc.Heading)
+    return Group(*found)
 
 
 def _lines(block: doc.Block, width: int) -> Iterator[RenderableType]:
     """Yield what shows a block."""
     match block:
-        case doc.Paragraph(words):
-            yield _text(words)
+        case tuple():
+            yield _text(block)
         case doc.Heading(text):
             yield Text(one_line(text), style="bold")
         case doc.Bullets(items):
@@ -101,7 +92,7 @@ def _table(table: doc.Table, width: int) -> Iterator[RenderableType]:
             break
         if number:
             yield Text()
-        if title := doc.joined([part for part in (table.caption, (group.title,)) if any(part)], ", "):
+        if title := doc.joined([table.caption, (group.title,)], ", "):
             yield Text(_text(title).plain, style="bold")
         yield _rows(table, group.rows[: max(room, 0)], places)
         room -= len(group.rows)

@@ -22,23 +22,44 @@ from matplotlib.text import Text
 from bench.analysis.summarise import summarise
 from bench.data.schema import Crossing, CrossoverRow, Method, Status, SummaryRow
 from bench.data.store import RunStore, read_manifest, read_processes, read_samples
-from bench.model.case import CASE_COLUMNS
 from bench.model.columns import SIZE_PREFIX
-from bench.model.problem import SIZES, Problem
+from bench.model.precision import Precision
 from bench.model.workload import WORKLOADS
+from bench.output import figures
 from bench.output.figures import Look, RunData, Style, Width
+from bench.workloads import SIZES, tutorial
 
 mpl.use("agg")
 PARTS = {"forward": 0.3, "backward": 0.5, "update": 0.2}
 
 
-class Measured:
-    """Summary rows of cases that went well."""
+class Summarised:
+    """A run of which there is a summary only, made row by row."""
 
     def __init__(self, build: ModuleType, folder: Path) -> None:
         self.build, self.folder = build, folder
         self.rows: list[SummaryRow] = []
         self.manifest: dict[str, Any] = {}
+
+    def write(self) -> Path:
+        """The run's folder."""
+        folder: Path = self.build.write_summary_run(self.folder, self.rows, **self.manifest)
+        return folder
+
+
+def ends(name: str, value: float, low: float, high: float, interval: bool) -> dict[str, float]:
+    """The columns of a number and, if known, of the ends of its interval."""
+    return {name: value} | ({f"{name}_low": low, f"{name}_high": high} if interval else {})
+
+
+def took(seconds: float, low: float, high: float, interval: bool) -> dict[str, float]:
+    """The columns of a time, with ends of its interval that are multiples of it."""
+    known = {"low_seconds": seconds * low, "high_seconds": seconds * high} if interval else {}
+    return {"median_seconds": seconds} | known
+
+
+class Measured(Summarised):
+    """Summary rows of cases that went well."""
 
     def add(
         self,
@@ -56,21 +77,16 @@ class Measured:
     ) -> None:
         """One case: a whole step, and phases that take `stretch` times as long together; `tax` is the sync tax."""
         case = self.build.make_case(implementation, backend, workload)
-        values: dict[str, Any] = {"median_seconds": seconds}
-        if interval:
-            values |= {"low_seconds": seconds * 0.93, "high_seconds": seconds * 1.08}
+        values: dict[str, Any] = took(seconds, 0.93, 1.08, interval)
         if speedup is not None:
-            values |= {"speedup": speedup, "baseline": WORKLOADS[workload].baseline}
-            if interval:
-                values |= {"speedup_low": speedup * 0.85, "speedup_high": speedup * 1.12}
+            values |= {"baseline": WORKLOADS[workload].baseline}
+            values |= ends("speedup", speedup, speedup * 0.85, speedup * 1.12, interval)
         if tax is not None:
-            values |= {"sync_tax": tax}
-            if interval:
-                values |= {"sync_tax_low": tax - 0.012, "sync_tax_high": tax + 0.034}
+            values |= ends("sync_tax", tax, tax - 0.012, tax + 0.034, interval)
         self.rows.append(self.build.summary_row(case, **(values | row)))
         for phase, part in PARTS.items() if phases else ():
-            took = seconds * part * (stretch if phases is Method.STAGED else 0.5)
-            self.rows.append(self.build.summary_row(case, phase=phase, method=phases, median_seconds=took, share=part))
+            each = seconds * part * (stretch if phases is Method.STAGED else 0.5)
+            self.rows.append(self.build.summary_row(case, phase=phase, method=phases, median_seconds=each, share=part))
 
     def contenders(
         self, names: Iterable[str], workload: str = "mlp_sgd", backends: Iterable[str] = ("torch-cpu",)
@@ -81,21 +97,15 @@ class Measured:
             speedup, tax = 0.4 + 0.23 * index, 0.05 * index - 0.04
             self.add(name, backend, workload, seconds=4e-4 / speedup, speedup=speedup, tax=tax)
 
-    def write(self) -> Path:
-        """The run's folder."""
-        folder: Path = self.build.write_summary_run(self.folder, self.rows, **self.manifest)
-        return folder
 
-
-class Swept:
+class Swept(Summarised):
     """Summary rows over sizes: a line takes a constant time plus a rate times the size; the baseline's comes first."""
 
     def __init__(self, build: ModuleType, folder: Path) -> None:
-        self.build, self.folder = build, folder
+        super().__init__(build, folder)
         self.axis, self.sizes = "batch", [16, 64, 256, 1024]
-        self.rows: list[SummaryRow] = []
         self.crossovers: list[CrossoverRow] = []
-        self.manifest: dict[str, Any] = {"peaks": [build.make_peak()]}
+        self.manifest = {"peaks": [build.make_peak()]}
         self._baselines: dict[tuple[Any, ...], float] = {}
 
     def line(
@@ -113,7 +123,7 @@ class Swept:
     ) -> None:
         """One contender at all sizes but those at which it is broken."""
         for size in self.sizes:
-            sizes = Problem(**(problem | {self.axis: size}))
+            sizes = tutorial(**(problem | {self.axis: size}))
             case = self.build.make_case(implementation, backend, workload, threads, sizes)
             if broken and size in broken:
                 status, reason = broken[size]
@@ -125,14 +135,10 @@ class Swept:
             if implementation == of:
                 self._baselines[side] = seconds
             flops = WORKLOADS[workload].flops(sizes, "step") or 0.0
-            values = {"median_seconds": seconds, "gflops": flops / seconds / 1e9}
-            if interval:
-                values |= {"low_seconds": seconds * 0.9, "high_seconds": seconds * 1.15}
+            values = {"gflops": flops / seconds / 1e9, **took(seconds, 0.9, 1.15, interval)}
             if side in self._baselines:
                 speedup = self._baselines[side] / seconds
-                values |= {"speedup": speedup, "baseline": of}
-                if interval:
-                    values |= {"speedup_low": speedup * 0.88, "speedup_high": speedup * 1.1}
+                values |= {"baseline": of, **ends("speedup", speedup, speedup * 0.88, speedup * 1.1, interval)}
             self.rows.append(self.build.summary_row(case, **values))
 
     def contenders(self, names: Iterable[str], workload: str = "mlp_sgd", **options: Any) -> None:
@@ -158,14 +164,14 @@ class Swept:
     ) -> None:
         """`a` overtakes `b`, the baseline unless told otherwise."""
         of_a, of_b = threads if isinstance(threads, tuple) else (threads, threads)
-        problem = Problem(**{name: row.pop(name) for name in [*row] if name in (*SIZES, "dtype")})
+        problem = tutorial(**{name: row.pop(name) for name in [*row] if name in (*SIZES, "dtype")})
         of = b or WORKLOADS[workload].baseline
         upper, lower = (
             self.build.make_case(name, backend, workload, count, problem)
             for name, backend, count in zip((a, of), backends, (of_a, of_b), strict=True)
         )
         axis = f"{SIZE_PREFIX}{self.axis}"
-        common = [column.name for column in CASE_COLUMNS if not column.contender and column.name != axis]
+        who = dict(upper.contender.columns)
         values: dict[str, Any] = {"faster_below": "b", "faster_above": "a", "size": size}
         if interval and size is not None:
             values |= {"size_low": size * 0.9, "size_high": size * 1.12}
@@ -173,7 +179,7 @@ class Swept:
             CrossoverRow(
                 run_id=self.build.RUN_ID,
                 axis=axis,
-                common={name: upper.columns[name] for name in common},
+                common={name: value for name, value in upper.columns.items() if name != axis and name not in who},
                 a=upper.contender,
                 b=lower.contender,
                 status=status,
@@ -186,30 +192,8 @@ class Swept:
 
     def write(self) -> Path:
         """The run's folder."""
-        folder: Path = self.build.write_summary_run(self.folder, self.rows, **self.manifest)
-        RunStore(folder).write_crossovers(self.crossovers)
-        return folder
-
-
-@pytest.fixture(scope="session")
-def new_swept(build: ModuleType) -> Callable[[Path], Swept]:
-    return lambda folder: Swept(build, folder)
-
-
-@pytest.fixture
-def swept(new_swept: Callable[[Path], Swept], tmp_path: Path) -> Swept:
-    """A run over several sizes of the batch, empty to begin with."""
-    return new_swept(tmp_path / "run")
-
-
-@pytest.fixture(scope="session")
-def new_measured(build: ModuleType) -> Callable[[Path], Measured]:
-    return lambda folder: Measured(build, folder)
-
-
-@pytest.fixture
-def measured(new_measured: Callable[[Path], Measured], tmp_path: Path) -> Measured:
-    return new_measured(tmp_path / "run")
+        RunStore(super().write()).write_crossovers(self.crossovers)
+        return self.folder
 
 
 class Sampled:
@@ -267,14 +251,45 @@ class Sampled:
                 made.samples[place] = dataclasses.replace(made.samples[place], flags=words)
 
 
+KINDS = {"measured": Measured, "swept": Swept, "sampled": Sampled}
+
+
 @pytest.fixture(scope="session")
-def new_sampled(build: ModuleType) -> Callable[[Path], Sampled]:
-    return lambda folder: Sampled(build, folder)
+def new(build: ModuleType) -> Callable[[str, Path], Any]:
+    """Make a run of one of `KINDS` in a folder, empty to begin with."""
+    return lambda kind, folder: KINDS[kind](build, folder)
 
 
 @pytest.fixture
-def sampled(new_sampled: Callable[[Path], Sampled], tmp_path: Path) -> Sampled:
-    return new_sampled(tmp_path / "sampled")
+def measured(new: Callable[[str, Path], Any], tmp_path: Path) -> Any:
+    return new("measured", tmp_path / "run")
+
+
+@pytest.fixture
+def swept(new: Callable[[str, Path], Any], tmp_path: Path) -> Any:
+    return new("swept", tmp_path / "run")
+
+
+@pytest.fixture
+def sampled(new: Callable[[str, Path], Any], tmp_path: Path) -> Any:
+    return new("sampled", tmp_path / "sampled")
+
+
+@pytest.fixture(scope="session")
+def gallery(new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFactory) -> figures.Drawn:
+    """All figures in all formats of a run with two sizes and precisions, beside an older run of the same cases."""
+    folder = tmp_path_factory.mktemp("gallery")
+    for name, created in (("older", "2026-01-01T03:04:05+00:00"), ("run", "2026-01-02T03:04:05+00:00")):
+        made = new("sampled", folder / name)
+        made.manifest = {"created": created, "peaks": [made.build.make_peak()]}
+        for hidden in (100, 200):
+            made.add("numpy_manual", "numpy", problem=tutorial(hidden=hidden), processes=6, seconds=4e-6 * hidden)
+            for precision, error in ((Precision.FULL, 1e-7), (Precision.TF32, 1e-4)):
+                errors: dict[str, Any] = {"gradient_error": error}
+                options = {"processes": 6, "precision": precision, "row": lambda number, errors=errors: errors}
+                made.add("torch_tensor", problem=tutorial(hidden=hidden), seconds=3e-6 * hidden, **options)
+        run = made.write()
+    return figures.draw(run, (), figures.FORMATS)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,21 +1,18 @@
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.data.schema import Status
-from bench.data.store import SAMPLES
-from bench.errors import DataFormatError, NothingToShowError
-from bench.model.problem import Dtype, Problem
-from bench.model.workload import WORKLOADS
+from bench.data.store import SAMPLES, RunStore
+from bench.errors import UsageError
 from bench.output.figures import RunData
-from bench.output.figures._data import case_in, contenders, facts, headline, panels, problem_line, step_work
-
-MACHINE = {"cpu": "Another Processor", "cpus_usable": 4, "memory_bytes": 2**33, "system": "Linux"}
+from bench.output.figures._data import contenders, facts, panels, problem_line
 
 
 def test_whole_steps_are_those_of_the_summary_in_the_order_of_measuring(sampled: Any) -> None:
@@ -25,7 +22,7 @@ def test_whole_steps_are_those_of_the_summary_in_the_order_of_measuring(sampled:
     head, *lines = (folder / SAMPLES).read_text().splitlines()
     (folder / SAMPLES).write_text("\n".join([head, *reversed(lines)]) + "\n")
     data = RunData(folder)
-    steps, rows = data.steps, headline(data.summary)
+    steps, rows = data.steps, data.headline
     assert steps["case"].value_counts().to_dict() == rows["samples"].to_dict()
     for label, row in rows.iterrows():
         own = steps[steps["case"] == label]
@@ -39,27 +36,38 @@ def test_whole_steps_are_those_of_the_summary_in_the_order_of_measuring(sampled:
     assert set(data.samples["phase"]) > {"step"}  # which the whole steps are chosen from
 
 
-def test_throttled_rounds_do_not_count(sampled: Any) -> None:
-    sampled.add("torch_tensor", row=lambda number: {"throttled": "heat" if number == 2 else ""})
-    steps = RunData(sampled.write()).steps
-    assert set(steps[~steps["counts"]]["round"]) == {2}
-    assert steps["counts"].sum() == 70
+def test_another_baseline_gives_in_memory_what_a_run_with_it_has_on_disk(build: ModuleType, tmp_path: Path) -> None:
+    def write(name: str, baseline: str) -> Path:
+        made = build.HandMade(tmp_path / name)
+        for implementation, backend, seconds in (
+            ("numpy_manual", "numpy", 4.0),
+            ("torch_nn", "torch-cpu", 2.0),
+            ("numpy_bias_sgd", "numpy", 3.0),
+        ):
+            case = made.plan(implementation, backend, "mlp_bias_sgd" if "bias" in implementation else "mlp_sgd")
+            for number in range(7):
+                made.process(case, number, step=[seconds + number / 9], phases={"forward": [1.0]}, build_seconds=0.5)
+        made.plan("tf_static_graph", "tf-graph", skipped="TensorFlow is absent")
+        rows = made.summary(baseline=baseline)
+        RunStore(made.folder).write_summary(rows)
+        folder: Path = made.folder
+        return folder
+
+    before = {path: path.read_bytes() for path in write("own", "").iterdir()}
+    data, measured = RunData(tmp_path / "own", "torch_nn@torch-cpu"), RunData(write("chosen", "torch_nn@torch-cpu"))
+    pd.testing.assert_frame_equal(data.summary, measured.summary)
+    assert set(contenders(data.summary)["baseline"]) == {"torch_nn@torch-cpu"}
+    assert {path: path.read_bytes() for path in before} == before
+    with pytest.raises(UsageError, match="did you mean 'torch_nn'"):
+        RunData(tmp_path / "own", "torch_n")
 
 
 def test_cases_without_a_headline_row_have_no_steps(sampled: Any) -> None:
     sampled.add("numpy_manual", "numpy")
     sampled.add("torch_nn", row=lambda number: {"status": Status.FAILED, "reason": "died"} if number == 3 else {})
     data = RunData(sampled.write())
-    assert list(data.steps["case"].unique()) == list(headline(data.summary).index)
-    assert len(headline(data.summary)) == 1
-
-
-def test_a_run_without_samples_has_no_steps(measured: Any) -> None:
-    measured.contenders(["torch_tensor"])
-    data = RunData(measured.write())
-    assert len(data.steps) == 0
-    with pytest.raises(NothingToShowError, match=r"^samples\.csv holds no whole step"):
-        data.timed(headline(data.summary))
+    assert list(data.steps["case"].unique()) == list(data.headline.index)
+    assert len(data.headline) == 1
 
 
 def test_a_timed_case_knows_its_processes_and_flags(sampled: Any) -> None:
@@ -67,13 +75,11 @@ def test_a_timed_case_knows_its_processes_and_flags(sampled: Any) -> None:
     sampled.add("numpy_manual", "numpy", processes=3, samples=4, flags=flags)
     sampled.add("torch_tensor", seconds=0.0, phases=False)
     data = RunData(sampled.write())
-    (case,) = data.timed(headline(data.summary))  # a clock that stood still times nothing
+    (case,) = data.timed(data.headline)  # a clock that stood still times nothing
     assert case.row["implementation"] == "numpy_manual"
     assert case.process.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    assert {kind: np.flatnonzero(marked).tolist() for kind, marked in case.flags.items()} == {
-        "preempted": [1, 8],
-        "stolen": [8],
-    }
+    found = {kind: np.flatnonzero(marked).tolist() for kind, marked in case.flags.items()}
+    assert found == {"preempted": [1, 8], "stolen": [8]}
     assert np.flatnonzero(case.flagged).tolist() == [1, 8]
     assert case.medians.tolist() == sorted(np.median(case.seconds.reshape(3, 4), axis=1))
     assert np.median(case.medians) == pytest.approx(case.median)
@@ -86,7 +92,7 @@ def rows(swept: Any) -> Any:
     for threads in (2, 1):
         swept.contenders(["torch_tensor"], threads=threads)
     swept.contenders(["torch_optim"], "mlp_bias_adam")
-    return headline(RunData(swept.write()).summary)
+    return RunData(swept.write()).headline
 
 
 def test_panels_are_by_workload_then_small_to_large(rows: Any) -> None:
@@ -108,66 +114,3 @@ def test_words_tell_what_differs_and_what_all_share(rows: Any) -> None:
     assert problem_line(rows) == "d-in 1000, hidden 100, d-out 10, float32"
     assert facts(contenders(rows).iloc[-1], rows) == ["torch-cpu", "mlp_bias_adam", "batch 16", "2 CPU threads"]
     assert facts(rows.iloc[0], rows[:1]) == ["numpy"]
-
-
-def test_the_work_of_a_case_is_that_of_its_sizes(rows: Any) -> None:
-    workload, problem = WORKLOADS["mlp_sgd"], Problem(batch=256, dtype=Dtype.FLOAT32)
-    expected = workload.flops(problem, "step"), workload.bytes_moved(problem, "step")
-    assert step_work(case_in(rows.iloc[0].to_dict())) == expected
-
-
-def test_a_digest_is_computed_once_for_a_run(measured: Any) -> None:
-    measured.contenders([])
-    data = RunData(measured.write())
-    other, before = RunData(data.folder), data.digest(data.inputs)
-    (data.folder / "summary.csv").write_text("other")
-    assert data.digest(data.inputs) == before != data.digest(data.inputs[1:])
-    assert other.digest(data.inputs) != before
-
-
-def test_damaged_samples_are_named(sampled: Any) -> None:
-    sampled.add("numpy_manual", "numpy")
-    folder = sampled.write()
-    (folder / SAMPLES).write_text("nothing\n")
-    with pytest.raises(DataFormatError, match=r"samples\.csv"):
-        _ = RunData(folder).steps
-
-
-def test_neighbours_are_the_runs_of_the_same_machine_in_their_order(new_sampled: Any, tmp_path: Path) -> None:
-    for name, day, more in (("z", 1, {}), ("a", 3, {}), ("m", 2, {}), ("other", 2, {"machine": MACHINE})):
-        made = new_sampled(tmp_path / name)
-        made.manifest = {"run_id": name, "created": f"2026-01-0{day}T00:00:00+00:00", **more}
-        made.add("numpy_manual", "numpy", processes=1)
-        made.write()
-    shutil.copytree(tmp_path / "a", tmp_path / "copy")
-    (tmp_path / "notes").mkdir()
-    data = RunData(tmp_path / "m")
-    assert {run.manifest.run_id for run in data.siblings} == {"z", "a", "m", "other"}
-    assert [run.manifest.run_id for run in data.neighbours] == ["z", "m", "a"]
-
-
-def test_histories_hold_this_runs_cases_only(new_sampled: Any, tmp_path: Path) -> None:
-    cases = {"older": ["numpy_manual", "torch_nn"], "this": ["numpy_manual", "torch_tensor"]}
-    for day, (name, names) in enumerate(cases.items(), start=1):
-        made = new_sampled(tmp_path / name)
-        made.manifest = {"run_id": name, "created": f"2026-01-0{day}T00:00:00+00:00"}
-        for implementation in names:
-            made.add(implementation, "numpy" if implementation == "numpy_manual" else "torch-cpu", processes=1)
-        made.write()
-    data = RunData(tmp_path / "this")
-    (history,) = data.histories
-    assert [len(series.measured) for series in history.series] == [2, 1]
-    assert [series.case.implementation for series in history.series] == cases["this"]
-    assert [run.run_id for run in history.runs] == ["older", "this"]
-
-
-def test_histories_leave_out_what_another_gpu_measured(new_sampled: Any, tmp_path: Path) -> None:
-    for day, gpu in enumerate(("Old GPU", "New GPU", "New GPU"), start=1):
-        made = new_sampled(tmp_path / str(day))
-        created = f"2026-01-0{day}T00:00:00+00:00"
-        made.manifest = {"run_id": str(day), "created": created, "facts": {"torch-cuda": {"gpu_name": gpu}}}
-        made.add("torch_nn", "torch-cuda", processes=1)
-        made.write()
-    (history,) = RunData(tmp_path / "3").histories
-    (series,) = history.series
-    assert (series.gpu, [point.run_id for point in series.measured]) == ("New GPU", ["2", "3"])

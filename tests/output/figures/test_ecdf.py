@@ -8,7 +8,6 @@ import pytest
 
 from bench.data.run import StoredRun
 from bench.data.store import read_summary
-from bench.errors import NothingToShowError
 from bench.output.figures import Look, Width
 from bench.output.figures.ecdf import MOST_PANELS, MOST_POINTS
 
@@ -68,45 +67,30 @@ def test_a_curve_is_the_share_of_samples_that_took_at_most_so_long(two: Any, dra
         assert line.get_ydata() == pytest.approx(np.arange(len(times) + 1) / len(times))
 
 
-def test_marks_are_the_medians_of_the_table_on_curve_and_row(two: Any, drawn: Any) -> None:
+def test_rows_show_the_medians_of_processes_and_of_the_table_which_is_on_the_curve(two: Any, drawn: Any) -> None:
     drawing = drawn("ecdf", two)
-    table = headline(two)["median_seconds"]
-    assert [x for x, _ in marks(drawing.axis)] == pytest.approx(list(table), rel=1e-12)
-    assert {name: row["mark"][0] for name, row in rows(drawing).items()} == pytest.approx(table.to_dict(), rel=1e-12)
-    for (x, y), line in zip(marks(drawing.axis), curves(drawing.axis).values(), strict=True):
-        assert y == pytest.approx((line.get_xdata()[1:] <= x).mean())  # on its curve
-        assert 0.2 < y < 0.8
-
-
-def test_rows_show_the_median_of_each_process_and_how_far_they_spread(two: Any, drawn: Any) -> None:
-    found = rows(drawn("ecdf", two))
-    medians = each(two).median()
+    found, table, medians = rows(drawing), headline(two), each(two).median()
     assert list(found) == ["numpy_manual", "torch_tensor"]
     for name, row in found.items():
         own = np.sort(medians[name])
         assert row["ticks"] == pytest.approx(own, rel=1e-12)
         assert row["line"] == pytest.approx(own[[0, -1]], rel=1e-12)
+        assert row["mark"][0] == pytest.approx(table.loc[name, "median_seconds"], rel=1e-12)
+    assert [x for x, _ in marks(drawing.axis)] == pytest.approx(list(table["median_seconds"]), rel=1e-12)
+    for (x, y), line in zip(marks(drawing.axis), curves(drawing.axis).values(), strict=True):
+        assert y == pytest.approx((line.get_xdata()[1:] <= x).mean())
+        assert 0.2 < y < 0.8
+    low, median, high = (
+        f"{table.loc['numpy_manual', f'{end}_seconds'] * 1e6:.0f}" for end in ("low", "median", "high")
+    )
+    assert drawing.beside()["numpy_manual"] == f"{median} µs  [{low} … {high} µs]"
 
 
 def test_the_subtitle_counts_samples_flags_and_processes(sampled: Any, drawn: Any) -> None:
     sampled.add("numpy_manual", "numpy", flags={(0, 1): "preempted", (2, 3): "preempted stolen"})
     sampled.add("torch_tensor", processes=5, samples=1000, flags={(4, 0): "pressure"})
-    words = drawn("ecdf", sampled).words
-    assert (
-        "batch 64, d-in 1000, hidden 100, d-out 10, float32, 2 CPU threads; 5,080 samples (3 flagged) of 13 processes;"
-        in words
-    )
+    assert "float32, 2 CPU threads; 5,080 samples (3 flagged) of 13 processes;" in drawn("ecdf", sampled).words
     assert headline(sampled)["flagged"].sum() == 3
-
-
-def test_numbers_beside_the_rows_are_those_of_the_table(sampled: Any, drawn: Any) -> None:
-    sampled.add("numpy_manual", "numpy")
-    sampled.add("torch_tensor", seconds=6e-3, processes=3)
-    beside = drawn("ecdf", sampled).beside()
-    row = headline(sampled).loc["numpy_manual"]
-    low, high = (f"{row[name] * 1e6:.0f}" for name in ("low_seconds", "high_seconds"))
-    assert beside["numpy_manual"] == f"{row['median_seconds'] * 1e6:.0f} µs  [{low} … {high} µs]"
-    assert beside["torch_tensor"] == f"{headline(sampled).loc['torch_tensor', 'median_seconds'] * 1e3:.2f} ms"
 
 
 def test_the_axis_is_logarithmic_with_units_and_holds_everything(sampled: Any, drawn: Any) -> None:
@@ -174,28 +158,14 @@ def test_of_many_panels_the_first_are_shown_and_said(sampled: Any, drawn: Any, w
         sampled.add("numpy_manual", "numpy", processes=1, samples=2, phases=False, threads=count)
     drawing = drawn("ecdf", sampled, Look(width))
     assert drawing.titles == [f"mlp_sgd, {count} CPU thread{'s' if count > 1 else ''}" for count in range(1, most + 1)]
-    assert f"the first {most} of {most + 2} panels" in drawing.words
+    assert f"{most} of {most + 2} panels, the others are in summary.csv" in drawing.words
 
 
-def test_throttled_rounds_are_left_out_as_in_the_table(sampled: Any, drawn: Any) -> None:
+def test_throttled_rounds_are_left_out_and_only_seen_among_the_samples(sampled: Any, drawn: Any) -> None:
     sampled.add("numpy_manual", "numpy", row=lambda number: {"throttled": "heat" if number == 2 else ""})
-    drawing = drawn("ecdf", sampled)
+    folder = sampled.write()
+    drawing = drawn("ecdf", folder)
     assert "70 samples (0 flagged) of 7 processes" in drawing.words
     assert len(rows(drawing)["numpy_manual"]["ticks"]) == 7
     assert len(curves(drawing.axis)["numpy_manual"].get_xdata()) == 71
-
-
-def test_a_case_whose_clock_stood_still_is_left_out(sampled: Any, drawn: Any) -> None:
-    sampled.add("numpy_manual", "numpy", seconds=0.0, phases=False)
-    sampled.add("torch_tensor")
-    folder = sampled.write()
-    for name in ("ecdf", "samples"):
-        assert len(drawn(name, folder).axes) == 1
-        assert "80 samples" in drawn(name, folder).words
-
-
-@pytest.mark.parametrize("name", ["ecdf", "samples"])
-def test_a_run_without_samples_has_nothing_to_show(measured: Any, drawn: Any, name: str) -> None:
-    measured.contenders(["torch_tensor"])
-    with pytest.raises(NothingToShowError, match=r"^samples\.csv holds no whole step"):
-        drawn(name, measured)
+    assert "80 samples" in drawn("samples", folder).words

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +12,7 @@ from typing import Any
 import pytest
 
 from bench.data.schema import Method, Status
-from bench.errors import DataFormatError, NothingToShowError, StorageError, UsageError
-from bench.model.problem import Problem
+from bench.errors import DataFormatError, NothingToShowError, UsageError
 from bench.output import figures
 from bench.output.figures import Look, RunData, Style, Width
 
@@ -27,32 +28,14 @@ def run(measured: Any) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def gallery(new_sampled: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> figures.Drawn:
-    """All figures in all formats of a run with two workloads and two sizes, beside an older run of the same cases."""
-    folder = tmp_path_factory.mktemp("gallery")
-    for name, created in (("older", "2026-01-01T03:04:05+00:00"), ("run", "2026-01-02T03:04:05+00:00")):
-        made = new_sampled(folder / name)
-        made.manifest = {"created": created, "peaks": [made.build.make_peak()]}
-        for hidden in (100, 200):
-            made.add("numpy_manual", "numpy", problem=Problem(hidden=hidden), processes=6, seconds=4e-4 * hidden / 100)
-            made.add("torch_tensor", problem=Problem(hidden=hidden), processes=6, seconds=3e-4 * hidden / 100)
-        run: Path = made.write()
-    return figures.draw(run, (), figures.FORMATS)
-
-
 def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_figures_are_found() -> None:
-    assert {"speedup", "phases", "ecdf", "samples", "sync_tax", "history"} <= set(figures.names())
+def test_the_figures_are_found_and_two_are_drawn_when_a_run_ends() -> None:
     (folder,) = map(Path, figures.__path__)
     assert list(figures.names()) == sorted(path.stem for path in folder.glob("[!_]*.py"))
-
-
-def test_each_figure_has_a_title_and_two_are_drawn_when_a_run_ends() -> None:
-    titles = [figures.title(name) for name in figures.names()]
+    titles = [figures.about(name).title for name in figures.names()]
     assert len({*titles, ""}) == len(titles) + 1
     assert {"speedup", "phases"} <= set(figures.headlines()) < set(figures.names())
 
@@ -79,56 +62,69 @@ def test_a_module_that_is_put_into_the_package_is_a_figure(
     assert path.read_bytes().startswith(PNG)
 
 
-def test_all_figures_are_drawn_into_the_runs_own_folder(run: Path) -> None:
+@pytest.mark.parametrize(("asked", "kinds"), [((), ("png", "svg")), (("phases",), ("svg",))])
+def test_the_figures_asked_for_or_all_are_drawn_into_the_runs_own_folder(
+    run: Path, asked: tuple[str, ...], kinds: tuple[str, ...]
+) -> None:
     before = files(run)
-    done = figures.draw(run)
+    done = figures.draw(run, asked, kinds)
+    names = asked or [name for name in figures.names() if name not in done.left_out]
+    assert "phases" in names
     assert [path.relative_to(run).as_posix() for path in done.paths] == [
-        f"figures/{name}.{kind}" for name in figures.names() if name not in done.left_out for kind in ("png", "svg")
+        f"figures/{name}.{kind}" for name in names for kind in kinds
     ]
-    assert {"speedup", "phases"}.isdisjoint(done.left_out)
     assert files(run) - before == {path.relative_to(run).as_posix() for path in done.paths}
-
-
-def test_a_run_that_holds_all_has_every_figure(gallery: figures.Drawn) -> None:
-    assert gallery.left_out == {}
-    assert [path.name for path in gallery.paths] == [
-        f"{name}.{kind}" for name in figures.names() for kind in figures.FORMATS
-    ]
-
-
-def test_files_are_what_their_names_say(gallery: figures.Drawn) -> None:
-    starts = {".png": PNG, ".svg": b"<?xml", ".pdf": b"%PDF-"}
-    for path in gallery.paths:
-        assert path.read_bytes().startswith(starts[path.suffix])
-
-
-def test_only_the_figure_and_format_asked_for_are_drawn(run: Path) -> None:
-    before = files(run)
-    done = figures.draw(run, ["phases"], ["svg"])
-    assert done == figures.Drawn([run / "figures" / "phases.svg"])
-    assert files(run) - before == {"figures/phases.svg"}
 
 
 def test_a_figure_without_anything_to_show_is_left_out_with_the_reason_or_refused_by_name(measured: Any) -> None:
     measured.contenders([])  # a baseline alone
     folder = measured.write()
     done = figures.draw(folder, (), ["svg"])
-    assert {path.name for path in done.paths} == {f"{name}.svg" for name in figures.names()} - {
-        f"{name}.svg" for name in done.left_out
-    }
+    assert {path.stem for path in done.paths} == {*figures.names()} - done.left_out.keys()
     assert done.left_out["speedup"].startswith("no case stands beside its workload's baseline")
-    before = files(folder)
     with pytest.raises(NothingToShowError, match="--figure speedup: no case stands beside"):
         figures.draw(folder, ["phases", "speedup"], ["png"])
-    assert files(folder) - before <= {"figures/phases.png"}
+    assert not (folder / "figures" / "speedup.png").exists()
+    assert [path.name for path in figures.draw_headlines(folder)] == ["phases.png", "phases.svg"]
 
 
-def test_a_run_is_given_its_headline_figures_as_far_as_there_are_any(measured: Any) -> None:
-    measured.contenders([])
-    folder = measured.write()
-    written = figures.draw_headlines(folder)
-    assert [path.name for path in written] == ["phases.png", "phases.svg"]
-    assert files(folder) >= {"figures/phases.png", "figures/phases.svg"}
+def one_size(made: Any, **manifest: Any) -> None:
+    made.manifest |= manifest
+    made.contenders(["torch_tensor"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "fill", "reason"),
+    [
+        ("measured", "speedup", lambda made: made.add("torch_tensor"), r"no case stands beside .* no speedup to show"),
+        ("measured", "speedup", lambda made: made.add("numpy_manual", speedup=1.0), "no case stands beside"),
+        ("measured", "sync_tax", lambda made: made.add("torch_fused"), "no case has its phases timed apart"),
+        ("measured", "speedup_size time_size heatmap", one_size, r"every case has one size only: .*`bench sweep`"),
+        ("swept", "speedup_size heatmap", lambda made: made.line("torch_nn"), "no case stands .* at several sizes: "),
+        ("measured", "ecdf samples", one_size, r"samples\.csv holds no whole step"),
+        (
+            "swept",
+            "roofline",
+            lambda made: one_size(made, peaks=[]),
+            "no peak of a device .*: `bench run`",
+        ),
+        (
+            "swept",
+            "roofline",
+            lambda made: one_size(made, peaks=[made.build.make_peak(threads=16)]),
+            "no peak of a device",
+        ),
+    ],
+)
+def test_a_figure_says_why_it_has_nothing_to_show(
+    request: pytest.FixtureRequest, drawn: Any, kind: str, names: str, fill: Callable[[Any], None], reason: str
+) -> None:
+    made = request.getfixturevalue(kind)
+    fill(made)
+    folder = made.write()
+    for name in names.split():
+        with pytest.raises(NothingToShowError, match=f"^{reason}"):
+            drawn(name, folder)
 
 
 def test_each_look_has_files_of_its_own(run: Path, look: Look) -> None:
@@ -160,87 +156,85 @@ def test_an_unknown_figure_suggests_the_nearest_and_draws_nothing(run: Path) -> 
     assert files(run) == before
 
 
-@pytest.mark.parametrize("status", [Status.SKIPPED, Status.WRONG])
-def test_a_run_in_which_nothing_was_measured_is_refused(measured: Any, status: Status) -> None:
-    measured.rows = [
-        measured.build.summary_row(status=status, reason="because", verified=False, method=None, clock=None)
-    ]
+def test_a_run_in_which_nothing_was_measured_is_refused(measured: Any) -> None:
+    row = {"status": Status.SKIPPED, "reason": "because", "verified": False, "method": None, "clock": None}
+    measured.rows = [measured.build.summary_row(**row)]
     folder = measured.write()
     with pytest.raises(DataFormatError, match=f"{re.escape(str(folder))} has no case that was measured"):
         figures.draw(folder)
     assert not (folder / "figures").exists()
 
 
-@pytest.mark.parametrize("name", ["summary.csv", "manifest.json"])
-def test_a_missing_file_is_named(run: Path, name: str) -> None:
-    (run / name).unlink()
-    with pytest.raises(DataFormatError, match=re.escape(name)):
-        figures.draw(run)
-
-
-def test_a_file_where_the_figures_belong_is_a_storage_error(run: Path) -> None:
-    (run / "figures").write_text("notes")
-    with pytest.raises(StorageError, match="cannot be written"):
-        figures.draw(run, ["speedup"], ["png"])
-    assert (run / "figures").read_text() == "notes"
-
-
 @pytest.mark.parametrize("kind", figures.FORMATS)
-def test_drawing_again_gives_the_same_bytes_whatever_else_was_drawn(gallery: figures.Drawn, kind: str) -> None:
-    data = RunData(gallery.paths[0].parent.parent)
-    names = figures.names() if kind == "svg" else ("speedup", "samples", "phases")
-    again = {f"{name}.{kind}": figures.picture(data, name, kind, Look()) for name in reversed(names)}
+def test_drawing_a_moved_run_again_gives_the_same_bytes_whatever_else_was_drawn(
+    gallery: figures.Drawn, tmp_path: Path, kind: str
+) -> None:
+    data = RunData(shutil.copytree(gallery.paths[0].parent.parent, tmp_path / "elsewhere" / "moved"))
+    names = ("speedup", "samples", "phases")
+    figures.picture(data, "ecdf", kind, Look(Width.SLIDE, Style.DARK))
+    again = {f"{name}.{kind}": figures.picture(data, name, kind, Look()) for name in names}
     once = {path.name: path.read_bytes() for path in gallery.paths if path.name in again}
     assert again.keys() == once.keys()
     assert [name for name in once if once[name] != again[name]] == []
 
 
-def test_a_look_does_not_linger(gallery: figures.Drawn, look: Look) -> None:
-    data = RunData(gallery.paths[0].parent.parent)
-    once = figures.picture(data, "phases", "svg", look)
-    figures.picture(data, "phases", "svg", Look(Width.SLIDE, Style.DARK))
-    assert figures.picture(data, "phases", "svg", look) == once
-
-
-def test_a_moved_run_gives_the_same_bytes(gallery: figures.Drawn, tmp_path: Path) -> None:
-    folder = gallery.paths[0].parent.parent
-    once = figures.picture(RunData(folder), "speedup", "png", Look())
-    moved = shutil.copytree(folder, tmp_path / "elsewhere" / "moved")
-    assert figures.picture(RunData(moved), "speedup", "png", Look()) == once
-
-
 def test_a_pdf_embeds_its_fonts_as_truetype(gallery: figures.Drawn) -> None:
-    found = [path.read_bytes() for path in gallery.paths if path.suffix == ".pdf"]
-    assert found
-    for content in found:
-        assert b"/CIDFontType2" in content  # fonts are described outside the compressed streams
-        assert b"/Type3" not in content
+    for path in gallery.paths:
+        if path.suffix == ".pdf":
+            assert b"/CIDFontType2" in path.read_bytes()  # fonts are described outside the compressed streams
+            assert b"/Type3" not in path.read_bytes()
 
 
 def test_an_svg_has_text_that_can_be_selected(gallery: figures.Drawn) -> None:
-    found = [path for path in gallery.paths if path.suffix == ".svg"]
-    assert found
-    for path in found:
-        texts = re.findall(r"<text[^>]*>([^<]*)</text>", path.read_text(encoding="utf-8"))
-        assert any("torch_tensor" in text for text in texts), path.name
-        assert figures.title(path.stem) in texts
-        if path.stem != "history":  # which is of many runs
-            assert "20260102-030405-6" in " ".join(texts)
+    for path in gallery.paths:
+        if path.suffix == ".svg":
+            texts = re.findall(r"<text[^>]*>([^<]*)</text>", path.read_text(encoding="utf-8"))
+            assert any("torch_tensor" in text for text in texts), path.name
+            assert figures.about(path.stem).title in texts
+            assert path.stem == "history" or "20260102-030405-6" in " ".join(texts)  # a history is of many runs
 
 
-def test_files_carry_the_run_and_no_date(gallery: figures.Drawn) -> None:
+def test_a_run_that_holds_all_has_every_figure_in_every_format_with_its_run_and_no_date(gallery: figures.Drawn) -> None:
+    assert gallery.left_out == {}
+    named = [f"{name}.{kind}" for name in figures.names() for kind in figures.FORMATS]
+    assert [path.name for path in gallery.paths] == named
+    starts = {".png": PNG, ".svg": b"<?xml", ".pdf": b"%PDF-"}
     for path in gallery.paths:
         content = path.read_bytes()
+        assert content.startswith(starts[path.suffix])
         assert b"20260102-030405-6" in content
-        assert b"CreationDate" not in content
-        assert b"dc:date" not in content
-        assert b"tIME" not in content
+        assert not [date for date in (b"CreationDate", b"dc:date", b"tIME") if date in content]
 
 
-def test_drawing_leaves_matplotlibs_settings_as_they_were(run: Path) -> None:
-    import matplotlib as mpl
+# Fonts, as a printer's preflight sees them: journals refuse Type 3 and what is not embedded
 
-    with mpl.rc_context({"font.size": 13.0, "svg.fonttype": "path"}):
-        before = dict(mpl.rcParams)
-        figures.draw(run, ["phases"], ["svg"], Look(Width.SLIDE, Style.DARK))
-        assert dict(mpl.rcParams) == before
+Needs = Callable[[str, str], str]
+GOOD = {"type": "CID TrueType", "emb": "yes", "sub": "yes", "uni": "yes"}
+
+
+def fonts(program: str, path: Path) -> list[dict[str, str]]:
+    """What `pdffonts` says of a file: the columns under their names."""
+    done = subprocess.run([program, path], capture_output=True, text=True, check=True, timeout=60)
+    heads, rule, *lines = done.stdout.splitlines()
+    ends = [0, *(place for place, mark in enumerate(rule) if mark == " "), len(rule)]
+    places = list(itertools.pairwise(ends))
+    return [{heads[start:end].strip(): line[start:end].strip() for start, end in places} for line in lines]
+
+
+def test_every_font_is_embedded_as_truetype(needs: Needs, gallery: figures.Drawn) -> None:
+    program = needs("poppler", "pdffonts")
+    for path in (path for path in gallery.paths if path.suffix == ".pdf"):
+        found = fonts(program, path)
+        assert found, path.name
+        assert all("DejaVu" in font["name"] for font in found)
+        assert [font for font in found if font | GOOD != font] == [], path.name
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_missing_program_is_a_failure_only_where_it_is_required(
+    needs: Needs, monkeypatch: pytest.MonkeyPatch, required: bool
+) -> None:
+    monkeypatch.setenv("STEPBENCH_REQUIRE", "tex,poppler" if required else "")
+    assert Path(needs("poppler", "sh")).is_file()
+    with pytest.raises(pytest.fail.Exception if required else pytest.skip.Exception, match="it comes with poppler"):
+        needs("poppler", "no-such-program")

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib import colormaps
-from matplotlib.colors import to_rgb
 
 from bench.data.schema import Status
 from bench.data.store import read_summary
 from bench.output.figures import Look, Style, Width
+from bench.output.figures._look import contrast
 
 NAMES = ["torch_tensor", "torch_nn", "torch_autograd"]
 
@@ -47,34 +47,21 @@ def test_each_contender_is_a_row_and_each_size_a_column_with_the_speedup_of_the_
     assert low > high  # the first row is at the top
 
 
-def test_a_cells_colour_is_the_logarithm_of_its_speedup_around_1x(swept: Any, drawn: Any) -> None:
-    swept.contenders(NAMES)
-    axis = drawn("heatmap", swept).axis
-    (mesh,) = axis.collections
-    speedups = np.array([[float(texts(axis)[name, size]) for size in sizes_of(axis)] for name in NAMES])
-    assert np.asarray(mesh.get_array()) == pytest.approx(np.log2(speedups), abs=0.01)
-    low, high = mesh.get_clim()
-    assert low == -high
-    assert high == pytest.approx(np.abs(np.log2(speedups)).max(), abs=0.01)
-    assert mesh.get_cmap().name == "RdBu"
-
-
-def test_small_differences_do_not_get_strong_colours(swept: Any, drawn: Any) -> None:
+@pytest.mark.parametrize("constant", [1.01e-4, 2e-6])
+def test_a_cells_colour_is_the_logarithm_of_its_speedup_around_1x_in_all_panels(
+    swept: Any, drawn: Any, constant: float
+) -> None:
     swept.line("numpy_manual", "numpy")
-    swept.line("torch_tensor", constant=1.01e-4)
-    (mesh,) = drawn("heatmap", swept).axes[0].collections
-    assert mesh.get_clim() == (-1.0, 1.0)
-
-
-def luminance(colour: Any) -> float:
-    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
-    return float(np.dot(parts, (0.2126, 0.7152, 0.0722)))
-
-
-def contrast(one: Any, other: Any) -> float:
-    """By WCAG 2.2: between 1 and 21."""
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
+    swept.line("torch_tensor", constant=constant)
+    swept.contenders(["torch_optim"], "mlp_bias_adam", hidden=100)
+    drawing = drawn("heatmap", swept)
+    assert drawing.titles == ["mlp_sgd", "mlp_bias_adam"]
+    (one,), (other,) = (axis.collections for axis in drawing.axes)
+    shown = [float(texts(drawing.axes[0])["torch_tensor", size]) for size in sizes_of(drawing.axes[0])]
+    assert np.asarray(one.get_array())[0] == pytest.approx(np.log2(shown), abs=0.01)
+    reach = max(1.0, *(np.abs(mesh.get_array()).max() for mesh in (one, other)))
+    assert one.get_clim() == other.get_clim() == pytest.approx((-reach, reach))
+    assert one.get_cmap().name == "RdBu"
 
 
 @pytest.mark.parametrize("style", Style)
@@ -90,7 +77,7 @@ def test_numbers_can_be_read_on_every_colour(swept: Any, drawn: Any, style: Styl
     inks = set()
     for text in axis.texts:
         x, y = (round(place) for place in text.get_position())
-        assert contrast(shades[y][x][:3], text.get_color()) >= 4  # the best of two inks on the worst colour
+        assert contrast(shades[y][x], text.get_color()) >= 4  # the best of two inks on the worst colour
         inks.add(text.get_color())
     assert inks == {look.theme.ink, look.theme.paper}
 
@@ -110,12 +97,6 @@ def test_cells_that_could_not_be_measured_are_hatched_and_say_why(swept: Any, dr
     assert list(drawing.keys)[-1] == "not measured"
 
 
-def test_many_or_long_reasons_are_not_listed(swept: Any, drawn: Any) -> None:
-    swept.contenders(["torch_nn"])
-    swept.line("torch_tensor", broken={16: (Status.TIMEOUT, "a reason that goes on and on " * 10)})
-    assert "why cells could not be measured: summary.csv" in drawn("heatmap", swept).words
-
-
 def test_words_are_shortened_where_cells_are_narrow_and_the_key_explains_them(swept: Any, drawn: Any) -> None:
     swept.sizes = [2**power for power in range(9)]
     swept.contenders(["torch_nn"])
@@ -125,34 +106,30 @@ def test_words_are_shortened_where_cells_are_narrow_and_the_key_explains_them(sw
     assert list(drawing.keys)[-1] == "not measured (f: failed, t: timeout)"
 
 
-def test_contenders_that_were_measured_nowhere_have_no_row(swept: Any, drawn: Any) -> None:
+def test_contenders_that_were_measured_nowhere_have_no_row_and_long_reasons_no_words(swept: Any, drawn: Any) -> None:
     swept.contenders(["torch_nn"])
-    absent = dict.fromkeys(swept.sizes, (Status.SKIPPED, "there is no CUDA device"))
-    swept.line("torch_nn", "torch-cuda", broken=absent)
+    swept.line("torch_nn", "torch-cuda", broken=dict.fromkeys(swept.sizes, (Status.SKIPPED, "there is no CUDA device")))
+    swept.line("torch_tensor", broken={16: (Status.TIMEOUT, "a reason that goes on and on " * 10)})
     drawing = drawn("heatmap", swept)
-    assert rows_of(drawing.axes[0]) == ["torch_nn"]
+    assert rows_of(drawing.axes[0]) == ["torch_nn", "torch_tensor"]
     assert "CUDA" not in drawing.words
+    assert "why cells could not be measured: summary.csv" in drawing.words
 
 
-def test_where_numpy_has_no_time_a_cell_says_that(swept: Any, drawn: Any) -> None:
+def test_a_cell_is_empty_if_never_planned_and_says_where_the_baseline_has_no_time(swept: Any, drawn: Any) -> None:
+    swept.sizes = [16, 32, 64]
     swept.line("numpy_manual", "numpy", broken={64: (Status.FAILED, "died")})
     swept.line("torch_nn")
-    drawing = drawn("heatmap", swept)
-    assert texts(drawing.axes[0])["torch_nn", "64"] == "-"
-    assert "-: no time of the baseline at that size" in drawing.words
-
-
-def test_sizes_that_were_never_planned_leave_a_cell_empty(swept: Any, drawn: Any) -> None:
-    swept.sizes = [16, 32, 64]
-    swept.contenders(["torch_nn"])
     swept.sizes = [16, 64]
     swept.line("torch_tensor")
-    axis = drawn("heatmap", swept).axis
-    assert set(texts(axis)) == {("torch_nn", "16"), ("torch_nn", "32"), ("torch_nn", "64")} | {
-        ("torch_tensor", "16"),
-        ("torch_tensor", "64"),
+    drawing = drawn("heatmap", swept)
+    found = texts(drawing.axis)
+    assert found.keys() == {
+        *(("torch_nn", size) for size in ("16", "32", "64")),
+        *(("torch_tensor", size) for size in ("16", "64")),
     }
-    assert not axis.patches
+    assert found["torch_nn", "64"] == found["torch_tensor", "64"] == "-"
+    assert "-: no time of the baseline at that size" in drawing.words
 
 
 def test_threads_and_backends_stand_beside_names_where_there_are_several(swept: Any, drawn: Any) -> None:
@@ -167,26 +144,15 @@ def test_threads_and_backends_stand_beside_names_where_there_are_several(swept: 
     ]
 
 
-def test_where_not_all_sizes_have_room_those_asked_for_are_shown(swept: Any, drawn: Any) -> None:
+@pytest.mark.parametrize("asked", [[1024, 2048, 4096], []])
+def test_where_not_all_sizes_have_room_those_asked_for_or_both_ends_are_shown(
+    swept: Any, drawn: Any, asked: list[int]
+) -> None:
     swept.sizes = [1024, *range(1500, 1512), 2048, 4096]
-    swept.manifest["axes"] = {"size.batch": [1024, 2048, 4096]}
+    swept.manifest["axes"] = {"size.batch": asked}
     swept.contenders(["torch_nn"])
     drawing = drawn("heatmap", swept, Look(Width.COLUMN))
-    assert sizes_of(drawing.axes[0]) == ["1024", "2048", "4096"]
-    assert "3 of 15 sizes shown" in drawing.words
-
-
-def test_without_a_list_of_sizes_both_ends_are_shown(swept: Any, drawn: Any) -> None:
-    swept.sizes = [2**power for power in range(16)]
-    swept.contenders(["torch_nn"])
-    shown = sizes_of(drawn("heatmap", swept, Look(Width.COLUMN)).axes[0])
-    assert (shown[0], shown[-1]) == ("1", "32768")
-    assert 4 <= len(shown) < 16
-
-
-def test_panels_share_their_colours(swept: Any, drawn: Any) -> None:
-    swept.contenders(NAMES)
-    swept.contenders(["torch_optim"], "mlp_bias_adam")
-    drawing = drawn("heatmap", swept)
-    assert drawing.titles == ["mlp_sgd", "mlp_bias_adam"]
-    assert len({axis.collections[0].get_clim() for axis in drawing.axes}) == 1
+    shown = [int(size) for size in sizes_of(drawing.axes[0])]
+    assert (shown[0], shown[-1]) == (1024, 4096)
+    assert shown == asked or (not asked and 3 <= len(shown) < 15)
+    assert f"{len(shown)} of 15 sizes shown" in drawing.words

@@ -10,9 +10,10 @@ import pytest
 
 from bench.data.schema import Method, Status
 from bench.model.case import Mode
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.output.figures import Look, Width
-from bench.output.figures.samples import MEANING
+from bench.output.figures.samples import FLAGS
+from bench.workloads import tutorial
 
 LONG = [f"implementation_with_a_really_long_name{index:02}" for index in range(20)]
 COMMON = ["torch_tensor", "torch_autograd", "torch_custom_function", "torch_cuda_graph", "torch_nn", "torch_module"]
@@ -70,15 +71,8 @@ def several_devices(made: Any) -> None:
 @crowd("measured", *BARS)
 def very_different(made: Any) -> None:
     made.contenders([])
-    for speedup, tax in ((0.003, 25.0), (0.9, 0.0004), (180.0, 0.0123)):
+    for speedup, tax in ((0.003, 25.0), (0.9, 0.0004), (0.99, 0.0001), (180.0, 0.0123)):
         made.add(f"torch_{speedup}", seconds=4e-4 / speedup, speedup=speedup, tax=tax)
-
-
-@crowd("measured", *BARS)
-def much_alike(made: Any) -> None:
-    made.contenders([])
-    for speedup, tax in ((0.99, 0.0001), (1.01, 0.0004)):
-        made.add(f"torch_{speedup}", seconds=4e-4 / speedup, speedup=speedup, tax=tax, sync_tax_high=tax * 2)
 
 
 # Several sizes
@@ -112,18 +106,8 @@ def one_line(made: Any) -> None:
 
 
 @crowd("swept", *LINES)
-def one_long_name(made: Any) -> None:
-    lines(made, LONG[:1], 3)
-
-
-@crowd("swept", *LINES)
-def common_lines(made: Any) -> None:
-    lines(made, COMMON, 3)
-
-
-@crowd("swept", *LINES)
-def nine_long_lines(made: Any) -> None:
-    lines(made, LONG[:9], 1)
+def nine_common_and_long_lines(made: Any) -> None:
+    lines(made, [*COMMON, *LONG[:3]], 3)
 
 
 @crowd("swept", *LINES)
@@ -154,22 +138,12 @@ def threads_and_devices(made: Any) -> None:
 # Samples
 
 
-def samples(made: Any, names: list[str]) -> None:
-    for index, name in enumerate(names):
-        flags = {(0, at): kind for at, kind in enumerate(MEANING)}
-        workload = "mlp_sgd" if index % 2 else "mlp_bias_adam"
-        threads = 1 + index % 2
-        made.add(name, workload=workload, processes=2, seconds=9e-4 * 1.3**index, flags=flags, threads=threads)
-
-
-@crowd("sampled", "ecdf", "samples")
-def one_case(made: Any) -> None:
-    samples(made, ["torch_nn"])
-
-
 @crowd("sampled", "ecdf", "samples")
 def nine_long_cases(made: Any) -> None:
-    samples(made, LONG[:9])
+    for index, name in enumerate(LONG[:9]):
+        flags, threads = {(0, at): kind for at, kind in enumerate(FLAGS)}, 1 + index % 2
+        workload = "mlp_sgd" if index % 2 else "mlp_bias_adam"
+        made.add(name, workload=workload, processes=2, seconds=9e-4 * 1.3**index, flags=flags, threads=threads)
 
 
 @crowd("sampled", "ecdf", "samples")
@@ -187,7 +161,7 @@ def all_workloads_and_several_backends(made: Any) -> None:
 @crowd("sampled", "ecdf", "samples")
 def much_that_tells_cases_apart(made: Any) -> None:
     for number, mode in zip(range(4), itertools.cycle(Mode)):
-        problem = Problem(batch=64 << number, d_in=1000 + number, hidden=100 + number, d_out=10 + number)
+        problem = tutorial(batch=64 << number, d_in=1000 + number, hidden=100 + number, d_out=10 + number)
         made.add(LONG[number], "torch-cpu", processes=2, problem=problem, threads=1 + number, mode=mode)
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from bench.data.store import read_summary
-from bench.errors import NothingToShowError
-from bench.model.problem import Dtype, Problem
+from bench.model.problem import Dtype
 from bench.model.workload import WORKLOADS
+from bench.workloads import tutorial
 
 NAMES = ["torch_tensor", "torch_nn"]
 LONG = [f"implementation_with_a_really_long_name{index:02}" for index in range(20)]
@@ -28,32 +28,27 @@ def ceilings(axis: Any) -> list[list[tuple[float, float]]]:
     return [[tuple(point) for point in line.get_xydata()] for line in axis.lines if line.get_marker() == "None"]
 
 
-def test_a_mark_lies_at_the_steps_intensity_and_at_the_rate_of_the_file(swept: Any, drawn: Any) -> None:
+def test_a_mark_lies_at_the_steps_intensity_and_at_the_rate_of_the_file_the_largest_size_larger(
+    swept: Any, drawn: Any
+) -> None:
     swept.contenders(NAMES)
     drawing = drawn("roofline", swept)
     axis = drawing.axis
     found = marks(drawing, axis)
     assert list(found) == ["numpy_manual (numpy)", "torch_tensor (torch-cpu)", "torch_nn (torch-cpu)"]
     rows, workload = read_summary(swept.folder), WORKLOADS["mlp_sgd"]
-    problems = [Problem(batch=size) for size in swept.sizes]
+    problems = [tutorial(batch=size) for size in swept.sizes]
     intensity = [workload.flops(each, "step") / workload.bytes_moved(each, "step") for each in problems]
     assert intensity[1] == pytest.approx(25_984_000 / 2_648_644)
     for name, (x, y) in found.items():
         assert x == pytest.approx(intensity, rel=1e-12)
         of_name = rows[rows["implementation"] == name.partition(" ")[0]].sort_values("size.batch")
         assert y == pytest.approx(of_name["gflops"].to_list(), rel=1e-12)
-
-
-def test_the_mark_of_the_largest_size_is_larger(swept: Any, drawn: Any) -> None:
-    swept.contenders(["torch_tensor"])
-    drawing = drawn("roofline", swept)
-    axis = drawing.axis
-    small, large = (
-        [line for line in axis.lines if line.get_marker() == "s" and (line.get_linestyle() == "None") is alone]
-        for alone in (False, True)
+    largest = [line for line in axis.lines if line.get_linestyle() == "None"]
+    assert [tuple(*line.get_xydata()) for line in largest] == [(x[-1], y[-1]) for x, y in found.values()]
+    assert min(line.get_markersize() for line in largest) > max(
+        line.get_markersize() for line in axis.lines if line.get_marker() != "None" and line not in largest
     )
-    assert large[0].get_xydata().tolist() == small[0].get_xydata()[-1:].tolist()
-    assert large[0].get_markersize() > small[0].get_markersize()
     assert "batch 16 to 1024, the largest with the larger mark" in drawing.words
 
 
@@ -92,37 +87,16 @@ def test_the_axes_are_logarithmic_and_have_units_and_hold_everything(swept: Any,
     assert "caches" in drawing.words
 
 
-def test_one_size_gives_one_mark_a_case(measured: Any, drawn: Any) -> None:
+def test_one_size_gives_one_mark_a_case_and_all_cases_differ(measured: Any, drawn: Any) -> None:
     measured.manifest = {"peaks": [measured.build.make_peak()]}
-    for name, backend in (("numpy_manual", "numpy"), ("torch_tensor", "torch-cpu"), ("tf_static_graph", "tf-graph")):
+    for name, backend in (("numpy_manual", "numpy"), *((name, "torch-cpu") for name in LONG)):
         measured.add(name, backend, gflops=50.0)
     measured.add("torch_nn", gflops=None)
     drawing = drawn("roofline", measured)
     found = marks(drawing, drawing.axes[0])
-    assert list(found) == ["numpy_manual (numpy)", "torch_tensor (torch-cpu)", "tf_static_graph (tf-graph)"]
+    assert list(found) == ["numpy_manual (numpy)", *(f"{name} (torch-cpu)" for name in LONG)]
     assert {tuple(map(len, places)) for places in found.values()} == {(1, 1)}
     assert "larger mark" not in drawing.words
-    colours = {sign(handle)[0] for handle in drawing.keys.values()}
-    assert len(colours) == 3
-
-
-def test_the_colour_tells_the_backend_and_the_marker_the_implementation(swept: Any, drawn: Any) -> None:
-    swept.manifest["peaks"].append(swept.build.make_peak("torch-cuda"))
-    swept.contenders(NAMES)
-    swept.line("torch_tensor", "torch-cuda")
-    handles = {label: sign(handle) for label, handle in drawn("roofline", swept).keys.items()}
-    cpu, other, cuda = (
-        handles[name] for name in ("torch_tensor (torch-cpu)", "torch_nn (torch-cpu)", "torch_tensor (torch-cuda)")
-    )
-    assert cpu[0] == other[0] != cuda[0]
-    assert cpu[1:] == cuda[1:] != other[1:]
-
-
-def test_twenty_cases_of_one_backend_differ(swept: Any, drawn: Any) -> None:
-    swept.contenders(LONG)
-    drawing = drawn("roofline", swept)
-    assert len({sign(handle) for handle in drawing.keys.values()}) == 21
-    assert len(marks(drawing, drawing.axes[0])) == 21
 
 
 def test_there_is_a_panel_for_what_has_other_ceilings(swept: Any, drawn: Any) -> None:
@@ -152,11 +126,3 @@ def test_devices_without_a_peak_are_left_out_and_named(swept: Any, drawn: Any) -
     drawing = drawn("roofline", swept)
     assert drawing.titles == ["cpu"]
     assert "no peak of cuda was measured" in drawing.words
-
-
-@pytest.mark.parametrize("peaks", [[], ["other"]])
-def test_a_run_without_a_peak_of_its_devices_has_nothing_to_show(swept: Any, drawn: Any, peaks: list[str]) -> None:
-    swept.manifest["peaks"] = [swept.build.make_peak(threads=16) for _ in peaks]
-    swept.contenders(NAMES)
-    with pytest.raises(NothingToShowError, match=r"no peak of a device .* was measured: `bench run`"):
-        drawn("roofline", swept)

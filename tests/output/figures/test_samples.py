@@ -12,7 +12,7 @@ from bench.data.store import read_summary
 from bench.machine import disturbance
 from bench.model import condition
 from bench.output.figures import Look, Width
-from bench.output.figures.samples import BARS, MEANING, MOST_DOTS, MOST_FLAGGED
+from bench.output.figures.samples import BARS, FLAGS, MOST_DOTS
 
 
 def points(axis: Any) -> dict[str, Any]:
@@ -37,11 +37,11 @@ def bands(axis: Any) -> list[tuple[float, float]]:
     return [(path.vertices[:, 0].min(), path.vertices[:, 0].max()) for path in found.get_paths()]
 
 
-FLAGS = {(0, 1): "preempted", (0, 2): "preempted pressure", (3, 0): "stolen", (5, 9): "preempted"}
+SOME = {(0, 1): "preempted", (0, 2): "preempted pressure", (3, 0): "stolen", (5, 9): "preempted"}
 
 
 def test_each_sample_is_a_point_in_the_order_of_measuring(sampled: Any, drawn: Any) -> None:
-    sampled.add("numpy_manual", "numpy", flags=FLAGS)
+    sampled.add("numpy_manual", "numpy", flags=SOME)
     sampled.add("torch_tensor", seconds=6e-4)
     drawing = drawn("samples", sampled)
     for axis, name in zip(drawing.axes, drawing.titles, strict=True):
@@ -52,7 +52,7 @@ def test_each_sample_is_a_point_in_the_order_of_measuring(sampled: Any, drawn: A
 
 
 def test_flagged_samples_are_marked_by_kind_and_counted_as_in_the_file(sampled: Any, drawn: Any) -> None:
-    sampled.add("numpy_manual", "numpy", flags=FLAGS)
+    sampled.add("numpy_manual", "numpy", flags=SOME)
     sampled.add("torch_tensor", flags={(1, 1): "preempted"})
     drawing = drawn("samples", sampled)
     axis = drawing.axes[drawing.titles.index("numpy_manual")]
@@ -79,21 +79,26 @@ def test_every_flag_that_there_is_has_words_and_a_look_of_its_own(sampled: Any, 
         for name, value in vars(module).items()
         if name.isupper() and isinstance(value, str)
     }
-    assert set(MEANING) == known
-    sampled.add("numpy_manual", "numpy", flags={(0, at): kind for at, kind in enumerate([*MEANING, "new_kind"])})
+    assert set(FLAGS) == known
+    sampled.add("numpy_manual", "numpy", flags={(0, at): kind for at, kind in enumerate([*FLAGS, "new_kind"])})
     drawing = drawn("samples", sampled)
     axis = drawing.axis
     lines = {line.get_label(): line for line in axis.lines}
-    looks = {(lines[kind].get_marker(), lines[kind].get_markeredgecolor()) for kind in (*MEANING, "new_kind", "calm")}
-    assert len({marker for marker, _ in looks}) == len({colour for _, colour in looks}) == len(MEANING) + 2
-    assert list(drawing.keys)[1:] == [*(f"{kind}: {words} (1)" for kind, words in MEANING.items()), "new_kind (1)"]
+    looks = {(lines[kind].get_marker(), lines[kind].get_markeredgecolor()) for kind in (*FLAGS, "new_kind", "calm")}
+    assert len({marker for marker, _ in looks}) == len({colour for _, colour in looks}) == len(FLAGS) + 2
+    assert list(drawing.keys)[1:] == [*(f"{kind}: {words} (1)" for kind, (words, *_) in FLAGS.items()), "new_kind (1)"]
 
 
-def test_the_most_disturbed_cases_come_first(sampled: Any, drawn: Any) -> None:
-    sampled.add("numpy_manual", "numpy")
-    sampled.add("torch_nn", samples=40, flags={(0, 0): "stolen", (1, 0): "stolen"})
+def test_the_most_disturbed_cases_come_first_with_what_tells_them_apart(sampled: Any, drawn: Any) -> None:
+    sampled.add("numpy_manual", "numpy", threads=1)
+    sampled.add("torch_nn", "torch-cpu", "mlp_bias_sgd", samples=40, flags={(0, 0): "stolen", (1, 0): "stolen"})
     sampled.add("torch_tensor", flags={(0, 0): "stolen"})
-    assert drawn("samples", sampled).titles == ["torch_tensor", "torch_nn", "numpy_manual"]
+    told = {axis.get_title(loc="left"): axis.texts[0].get_text() for axis in drawn("samples", sampled).axes}
+    assert list(told.items()) == [
+        ("torch_tensor", "torch-cpu; mlp_sgd; 2 CPU threads"),
+        ("torch_nn", "torch-cpu; mlp_bias_sgd; 2 CPU threads"),
+        ("numpy_manual", "numpy; mlp_sgd; 1 CPU thread"),
+    ]
 
 
 @pytest.mark.parametrize(("width", "most"), [(Width.COLUMN, 8), (Width.PAGE, 12), (Width.SLIDE, 9)])
@@ -105,20 +110,14 @@ def test_of_many_cases_so_many_are_shown_and_said(sampled: Any, drawn: Any, widt
     assert f"{most} of 14 cases, the most disturbed first" in drawing.words
 
 
-def test_shades_alternate_with_the_processes(sampled: Any, drawn: Any) -> None:
-    sampled.add("numpy_manual", "numpy", processes=5, samples=4)
+@pytest.mark.parametrize(("processes", "each", "first"), [(5, "each process", 4), (60, "every 3 processes", 12)])
+def test_shades_alternate_with_so_many_processes(
+    sampled: Any, drawn: Any, processes: int, each: str, first: int
+) -> None:
+    sampled.add("numpy_manual", "numpy", processes=processes, samples=4, phases=False)
     drawing = drawn("samples", sampled)
-    assert bands(drawing.axes[0]) == [(3.5, 7.5), (11.5, 15.5)]
-    assert "shades alternate with each process;" in drawing.words
-
-
-def test_shades_are_thinned_where_there_are_many_processes(sampled: Any, drawn: Any) -> None:
-    sampled.add("numpy_manual", "numpy", processes=60, samples=2, phases=False)
-    drawing = drawn("samples", sampled)
-    assert "shades alternate with every 3 processes;" in drawing.words
-    found = bands(drawing.axes[0])
-    assert len(found) == 10
-    assert found[0] == (5.5, 11.5)
+    assert bands(drawing.axes[0])[:2] == [(first - 0.5, 2 * first - 0.5), (3 * first - 0.5, 4 * first - 0.5)]
+    assert f"shades alternate with {each};" in drawing.words
 
 
 def test_the_axis_has_units_everything_and_the_tables_median(sampled: Any, drawn: Any) -> None:
@@ -138,14 +137,14 @@ def test_the_axis_has_units_everything_and_the_tables_median(sampled: Any, drawn
     assert median == pytest.approx(read_summary(sampled.folder)["median_seconds"].iloc[0], rel=1e-12)
 
 
-def test_many_samples_become_bars_but_flagged_ones_stay(sampled: Any, drawn: Any) -> None:
+def test_many_samples_become_bars_that_keep_the_longest_of_each_flag(sampled: Any, drawn: Any) -> None:
     flags = {(1, 5): "stolen", (1, 6): "stolen", (2, 7): "pressure"}
     sampled.add("numpy_manual", "numpy", processes=4, samples=MOST_DOTS // 3, flags=flags)
     drawing = drawn("samples", sampled)
-    axis = drawing.axis
-    found, frame = points(axis), taken(sampled, "numpy_manual")
-    assert found["stolen"] == pytest.approx(np.array([(place, frame["each"][place]) for place in (1205, 1206)]))
-    assert found["pressure"][0] == pytest.approx((2407, frame["each"][2407]))
+    found, frame = points(drawing.axis), taken(sampled, "numpy_manual")
+    place = max((1205, 1206), key=lambda place: frame["each"][place])
+    assert found["stolen"] == pytest.approx(np.array([(place, frame["each"][place])]))
+    assert found["pressure"] == pytest.approx(np.array([(2407, frame["each"][2407])]))
     bars = found["bars"].reshape(-1, 3, 2)
     assert len(bars) == len(found["calm"]) == BARS
     calm = frame[frame["flags"] == ""]["each"]
@@ -154,34 +153,5 @@ def test_many_samples_become_bars_but_flagged_ones_stay(sampled: Any, drawn: Any
     first = frame["each"][:40]
     assert bars[0, :2, 1] == pytest.approx((first.min(), first.max()))
     assert found["calm"][0] == pytest.approx((19.5, first.median()))
-    assert "bars from the shortest to the longest with dots at the medians" in drawing.words
-    assert "longest in each bar" not in drawing.words
-
-
-def test_of_very_many_flagged_samples_the_longest_of_each_bar_are_marked(sampled: Any, drawn: Any) -> None:
-    every = {(process, sample): "stolen" for process in range(2) for sample in range(MOST_FLAGGED // 2 + 5)}
-    sampled.add("numpy_manual", "numpy", processes=2, samples=MOST_FLAGGED // 2 + 100, flags=every)
-    drawing = drawn("samples", sampled)
-    axis = drawing.axis
-    assert "of the flagged ones only the longest in each bar is marked" in drawing.words
-    assert list(drawing.keys)[1].endswith(f"({MOST_FLAGGED + 10:,})")
-    frame = taken(sampled, "numpy_manual")
-    marked = points(axis)["stolen"]
-    assert BARS * 0.8 < len(marked) <= BARS
-    assert marked[:, 1].max() == frame[frame["flags"] != ""]["each"].max()
-    assert marked[:, 1] == pytest.approx(frame["each"].to_numpy()[marked[:, 0].astype(int)], rel=1e-12)
-
-
-def test_what_tells_cases_apart_stands_below_their_names(sampled: Any, drawn: Any) -> None:
-    sampled.add("torch_nn", "torch-cpu", "mlp_bias_sgd", processes=1)
-    sampled.add("torch_tensor", processes=1, threads=1)
-    drawing = drawn("samples", sampled)
-    assert [axis.texts[0].get_text() for axis in drawing.axes] == [
-        "torch-cpu; mlp_bias_sgd; 2 CPU threads",
-        "torch-cpu; mlp_sgd; 1 CPU thread",
-    ]
-
-
-def test_throttled_rounds_are_shown(sampled: Any, drawn: Any) -> None:
-    sampled.add("torch_tensor", row=lambda number: {"throttled": "heat" if number == 2 else ""})
-    assert len(points(drawn("samples", sampled).axes[0])["calm"]) == 80
+    assert "bars from the shortest to the longest with dots at the medians, the longest of each flag" in drawing.words
+    assert list(drawing.keys)[1].endswith("others (2)")

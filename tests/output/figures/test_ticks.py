@@ -119,23 +119,19 @@ def test_a_linear_axis_has_one_unit(values: list[float], labels: list[str]) -> N
     assert TimeFormatter().format_ticks(values) == labels
 
 
-def sizes(known: list[int], inches: float) -> list[int]:
+@pytest.mark.parametrize(
+    ("known", "inches", "expected"),
+    [
+        ([16, 64, 256, 1024], 5.0, [16, 64, 256, 1024]),
+        ([2**power for power in range(16)], 3.0, [2**power for power in range(0, 16, 3)]),
+        ([16, 1000, 1001, 1002, 1003, 1004, 1005, 1024], 1.5, [16, 1024]),
+    ],
+)
+def test_sizes_are_written_all_or_every_so_many_or_the_ends(
+    known: list[int], inches: float, expected: list[int]
+) -> None:
     found = ticks((known[0] / 1.1, known[-1] * 1.1), lambda size, _: f"{size:.0f}", measured(known), inches)
-    return [int(label) for label in found]
-
-
-def test_all_sizes_are_written_where_they_have_room() -> None:
-    assert sizes([16, 64, 256, 1024], 5.0) == [16, 64, 256, 1024]
-
-
-def test_of_evenly_spread_sizes_every_so_many_are_written() -> None:
-    found = sizes([2**power for power in range(16)], 3.0)
-    assert 4 < len(found) < 16
-    assert len({b // a for a, b in pairwise(found)}) == 1
-
-
-def test_of_crowded_sizes_the_ends_are_written() -> None:
-    assert sizes([16, 1000, 1001, 1002, 1003, 1004, 1005, 1024], 1.5) == [16, 1024]
+    assert list(map(int, found)) == expected
 
 
 @pytest.mark.parametrize(("within", "expected"), [((-1.0, 11.0), [0, 2, 4, 6, 8, 10]), ((3.0, 9.0), [4, 6, 8])])

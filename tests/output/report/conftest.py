@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from bench.data.run import StoredRun
-from bench.data.schema import CASE_KEY
 from bench.data.store import RunStore, read_summary
+from bench.model.case import case_columns_among
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -157,6 +157,12 @@ def _times(seconds: float, speedup: float) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def key_of_sample(sample: Path) -> list[str]:
+    """The columns that tell the sample's cases apart."""
+    return case_columns_among(read_summary(sample).columns)
+
+
+@pytest.fixture(scope="session")
 def in_file() -> Callable[[Path, dict[str, str], str], list[Any]]:
     """What summary.csv holds: a case by its columns, and cells by the source that a report names for them."""
 
@@ -164,13 +170,14 @@ def in_file() -> Callable[[Path, dict[str, str], str], list[Any]]:
     def summary(folder: Path) -> dict[tuple[str, ...], dict[str, Any]]:
         rows = read_summary(folder).astype(object)
         rows = rows[(rows["clock"] == "host") & rows["variant"].isna()]
-        return {(*(str(row[name]) for name in CASE_KEY), row["phase"]): row for row in rows.to_dict("records")}
+        key = case_columns_among(rows.columns)
+        return {(*(str(row[name]) for name in key), row["phase"]): row for row in rows.to_dict("records")}
 
     def read(folder: Path, key: dict[str, str], source: str) -> list[Any]:
         found = []
         for place in source.split():
             phase, _, column = place.rpartition(".")
-            value = summary(folder)[(*(key[name] for name in CASE_KEY), phase or "step")][column]
+            value = summary(folder)[(*key.values(), phase or "step")][column]
             found.append(None if pd.isna(value) else value)
         return found
 

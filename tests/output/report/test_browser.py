@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bench.data.schema import CASE_KEY
 from bench.output.figures._look import DARK, LIGHT
 from bench.output.report import report
 
@@ -66,21 +65,8 @@ def small_page(hostile: Path, two_figures: None) -> Path:
     return path
 
 
-VALUES = """names => [...document.querySelectorAll("tr[data-implementation]")].flatMap(row => {
-    const key = Object.fromEntries(names.map(name => [name, row.getAttribute("data-" + name.replace("_", "-"))]));
-    return [...row.querySelectorAll("[data-source]")].map(cell => [key, cell.dataset.source, cell.dataset.value]);
-})"""
-
-
-def test_it_opens_without_a_network_and_its_tables_are_those_of_the_file(
-    show: Callable[..., Shown], sample: Path, in_file: Any
-) -> None:
+def test_it_opens_without_a_network(show: Callable[..., Shown]) -> None:
     shown = show()
-    found = shown.page.evaluate(VALUES, CASE_KEY)
-    assert len(found) > 500
-    for key, source, texts in found:
-        for text, expected in zip(texts.split(";"), in_file(sample, key, source), strict=True):
-            assert (text == "") if expected is None else type(expected)(text) == expected, (key, source)
     assert [url for url in shown.requests if not url.startswith("data:")] == [shown.url]
     assert shown.complaints == []
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from bench.data.manifest import WorkloadFacts
 from bench.data.store import read_crossovers
 from bench.model.case import Mode
-from bench.model.problem import Problem
-from bench.output.document import Bullets, Commands, FigureBlock, Glossary, Paragraph, Table, plain
+from bench.model.precision import Precision
+from bench.output.document import Bullets, Commands, FigureBlock, Glossary, Table, plain
+from bench.workloads import SIZES, tutorial
 
 Document = Callable[..., Any]
 
@@ -32,8 +34,8 @@ def texts(document: Any, anchor: str) -> str:
     """All words of a section that stand in no table."""
     found = []
     for block in section(document, anchor).blocks:
-        if isinstance(block, Paragraph):
-            found.append(plain(block.words))
+        if isinstance(block, tuple):
+            found.append(plain(block))
         elif isinstance(block, Bullets):
             found += map(plain, block.items)
         elif isinstance(block, Glossary):
@@ -72,12 +74,12 @@ def test_the_tables_hold_every_measured_case_of_every_workload(sample: Path, doc
     assert cells(found["variants-mlp-dynamic"])[0] == ["numpy_dynamic", "numpy", "444 µs", "592 µs", "695 µs", "799 µs"]
     first = cells(found["result-mlp-sgd"])[1]
     assert first[:6] == ["tf_static_graph", "tf-graph", "415 µs", "413 … 445 µs", "0.881x", "0.827 … 0.906"]
-    assert first[6:] == ["~45 %", "~48 %", "~7 %", "-", "61 %"]
+    assert first[6:] == ["~45 %", "~48 %", "~7 %", "-", "61 %", "154000"]
 
 
 def test_variants_are_groups_of_their_own(run: Any, measure: Any, finished: Any, document: Document) -> None:
     for hidden in (50, 100):
-        measure(run, run.plan(problem=Problem(hidden=hidden)), 1e-3)
+        measure(run, run.plan(problem=tutorial(hidden=hidden)), 1e-3)
     table = tables(document(finished(run)))["result-mlp-sgd"]
     assert [(group.title, len(group.rows)) for group in table.groups] == [("hidden 50", 1), ("hidden 100", 1)]
 
@@ -120,6 +122,22 @@ def test_the_baseline_is_the_one_that_the_rows_name(build: ModuleType, tmp_path:
     assert [row[3] for row in cells(tables(made)["result-mlp-sgd"])] == ["baseline", "2.00x", "-"]
 
 
+@pytest.mark.parametrize(
+    ("backend", "precision", "cure"),
+    [("torch-cpu", "tf32", "--precision full,tf32"), ("torch-cuda", "full", "--baseline torch_nn")],
+)
+def test_a_baseline_that_was_measured_otherwise_is_cured_by_what_is_lacking(
+    build: ModuleType, tmp_path: Path, document: Document, backend: str, precision: str, cure: str
+) -> None:
+    rows = [
+        build.summary_row(build.make_case(name, backend, precision=Precision(precision)), median_seconds=1e-3)
+        for name in ("torch_nn", "torch_tensor")
+    ]
+    facts = {"mlp_sgd": WorkloadFacts(title="", baseline="torch_nn", sizes=list(SIZES))}
+    made = document(build.write_summary_run(tmp_path / "run", rows, workloads=facts), ())
+    assert f"add `{cure}`" in texts(made, "result")
+
+
 def test_a_sure_speedup_comes_before_a_larger_doubtful_one(
     run: Any, measure: Any, finished: Any, document: Document
 ) -> None:
@@ -159,16 +177,22 @@ def test_a_budget_that_ended_the_run_is_warned_of_with_numbers(
     assert "within ± 2.0 %: 1 of 1 are wider, the widest ± " in plain(words)
 
 
-def test_a_budget_that_was_enough_is_no_warning(run: Any, measure: Any, finished: Any, document: Document) -> None:
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        ({"ended_by": "budget", "within": 0.1}, ""),
+        ({"ended_by": "precision"}, ""),
+        ({"ended_by": "budget", "rounds": 9}, "The time budget ended the run after 0 of 9 rounds."),
+        ({"ended_by": "interrupted"}, "The run did not come to its end. Interrupted after"),
+    ],
+)
+def test_an_end_is_warned_of_where_something_is_missing(
+    run: Any, measure: Any, finished: Any, document: Document, manifest: dict[str, Any], said: str
+) -> None:
     pair(run, measure, 2.0, spread=0.0)
-    assert document(finished(run, ended_by="budget", within=0.1)).warnings == ()
-
-
-def test_a_run_that_was_cut_off_is_warned_of(run: Any, measure: Any, finished: Any, document: Document) -> None:
-    pair(run, measure, 2.0)
-    (words,) = document(finished(run, ended_by="interrupted")).warnings
-    assert plain(words).startswith("The run did not come to its end. Interrupted after")
-    assert "bench run --resume results/" in plain(words)
+    warnings = document(finished(run, rounds_done=0, **manifest)).warnings
+    assert "".join(map(plain, warnings)).startswith(said)
+    assert len(warnings) == bool(said)
 
 
 def test_flags_are_counted_and_most_of_them_is_a_warning(
@@ -210,7 +234,7 @@ def test_what_was_not_measured_stands_by_reason(run: Any, measure: Any, finished
 def sweep(run: Any, measure: Any) -> None:
     """NumPy is overtaken at about hidden 100 by one and never by another; a third cannot be told from it."""
     for hidden in (25, 50, 100, 200, 400):
-        problem = Problem(hidden=hidden)
+        problem = tutorial(hidden=hidden)
         measure(run, run.plan(problem=problem), 1e-5 * hidden)
         measure(run, run.plan("torch_tensor", "torch-cpu", problem=problem), 0.49e-3 + 0.5e-5 * hidden)
         measure(run, run.plan("tf_static_graph", "tf-graph", problem=problem), 2e-3 + 2e-5 * hidden)
@@ -250,23 +274,6 @@ def test_a_sweeps_figures_and_crossovers_come_before_its_long_tables(
     assert [table.name for table in within] == ["result-mlp-sgd", "crossovers"]
 
 
-def test_crossovers_that_are_undecided_say_so(run: Any, measure: Any, finished: Any, document: Document) -> None:
-    for hidden in (50, 100):
-        measure(run, run.plan(problem=Problem(hidden=hidden)), 1e-3)
-        measure(run, run.plan("torch_tensor", "torch-cpu", problem=Problem(hidden=hidden)), 1e-3, spread=0.4)
-    made = document(finished(run, axes={"size.hidden": [50, 100]}))
-    (row,) = tables(made)["crossovers"].rows
-    assert row.cells[1].text == "undecided between numpy_manual and torch_tensor"
-
-
-def gpu(build: ModuleType, run: Any, measure: Any) -> None:
-    for threads in (1, 2):
-        measure(run, run.plan(threads=threads), 1e-3)
-        measure(run, run.plan("torch_tensor", "torch-cpu", threads=threads), 1.6e-3)
-        measure(run, run.plan("torch_tensor", "torch-cuda", threads=threads), 2e-4)
-        measure(run, run.plan("torch_tensor", "torch-cuda", threads=threads, mode=Mode.TRANSFERRED_WARM), 4e-4)
-
-
 def test_a_gpu_has_its_name_in_the_facts_and_its_speedups_on_a_card(
     run: Any, measure: Any, finished: Any, document: Document
 ) -> None:
@@ -290,14 +297,12 @@ def test_methods_say_what_the_manifest_says(sample: Path, document: Document) ->
         "AMD EPYC, 2 CPUs, 23.5 GiB, Linux 6.18.44-fc-v657",
         "Python 3.11.7, numpy 2.4.6, threadpoolctl 3.8.0, tensorflow 2.21.0, torch 2.13.0+cpu, stepbench 0.1.0",
         "65fcbe4d434f530526fd82247db5cb81a09eb025",
-        "c090232cc20eac6ba813605892127fce95eda2feefc4c2ebbebce50019c0ca33",
         "openblas 0.3.31.188.0",
         "batch 64, d-in 1000, hidden 100, d-out 10, float32, 1 CPU thread",
         "seed 0",
         "27 rounds",
         "224 processes took 6139 samples",
         "at most 1e-4 in float32",
-        "Hettmansperger and Sheather",
         "bench run --threads 1 --out sample",
         "The frequency governor is not known",
     ):
@@ -318,8 +323,7 @@ def test_methods_tell_of_changes_that_no_revision_holds(
     run: Any, measure: Any, finished: Any, document: Document
 ) -> None:
     pair(run, measure, 2.0)
-    made = document(finished(run, git_revision="abc-dirty", rounds=8, ended_by="rounds"))
-    words = texts(made, "methods")
+    words = texts(document(finished(run, git_revision="abc-dirty", rounds=8, ended_by="rounds")), "methods")
     assert "Git revision `abc` with uncommitted changes." in words
     assert "The number of rounds was fixed beforehand: 8." in words
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.errors import UsageError
-from bench.output.document import Cell, Code, Head, Row, RowGroup, Strong, Table
-from bench.output.render.latex import MOST_ROWS, code, escape, parts, words
+from bench.output.document import Cell, Head, Row, RowGroup, Table
+from bench.output.render.latex import MOST_ROWS, code, escape, parts
 from bench.output.report import report
 
 ARTICLE = r"""\documentclass{article}
@@ -79,10 +79,6 @@ def test_code_may_be_broken_after_signs_and_inside_long_words() -> None:
     assert code("~/x --y") == r"\texttt{\textasciitilde{}\allowbreak{}/\allowbreak{}x -\allowbreak{}-\allowbreak{}y}"
     assert code("'`") == r"\texttt{\textquotesingle{}\allowbreak{}\textasciigrave{}\allowbreak{}}"
     assert code("0123456789") == r"\texttt{01234567\allowbreak{}89}"
-
-
-def test_words_keep_the_spaces_between_their_pieces() -> None:
-    assert words((Strong("A. "), "b ", Code("c"), " d")) == r"\textbf{A.} b \texttt{c} d"
 
 
 def table(rows: int, groups: int = 1, width: int = 5) -> Table:

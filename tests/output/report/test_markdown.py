@@ -74,10 +74,6 @@ def test_a_text_is_shown_as_it_is(rendered: Callable[[str], Read], text: str) ->
     assert table.tables == [[["a", "b"], [shown, "c"]]]
 
 
-def test_html_is_spelled_out() -> None:
-    assert escape("<b>&amp;") == "&lt;b&gt;&amp;amp;"
-
-
 @pytest.mark.parametrize("text", ["a", "`", "``a`", "a`b", "x <b> & *y*", "`a` b"])
 def test_code_is_shown_as_it_is(rendered: Callable[[str], Read], text: str) -> None:
     found = rendered(f"x {code(text)} y")

@@ -1,0 +1,122 @@
+"""How many CPUs a step keeps busy: exact, since both clocks are simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench.data.schema import Method, Status
+from bench.model.registry import Registry
+from bench.oracle.verify import Verification
+from bench.timing.load import LEAST_NANOSECONDS, Load, excess
+from bench.timing.measure import Measurement, WarmUp, measure
+from bench.timing.pairing import BatchTimer
+from bench.timing.passes import Rig, Taken
+from bench.timing.policy import Sample, SamplingPolicy
+from bench.timing.worker import Prepared
+
+MILLISECONDS = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("threads", "in_use", "cpus", "said"),
+    [
+        (1, 1, 1.0, ""),
+        (1, 1, 1.15, ""),
+        (2, 2, 2.15, ""),
+        (4, 1, 0.5, ""),
+        (1, None, None, ""),
+        (1, 2, None, "it computed with 2 threads, and it was told to use 1"),
+        (2, 4, 1.0, "or measure it with --threads 4."),
+        (1, 1, 1.31, "it kept 1.3 CPUs busy, and it was told to use 1"),
+        (1, None, 1.9, "or measure it with --threads 2."),
+        (2, None, 3.5, "or measure it with --threads 4."),
+    ],
+)
+def test_more_than_it_was_told_is_said_with_the_number_and_the_cure(
+    threads: int, in_use: int | None, cpus: float | None, said: str
+) -> None:
+    found = excess(threads, in_use, cpus)
+    assert said in found
+    assert bool(found) == bool(said)
+
+
+def test_too_little_time_says_nothing() -> None:
+    load = Load()
+    load.add(Taken((LEAST_NANOSECONDS - 1,), cpu_nanoseconds=2 * LEAST_NANOSECONDS))
+    assert load.cpus is None
+    load.add(Taken((1,)))
+    assert load.cpus == 2.0
+
+
+class Cpus:
+    """Steps take their time on so many CPUs; what is not a step takes none of it."""
+
+    def __init__(self, world: Any, busy: float) -> None:
+        self.world, self.busy, self.spent = world, busy, 0.0
+        cost = world.cost_of_step
+
+        def cost_of_step(index: int) -> Any:
+            found = cost(index)
+            self.spent += sum(found) / 3 * busy  # it is asked once a phase
+            return found
+
+        world.cost_of_step = cost_of_step
+
+    def __call__(self) -> int:
+        return round(self.spent)
+
+
+@pytest.fixture
+def rig(world: Any) -> Callable[..., Rig]:
+    def make(busy: float, cold: bool = False) -> Rig:
+        world.cost_of_step = lambda index: (MILLISECONDS, MILLISECONDS, MILLISECONDS)
+        return replace(world.rig(cold=cold), cpu_now=Cpus(world, busy))
+
+    return make
+
+
+@pytest.mark.parametrize("busy", [0.5, 1.0, 1.7])
+@pytest.mark.parametrize("cold", [False, True])
+def test_a_measurement_knows_the_cpus_of_its_whole_steps(rig: Callable[..., Rig], busy: float, cold: bool) -> None:
+    found = measure(rig(busy, cold), resolution=1, steps=1000)
+    assert found.cpus_used == pytest.approx(busy, abs=1e-3)
+
+
+def test_a_short_measurement_does_not(rig: Callable[..., Rig]) -> None:
+    policy = SamplingPolicy(process_seconds=0.001, sample_seconds=0.001, min_samples=2)
+    assert measure(rig(1.7), resolution=1, steps=1000, policy=policy).cpus_used is None
+
+
+def test_a_batch_tells_the_cpu_time_of_its_whole_steps(rig: Callable[..., Rig]) -> None:
+    found = BatchTimer(rig(1.5), steps=1000, cycle=1).batch(4)
+    assert found.wall_nanoseconds == 4 * 3 * MILLISECONDS
+    assert found.cpu_nanoseconds == pytest.approx(1.5 * found.wall_nanoseconds)
+
+
+def reply(in_use: int | None, cpus: float | None, measured: bool = True) -> Any:
+    sample = Sample("step", Method.WHOLE, 0, 1, 1000)
+    nothing: Any = SimpleNamespace(name="", facts={}, path=(), foreign=(), threads=1)
+    backend: Any = SimpleNamespace(threads_in_use=lambda: in_use, peak_bytes=lambda: 1)
+    passed = Verification(True, "", 4)
+    rig: Any = SimpleNamespace(step=SimpleNamespace(counts=None))
+    made = (nothing, Registry(), nothing, backend, nothing, nothing, None, rig, sample)
+    measurement = Measurement(WarmUp(9, True, 1.0), (sample,), cpus)
+    return Prepared(*made, passed, 0.1, None).reply(measurement if measured else None)
+
+
+def test_a_row_that_used_more_threads_is_wrong_and_has_no_times() -> None:
+    for found in (reply(2, None), reply(None, 1.8)):
+        assert found.status is Status.WRONG
+        assert "it was told to use 1" in found.reason
+        assert found.samples == ()
+    assert (reply(2, 1.8).threads, reply(2, 1.8).cpus_used) == (2, 1.8)
+
+
+def test_a_row_that_kept_to_it_or_was_not_measured_is_well() -> None:
+    assert reply(1, 1.0).status is reply(None, None).status is reply(2, None, measured=False).status is Status.OK
+    assert len(reply(1, 1.0).samples) == 2
