@@ -9,7 +9,7 @@ from bench.timing.passes import Taken
 
 LEAST_NANOSECONDS = 20_000_000
 """Less than this of whole steps says nothing: a kernel counts the time of other threads in ticks."""
-SPARE_CPUS = 0.15
+SPARE_CPUS = 0.25
 """What a framework's own helpers, and the kernel's counting, may come to."""
 
 
@@ -32,6 +32,16 @@ class Load:
         if self.wall_nanoseconds < LEAST_NANOSECONDS:
             return None
         return round(self.cpu_nanoseconds / self.wall_nanoseconds, 3)
+
+
+def limit_pools(threads: int) -> None:
+    """Hold every thread pool of the process to a number: those of libraries beside the framework's own, too.
+
+    NumPy's would else wake all CPUs while a step is verified and spin on beside the samples that follow.
+    """
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(limits=threads)
 
 
 def excess(threads: int, in_use: int | None, cpus: float | None) -> str:

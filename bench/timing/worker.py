@@ -29,7 +29,7 @@ from bench.oracle.verify import Verification, verify, verify_again
 from bench.timing.clock import host_now, resolution
 from bench.timing.energy import energy_of_step
 from bench.timing.imported import from_elsewhere, imported
-from bench.timing.load import excess
+from bench.timing.load import excess, limit_pools
 from bench.timing.measure import Measurement, first_step, measure
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
@@ -124,6 +124,7 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
         registry.load(origin, request.path, stay=True)
     backend = BACKENDS[request.backend]
     device = backend.open(Settings(request.threads, request.precision))
+    limit_pools(request.threads)
     return registry, backend, replace(device, precision=request.precision)
 
 

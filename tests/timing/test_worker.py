@@ -256,3 +256,15 @@ def test_a_backend_whose_file_is_gone_is_a_reason(elsewhere: Callable[..., Reply
     reply = elsewhere("", task=Task.PEAKS)
     assert reply.status is Status.FAILED
     assert "device.py" in reply.reason
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_pool_of_the_process_is_held_to_the_threads_that_were_asked_for(
+    elsewhere: Callable[..., Reply], threads: int
+) -> None:
+    """The framework of the backend from a file knows nothing of NumPy's pool, which verification uses."""
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    with threadpool_limits(limits=4):
+        assert elsewhere(threads=threads).status is Status.OK
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {threads}
