@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import median
 
 from bench.timing.passes import Taken
 
@@ -19,19 +20,25 @@ class Load:
 
     cpu_nanoseconds: int = 0
     wall_nanoseconds: int = 0
+    ratios: list[float] = field(default_factory=list)
+    """CPU time over wall time of each pass, where they were seen one by one."""
 
     def add(self, taken: Taken) -> Taken:
         """Add what one pass over whole steps found; return it."""
         self.cpu_nanoseconds += taken.cpu_nanoseconds
         self.wall_nanoseconds += sum(taken.nanoseconds)
+        self.ratios.append(taken.cpu_nanoseconds / max(1, sum(taken.nanoseconds)))
         return taken
 
     @property
     def cpus(self) -> float | None:
-        """The CPUs that were busy on average; None where too little was timed to say."""
+        """The CPUs that were typically busy; None where too little was timed to say.
+
+        A pool that a library has started spins for some milliseconds before it sleeps; the median leaves that out.
+        """
         if self.wall_nanoseconds < LEAST_NANOSECONDS:
             return None
-        return round(self.cpu_nanoseconds / self.wall_nanoseconds, 3)
+        return round(median(self.ratios or [self.cpu_nanoseconds / self.wall_nanoseconds]), 3)
 
 
 def limit_pools(threads: int) -> None:

@@ -49,8 +49,15 @@ def test_too_little_time_says_nothing() -> None:
     load = Load()
     load.add(Taken((LEAST_NANOSECONDS - 1,), cpu_nanoseconds=2 * LEAST_NANOSECONDS))
     assert load.cpus is None
-    load.add(Taken((1,)))
+    load.add(Taken((1,), cpu_nanoseconds=2))
     assert load.cpus == 2.0
+
+
+def test_a_pool_that_spins_before_it_sleeps_is_no_load_of_the_step() -> None:
+    load = Load()
+    for cpus in (2, 2, 1, 1, 1):
+        load.add(Taken((LEAST_NANOSECONDS,), cpu_nanoseconds=cpus * LEAST_NANOSECONDS))
+    assert load.cpus == 1.0
 
 
 class Cpus:
