@@ -51,6 +51,11 @@ class Interpreter:
         return self.fork and backend.may_fork
 
 
+_ASLEEP = {"OPENBLAS_NUM_THREADS": "1"}
+"""What interpreters are started with unless the user says otherwise. Every child pins its pools itself, but a worker that
+OpenBLAS starts in it spins for a tenth of a second before it sleeps, beside the first samples of its steps."""
+
+
 class ZygoteHandle:
     """One running zygote, as the parent sees it."""
 
@@ -80,6 +85,7 @@ class ZygoteHandle:
                     # -P: a folder called `bench` in the working directory must not stand in for the harness.
                     [interpreter.python, "-P", "-m", "bench.timing.zygote", backend.name, *arguments],
                     env={
+                        **_ASLEEP,
                         **interpreter.environment,
                         "PYTHONPATH": os.pathsep.join([*interpreter.path, *([inherited] if inherited else [])]),
                         "STEPBENCH_PARENT": str(os.getpid()),

@@ -316,3 +316,16 @@ def test_renewed_interpreters_are_others() -> None:
         after = {process.pid for process in measuring()}
         assert len(before) == len(after) == 1
         assert before != after
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_child_has_no_more_threads_than_it_was_told_to_use(request_: Request, tmp_path: Path, threads: int) -> None:
+    """A worker of NumPy's pool that one thread does not need would spin beside its first samples."""
+    path, seen = tmp_path / "mine.py", tmp_path / "seen"
+    count = f"    import os\n    open({str(seen)!r}, 'w').write(str(len(os.listdir('/proc/self/task'))))\n"
+    path.write_text(SOURCE.replace("    def forward():\n", f"{count}    def forward():\n"))
+    plain = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    with Pool(Interpreter(fork=True, environment=plain)) as running:
+        asked = replace(request_, origins=(f"file:{path}",), threads=threads, fresh=False)
+        assert running.ask(BACKENDS["numpy"], asked, 60.0).status is Status.OK
+    assert int(seen.read_text()) <= threads
