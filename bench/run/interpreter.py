@@ -52,8 +52,8 @@ class Interpreter:
 
 
 _ASLEEP = {"OPENBLAS_NUM_THREADS": "1"}
-"""What interpreters are started with unless the user says otherwise. Every child pins its pools itself, but a worker that
-OpenBLAS starts in it spins for a tenth of a second before it sleeps, beside the first samples of its steps."""
+"""What interpreters are started with unless the user says otherwise. Every child pins its pools itself, but a worker
+that OpenBLAS starts in it spins for a tenth of a second before it sleeps, beside the first samples of its steps."""
 
 
 class ZygoteHandle:
