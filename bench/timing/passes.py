@@ -97,18 +97,21 @@ def _time_cold(rig: Rig, flush: Run, iterations: int) -> Taken:
 def time_staged(rig: Rig, iterations: int) -> Taken:
     """Time each stage by the host's clock, synchronised after each."""
     runs, now, synchronize, flush = rig.runs, rig.now, rig.synchronize, rig.flush
-    rows: list[list[int]] = []
+    marks: list[int] = []
+    mark = marks.append
     synchronize()
     for _ in range(iterations):
         if flush is not None:
             flush()
             synchronize()
-        row = [now()]
-        for run in runs:
+        stages = iter(runs)  # made before the first mark: what lies between two marks is a stage and little else
+        mark(now())
+        for run in stages:
             run()
             synchronize()
-            row.append(now())
-        rows.append(row)
+            mark(now())
+    width = len(runs) + 1
+    rows = [marks[first : first + width] for first in range(0, len(marks), width)]
     return Taken(tuple(map(sum, zip(*[[b - a for a, b in pairwise(row)] for row in rows], strict=True))))
 
 
