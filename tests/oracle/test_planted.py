@@ -331,7 +331,7 @@ def test_what_bfloat16_can_tell_is_refused_in_it(name: str, fault: str, models: 
     assert not found.passed, f"{name}: {fault}"
 
 
-DRAWS = int(os.environ.get("STEPBENCH_DRAWS", "100"))
+DRAWS = int(os.environ.get("STEPBENCH_DRAWS", "1000"))
 """Right steps that the slow suite draws."""
 
 
@@ -362,7 +362,7 @@ def refusals(numbers: Iterable[int], models: Callable[[str], Model]) -> list[str
 
 
 def test_no_right_step_is_refused(models: Callable[[str], Model]) -> None:
-    assert refusals(range(16), models) == []
+    assert refusals(range(32), models) == []
 
 
 @pytest.mark.slow
