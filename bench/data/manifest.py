@@ -50,7 +50,7 @@ class WorkloadFacts(BaseModel):
     sizes: list[str]
     """Names of its sizes."""
     reference: bool = True
-    """Whether its author gave a float64 reference; else the truth is a float64 run of its baseline."""
+    """Whether a float64 reference that knows its edges sets what is allowed; else perturbed runs of its baseline do."""
     unverified: str = ""
     """Reason of its author why it is not verified; empty if it is."""
 

@@ -188,7 +188,7 @@ class ProcessRow:
         "Threads that really compute, as framework or system tell after a step.", default=None
     )
     cpus_used: float | None = _column(
-        "CPU time over wall time of the whole-step samples; empty where these take less than 20 ms.", default=None
+        "Median CPU time over wall time of whole-step samples; empty where they take under 20 ms.", default=None
     )
     peak_bytes: int | None = _column(
         "Peak memory: allocated on a GPU, or resident in the process on the CPU (framework included).",

@@ -57,7 +57,8 @@ class Case:
         usual=Mode.RESIDENT_WARM,
     )
     precision: Precision = condition(
-        "`full`, or `tf32` where factors of float32 products may be rounded to TensorFloat-32.", usual=Precision.FULL
+        "How products of float32 arrays are rounded: `full`, `tf32`, `amp-bf16`, `amp-fp16` or `bf16`.",
+        usual=Precision.FULL,
     )
     devices: int = condition("Devices that the step is spread over.", usual=1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import numpy as np
 
@@ -18,7 +18,7 @@ _HALF_PRECISION = (2.0**-12, 2.0**-4)
 """Relative errors that products of 16-bit factors leave."""
 
 
-def likely_cause(state: State, truth: Truth, errors: Iterable[ArrayError], dtype: Dtype, precision: Precision) -> str:
+def likely_cause(state: State, truth: Truth, errors: Collection[ArrayError], dtype: Dtype, precision: Precision) -> str:
     """Return half a sentence that begins with a space, or nothing.
 
     Args:

@@ -19,7 +19,7 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype, Problem
 from bench.model.step import State
 from bench.model.workload import Workload
-from bench.oracle.noise import COARSE_SAFETY, Distance, allowance, distance, noisy
+from bench.oracle.noise import COARSE_SAFETY, Distance, allowance, coarse_epsilon, distances, noisy
 from bench.oracle.truth import (
     FRESH_STEPS,
     STEPS,
@@ -48,7 +48,7 @@ MOST_UNDECIDED = 0.1
 
 def tolerance(dtype: Dtype, precision: Precision) -> float:
     """Return the relative error that passes where nothing is undecided."""
-    coarse = precision.epsilon if dtype is Dtype.FLOAT32 else None
+    coarse = coarse_epsilon(dtype, precision)
     return TOLERANCE[dtype] if coarse is None else ROUNDINGS * coarse
 
 
@@ -58,7 +58,7 @@ def kink_margin(dtype: Dtype, precision: Precision, terms: int) -> float:
     A precision that rounds each factor by up to half an epsilon, up or down at random, leaves the sum of so many terms
     off by about that over the square root of their number; four times it is taken.
     """
-    coarse = precision.epsilon if dtype is Dtype.FLOAT32 else None
+    coarse = coarse_epsilon(dtype, precision)
     return KINK_EPSILONS * dtype.epsilon if coarse is None else float(2 * coarse / np.sqrt(terms))
 
 
@@ -81,13 +81,8 @@ def _course(workload: Workload, problem: Problem, precision: Precision, data: Da
     margin = kink_margin(problem.dtype, precision, terms)
     exact = workload.reference(problem, data, steps)
     check_finite(workload, exact)
-    apart: list[dict[Key, list[Distance]]] = [{} for _ in exact]
-    for number in range(_RUNS):
-        shaken = noisy(data, problem.dtype, precision, number)
-        for state, found, known in zip(exact, workload.reference(problem, shaken, steps), apart, strict=True):
-            truth = arrays_of(state, data.parameters)
-            for key, value in arrays_of(found, shaken.parameters).items():
-                known.setdefault(key, []).append(distance(value, truth[key]))
+    shaken = (noisy(data, problem.dtype, precision, number) for number in range(_RUNS))
+    apart = distances(exact, data, ((each, workload.reference(problem, each, steps)) for each in shaken))
     above, below = (workload.reference(problem, data, steps, each) for each in (margin, -margin))
     allowed = workload.tolerance(problem) or tolerance(problem.dtype, precision)
     return tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from bench.model.data import Data
 from bench.model.precision import Precision
 from bench.model.problem import Dtype
+from bench.model.step import State
+from bench.oracle.truth import Key, arrays_of
 
 _AMPLITUDE = 8.0
 """Noise in half epsilons: wide enough to turn the decisions that another order of summation may turn."""
@@ -29,9 +31,14 @@ _INDEPENDENT = 16
 """An array counts as at most so many independent errors."""
 
 
+def coarse_epsilon(dtype: Dtype, precision: Precision) -> float | None:
+    """Return the epsilon that products round their factors to; None where the number format decides."""
+    return precision.epsilon if dtype is Dtype.FLOAT32 else None
+
+
 def noisy(data: Data, dtype: Dtype, precision: Precision, number: int) -> Data:
     """Return data with noise in the last bits of parameters and floating-point inputs."""
-    coarse = precision.epsilon if dtype is Dtype.FLOAT32 else None
+    coarse = coarse_epsilon(dtype, precision)
     width = dtype.epsilon * _AMPLITUDE / 2 if coarse is None else coarse * _COARSE_AMPLITUDE / 2
     chance = np.random.default_rng(number)
 
@@ -53,6 +60,26 @@ def distance(found: NDArray[np.float64], truth: NDArray[np.float64]) -> Distance
     """Measure how far an array is from its truth."""
     apart = found - truth
     return float(np.sum(apart * apart)), float(np.abs(apart).max(initial=0.0))
+
+
+def distances(
+    center: Sequence[State], data: Data, runs: Iterable[tuple[Data, Sequence[State]]]
+) -> list[dict[Key, list[Distance]]]:
+    """Measure how far the arrays of perturbed runs are from where they should be, step by step.
+
+    Args:
+        center: states without noise.
+        data: what they began from.
+        runs: what each perturbed run began from, and its states; one at a time is held.
+    """
+    apart: list[dict[Key, list[Distance]]] = [{} for _ in center]
+    for shaken, states in runs:
+        for state, found, known in zip(center, states, apart, strict=True):
+            own = arrays_of(state, data.parameters)
+            for key, value in arrays_of(found, shaken.parameters).items():
+                if key in own:
+                    known.setdefault(key, []).append(distance(value, own[key]))
+    return apart
 
 
 def allowance(size: int, runs: Sequence[Distance], safety: float = SAFETY) -> tuple[float, float]:

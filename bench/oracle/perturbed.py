@@ -21,7 +21,7 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype, Problem
 from bench.model.step import State
 from bench.model.workload import Workload
-from bench.oracle.noise import COARSE_SAFETY, SAFETY, Distance, allowance, distance, noisy
+from bench.oracle.noise import COARSE_SAFETY, SAFETY, Distance, allowance, coarse_epsilon, distances, noisy
 from bench.oracle.truth import (
     FRESH_STEPS,
     STEPS,
@@ -75,15 +75,9 @@ def truth_by_runs(
 
     def course(of: Data, steps: int) -> Course:
         exact, center = _exact(workload, problem, of, train, steps)
-        apart: list[dict[Key, list[Distance]]] = [{} for _ in exact]
-        for number in range(runs):
-            shaken = noisy(of, problem.dtype, precision, number)
-            states = train(problem, shaken, precision if can else Precision.FULL, steps)
-            for state, found, known in zip(center, states, apart, strict=True):
-                own = arrays_of(state, of.parameters)
-                for key, value in arrays_of(found, shaken.parameters).items():
-                    if key in own:
-                        known.setdefault(key, []).append(distance(value, own[key]))
+        working = precision if can else Precision.FULL
+        shaken = (noisy(of, problem.dtype, precision, number) for number in range(runs))
+        apart = distances(center, of, ((each, train(problem, each, working, steps)) for each in shaken))
         return tuple(_expected(state, known, of, problem, precision) for state, known in zip(exact, apart, strict=True))
 
     start = {name: value.astype(np.float64) for name, value in data.parameters.items()}
@@ -123,7 +117,7 @@ def _expected(
     exact: State, runs: Mapping[Key, Sequence[Distance]], data: Data, problem: Problem, precision: Precision
 ) -> dict[Key, Expected]:
     """Say what is expected of one step."""
-    coarse = precision.epsilon if problem.dtype is Dtype.FLOAT32 else None
+    coarse = coarse_epsilon(problem.dtype, precision)
     epsilon = coarse or problem.dtype.epsilon
     truth = arrays_of(exact, data.parameters)
     whole = {kind: _norm(value for key, value in truth.items() if key.kind == kind) for kind in ("gradient", "change")}

@@ -211,7 +211,7 @@ def workload_facts(planned: Iterable[Planned]) -> dict[str, WorkloadFacts]:
             title=item.title,
             baseline=item.baseline,
             sizes=list(item.sizes),
-            reference=item.has_reference,
+            reference=item.knows_edges,
             unverified=item.unverified,
         )
         for item in {each.case.workload: each.implementation.workload for each in planned}.values()

@@ -16,7 +16,7 @@ SPARE_CPUS = 0.25
 
 @dataclass
 class Load:
-    """CPU time of the process and wall time, added up over whole steps."""
+    """CPU time of the process beside wall time, over whole steps."""
 
     cpu_nanoseconds: int = 0
     wall_nanoseconds: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def to_host(tensor: Any) -> Any:
     return found.to("cpu", torch.float32 if narrow else found.dtype, copy=True).numpy()
 
 
-class TorchRun:
+class TorchRun(ABC):
     """A model on a device with its batch: what the stages of both kinds of step have in common."""
 
     def __init__(
@@ -61,13 +62,13 @@ class TorchRun:
         self.start = {name: value.detach().clone() for name, value in self._values()}
         self.shown = [name for name, value in self.model.named_buffers() if _is_result(value)]
 
+    @abstractmethod
     def objective(self, *args: Any, **named: Any) -> Any:
         """Compute what the inputs are for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, found: Any) -> None:
         """Refuse what the objective gave when it was first called if it cannot be."""
-        raise NotImplementedError
 
     def _values(self) -> Iterator[tuple[str, Any]]:
         yield from self.parameters.items()

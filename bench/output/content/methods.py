@@ -156,8 +156,8 @@ def _correctness(summary: Summary) -> Words:
     if len(told) < len(summary.measured):
         parts.append(
             prose(
-                "Where it is the baseline's own program, within what runs of it in the working precision, with noise "
-                "in the last bits of parameters and inputs, show to be rounding."
+                "Elsewhere, within what runs of the baseline in the working precision, with noise in the last bits of "
+                "parameters and inputs, show to be rounding."
             )
         )
     unsure = [(name, item.unverified) for name, item in facts.items() if item.unverified]
