@@ -6,7 +6,28 @@ import numpy as np
 import pytest
 
 from bench.backends import host
-from bench.backends.host import flusher, last_cache_bytes
+from bench.backends.host import LINE_BYTES, aligned, flusher, last_cache_bytes
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(30, dtype=np.float32).reshape(5, 6),
+        np.arange(6, dtype=np.int64)[::2],
+        np.float64(3.5) * np.ones(()),
+        np.zeros((0, 4), dtype=bool),
+        np.arange(6.0).reshape(2, 3).T,
+    ],
+    ids=["matrix", "strided", "scalar", "empty", "transposed"],
+)
+def test_arrays_begin_with_a_line_of_the_cache_and_are_copies(array: np.ndarray) -> None:
+    found = [aligned(array) for _ in range(9)]
+    assert {each.__array_interface__["data"][0] % LINE_BYTES for each in found if each.size} <= {0}
+    for each in found:
+        assert (each.dtype, each.shape, each.flags.c_contiguous) == (array.dtype, array.shape, True)
+        np.testing.assert_array_equal(each, array)
+        assert not np.shares_memory(each, array)
+        assert each.flags.writeable
 
 
 def caches(folder: Path, *sizes: str) -> Path:
