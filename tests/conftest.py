@@ -76,7 +76,7 @@ def here() -> Callable[..., Any]:
             mock.patch.dict(os.environ, environment),
             mock.patch.dict(BACKENDS),  # those of a file that it loads go with it
             mock.patch.dict(WORKLOADS),
-            mock.patch("bench.run.runner.ask_device", return_value=Reply(Status.OK)),
+            mock.patch("bench.run.known_peaks.ask_device", return_value=Reply(Status.OK)),
             mock.patch("signal.signal"),  # it takes signals over: not in a process that goes on
             pytest.raises(SystemExit) as ended,
         ):

@@ -27,7 +27,7 @@ from bench.model.device import Settings
 from bench.model.registry import discover
 from bench.stats.estimates import median_estimate
 from bench.timing.clock import Now, host_now, resolution
-from bench.timing.measure import measure
+from bench.timing.measure import Sampling, measure
 from bench.timing.passes import Rig, time_whole
 from bench.timing.policy import SamplingPolicy
 from bench.workloads import tutorial
@@ -85,17 +85,12 @@ def found_seconds(spins: dict[str, Spin], phase: str) -> tuple[float, float]:
     """What the harness finds for one phase and for the whole step."""
     stages = tuple(Stage(kind, spins[str(kind[0])].run) for kind in (FORWARD, BACKWARD, UPDATE))
     step = Step(stages, lambda: State(0.0, {}), lambda: None)
-    found = measure(
-        Rig(step, host_now, lambda: None),
-        resolution=resolution(),
-        steps=10_000,
-        policy=SamplingPolicy(
-            sample_seconds=0.0, process_seconds=0.4, max_samples=2000
-        ),  # as short as the clock allows
-    )
+    policy = SamplingPolicy(process_seconds=0.4, turn_seconds=0.02, lead_seconds=0.0, max_units=100)
+    rig = Rig(step, host_now, lambda: None)
+    found = measure(Sampling(rig, resolution=resolution(), steps=10_000, policy=policy), policy)
 
     def median(name: str, method: Method) -> float:
-        samples = [s for s in found.samples if (s.phase, s.method) == (name, method)]
+        samples = [s for s in found if (s.phase, s.method) == (name, method)]
         return statistics.median(s.nanoseconds / s.iterations for s in samples) / 1e9
 
     return median(phase, Method.STAGED), median("step", Method.WHOLE)

@@ -6,7 +6,7 @@ CPU, the very same implementation on the CPU.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -16,7 +16,7 @@ from bench.analysis.summarise import rounds_of_cases
 from bench.data.manifest import Manifest
 from bench.data.schema import SummaryRow
 from bench.model.case import Case, differing
-from bench.stats.estimates import Estimate, ratio_estimate
+from bench.stats.estimates import Estimate, speedup_estimate
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def speedup_card(
         samples: a frame with the columns of `SampleRow`.
         processes: a frame with the columns of `ProcessRow`.
     """
-    rounds = rounds_of_cases(rows, samples, processes)
+    rounds = rounds_of_cases(manifest, rows, samples, processes)
     accelerated = any(case.device != "cpu" for case in rounds)
     if not accelerated and not {"mode", "threads"} & set(differing(rounds)):
         return []
@@ -49,7 +49,7 @@ def speedup_card(
         for case, mine in rounds.items()
         if not accelerated or case.device != "cpu"
         for other in _opponents(case, rules[case.workload], rounds)
-        if (speedup := _speedup(mine, rounds[other])) is not None
+        if (speedup := speedup_estimate(rounds[other], mine)) is not None
     ]
 
 
@@ -58,11 +58,3 @@ def _opponents(case: Case, rule: Baseline, cases: Iterable[Case]) -> list[Case]:
     rules = [rule, Baseline.own(case.implementation)] if case.device != "cpu" else [rule]
     found = dict.fromkeys(each.of(case, cases) for each in rules)
     return [other for other in found if other is not None and other != case]
-
-
-def _speedup(mine: Mapping[int, float], theirs: Mapping[int, float]) -> Estimate | None:
-    """Estimate it over the rounds that both ran in; None if there is none."""
-    shared = sorted(number for number in mine.keys() & theirs.keys() if mine[number] > 0 < theirs[number])
-    if not shared:
-        return None
-    return ratio_estimate([theirs[number] for number in shared], [mine[number] for number in shared])

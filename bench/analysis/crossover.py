@@ -1,9 +1,9 @@
 """Where one contender overtakes another along a size, with an interval.
 
-Of two contenders, every size that both were measured at gives ln(T_a / T_b), the median over the rounds that both ran
+Of two contenders, every size that both were measured at gives ln(T_a / T_b), the mean over the rounds that both ran
 in, with its 95 % interval. A size is *decided* if that interval leaves out 0. Where two decided sizes next to each
-other disagree, the contenders change places in between: the medians and both ends of the intervals are joined by
-straight lines over the logarithm of the size, the crossover is where the medians' line meets 0, and its interval is
+other disagree, the contenders change places in between: the means and both ends of the intervals are joined by
+straight lines over the logarithm of the size, the crossover is where the means' line meets 0, and its interval is
 where 0 lies between the ends' lines. That is the set of sizes at which a test would not tell the two apart (inverting
 a test, as Fieller's interval does). It covers as well as the intervals it is made from wherever the ratio is close to
 a power of the size between two measured sizes; measuring more sizes inside the interval makes that harmless.
@@ -26,10 +26,10 @@ from bench.analysis.summarise import rounds_of_cases
 from bench.data.manifest import Manifest
 from bench.data.schema import Crossing, CrossoverRow, SummaryRow
 from bench.model.case import Case, Contender
-from bench.stats.estimates import Estimate, median_estimate
+from bench.stats.estimates import Estimate, Turns, mean_estimate, round_log_ratios
 
-Rounds = Mapping[int, float]
-"""Seconds of a whole step by round: one process each."""
+Rounds = Mapping[int, Turns]
+"""Seconds of a whole step by round and turn."""
 Lookup = Callable[[Case], Rounds]
 """The rounds of a case; empty if it was not measured."""
 
@@ -79,16 +79,11 @@ def points(a: Mapping[int, Rounds], b: Mapping[int, Rounds]) -> list[SizePoint]:
     """Both contenders at each size at which they share rounds, in the order of sizes.
 
     Args:
-        a: by size; the seconds of each round.
+        a: by size; the times of each round.
         b: the same of the other.
     """
-    found = []
-    for size in sorted(a.keys() & b.keys()):
-        shared = [number for number in a[size].keys() & b[size].keys() if a[size][number] > 0 < b[size][number]]
-        if shared:
-            logs = [math.log(a[size][number] / b[size][number]) for number in sorted(shared)]
-            found.append(SizePoint(size, median_estimate(logs)))
-    return found
+    logs = {size: round_log_ratios(a[size], b[size]) for size in sorted(a.keys() & b.keys())}
+    return [SizePoint(size, mean_estimate([*each.values()])) for size, each in logs.items() if each]
 
 
 def changes(measured: Sequence[SizePoint]) -> list[Overtaking]:
@@ -110,12 +105,12 @@ def _change(between: Sequence[SizePoint]) -> Overtaking:
     """Locate the crossover between the first and the last of these, which are decided and disagree."""
     logs = np.log([point.size for point in between])
     sign = 1.0 if between[0].leader == "a" else -1.0  # rising through 0
-    medians = sign * np.array([point.ratio.value for point in between])
+    means = sign * np.array([point.ratio.value for point in between])
     near, far = (
         sign * np.array([getattr(point.ratio, end) for point in between], dtype=float)
         for end in (("high", "low") if sign > 0 else ("low", "high"))
     )
-    middle = _meetings(logs, medians)
+    middle = _meetings(logs, means)
     low, high = _meetings(logs, near)[0], _meetings(logs, far)[-1]
     value = middle[len(middle) // 2]  # an odd number: it begins below 0 and ends above
     return Overtaking(between[0].leader, Estimate(math.exp(value), math.exp(low), math.exp(high)))
@@ -153,7 +148,7 @@ def crossovers(
     found = planes(frame_of(cases)) if cases else ()
     if not found:
         return []
-    rounds = rounds_of_cases(rows, samples, processes)
+    rounds = rounds_of_cases(manifest, rows, samples, processes)
     over = {rule.implementation for rule in baselines_of(manifest).values()}
     return [
         row

@@ -16,18 +16,20 @@ import pandas as pd
 from bench.analysis.baseline import Baseline, baselines_of
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.roofline import ceilings
-from bench.analysis.whole import is_whole, whole_steps_by_round
+from bench.analysis.whole import by_round, is_whole, whole_steps_by_turn
 from bench.data.manifest import Manifest, PlannedCase
 from bench.data.run import cases_by_process
 from bench.data.schema import DEVICE, FIRST_STEP, HOST, PHASES, STEP, Method, Status, SummaryRow, is_headline
 from bench.model.case import Case
 from bench.model.step import DATA, FORWARD, STAGES, TRAINING
 from bench.model.workload import WORKLOADS
-from bench.stats.estimates import Estimate, median_estimate, ratio_estimate
+from bench.stats.estimates import Estimate, Turns, median_estimate, ratio_estimate, speedup_estimate
 
 PEAK_ALLOWANCE = 1.25
 """A rate may exceed the measured peak by so much: a few products on a disturbed machine do not show all it can do.
 Work that was not done or not waited for shows as a multiple of the peak."""
+IMPOSSIBLE = "impossible: "
+"""How the reason of a case begins that was faster than its device can be."""
 ERRORS = ("loss_error", "gradient_error", "change_error", "result_error")
 """Columns of processes.csv that say how far a process was from the truth, each in one respect."""
 _ROW_KEY = ["phase", "method", "clock", "variant"]
@@ -46,7 +48,9 @@ class _Found:
     """Its processes."""
     times: pd.DataFrame
     """Its times; see `_per_process`. None of rounds that do not count."""
-    peak: float | None
+    rounds: Mapping[int, Turns]
+    """Times of its whole steps by round and turn."""
+    peak: float | None = None
     """The most that its device was measured to do, in GFLOP/s."""
 
     @property
@@ -73,12 +77,16 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
     counting = processes[~processes["round"].isin(invalid)]
     times = _per_process(samples[samples["process"].isin(counting["process"])], counting)
     by_case = dict(iter(times.groupby(times["process"].map(cases), sort=False))) if len(times) else {}
+    rounds = by_round(whole_steps_by_turn(samples, manifest.turns), counting, cases)
     outcomes = dict(iter(processes.groupby(processes["process"].map(cases), sort=False))) if len(processes) else {}
     found = []
     for planned in _in_order(manifest.cases):
         case = Case.from_columns(planned.columns)
         here = by_case.get(case, times.iloc[:0])
-        found.append(_judged(manifest, planned, case, outcomes.get(case, processes.iloc[:0]), here))
+        outcome = outcomes.get(case, processes.iloc[:0])
+        found.append(
+            _judged(manifest, _Found(case, *_status(planned.skipped, outcome), outcome, here, rounds.get(case, {})))
+        )
     well = {item.case: item for item in found if item.status is Status.OK}
     rules = baselines_of(manifest)
     rows: list[SummaryRow] = []
@@ -99,24 +107,22 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
 
 
 def rounds_of_cases(
-    rows: Sequence[SummaryRow], samples: pd.DataFrame, processes: pd.DataFrame
-) -> dict[Case, dict[int, float]]:
-    """Give the whole step of each case in each round, in seconds, of the cases that are well in the summary.
+    manifest: Manifest, rows: Sequence[SummaryRow], samples: pd.DataFrame, processes: pd.DataFrame
+) -> dict[Case, dict[int, Turns]]:
+    """Give the whole steps of each case by round and turn, in seconds, of the cases that are well in the summary.
 
     Throttled rounds are left out.
 
     Args:
-        rows: the summary.
+        manifest: the run's.
+        rows: its summary.
         samples: a frame with the columns of `SampleRow`.
         processes: a frame with the columns of `ProcessRow`.
     """
     counting = processes[~processes["round"].isin(throttled_rounds(processes))]
-    cases = cases_by_process(counting)
-    found: dict[Case, dict[int, float]] = {row.case: {} for row in rows if is_headline(row) and row.status is Status.OK}
-    for process, (number, seconds) in whole_steps_by_round(samples, counting).items():
-        if cases[process] in found:
-            found[cases[process]][number] = seconds
-    return {case: rounds for case, rounds in found.items() if rounds}
+    well = {row.case for row in rows if is_headline(row) and row.status is Status.OK}
+    found = by_round(whole_steps_by_turn(samples, manifest.turns), counting, cases_by_process(counting))
+    return {case: rounds for case, rounds in found.items() if case in well}
 
 
 def _in_order(cases: Sequence[PlannedCase]) -> list[PlannedCase]:
@@ -131,23 +137,23 @@ def _in_order(cases: Sequence[PlannedCase]) -> list[PlannedCase]:
     return [cases[index] for index in order]
 
 
-def _judged(manifest: Manifest, planned: PlannedCase, case: Case, outcome: pd.DataFrame, times: pd.DataFrame) -> _Found:
+def _judged(manifest: Manifest, found: _Found) -> _Found:
     """Say what became of a case. One that failed in any process has failed; one that was impossibly fast is wrong."""
-    status, reason = _status(planned.skipped, outcome)
-    best = ceilings(manifest.peaks, case)
-    peak = None if best is None else best.products.gflops
-    found = _Found(case, status, reason, outcome, times, peak)
-    if status is not Status.OK:
+    case, times = found.case, found.times
+    if found.status is not Status.OK:
         return found
-    if not len(found.times):
+    if not len(times):
         return replace(found, status=Status.FAILED, reason="its processes gave no samples")
     steps: Any = times[times["phase"] == STEP].groupby(["method", "clock", "variant"])["median"].median().items()
     known = [_gflops(case, STEP, _variant(number), seconds) for (_, _, number), seconds in steps]
     rate = max((each for each in known if each is not None), default=0.0)
+    best = ceilings(manifest.peaks, case)
+    peak = None if best is None else best.products.gflops
+    found = replace(found, peak=peak)
     if peak is None or rate <= PEAK_ALLOWANCE * peak:
         return found
     reason = (
-        f"impossible: {rate:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
+        f"{IMPOSSIBLE}{rate:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
         "part of the step was not done or not waited for"
     )
     return replace(found, status=Status.WRONG, reason=reason)
@@ -255,20 +261,12 @@ def _speedups(item: _Found, rule: Baseline, well: Mapping[Case, _Found]) -> dict
     """Estimate the speedup over the baseline, and over the same implementation at full precision."""
     case, found = item.case, {}
     over = rule.of(case, well)
-    if over is not None and (estimate := _ratio(well[over], item)) is not None:
+    if over is not None and (estimate := speedup_estimate(well[over].rounds, item.rounds)) is not None:
         found = {"baseline": rule.named(case, over), **_ends("speedup", estimate, "speedup")}
     at_full = Baseline.itself_at_full(case).of(case, well)
     if at_full is not None and at_full != case:
-        found |= _ends("precision_speedup", _ratio(well[at_full], item), "precision_speedup")
+        found |= _ends("precision_speedup", speedup_estimate(well[at_full].rounds, item.rounds), "precision_speedup")
     return found
-
-
-def _ratio(slower: _Found, faster: _Found) -> Estimate | None:
-    """Estimate the ratio of whole steps over the rounds that both ran in; a clock that stood still gives none."""
-    by_round = [each.whole.groupby("round")["median"].median() for each in (slower, faster)]
-    pairs = pd.concat(by_round, axis=1, join="inner")
-    pairs = pairs[(pairs > 0).all(axis=1)]
-    return ratio_estimate(pairs.iloc[:, 0], pairs.iloc[:, 1]) if len(pairs) else None
 
 
 def _phase_medians(times: pd.DataFrame, method: Method, clock: str = HOST) -> pd.DataFrame:

@@ -1,10 +1,18 @@
-"""The headline: whole steps, and the median time of one in each process."""
+"""The headline: whole steps, by process and turn."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from bench.data.schema import HOST, STEP, Method
+from bench.model.case import Case
+from bench.stats.estimates import Turns
+
+_FAR = 1_000_000
+"""More than a process has turns."""
 
 
 def is_whole(rows: pd.DataFrame) -> pd.Series[bool]:
@@ -21,27 +29,37 @@ def is_whole(rows: pd.DataFrame) -> pd.Series[bool]:
     )
 
 
-def whole_step_medians(samples: pd.DataFrame) -> pd.Series[float]:
-    """Reduce each process to the median of its whole steps, in seconds an iteration.
+def whole_steps_by_turn(samples: pd.DataFrame, together: bool) -> dict[int, Turns]:
+    """Give the time of a whole step in each turn of each process that has one, in seconds an iteration.
 
     Args:
         samples: a frame with the columns of `SampleRow`.
-
-    Returns:
-        One value a process, indexed by process.
+        together: whether turns of one number were taken together; else no two processes have a turn in common.
     """
     chosen = samples[is_whole(samples)]
     each = chosen["seconds"] / chosen["iterations"].astype(float)
-    return each.groupby(chosen["process"], sort=False).median()
+    keys = [chosen["process"].astype(int), chosen["turn"].astype(int)]
+    medians: Any = each.groupby(keys, sort=False).median().items()
+    found: dict[int, dict[int, float]] = {}
+    for (process, turn), seconds in medians:
+        alone = -1 - process * _FAR - turn
+        found.setdefault(process, {})[turn if together else alone] = float(seconds)
+    return {**found}
 
 
-def whole_steps_by_round(samples: pd.DataFrame, processes: pd.DataFrame) -> dict[int, tuple[int, float]]:
-    """Give the round and the median of a whole step of each process that has one.
+def by_round(
+    turns: Mapping[int, Turns], processes: pd.DataFrame, cases: Mapping[int, Case]
+) -> dict[Case, dict[int, Turns]]:
+    """Sort the times of processes by case and round; a round may hold several processes of a case.
 
     Args:
-        samples: a frame with the columns of `SampleRow`.
+        turns: as `whole_steps_by_turn` gives them.
         processes: a frame with the columns of `ProcessRow`: only these count.
+        cases: the case of each process.
     """
-    medians = whole_step_medians(samples[samples["process"].isin(processes["process"])])
-    rounds = dict(zip(processes["process"].astype(int), processes["round"].astype(int), strict=True))
-    return {int(process): (rounds[int(process)], float(value)) for process, value in medians.items()}  # type: ignore[call-overload]
+    found: dict[Case, dict[int, Turns]] = {}
+    for process, number in zip(processes["process"].astype(int), processes["round"].astype(int), strict=True):
+        if process in turns:
+            rounds = found.setdefault(cases[process], {})
+            rounds[number] = {**rounds.get(number, {}), **turns[process]}
+    return found

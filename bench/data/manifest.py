@@ -96,6 +96,8 @@ class Manifest(BaseModel):
     """Other packages that each implementation's processes imported."""
     facts: dict[str, dict[str, str]] = {}
     """Settings of each backend: what was pinned and what is in use, as the measuring process reported it."""
+    turns: bool = False
+    """Whether the processes of a round were alive together and took turns; in earlier runs each measured by itself."""
     peaks: list[Peak] = []
     """Measured before the first round."""
     git_revision: str | None = None

@@ -140,7 +140,7 @@ class SampleRow:
     """One row a sample: one recorded time over one or more iterations. Its case stands in processes.csv."""
 
     process: int = _column("Measuring process that took it; see processes.csv.")
-    turn: int = _column("Order within process, phase and method, from 0.")
+    turn: int = _column("Which turn of the round, from 0; processes took it together. By variant: the order.")
     phase: str = _column(
         "`step`, `data`, `forward`, `backward`, `update`, two fused phases such as `forward+backward`, or "
         "`first_step`: the first call in a fresh process.",
@@ -330,19 +330,18 @@ class CrossoverRow:
 
 @dataclass(frozen=True, kw_only=True)
 class PairRow:
-    """One row a batch and phase of a comparison: what one side of one pair took in one round."""
+    """One row a turn and phase of a comparison: what one side of one pair took."""
 
     schema_version: int = _column("Version of these columns.", default=SCHEMA_VERSION)
     run_id: str = _column("Comparison that it belongs to; also the name of its folder.")
     case: Case
     stage: int = _column("1, or 2 for the fresh pairs that decide where the first were not clear.")
     pair: int = _column("Which pair of the case and stage, from 0.")
-    round: int = _column("Which round of the pair, from 0.")
+    turn: int = _column("Which turn of the pair, from 0; a coin decides which side takes it first.")
     side: str = _column("`A` or `B`.", values=("A", "B"))
-    turn: int = _column("0 if this side came first in the round, 1 if second: a coin decided.")
     phase: str = _column("`step`, a phase or two fused phases; see samples.csv.", values=PHASES)
-    minimum_seconds: float = _column("Shortest single time of the batch, per iteration.", "s")
-    median_seconds: float = _column("Median of the batch's single times, per iteration.", "s")
+    minimum_seconds: float = _column("Shortest single time of the turn, per iteration.", "s")
+    median_seconds: float = _column("Median of the turn's single times, per iteration.", "s")
 
 
 def is_headline(row: SummaryRow) -> bool:

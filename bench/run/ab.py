@@ -24,9 +24,9 @@ from bench.errors import ChildError
 from bench.model.step import STAGES
 from bench.run.asking import Truths
 from bench.run.matching import Match
-from bench.run.pairs import A, B, Pair, PairCase, Pairing
-from bench.run.runner import Watcher
+from bench.run.pairs import A, B, Pair, PairCase
 from bench.run.terms import Terms
+from bench.run.watcher import Watcher
 from bench.stats.paired import pair_value, pairs_needed
 
 PHASES = (STEP, *STAGES)
@@ -52,7 +52,7 @@ class TwoStages:
     def __init__(
         self,
         match: Match,
-        pairing: Pairing,
+        measure: Callable[[PairCase], Pair],
         truths: Truths,
         watcher: Watcher,
         terms: Terms,
@@ -65,7 +65,7 @@ class TwoStages:
 
         Args:
             match: the cases.
-            pairing: measures pairs.
+            measure: measures a pair.
             truths: the oracle's files.
             watcher: is told about progress.
             terms: pairs and budget, what a verdict takes, and the seed.
@@ -73,7 +73,7 @@ class TwoStages:
             renew: called before every pair of a case with its number, to renew interpreters.
             now: a clock in seconds.
         """
-        self._match, self._pairing, self._truths, self._watcher = match, pairing, truths, watcher
+        self._match, self._measure_pair, self._truths, self._watcher = match, measure, truths, watcher
         self._volume, self._criteria, self._seed = terms.volume, terms.criteria, terms.seed
         self._folder, self._run_id, self._renew, self._now = folder, folder.resolve().name, renew, now
         self._end = now() + terms.volume.budget_seconds
@@ -153,7 +153,8 @@ class TwoStages:
     def _measure(self, case: PairCase, stage: int, number: int) -> None:
         began = self._now()
         try:
-            pair = self._pairing.measure(case, self._truths.path(case.a))
+            self._truths.path(case.a)  # before either side asks: what is true is side A's to say
+            pair = self._measure_pair(case)
         except ChildError as error:
             self._broken[case.label] = str(error)
             return
@@ -185,10 +186,10 @@ def _invalid(name: str, reason: str) -> FamilyVerdict:
 
 
 def typical_seconds(pairs: Sequence[Pair], side: str) -> dict[str, float]:
-    """Return the seconds an iteration of each phase: medians over pairs of the median over rounds of batch minima."""
-    phases = pairs[0].rounds[0][side].minimum
+    """Return the seconds an iteration of each phase: medians over pairs of the median over turns of their minima."""
+    phases = pairs[0].turns[0][side].minimum
     by_pair = {
-        phase: [np.median([found[side].minimum[phase] for found in pair.rounds]) for pair in pairs] for phase in phases
+        phase: [np.median([found[side].minimum[phase] for found in pair.turns]) for pair in pairs] for phase in phases
     }
     return {phase: float(np.median(values)) / 1e9 for phase, values in by_pair.items()}
 
@@ -204,14 +205,14 @@ def family_of(name: str, pairs: Sequence[Pair], baseline: str = A, contender: st
     """
     arms = (baseline, contender)
     # One side may be fused where the other is not: what both have is compared.
-    phases = [phase for phase in PHASES if all(phase in pairs[0].rounds[0][arm].minimum for arm in arms)]
+    phases = [phase for phase in PHASES if all(phase in pairs[0].turns[0][arm].minimum for arm in arms)]
     return Family(name, len(pairs), tuple(_column(pairs, phase, arms) for phase in phases))
 
 
 def _column(pairs: Sequence[Pair], phase: str, arms: tuple[str, str]) -> PairedColumn:
     """Collect what pairs say about one phase; one that is too short for the clock is invalid."""
     for arm in arms:
-        if any(found[arm].minimum[phase] <= 0 for pair in pairs for found in pair.rounds):
+        if any(found[arm].minimum[phase] <= 0 for pair in pairs for found in pair.turns):
             return PairedColumn(phase, invalid=f"the clock saw no time pass on side {arm}")
     values = {statistic: [_value(pair, phase, statistic, arms) for pair in pairs] for statistic in Statistic}
     return PairedColumn(phase, values)
@@ -219,7 +220,7 @@ def _column(pairs: Sequence[Pair], phase: str, arms: tuple[str, str]) -> PairedC
 
 def _value(pair: Pair, phase: str, statistic: Statistic, arms: tuple[str, str]) -> float:
     """Return the log ratio of one pair."""
-    sides = [[getattr(found[arm], statistic.value)[phase] for found in pair.rounds] for arm in arms]
+    sides = [[getattr(found[arm], statistic.value)[phase] for found in pair.turns] for arm in arms]
     return pair_value(*sides)
 
 
@@ -232,14 +233,13 @@ def rows_of_pair(run_id: str, case: PairCase, stage: int, number: int, pair: Pai
             case=cases[side],
             stage=stage,
             pair=number,
-            round=index,
+            turn=index,
             side=side,
-            turn=turn,
             phase=phase,
             minimum_seconds=found[side].minimum[phase] / 1e9,
             median_seconds=found[side].median[phase] / 1e9,
         )
-        for index, found in enumerate(pair.rounds)
-        for turn, side in enumerate(found)
+        for index, found in enumerate(pair.turns)
+        for side in found
         for phase in found[side].minimum
     ]

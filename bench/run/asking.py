@@ -1,4 +1,4 @@
-"""Putting one question about one case to a fresh process."""
+"""What is asked of measuring processes: how a request is worded, and one question put to a fresh process."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Protocol
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout, StorageError
 from bench.model.backends import BACKENDS
+from bench.model.case import Case
 from bench.model.device import Backend
 from bench.model.registry import Implementation
 from bench.oracle.perturbed import MORE_RUNS, RUNS
 from bench.run.plan import Planned
-from bench.timing.policy import SamplingPolicy
-from bench.timing.protocol import Reply, Request, Task
+from bench.timing.protocol import Reply, Request, Task, Turn, Turned
 
 _TRUTH_PATIENCE = 10.0
 COMPILING = 20.0
@@ -37,6 +37,27 @@ class Asks(Protocol):
     def ask(self, backend: Backend, request: Request, timeout: float) -> Reply:
         """Run one request in a fresh process."""
 
+    def open(self, backend: Backend, request: Request, timeout: float) -> Talks:
+        """Start a fresh process that takes turns; its `reply` says how verification went."""
+
+
+class Talks(Protocol):
+    """A process that takes turns: `Conversation`, or a double in a test."""
+
+    reply: Reply
+
+    def turn(self, turn: Turn, timeout: float) -> Turned | Reply:
+        """Have it take one turn."""
+
+    def finish(self, timeout: float) -> Reply:
+        """Have it take its last samples and verify itself again."""
+
+    def pause(self, on: bool) -> None:
+        """Stop it, or let it go on."""
+
+    def close(self) -> object:
+        """End it."""
+
 
 class Truths:
     """Files of what is true of each problem, each found out in a process of its own when it is first needed."""
@@ -51,8 +72,19 @@ class Truths:
         """
         self._asks, self._timeout, self._path = asks, timeout, tuple(path)
         self._found: dict[tuple[Any, ...], Path | ChildError] = {}
+        self._closer: set[Case] = set()
+        """Cases that more perturbed runs judge."""
 
-    def path(self, item: Planned, runs: int = RUNS) -> Path:
+    def look_closer(self, item: Planned, reply: Reply) -> bool:
+        """Say whether a refusal is in doubt, so that the case should be judged once more; from now on more runs do."""
+        found = reply.verification
+        known = item.case in self._closer or item.implementation.workload.knows_edges
+        if reply.status is not Status.WRONG or found is None or not found.doubtful or known:
+            return False
+        self._closer.add(item.case)
+        return True
+
+    def path(self, item: Planned) -> Path:
         """Return the file of the truth about a case's workload and problem.
 
         Raises:
@@ -60,6 +92,7 @@ class Truths:
             StorageError: it cannot be written.
         """
         case = item.case
+        runs = MORE_RUNS if case in self._closer else RUNS
         key = case.workload, case.problem, case.precision, runs
         if key not in self._found:
             path = self._asks.scratch / f"truth-{len(self._found)}.npz"
@@ -116,55 +149,51 @@ def _host(program: Implementation, numpy: bool) -> Backend:
     raise ChildError(f"the truth of {program.workload.name} comes from {program.name}, and {why}.")
 
 
-def ask_case(
-    asks: Asks,
-    item: Planned,
-    truths: Truths,
-    policy: SamplingPolicy | None,
-    timeout: float,
-    task: Task = Task.CASE,
-    fresh: bool = True,
-) -> Reply:
-    """Verify, and with a policy measure, one case. Whatever becomes of the process is a reply, never an exception.
+def request_of(item: Planned, truths: Truths, task: Task, **more: Any) -> Request:
+    """Word what a process is to do with a case.
 
-    A refusal that more perturbed runs could turn is judged once more, by a truth with four times as many.
+    Args:
+        item: the case.
+        truths: what it is compared with.
+        task: what is asked for.
+        more: other fields of the request.
+
+    Raises:
+        ChildError: there is no truth about it, with the reason.
+        StorageError: the truth cannot be written.
     """
-    reply = _ask_case(asks, item, truths, RUNS, policy, timeout, task, fresh)
-    found, workload = reply.verification, item.implementation.workload
-    if reply.status is not Status.WRONG or found is None or not found.doubtful or workload.knows_edges:
-        return reply
-    return _ask_case(asks, item, truths, MORE_RUNS, policy, timeout, task, fresh)
-
-
-def _ask_case(
-    asks: Asks,
-    item: Planned,
-    truths: Truths,
-    runs: int,
-    policy: SamplingPolicy | None,
-    timeout: float,
-    task: Task,
-    fresh: bool,
-) -> Reply:
     case = item.case
-    try:
-        truth = truths.path(item, runs)
-    except ChildError as error:
-        return Reply(Status.FAILED, str(error))
-    request = Request(
-        mode=case.mode,
-        precision=case.precision,
-        task=task,
+    return Request(
         origins=item.origins,
         implementation=case.implementation,
         backend=case.backend,
         problem=case.problem,
         threads=case.threads,
-        truth=str(truth),
-        policy=policy,
-        fresh=fresh,
+        truth=str(truths.path(item)),
+        mode=case.mode,
+        precision=case.precision,
+        task=task,
+        **more,
     )
-    return ask(asks, item.backend, request, timeout * (COMPILING if item.implementation.compiles else 1.0))
+
+
+def patience(item: Planned, timeout: float) -> float:
+    """Return how long a process of a case may be silent until it is ready, in seconds."""
+    return timeout * (COMPILING if item.implementation.compiles else 1.0)
+
+
+def ask_case(asks: Asks, item: Planned, truths: Truths, timeout: float, task: Task = Task.VERIFY) -> Reply:
+    """Verify one case in a fresh process. Whatever becomes of the process is a reply, never an exception.
+
+    A refusal that more perturbed runs could turn is judged once more, by a truth with four times as many.
+    """
+    try:
+        reply = ask(asks, item.backend, request_of(item, truths, task), patience(item, timeout))
+        if not truths.look_closer(item, reply):
+            return reply
+        return ask(asks, item.backend, request_of(item, truths, task), patience(item, timeout))
+    except ChildError as error:
+        return Reply(Status.FAILED, str(error))
 
 
 def ask_device(asks: Asks, item: Planned, task: Task, timeout: float) -> Reply:
@@ -187,8 +216,13 @@ def ask(asks: Asks, backend: Backend, request: Request, timeout: float) -> Reply
     """Put one request to a fresh process. Whatever becomes of the process is a reply, never an exception."""
     try:
         return asks.ask(backend, request, timeout)
-    except ChildTimeout:
+    except ChildError as error:
+        return reply_of(error, timeout)
+
+
+def reply_of(error: ChildError, timeout: float) -> Reply:
+    """Return the reply that tells of a process that died or was silent for so many seconds."""
+    if isinstance(error, ChildTimeout):
         reason = f"no answer for {timeout:g} s, so it was killed: raise --timeout if it is only slow"
         return Reply(Status.TIMEOUT, reason)
-    except ChildError as error:
-        return Reply(Status.FAILED, str(error))
+    return Reply(Status.FAILED, str(error))

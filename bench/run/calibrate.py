@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,11 @@ from bench.run.ab import family_of, typical_seconds
 from bench.run.asking import Truths
 from bench.run.calibration import Calibration, Rate, fingerprint, save
 from bench.run.contest import pinned_cpu
-from bench.run.pairs import A, Arm, B, Pair, PairCase, Pairing
+from bench.run.pairs import PAIR_POLICY, A, B, Pair, PairCase, measure_pair
 from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.run.pool import Pool
-from bench.run.runner import Watcher
+from bench.run.rounds import Arm, Rounds, Seat
+from bench.run.watcher import Watcher
 from bench.stats.rates import binomial_interval
 
 CALIBRATED = "torch_autograd"
@@ -49,9 +51,8 @@ class Trials:
 
 
 def arms_of(phase: str) -> tuple[Arm, ...]:
-    """List A, B as it is, and B with each delay in one phase."""
-    planted = tuple(Arm(name_of(share), B, phase, share) for share in SHARES)
-    return (Arm(A, A), Arm(_SAME, B), *planted)
+    """List what side B does: its step as it is, and with each delay in one phase."""
+    return (Arm(_SAME), *(Arm(name_of(share), phase, share) for share in SHARES))
 
 
 def name_of(share: float) -> str:
@@ -113,14 +114,10 @@ def calibrate(
     with Pool() as pool:
         watcher.starting([item.case.framework])
         pool.start([item.backend])
-        truth = Truths(pool, timeout).path(item)
-        pairing = Pairing(
-            {A: pool, B: pool},
-            {A: (), B: ()},
-            cpu=pinned_cpu(item.case.threads),
-            timeout=timeout,
-            chance=random.Random(item.case.problem.seed),  # noqa: S311 - an order, not a secret
-        )
+        chance = random.Random(item.case.problem.seed)  # noqa: S311 - an order, not a secret
+        cpu = pinned_cpu(item.case.threads)
+        rounds = Rounds(Truths(pool, timeout), timeout, chance, PAIR_POLICY, cpu=cpu)
+        seats = dict.fromkeys((A, B), partial(Seat, asks=pool))
         longest = 0.0
         while not trials.false_positives or began + budget_seconds - now() > longest:
             number, start = len(trials.false_positives), now()
@@ -129,7 +126,7 @@ def calibrate(
             for index in range(pairs):
                 watcher.pairing(item.case, index, pairs)
                 try:
-                    measured.append(pairing.measure(PairCase(item, item), truth, arms_of(phase)))
+                    measured.append(measure_pair(rounds, PairCase(item, item), seats, arms_of(phase)))
                 except ChildError as error:
                     raise NothingRanError(f"{item.case.label} could not be measured: {error}") from error
             add_trial(trials, measured, phase, criteria, number)

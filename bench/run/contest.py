@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,13 @@ from bench.model.device import Backend
 from bench.run.ab import Decided, TwoStages
 from bench.run.asking import Truths
 from bench.run.matching import Match
-from bench.run.pairs import A, B, Pairing
+from bench.run.pairs import PAIR_POLICY, A, B, measure_pair
 from bench.run.pool import Pool
-from bench.run.runner import Watcher
+from bench.run.rounds import Rounds, Seat
 from bench.run.session import RESULTS
 from bench.run.sides import Side
 from bench.run.terms import Terms
+from bench.run.watcher import Watcher
 
 VERDICTS = "verdicts.json"
 RENEW_PAIRS = 4
@@ -89,17 +91,15 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
     backends = list({item.case.backend: item.backend for item in planned}.values())
     with ExitStack() as stack:
         opens, renew = _interpreters(stack, sides, backends, watcher)
-        pairing = Pairing(
-            opens,
-            {A: sides[0].path, B: sides[1].path},
-            foreign={A: sides[0].foreign, B: sides[1].foreign},
-            cpu=pinned_cpu(terms.threads),
-            timeout=terms.timeout,
-            chance=random.Random(terms.seed),  # noqa: S311 - an order, not a secret
-        )
-        stages = TwoStages(
-            match, pairing, Truths(opens[A], terms.timeout, sides[0].path), watcher, terms, folder, renew=renew
-        )
+        truths = Truths(opens[A], terms.timeout, sides[0].path)
+        chance = random.Random(terms.seed)  # noqa: S311 - an order, not a secret
+        rounds = Rounds(truths, terms.timeout, chance, PAIR_POLICY, cpu=pinned_cpu(terms.threads))
+        seats = {
+            letter: partial(Seat, asks=opens[letter], path=side.path, foreign=side.foreign)
+            for letter, side in zip((A, B), sides, strict=True)
+        }
+        measure = partial(measure_pair, rounds, seats=seats)
+        stages = TwoStages(match, measure, truths, watcher, terms, folder, renew=renew)
         cases = tuple(stages.decide())
     seconds = round((datetime.now(UTC) - started).total_seconds(), 1)
     labels = (sides[0].label, sides[1].label)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.backends.nvidia import NvidiaGpu, absent_reason
-from bench.data.schema import Status
 from bench.machine.conditions import Finding, gpu_findings, machine_findings, steal_finding, steal_share
 from bench.machine.environment import machine_facts, package_versions
 from bench.model.backends import BACKENDS
-from bench.run.asking import Asks, Truths, ask_case
+from bench.run.asking import Asks, Truths
 from bench.run.plan import Planned
-from bench.run.records import whole_step_seconds
-from bench.run.runner import Watcher
-from bench.stats.estimates import detectable_slowdown
+from bench.run.records import whole_steps
+from bench.run.rounds import Rounds, Seat
+from bench.run.watcher import Watcher
+from bench.stats.estimates import detectable_slowdown, round_log_ratio
 from bench.timing.clock import Now, host_now, resolution
 from bench.timing.policy import SamplingPolicy
 
@@ -103,18 +104,18 @@ def examine(planned: Sequence[Planned], asks: Asks, watcher: Watcher, pairs: int
 
 
 def _noise_floor(item: Planned, asks: Asks, truths: Truths, watcher: Watcher, pairs: int, timeout: float) -> NoiseFloor:
+    rounds = Rounds(truths, timeout, random.Random(item.case.problem.seed), AA_POLICY)  # noqa: S311 - an order
     logs, starts = [], []
     for number in range(pairs):
         watcher.pairing(item.case, number, pairs)
-        times: dict[str, float] = {}
-        for side in ("AB", "BA")[number % 2]:  # the advantage of going first falls on both
-            reply = ask_case(asks, item, truths, AA_POLICY, timeout, fresh=False)
-            seconds = whole_step_seconds(reply)
-            if reply.status is not Status.OK or seconds is None:
-                return NoiseFloor(item.case.label, 0, math.nan, math.nan, math.nan, math.nan, reply.reason)
-            times[side] = seconds
-            starts.append(reply.start_seconds or math.nan)
-        logs.append(math.log(times["B"] / times["A"]))
+        found = rounds.measure([Seat(item, asks), Seat(item, asks)])
+        a, b = (whole_steps(each.samples) for each in found)
+        ratio = round_log_ratio(b, a)
+        if ratio is None:
+            reason = next((each.reply.reason for each in found if each.reply.reason), "the clock saw no time pass")
+            return NoiseFloor(item.case.label, 0, math.nan, math.nan, math.nan, math.nan, reason)
+        logs.append(ratio)
+        starts += [each.reply.start_seconds or math.nan for each in found]
     return NoiseFloor(
         case=item.case.label,
         pairs=pairs,

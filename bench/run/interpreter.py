@@ -23,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout, os_cure
 from bench.model.device import Backend
-from bench.timing.protocol import BATCH, BATCHED, REPLY, REQUEST, Batch, Batched, Channel, Reply, Request
+from bench.timing.protocol import REPLY, REQUEST, TURN, TURNED, Channel, Reply, Request, Turn, Turned
 
 Answer = TypeVar("Answer")
 
@@ -147,6 +147,11 @@ class ZygoteHandle:
         talk.reply = talk.exchange(REQUEST.dump_json(request), REPLY, timeout)
         return talk
 
+    def pause(self, pid: int, on: bool) -> None:
+        """Stop a child and whatever it started until it is told to go on; one that is gone already is left alone."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGSTOP if on else signal.SIGCONT)
+
     def _child(self) -> tuple[Channel, int]:
         """Return a fresh process that waits for its request: a fork, or the started process if it forks none."""
         if not self.forks:
@@ -232,25 +237,34 @@ class ZygoteHandle:
 
 
 class Conversation:
-    """A child that stays alive: it answers batches until it is closed, or until something goes wrong."""
+    """A child that stays alive: it takes turns until it is asked for the end, is closed, or something goes wrong."""
 
     def __init__(self, zygote: ZygoteHandle, channel: Channel, pid: int, printed: int) -> None:
         self._zygote, self._channel, self._pid, self._printed = zygote, channel, pid, printed
         self._ended = False
         self.reply = Reply(Status.FAILED, "it has not answered")
 
-    def batch(self, batch: Batch, timeout: float) -> Batched:
-        """Have the child measure one batch.
+    def turn(self, turn: Turn, timeout: float) -> Turned | Reply:
+        """Have the child take one turn; a reply instead of what it found says what went wrong.
 
         Raises:
             ChildTimeout: it was silent for `timeout` seconds and has been killed.
             ZygoteGone: the zygote died.
             ChildError: it died, or its answer makes no sense; the message says how.
         """
-        return self.exchange(BATCH.dump_json(batch), BATCHED, timeout)
+        return self.exchange(TURN.dump_json(turn), TURNED, timeout)
+
+    def finish(self, timeout: float) -> Reply:
+        """Have the child take its last samples and verify itself again; raise as `turn` does."""
+        return self.exchange(TURN.dump_json(None), REPLY, timeout)
+
+    def pause(self, on: bool) -> None:
+        """Stop the child, or let it go on: the pool of an idle one may spin on the cores that others are timed on."""
+        if not self._ended:
+            self._zygote.pause(self._pid, on)
 
     def exchange(self, line: bytes, kind: TypeAdapter[Answer], timeout: float) -> Answer:
-        """Send a line and read the answer; raise as `batch` does, and end the child if anything goes wrong."""
+        """Send a line and read the answer; raise as `turn` does, and end the child if anything goes wrong."""
         try:
             self._channel.send(line)
             return kind.validate_json(self._channel.receive(timeout))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 from bench.analysis.baseline import baselines
 from bench.model.case import Case
 from bench.run.plan import Planned
-from bench.stats.estimates import MIN_PROCESSES, Estimate, median_estimate, ratio_estimate
+from bench.stats.estimates import MIN_PROCESSES, Estimate, Turns, median_estimate, speedup_estimate
 
 MIN_ROUNDS = MIN_PROCESSES
 """Rounds over all cases before time is given out by need: an interval needs so many processes."""
 
 
 class Ledger:
-    """Whole-step medians by case and round.
+    """Times of whole steps by case, round and turn.
 
     What a case is judged by is the interval of its speedup, which pairs it with its baseline in the same rounds; a
     baseline, or a case without one in the run, is judged by its own time only where nothing else is.
@@ -24,7 +25,7 @@ class Ledger:
     def __init__(self, planned: Sequence[Planned], baseline: str = "") -> None:
         """Prepare; `baseline` is what was chosen to state speedups over, empty if nothing was."""
         self._chosen = baseline
-        self._seconds: dict[Case, dict[int, float]] = {}
+        self._seconds: dict[Case, dict[int, Turns]] = {}
         self._own: dict[str, str] = {}
         self._baselines: dict[Case, Case | None] = {}
         self._judged: list[Case] = []
@@ -53,13 +54,13 @@ class Ledger:
         """Look up what a case's speedup is over; None for a baseline itself and where the run holds none."""
         return self._baselines[case]
 
-    def rounds_of(self, case: Case) -> Mapping[int, float]:
-        """Return the medians of a case by round; none if it is new to the run."""
+    def rounds_of(self, case: Case) -> Mapping[int, Turns]:
+        """Return the times of a case by round; none if it is new to the run."""
         return self._seconds.get(case, {})
 
-    def record(self, case: Case, number: int, seconds: float) -> None:
-        """Record the median that a process of a case found in round `number`."""
-        self._seconds[case][number] = seconds
+    def record(self, case: Case, number: int, turns: Turns) -> None:
+        """Record what a process of a case found in round `number`; a round may hold several of one case."""
+        self._seconds[case][number] = {**self._seconds[case].get(number, {}), **turns}
 
     def forget(self, number: int) -> None:
         """Forget round `number`, which is invalid for all cases."""
@@ -75,11 +76,8 @@ class Ledger:
         """Estimate a case's speedup if there is a baseline, else its time; None before the first round."""
         mine, baseline = self._seconds[case], self._baselines[case]
         if baseline is None:
-            return median_estimate(list(mine.values())) if mine else None
-        common = sorted(mine.keys() & self._seconds[baseline].keys())
-        if not common:
-            return None
-        return ratio_estimate([self._seconds[baseline][r] for r in common], [mine[r] for r in common])
+            return median_estimate([median(turns.values()) for turns in mine.values()]) if mine else None
+        return speedup_estimate(self._seconds[baseline], mine)
 
     def width(self, case: Case) -> float:
         """Return half the interval over the estimate; infinite while there is no interval."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 import psutil
@@ -28,6 +29,30 @@ def too_large(workload: Workload, problem: Problem, backend: Backend) -> str:
                 f"{workload.name} with {sizes} needs about {_gib(needed)} GiB {where} {_gib(has)}: choose smaller sizes"
             )
     return ""
+
+
+_MOST_ALIVE = 16
+_PROCESS_BYTES = 2**28
+"""What a process of a framework takes beside its case."""
+_SHARE = 0.7
+"""The part of memory that processes may fill which are alive at once."""
+
+
+def alive_at_once(workload: Workload, problem: Problem, backends: Iterable[Backend]) -> int:
+    """Return how many processes of one problem may be alive at once; where nobody can tell, a fixed number.
+
+    Args:
+        workload: what they compute.
+        problem: its sizes.
+        backends: where they compute it.
+    """
+    needs = workload.memory(problem)
+    if needs is None:
+        return _MOST_ALIVE
+    rooms = [host_memory() / (needs.host + _PROCESS_BYTES)]
+    devices = {backend for backend in backends if not backend.host_memory}
+    rooms += [has / needs.device for each in devices if (has := _device_memory(each)) and needs.device]
+    return max(1, min(_MOST_ALIVE, int(_SHARE * min(rooms))))
 
 
 def host_memory() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
@@ -15,10 +15,10 @@ from bench.model.backends import BACKENDS
 from bench.model.case import Case, Mode
 from bench.model.device import Backend
 from bench.model.precision import Precision
-from bench.model.problem import Dtype
+from bench.model.problem import Dtype, Problem
 from bench.model.registry import Implementation, Registry
 from bench.model.workload import WORKLOADS, find_workload
-from bench.run.memory import too_large
+from bench.run.memory import alive_at_once, too_large
 
 _MOST_PROBLEMS = 1000
 
@@ -223,3 +223,41 @@ def round_order(cases: Sequence[Planned], seed: int, number: int) -> tuple[Plann
     order = list(cases)
     random.Random(f"{seed}/{number}").shuffle(order)  # noqa: S311 - an order, not a secret
     return tuple(order)
+
+
+def groups_of(order: Sequence[Planned], baseline_of: Callable[[Case], Case | None]) -> list[list[Planned]]:
+    """Divide the cases of a round into those that are alive together: one workload with one problem.
+
+    Where memory does not hold a group at once it is split, with the baselines of each part in it.
+
+    Args:
+        order: the cases, in the order in which they are to be measured.
+        baseline_of: looks up what a case's speedup is over.
+    """
+    found: list[list[Planned]] = []
+    alike: dict[tuple[str, Problem], list[Planned]] = {}
+    for item in order:
+        alike.setdefault((item.case.workload, item.case.problem), []).append(item)
+    for group in alike.values():
+        workload, problem = group[0].implementation.workload, group[0].case.problem
+        most = alive_at_once(workload, problem, {item.backend.name: item.backend for item in group}.values())
+        over = {item.case: baseline_of(item.case) for item in group}
+        found += [group] if len(group) <= most else _split(group, most, over)
+    return found
+
+
+def _split(group: Sequence[Planned], most: int, over: Mapping[Case, Case | None]) -> list[list[Planned]]:
+    """Split a group into parts of at most so many cases, each contender with its baseline if two fit at all."""
+    known = {item.case: item for item in group}
+    bases = {base for base in over.values() if base in known}
+    parts: list[dict[Case, Planned]] = []
+    for item in group:
+        if item.case in bases and most > 1:
+            continue  # it comes with those that it is the baseline of
+        wanted = {item.case: item}
+        if most > 1 and (base := over[item.case]) in known:
+            wanted[base] = known[base]
+        if not parts or len(parts[-1] | wanted) > most:
+            parts.append({})
+        parts[-1] |= wanted
+    return [list(part.values()) for part in parts]

@@ -79,7 +79,13 @@ class Pool:
 
     def open(self, backend: Backend, request: Request, timeout: float) -> Conversation:
         """Start a fresh process that stays alive; see `ZygoteHandle.open` for what it raises."""
-        return self._with_zygote(backend, lambda zygote: zygote.open(_asked_now(request), timeout), keep=True)
+
+        def use(zygote: ZygoteHandle) -> Conversation:
+            talk = zygote.open(_asked_now(request), timeout)
+            talk.reply = replace(talk.reply, zygote=zygote.number)
+            return talk
+
+        return self._with_zygote(backend, use, keep=True)
 
     def close(self) -> None:
         """End all zygotes and remove their scratch files."""

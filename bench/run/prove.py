@@ -9,7 +9,7 @@ from bench.data.schema import Status
 from bench.oracle.verify import Verification
 from bench.run.asking import Asks, Truths, ask_case, ask_device
 from bench.run.plan import Planned
-from bench.run.runner import Watcher
+from bench.run.watcher import Watcher
 from bench.timing.proof import Check
 from bench.timing.protocol import Task
 
@@ -42,7 +42,7 @@ def prove(planned: Sequence[Planned], asks: Asks, watcher: Watcher, timeout: flo
     truths = Truths(asks, timeout)
     for number, item in enumerate(planned):
         watcher.measuring(item.case, 0, number, len(planned), 0.0)
-        reply = ask_case(asks, item, truths, None, timeout, Task.PROVE)
+        reply = ask_case(asks, item, truths, timeout, Task.PROVE)
         equal = Check("equal to the oracle", reply.status is Status.OK, reply.reason or _errors(reply.verification))
         proofs += [Proof(item.case.label, check) for check in (equal, *reply.checks)]
     return proofs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from statistics import median
 
@@ -20,24 +22,26 @@ from bench.data.store import RunStore, read_processes, read_samples
 from bench.machine.environment import cpu_name
 from bench.model.case import Case
 from bench.model.condition import THROTTLED
-from bench.timing.protocol import Reply
+from bench.run.rounds import Found
+from bench.timing.policy import Sample
 
 _cpu_name = cache(cpu_name)
 
 
-def rows_of(
-    run_id: str, case: Case, number: int, process: int, reply: Reply, wall_seconds: float
-) -> tuple[list[SampleRow], ProcessRow]:
+def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) -> tuple[list[SampleRow], ProcessRow]:
     """Make the rows of one measuring process.
+
+    Whole steps are kept one by one. Stages timed apart are summed over a turn: what becomes of single ones is not
+    looked at, and they are three times as many.
 
     Args:
         run_id: the run.
         case: what was measured.
         number: the round.
         process: the process's number within the run.
-        reply: what it answered.
-        wall_seconds: how long it took, as its parent saw it.
+        found: what it found.
     """
+    reply = found.reply
     samples = [
         SampleRow(
             phase=sample.phase,
@@ -50,9 +54,9 @@ def rows_of(
             variant=sample.variant,
             flags=sample.flags,
         )
-        for sample in reply.samples
+        for sample in _summed(found.samples)
     ]
-    found, warmup, condition = reply.verification, reply.warmup, reply.condition
+    verified, warmup, condition = reply.verification, reply.warmup, reply.condition
     return samples, ProcessRow(
         run_id=run_id,
         case=case,
@@ -61,11 +65,11 @@ def rows_of(
         process=process,
         status=reply.status,
         reason=reply.reason,
-        verified=found is not None and found.passed and not found.unverified,
-        loss_error=None if found is None else found.error("loss"),
-        gradient_error=None if found is None else found.error("gradient"),
-        change_error=None if found is None else found.error("change"),
-        result_error=None if found is None else found.error("result"),
+        verified=verified is not None and verified.passed and not verified.unverified,
+        loss_error=None if verified is None else verified.error("loss"),
+        gradient_error=None if verified is None else verified.error("gradient"),
+        change_error=None if verified is None else verified.error("change"),
+        result_error=None if verified is None else verified.error("result"),
         warmup_iterations=None if warmup is None else warmup.iterations,
         warmup_settled=None if warmup is None else warmup.settled,
         threads_used=reply.threads,
@@ -74,9 +78,9 @@ def rows_of(
         counts=" ".join(f"{name}={count}" for name, count in reply.counts.items()),
         build_seconds=reply.build_seconds,
         start_seconds=reply.start_seconds,
-        wall_seconds=round(wall_seconds, 6),
+        wall_seconds=round(found.seconds, 6),
         zygote=reply.zygote,
-        throttled=throttled(reply),
+        throttled=throttled(found),
         clock_mhz=None if condition is None else condition.sm_clock_mhz,
         power_watts=None if condition is None else condition.power_watts,
         temperature_celsius=None if condition is None else condition.temperature_celsius,
@@ -85,22 +89,42 @@ def rows_of(
     )
 
 
-def throttled(reply: Reply) -> str:
+def _summed(samples: Iterable[Sample]) -> list[Sample]:
+    """Sum the samples of a turn's stages, stage by stage."""
+    kept: list[Sample] = []
+    places: dict[tuple[int, str], int] = {}
+    for sample in samples:
+        if sample.method is not Method.STAGED or sample.clock != HOST:
+            kept.append(sample)
+        elif (key := (sample.turn, sample.phase)) in places:
+            before = kept[places[key]]
+            kept[places[key]] = replace(
+                before,
+                iterations=before.iterations + sample.iterations,
+                nanoseconds=before.nanoseconds + sample.nanoseconds,
+            )
+        else:
+            places[key] = len(kept)
+            kept.append(sample)
+    return kept
+
+
+def throttled(found: Found) -> str:
     """Say why the device was slower than it can be, while sampling or right after; empty if it was not."""
-    reasons = () if reply.condition is None else reply.condition.throttle
-    if not reasons and any(THROTTLED in sample.flags.split() for sample in reply.samples):
+    condition = found.reply.condition
+    reasons = () if condition is None else condition.throttle
+    if not reasons and any(THROTTLED in sample.flags.split() for sample in found.samples):
         return "for a while"
     return ", ".join(reasons)
 
 
-def whole_step_seconds(reply: Reply) -> float | None:
-    """Return a process's median time of a whole step over the workload's own mix of variants; None if it has none."""
-    times = [
-        sample.nanoseconds / sample.iterations / 1e9
-        for sample in reply.samples
-        if (sample.phase, sample.method, sample.clock, sample.variant) == (STEP, Method.WHOLE, HOST, None)
-    ]
-    return median(times) if times else None
+def whole_steps(samples: Iterable[Sample]) -> dict[int, float]:
+    """Return a process's time of a whole step in each turn, over the workload's own mix of variants, in seconds."""
+    times: dict[int, list[float]] = {}
+    for sample in samples:
+        if (sample.phase, sample.method, sample.clock, sample.variant) == (STEP, Method.WHOLE, HOST, None):
+            times.setdefault(sample.turn, []).append(sample.nanoseconds / sample.iterations / 1e9)
+    return {turn: median(each) for turn, each in times.items()}
 
 
 def write_summary(store: RunStore, manifest: Manifest) -> list[SummaryRow]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.analysis.compare import differences
-from bench.analysis.whole import whole_steps_by_round
+from bench.analysis.whole import whole_steps_by_turn
 from bench.data.manifest import Manifest
 from bench.data.run import cases_by_process
 from bench.data.schema import Status
@@ -17,6 +17,7 @@ from bench.model.case import Case
 from bench.model.registry import Registry
 from bench.run.plan import Planned
 from bench.run.runner import Done
+from bench.stats.estimates import Turns
 
 
 def check_same(manifest: Manifest, here: Manifest, folder: Path) -> None:
@@ -63,21 +64,20 @@ def planned_of(manifest: Manifest, registry: Registry) -> tuple[Planned, ...]:
 def done_so_far(folder: Path, manifest: Manifest) -> Done:
     """Read what is on disk; `repair` must have been there before."""
     processes = read_processes(folder)
-    medians = {
-        process: seconds for process, (_, seconds) in whole_steps_by_round(read_samples(folder), processes).items()
-    }
+    turns = whole_steps_by_turn(read_samples(folder), together=True)
     planned = {Case.from_columns(item.columns, manifest.seed) for item in manifest.cases if not item.skipped}
     measured = cases_by_process(processes)
-    rounds: dict[Case, dict[int, float | None]] = {}
+    rounds: dict[Case, dict[int, Turns | None]] = {}
     for row in processes.to_dict("records"):
         found = measured[int(row["process"])]
         case = replace(found, problem=replace(found.problem, seed=manifest.seed))
         if case not in planned:
             raise DataFormatError(f"{folder / PROCESSES} holds a case that is not in the run's plan: start a new run.")
+        here, number = rounds.setdefault(case, {}), int(row["round"])
         if row["status"] != Status.OK.value:
-            rounds.setdefault(case, {})[int(row["round"])] = None
-        elif int(row["process"]) in medians:  # samples that are lost are measured again
-            rounds.setdefault(case, {})[int(row["round"])] = medians[int(row["process"])]
+            here[number] = None
+        elif int(row["process"]) in turns:  # samples that are lost are measured again
+            here[number] = {**(here.get(number) or {}), **turns[int(row["process"])]}
     invalid = frozenset(int(number) for number in processes[processes["throttled"] != ""]["round"])
     following = 0 if not len(processes) else int(processes["process"].max()) + 1
     return Done(rounds, invalid, following, float(processes["wall_seconds"].sum()))

@@ -1,25 +1,30 @@
-"""Driving a run: rounds over the cases, one fresh process a case and round, each on disk before the next begins."""
+"""Driving a run: rounds over the cases, group by group, each group on disk before the next begins."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from bench.data.manifest import Manifest, Peak
+from bench.analysis.summarise import IMPOSSIBLE
+from bench.data.manifest import Manifest
 from bench.data.schema import Status, SummaryRow
 from bench.data.store import RunStore
 from bench.model.case import Case
 from bench.model.device import Backend
-from bench.run.asking import Asks, Truths, ask_case, ask_device
+from bench.run.asking import Asks, Truths
+from bench.run.known_peaks import KnownPeaks
 from bench.run.ledger import MIN_ROUNDS, Ledger
-from bench.run.plan import Planned, round_order
-from bench.run.records import rows_of, whole_step_seconds, write_summary
+from bench.run.plan import Planned, groups_of, round_order
+from bench.run.records import rows_of, whole_steps, write_summary
 from bench.run.refine import Refinement
+from bench.run.rounds import Found, Rounds, Seat
 from bench.run.sources import take_imports
+from bench.run.watcher import Watcher
+from bench.stats.estimates import Turns
 from bench.timing.policy import SamplingPolicy
-from bench.timing.protocol import Reply, Task
+from bench.timing.protocol import Reply
 
 _GUESS_SECONDS = 0.6
 """What a case is thought to cost before it has been measured."""
@@ -34,41 +39,16 @@ All children of one share its memory layout, and one lucky layout must not decid
 that insurance may cost.
 """
 SAVE_EVERY_SECONDS = 20.0
-
-
-class Watcher(Protocol):
-    """Whoever shows progress. It is called between measurements, never during one."""
-
-    def starting(self, frameworks: Sequence[str]) -> None:
-        """Show that the interpreters of these frameworks are being started."""
-
-    def measuring(
-        self,
-        case: Case,
-        number: int,
-        done: int,
-        of: int,
-        seconds_left: float,
-        widest: tuple[Case, float] | None = None,
-    ) -> None:
-        """Show that a case's turn in a round has come; `widest` is the case that the run is least sure of."""
-
-    def pairing(self, case: Case, pair: int, of: int) -> None:
-        """Show that a pair of processes of one case is about to be measured."""
-
-    def calibrating(self, backend: str) -> None:
-        """Show that the peak of a backend's device is about to be measured."""
-
-    def failed(self, case: Case, status: Status, reason: str) -> None:
-        """Show that a case is out of the run."""
+_SECOND_LOOKS = 2
+"""A peak is measured so many times more before a step is called impossible."""
 
 
 @dataclass
 class Done:
     """What is on disk already: nothing for a new run."""
 
-    rounds: dict[Case, dict[int, float | None]] = field(default_factory=dict)
-    """Rounds that each case was measured in, with the median found, or None if that process failed."""
+    rounds: dict[Case, dict[int, Turns | None]] = field(default_factory=dict)
+    """Rounds that each case was measured in, with the times found by turn, or None if that process failed."""
     invalid: frozenset[int] = frozenset()
     """Rounds in which a device was throttled."""
     processes: int = 0
@@ -115,21 +95,25 @@ class Runner:
         self._start_seconds = 0.0
         self._ledger = Ledger(planned, manifest.baseline)
         self._truths = Truths(asks, manifest.timeout_seconds)
+        self._peaks = KnownPeaks(asks, manifest, watcher)
         self._seconds: dict[Case, float] = {}
+        self._turns: dict[int, int] = {}
+        """The number of the next turn of each round."""
         self._invalid: set[int] = set(self._done.invalid)
         for case, rounds in self._done.rounds.items():
-            for number, seconds in rounds.items():
-                self._remember(case, number, seconds)
+            for number, turns in rounds.items():
+                self._remember(case, number, turns)
         for number in self._invalid:
             self._ledger.forget(number)
 
-    def _remember(self, case: Case, number: int, seconds: float | None) -> None:
-        if seconds is None:
+    def _remember(self, case: Case, number: int, turns: Turns | None) -> None:
+        if turns is None:
             self._out.add(case)
             self._ledger.drop(case)
         else:
             self._well.add(case)
-            self._ledger.record(case, number, seconds)
+            self._ledger.record(case, number, turns)
+            self._turns[number] = max([self._turns.get(number, 0), *(turn + 1 for turn in turns)])
 
     def execute(self) -> None:
         """Measure until the rounds asked for are done, all intervals are narrow enough, or the budget is spent."""
@@ -140,7 +124,8 @@ class Runner:
             order = self._order(number, cases)
             if order and policy is None:  # a resumed run may have nothing left to do
                 self._start_interpreters()
-                self._measure_peaks()
+                self._peaks.measure(self._live)
+                self._store.write_manifest(self.manifest)
                 policy = self._policy()
             elif order:
                 self._renew_interpreters()
@@ -240,76 +225,92 @@ class Runner:
         ]
 
     def _round(self, number: int, order: Sequence[Planned], policy: SamplingPolicy) -> bool:
-        """Measure one round; False if the budget ended it."""
-        for index, item in enumerate(order):
-            if number and self._left() < self._seconds.get(item.case, _GUESS_SECONDS):
+        """Measure one round, group by group; False if the budget ended it."""
+        rounds = self._rounds_of(number, policy)
+        done = 0
+        for group in groups_of(order, self._ledger.baseline_of):
+            if number and self._left() < sum(self._seconds.get(item.case, _GUESS_SECONDS) for item in group):
                 return False
-            left = max(0.0, self._left())
-            self._watcher.measuring(item.case, number, index, len(order), left, self._ledger.widest())
-            self._measure(item, number, policy)
+            self._measure(group, number, rounds, (done, len(order)))
+            done += len(group)
         if number in self._invalid:
             self._ledger.forget(number)  # throttled in one case, it is worth nothing for the others either
         return True
 
-    def _measure_peaks(self) -> None:
-        """Measure what each device can do at most, once a backend, number of threads, format and precision."""
-        known = {(peak.backend, peak.threads, peak.dtype, peak.precision) for peak in self.manifest.peaks}
-        for item in self._live:
-            case = item.case
-            key = case.backend, case.threads, case.problem.dtype.value, case.precision.value
-            if key in known:
-                continue
-            known.add(key)
-            self._watcher.calibrating(item.backend.name)
-            self._keep_peak(case, ask_device(self._asks, item, Task.PEAKS, self.manifest.timeout_seconds))
-        self._store.write_manifest(self.manifest)
+    def _rounds_of(self, number: int, policy: SamplingPolicy) -> Rounds:
+        """Prepare to measure a round; its orders are those of the run's seed."""
+        chance = random.Random(f"{self.manifest.seed}/{number}/turns")  # noqa: S311 - an order, not a secret
+        return Rounds(self._truths, self.manifest.timeout_seconds, chance, policy, now=self._now)
 
-    def _keep_peak(self, case: Case, reply: Reply) -> None:
-        if reply.peaks is None:  # a device without a ceiling has no fraction of it; its cases say what is wrong with it
-            return
-        self.manifest.peaks.append(
-            Peak(
-                backend=case.backend,
-                device=case.device,
-                dtype=case.problem.dtype.value,
-                threads=case.threads,
-                precision=case.precision.value,
-                gflops=reply.peaks.flops_per_second / 1e9,
-                matmul_size=reply.peaks.matmul_size,
-                gigabytes_per_second=reply.peaks.bytes_per_second / 1e9,
-                copy_bytes=reply.peaks.copy_bytes,
-            )
-        )
+    def _measure(self, group: Sequence[Planned], number: int, rounds: Rounds, place: tuple[int, int]) -> None:
+        """Measure a group, and put it on disk whatever came of it.
 
-    def _measure(self, item: Planned, number: int, policy: SamplingPolicy) -> None:
-        """Measure one case in one fresh process, and put it on disk whatever came of it."""
-        case = item.case
-        began = self._now()
-        reply = self._ask(item, policy)
-        if reply.status in (Status.FAILED, Status.TIMEOUT) and case in self._well:
-            # It has worked before, so perhaps the machine was to blame: once more, and only then is the case out.
-            reply = self._ask(item, policy)
-        self._seconds[case] = self._now() - began
+        Args:
+            group: cases that are alive together.
+            number: the round.
+            rounds: measures them.
+            place: how many cases of the round are done, and how many it has.
+        """
+        done, of = place
+        left = max(0.0, self._left())
+
+        def starting(seat: Seat) -> None:
+            nonlocal done
+            self._watcher.measuring(seat.item.case, number, done, of, left, self._ledger.widest())
+            done += 1
+
+        first = self._turns.get(number, 0)
+        # A case's first process verifies it on fresh inputs too.
+        seats = [Seat(item, self._asks, fresh=item.case not in self._well) for item in group]
+        found = rounds.measure(seats, first, starting)
+        first = self._next_turn(found, first)
+        for index, (seat, each) in enumerate(zip(seats, found, strict=True)):
+            if self._deserves_more(seat.item, each.reply):
+                (again,) = rounds.measure([seat], first)
+                again.seconds += each.seconds
+                found[index] = again
+                first = self._next_turn([again], first)
+        for item, each in zip(group, found, strict=True):
+            self._keep(item, number, each)
+
+    def _next_turn(self, found: Sequence[Found], first: int) -> int:
+        return max([first, *(sample.turn + 1 for each in found for sample in each.arms.get("", []))])
+
+    def _deserves_more(self, item: Planned, reply: Reply) -> bool:
+        """Say whether a case is measured once more, by itself: its refusal is in doubt, or it has worked before."""
+        if self._truths.look_closer(item, reply):
+            return True
+        return reply.status in (Status.FAILED, Status.TIMEOUT) and item.case in self._well
+
+    def _keep(self, item: Planned, number: int, found: Found) -> None:
+        """Put what a process found on disk, and take note of it."""
+        case, reply = item.case, found.reply
+        self._seconds[case] = found.seconds
         if take_imports(self.manifest, item, reply):
             self._store.write_manifest(self.manifest)  # before the process's rows: a resumed run must know them
         if reply.facts:
             self.manifest.facts.setdefault(case.backend, reply.facts)
-        rows = rows_of(self.manifest.run_id, case, number, self._done.processes, reply, self._seconds[case])
+        rows = rows_of(self.manifest.run_id, case, number, self._done.processes, found)
         self._store.append(*rows)
         if rows[1].throttled:
             self._invalid.add(number)
         self._done.processes += 1
-        self._remember(case, number, whole_step_seconds(reply) if reply.status is Status.OK else None)
+        self._remember(case, number, whole_steps(found.samples) if reply.status is Status.OK else None)
         if reply.status is not Status.OK:
             self._watcher.failed(case, reply.status, reply.reason)
 
-    def _ask(self, item: Planned, policy: SamplingPolicy) -> Reply:
-        """Measure a case in a fresh process; its first one verifies it on fresh inputs too."""
-        first, timeout = item.case not in self._well, self.manifest.timeout_seconds
-        return ask_case(self._asks, item, self._truths, policy, timeout, fresh=first)
-
     def finish(self) -> list[SummaryRow]:
-        """Write manifest and summary from what is on disk; gives the summary's rows."""
+        """Write manifest and summary from what is on disk; gives the summary's rows.
+
+        Before a step is called impossible, the peak that it is held against is measured again.
+        """
         self.manifest.wall_seconds = round(self._now() - self._began, 3)
         self._store.write_manifest(self.manifest)
-        return write_summary(self._store, self.manifest)
+        rows = write_summary(self._store, self.manifest)
+        for _ in range(_SECOND_LOOKS if self.manifest.ended_by != "interrupted" else 0):
+            doubtful = {row.case for row in rows if row.reason.startswith(IMPOSSIBLE)}
+            if not self._peaks.raised(item for item in self._planned if item.case in doubtful):
+                break
+            self._store.write_manifest(self.manifest)
+            rows = write_summary(self._store, self.manifest)
+        return rows

@@ -35,9 +35,10 @@ from bench.run.plan import Planned, Selection, check_devices, choose, plan_cases
 from bench.run.pool import Pool
 from bench.run.prove import Proof, prove
 from bench.run.resume import check_same, done_so_far, planned_of
-from bench.run.runner import Done, Runner, Watcher
+from bench.run.runner import Done, Runner
 from bench.run.sources import source_hashes
 from bench.run.terms import RunTerms
+from bench.run.watcher import Watcher
 from bench.timing.protocol import Reply
 
 RESULTS = Path("results")
@@ -98,6 +99,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         baseline=terms.baseline,
         axes={axis.column: list(axis.values) for axis in terms.axes},
         crossover_within=terms.crossover_within,
+        turns=True,
         cases=[item.for_manifest() for item in planned],
         workloads=workload_facts(planned),
         **_circumstances(planned),
@@ -203,7 +205,7 @@ def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float) -> 
         pool.start(backends)
         for done, item in enumerate(live):
             watcher.measuring(item.case, 0, done, len(live), 0.0, None)
-            replies.append((item, ask_case(pool, item, truths, None, timeout)))
+            replies.append((item, ask_case(pool, item, truths, timeout)))
     return replies
 
 

@@ -8,6 +8,7 @@ much that number varies from process to process.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +82,69 @@ def ratio_estimate(numerators: ArrayLike, denominators: ArrayLike, confidence: f
         confidence: the coverage aimed at.
     """
     logs = np.log(np.asarray(numerators, dtype=float)) - np.log(np.asarray(denominators, dtype=float))
-    return _exp(median_estimate(logs, confidence))
+    return exponential(median_estimate(logs, confidence))
+
+
+Turns = Mapping[int, float]
+"""Times of one process, or of several of one case, by the number of the turn that they were found in."""
+
+
+def round_log_ratio(numerators: Turns, denominators: Turns) -> float | None:
+    """Return ln(numerator / denominator) of one round: the median over the turns that both took.
+
+    What disturbs the machine for longer than a turn falls on both and cancels. Where they took no turn together it is
+    the ratio of their medians. None where a clock saw no time pass.
+    """
+    shared = [turn for turn in numerators.keys() & denominators.keys() if numerators[turn] > 0 < denominators[turn]]
+    if shared:
+        return float(np.median([math.log(numerators[turn] / denominators[turn]) for turn in shared]))
+    one, other = (float(np.median([*each.values()])) if each else 0.0 for each in (numerators, denominators))
+    return math.log(one / other) if one > 0 < other else None
+
+
+def mean_estimate(logs: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
+    """Return the mean of log ratios, one a round, with Student's interval.
+
+    A process may come in one of two kinds, by where its memory lies. The median of rounds then belongs to one kind or
+    the other and jumps from run to run; the mean moves with their shares, and its interval covers it as well
+    (`tests/stats/test_two_kinds.py`). What disturbs single steps or turns is out of a round's number already.
+
+    Args:
+        logs: one number a round, shape (n,), n >= 1.
+        confidence: the coverage aimed at.
+
+    Returns:
+        The mean; with ends if n >= 6.
+    """
+    from scipy.special import stdtrit
+
+    values = np.asarray(logs, dtype=float)
+    mean = float(values.mean())
+    if len(values) < MIN_PROCESSES:
+        return Estimate(mean)
+    error = float(values.std(ddof=1)) / math.sqrt(len(values))
+    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2)) * error
+    return Estimate(mean, mean - half, mean + half)
+
+
+def speedup_estimate(baseline: Mapping[int, Turns], contender: Mapping[int, Turns]) -> Estimate | None:
+    """Return baseline / contender over the rounds that both ran in; None if there is none.
+
+    Args:
+        baseline: times by round.
+        contender: the same.
+    """
+    logs = round_log_ratios(baseline, contender)
+    return exponential(mean_estimate(list(logs.values()))) if logs else None
+
+
+def round_log_ratios(numerators: Mapping[int, Turns], denominators: Mapping[int, Turns]) -> dict[int, float]:
+    """Return ln(numerator / denominator) of each round that both ran in; see `round_log_ratio`."""
+    found = {}
+    for number in sorted(numerators.keys() & denominators.keys()):
+        if (ratio := round_log_ratio(numerators[number], denominators[number])) is not None:
+            found[number] = ratio
+    return found
 
 
 def unpaired_ratio_estimate(numerators: ArrayLike, denominators: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
@@ -104,10 +167,11 @@ def unpaired_ratio_estimate(numerators: ArrayLike, denominators: ArrayLike, conf
     a, b = np.log(np.asarray(numerators, dtype=float)), np.log(np.asarray(denominators, dtype=float))
     shifts = differences(b, a)
     ends = rank_bounds(shifts, mann_whitney_cdf(len(a), len(b)), (1 - confidence) / 2)
-    return _exp(Estimate(float(np.median(shifts)), *ends))
+    return exponential(Estimate(float(np.median(shifts)), *ends))
 
 
-def _exp(logs: Estimate) -> Estimate:
+def exponential(logs: Estimate) -> Estimate:
+    """Return e to the power of an estimate and its ends."""
     low, high = (None if end is None else math.exp(end) for end in (logs.low, logs.high))
     return Estimate(math.exp(logs.value), low, high)
 

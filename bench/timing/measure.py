@@ -1,16 +1,19 @@
-"""Warm-up, sizing and sampling of one Step.
+"""Warm-up, sizing and sampling of one Step, turn after turn.
 
-    measure(step, ...):
+    Sampling(step, ...)
         warm up     single cycles, until the last third of them agrees with the middle third
-        size        iterations per sample, from the warm-up's last third
-        sample      in turn:      whole   the phases back to back, by the host's clock
+        size        iterations of a sample, samples of a turn
+    turn()      a lead that is not timed, then in alternation:
+                                  whole   the phases back to back, by the host's clock
                                   staged  each phase by itself, by the host's clock
                                   device  each phase by the device's own clock, where it has one
+    finish()
         by variant  single steps, for a workload whose work varies from step to step
         trace       a few steps under the framework's own profiler, for a fused step
 
-How one sample is taken is in `bench.timing.passes`, the device's own clock in `bench.timing.device_clock`. Nothing
-here prints, writes or knows of processes; the clock is a parameter, so that tests are exact.
+Between its turns a step waits while others take theirs: `bench.run.rounds` says when. How one sample is taken is in
+`bench.timing.passes`, the device's own clock in `bench.timing.device_clock`. Nothing here prints, writes or knows of
+processes; the clock is a parameter, so that tests are exact.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from bench.machine.disturbance import LAUNCH_BOUND, UNSETTLED, Observe, unobserv
 from bench.model.step import Phase, Step
 from bench.timing.device_clock import DeviceClock
 from bench.timing.load import Load
-from bench.timing.passes import Rig, Taken, time_staged, time_whole
+from bench.timing.passes import Rig, time_staged, time_whole
 from bench.timing.policy import Sample, SamplingPolicy
 
 
@@ -42,16 +45,6 @@ class WarmUp:
     """What one iteration cost in all, flushes and waits included."""
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """All that one process learned about one step."""
-
-    warmup: WarmUp
-    samples: tuple[Sample, ...]
-    cpus_used: float | None = None
-    """CPUs that were busy on average while whole steps were sampled; None where too little was timed to say."""
-
-
 class Course:
     """Runs a step along the problem's course of training and starts over in time.
 
@@ -59,14 +52,15 @@ class Course:
     multiply a hundred times more slowly: the benchmark would slow down for a reason that no real training has.
     """
 
-    def __init__(self, step: Step, steps: int, cycle: int = 1) -> None:
-        self.step, self.steps, self.cycle, self.done = step, steps, cycle, 0
+    def __init__(self, step: Step, steps: int, cycle: int = 1, beat: Callable[[], None] = lambda: None) -> None:
+        self.step, self.steps, self.cycle, self.done, self._beat = step, steps, cycle, 0, beat
 
     def make_room(self, iterations: int) -> None:
         """Reset, untimed, if that many more iterations would leave the course.
 
         The first cycle after a reset runs untimed too: optimisers make their state in it, and the weights are cold.
         """
+        self._beat()
         if self.done + iterations > self.steps:
             self.step.reset()
             self.done = 0
@@ -101,121 +95,144 @@ def warm_up(course: Course, cycle: int, policy: SamplingPolicy, rig: Rig) -> War
     return WarmUp(iterations, settled, median(last_third) / cycle, (rig.now() - began) / iterations)
 
 
-def size_sample(iteration_nanoseconds: float, cycle: int, steps: int, resolution: int, policy: SamplingPolicy) -> int:
-    """Choose the iterations of a sample: whole cycles, long enough for the clock, within one course of training."""
-    aim = max(policy.sample_seconds * 1e9, resolution / policy.resolution_share)
+def size_sample(iteration_nanoseconds: float, cycle: int, steps: int, aim: float) -> int:
+    """Choose the iterations of a sample: whole cycles of `aim` nanoseconds, within a course of training."""
     cycles = max(1, math.ceil(aim / max(iteration_nanoseconds, 1e-3) / cycle))
     return min(cycles, max(1, steps // cycle - 1)) * cycle  # the first cycle of a course is not timed
 
 
-def _sample_count(warmup: WarmUp, iterations: int, passes: int, policy: SamplingPolicy, cold: bool) -> int:
-    # With cold caches most of the time goes into flushing.
-    each = max(warmup.wall_nanoseconds if cold else warmup.iteration_nanoseconds, 1e-3) * iterations * passes
-    return min(policy.max_samples, max(policy.min_samples, math.ceil(policy.process_seconds * 1e9 / each)))
+class Sampling:
+    """A step that is sampled in turns: warmed up when this is made, and steered by whoever holds it."""
 
+    def __init__(
+        self,
+        rig: Rig,
+        *,
+        resolution: int,
+        steps: int,
+        variants: Sequence[int] = (),
+        cycle: int = 1,
+        observe: Observe = unobserved,
+        policy: SamplingPolicy = SamplingPolicy(),
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Warm up and size a step that has been verified and reset before.
 
-def measure(
-    rig: Rig,
-    *,
-    resolution: int,
-    steps: int,
-    variants: Sequence[int] = (),
-    cycle: int = 1,
-    observe: Observe = unobserved,
-    policy: SamplingPolicy = SamplingPolicy(),
-) -> Measurement:
-    """Warm up, size a sample and sample one step, which has been reset and verified before.
+        Args:
+            rig: the step to measure, with its clocks.
+            resolution: the clock's resolution in nanoseconds.
+            steps: iterations of one course of training, after which the step is reset.
+            variants: the amount of work of each step of the course, if it varies.
+            cycle: steps after which the amount of work repeats.
+            observe: looks for disturbances around each turn, outside its times.
+            policy: how long to warm up and to sample.
+            beat: called before each sample, outside its time, to show that the process is alive.
+        """
+        self._rig, self._observe, self._policy = rig, observe, policy
+        self._variants, self._cycle, self._load = variants, cycle, Load()
+        self._course = Course(rig.step, steps, cycle, beat)
+        gc.collect()
+        gc.freeze()  # what exists now is never scanned again: collecting between turns is cheap
+        self.warmup = warm_up(self._course, cycle, policy, rig)
+        iteration = self.warmup.iteration_nanoseconds
+        aim = max(0.0 if rig.stream is None else policy.queue_seconds * 1e9, resolution / policy.resolution_share)
+        self._iterations = size_sample(iteration, cycle, steps, aim)
+        self._passes = 2 if len(rig.step.stages) > 1 else 1
+        # With cold caches most of the time goes into flushing.
+        each = max(self.warmup.wall_nanoseconds if rig.flush is not None else iteration, 1e-3)
+        unit = each * self._iterations * self._passes
+        self._units = round(min(policy.max_units, max(policy.min_units, policy.turn_seconds * 1e9 / unit)))
+        lead = policy.lead_seconds * 1e9 / each / cycle
+        self._lead = math.ceil(lead) if lead >= policy.lead_share else 0
+        self.turn_seconds = (self._units * unit + self._lead * each * cycle) / 1e9
+        """What one turn takes, as the warm-up suggests."""
+        self._device_clock = DeviceClock.rehearsed(rig, self._course.make_room, cycle, steps, policy)
+        self._device_samples = policy.device_samples
 
-    Args:
-        rig: the step to measure, with its clocks.
-        resolution: the clock's resolution in nanoseconds.
-        steps: iterations of one course of training, after which the step is reset.
-        variants: the amount of work of each step of the course, if it varies.
-        cycle: steps after which the amount of work repeats.
-        observe: looks for disturbances around each sample, outside its time.
-        policy: how long to warm up and to sample.
-    """
-    step = rig.step
-    course = Course(step, steps, cycle)
-    take = _Taker(rig, observe)
-    gc.collect()
-    gc.freeze()  # what exists now is never scanned again: collecting between samples is cheap
-    warmup = warm_up(course, cycle, policy, rig)
-    iterations = size_sample(warmup.iteration_nanoseconds, cycle, steps, resolution, policy)
-    passes = 2 if len(step.stages) > 1 else 1
-    device_clock = DeviceClock.rehearsed(rig, course.make_room, cycle, steps, policy)
-    samples: list[Sample] = []
-    for index in range(_sample_count(warmup, iterations, passes, policy, rig.flush is not None)):
-        # The one that comes first changes, so that what follows a reset falls on both alike.
-        kinds = ("whole", "staged")[:passes] if index % 2 == 0 else ("staged", "whole")[-passes:]
-        for kind in kinds:
-            course.make_room(iterations)
-            samples += take.whole(index, iterations) if kind == "whole" else take.staged(index, iterations)
-        if device_clock is not None and index < policy.device_samples:
-            course.make_room(device_clock.steps_a_sample)
-            samples += take.device(index, device_clock)
-    cpus_used = take.load.cpus
-    if cycle > 1:
-        samples += _by_variant(course, variants, cycle, policy, take)
-    samples += _traced(course, policy)
-    if not warmup.settled:
-        samples = [replace(sample, flags=f"{sample.flags} {UNSETTLED}".strip()) for sample in samples]
-    return Measurement(warmup, tuple(samples), cpus_used)
-
-
-class _Taker:
-    """Takes samples of one step: the garbage collector is off during each, and disturbances are noted around it."""
-
-    def __init__(self, rig: Rig, observe: Observe) -> None:
-        self._rig, self._observe, self.load = rig, observe, Load()
-
-    def whole(self, index: int, iterations: int, variant: int | None = None) -> list[Sample]:
-        """Take one sample of whole steps."""
-        taken, flags = self._undisturbed(lambda: self.load.add(time_whole(self._rig, iterations)))
-        (nanoseconds,) = taken.nanoseconds
-        return [Sample(STEP, Method.WHOLE, index, iterations, nanoseconds, variant, flags=flags)]
-
-    def staged(self, index: int, iterations: int) -> list[Sample]:
-        """Take one sample of each stage."""
-        taken, flags = self._undisturbed(lambda: time_staged(self._rig, iterations))
-        return [
-            Sample(stage.label, Method.STAGED, index, iterations, nanoseconds, flags=flags)
-            for stage, nanoseconds in zip(self._rig.step.stages, taken.nanoseconds, strict=True)
-        ]
-
-    def device(self, index: int, clock: DeviceClock) -> list[Sample]:
-        """Take one sample of each phase and of the whole step by the device's own clock."""
-        taken, flags = self._undisturbed(clock.take)
-        if not taken.held:
-            flags = f"{flags} {LAUNCH_BOUND}".strip()
-        return [
-            Sample(phase, method, index, clock.iterations, nanoseconds, clock="device", flags=flags)
-            for (phase, method), nanoseconds in zip(clock.labels, taken.nanoseconds, strict=True)
-        ]
-
-    def _undisturbed(self, time_it: Callable[[], Taken]) -> tuple[Taken, str]:
+    def turn(self, number: int) -> tuple[Sample, ...]:
+        """Take one turn: the garbage collector is off meanwhile, and disturbances are noted around it."""
+        for _ in range(self._lead):
+            self._course.make_room(self._cycle)
+            time_whole(self._rig, self._cycle)
+        samples: list[Sample] = []
         gc.disable()
         try:
-            ended = self._observe()
-            taken = time_it()
-            return taken, ended(sum(taken.nanoseconds))
+            ended, began = self._observe(), self._rig.now()
+            for unit in range(self._units):
+                # The one that comes first changes, so that what follows a reset falls on both alike.
+                whole_first = (number + unit) % 2 == 0
+                for take in (self._whole, self._staged) if whole_first else (self._staged, self._whole):
+                    samples += take(number)
+            if self._device_clock is not None and self._device_samples:
+                self._device_samples -= 1
+                samples += self._by_device(number, self._device_clock)
+            flags = ended(self._rig.now() - began)
         finally:
             gc.enable()
             gc.collect()
+        return tuple(self._flagged(samples, flags))
+
+    def finish(self) -> tuple[Sample, ...]:
+        """Take what is taken once, after the last turn: samples by variant, and phases by the framework's profiler."""
+        gc.disable()
+        try:
+            found = self._by_variant() if self._cycle > 1 else []
+        finally:
+            gc.enable()
+        return tuple(self._flagged([*found, *_traced(self._course, self._policy)], ""))
+
+    @property
+    def cpus_used(self) -> float | None:
+        """CPUs that were typically busy while whole steps were sampled; None where too little was timed to say."""
+        return self._load.cpus
+
+    def _flagged(self, samples: Sequence[Sample], flags: str) -> list[Sample]:
+        """Add flags to samples; those of a process that never became steady say so."""
+        added = flags if self.warmup.settled else f"{flags} {UNSETTLED}"
+        return [replace(sample, flags=" ".join(f"{sample.flags} {added}".split())) for sample in samples]
+
+    def _whole(self, turn: int) -> list[Sample]:
+        self._course.make_room(self._iterations)
+        (nanoseconds,) = self._load.add(time_whole(self._rig, self._iterations)).nanoseconds
+        return [Sample(STEP, Method.WHOLE, turn, self._iterations, nanoseconds)]
+
+    def _staged(self, turn: int) -> list[Sample]:
+        if self._passes == 1:
+            return []
+        self._course.make_room(self._iterations)
+        times = time_staged(self._rig, self._iterations).nanoseconds
+        return [
+            Sample(stage.label, Method.STAGED, turn, self._iterations, nanoseconds)
+            for stage, nanoseconds in zip(self._rig.step.stages, times, strict=True)
+        ]
+
+    def _by_device(self, turn: int, clock: DeviceClock) -> list[Sample]:
+        """Take one sample of each phase and of the whole step by the device's own clock."""
+        self._course.make_room(clock.steps_a_sample)
+        taken = clock.take()
+        flags = "" if taken.held else LAUNCH_BOUND
+        return [
+            Sample(phase, method, turn, clock.iterations, nanoseconds, clock="device", flags=flags)
+            for (phase, method), nanoseconds in zip(clock.labels, taken.nanoseconds, strict=True)
+        ]
+
+    def _by_variant(self) -> list[Sample]:
+        """Take single steps, labelled with their variant; whole cycles, so that each variant gets as many."""
+        samples = []
+        counts: dict[int, int] = {}
+        for _ in range(self._policy.variant_cycles * self._cycle):
+            self._course.make_room(1)
+            variant = self._variants[(self._course.done - 1) % len(self._variants)]
+            index = counts[variant] = counts.get(variant, -1) + 1
+            (nanoseconds,) = time_whole(self._rig, 1).nanoseconds
+            samples.append(Sample(STEP, Method.WHOLE, index, 1, nanoseconds, variant))
+        return samples
 
 
-def _by_variant(
-    course: Course, variants: Sequence[int], cycle: int, policy: SamplingPolicy, take: _Taker
-) -> list[Sample]:
-    """Take single steps, labelled with their variant; whole cycles, so that each variant gets as many."""
-    samples = []
-    counts: dict[int, int] = {}
-    for _ in range(policy.variant_cycles * cycle):
-        course.make_room(1)
-        variant = variants[(course.done - 1) % len(variants)]
-        index = counts[variant] = counts.get(variant, -1) + 1
-        samples += take.whole(index, 1, variant)
-    return samples
+def measure(sampling: Sampling, policy: SamplingPolicy) -> tuple[Sample, ...]:
+    """Measure a step that has nobody to take turns with: turn after turn without a pause, and what is taken once."""
+    turns = [sampling.turn(number) for number in range(policy.turns(sampling.turn_seconds))]
+    return (*(sample for turn in turns for sample in turn), *sampling.finish())
 
 
 def _traced(course: Course, policy: SamplingPolicy) -> list[Sample]:

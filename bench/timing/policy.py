@@ -11,13 +11,23 @@ from bench.data.schema import Method
 class SamplingPolicy:
     """How long to warm up and to sample. Times in seconds."""
 
-    sample_seconds: float = 0.004
-    """Aim for one sample; raised where the clock's resolution would be more than `resolution_share` of it."""
     process_seconds: float = 0.25
-    """Aim for all samples of one process together."""
-    min_samples: int = 5
-    max_samples: int = 200
+    """Aim for all turns of one process together."""
+    turn_seconds: float = 0.01
+    """Aim for what is timed in one turn."""
+    lead_seconds: float = 0.002
+    """How long a turn runs before anything in it is timed: caches and sleeping pools belonged to others until then."""
+    lead_share: float = 0.05
+    """A lead that would be less than this part of a step is left out: a step so long hardly notices its start."""
+    min_turns: int = 5
+    max_turns: int = 20
+    min_units: int = 1
+    """A unit is a sample of the whole step, and one of its stages."""
+    max_units: int = 5
+    queue_seconds: float = 0.004
+    """Aim for one sample on a device that works through a queue: one step would be mostly waiting for its end."""
     resolution_share: float = 1e-3
+    """The part of a sample that the clock's resolution may be; elsewhere a sample is one cycle of steps."""
     warmup_min_seconds: float = 0.02
     warmup_max_seconds: float = 0.5
     warmup_min_cycles: int = 6
@@ -37,6 +47,14 @@ class SamplingPolicy:
     hold_max_seconds: float = 0.05
     energy_seconds: float = 0.5
     """How long steps run back to back for their energy: the counters of GPUs move every 20 to 100 ms."""
+
+    def turns(self, turn_seconds: float) -> int:
+        """Choose how many turns a process takes.
+
+        Args:
+            turn_seconds: what one turn takes, on average over those that take turns.
+        """
+        return max(self.min_turns, min(self.max_turns, round(self.process_seconds / max(turn_seconds, 1e-9))))
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,23 @@ parent -> zygote    fork        with one end of a fresh socket attached
 zygote -> parent    {"pid"}
 parent -> child     Request     over that socket
 child  -> parent    Reply
-  for a pair, as often as the parent likes:
-parent -> child     Batch
-child  -> parent    Batched
+  where it takes turns with others, as often as the parent likes:
+parent -> child     Turn
+child  -> parent    Turned, or a Reply that says what went wrong
+  and once at the end:
+parent -> child     null
+child  -> parent    Reply
 parent -> zygote    wait        once the child's socket is closed
 zygote -> parent    {"exit"}    as os.waitstatus_to_exitcode gives it
+
+An empty line of a child says that it is still at work.
 """
 
 from __future__ import annotations
 
 import json
 import socket
+import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -34,21 +40,22 @@ from bench.timing.policy import Sample, SamplingPolicy
 from bench.timing.proof import Check
 
 _CHUNK = 1 << 16
+BEAT_SECONDS = 1.0
 
 
 class Task(StrEnum):
     """What a child is asked for."""
 
-    CASE = "case"
-    """Verify a case, and measure it if there is a policy."""
+    VERIFY = "verify"
+    """Verify a case."""
+    TURNS = "turns"
+    """Verify a case, take one turn for each `Turn` that follows, and verify it again at the end."""
     PEAKS = "peaks"
     """Measure what the device can do at most; the request names no implementation."""
     PROVE = "prove"
     """Check the measuring itself: of a case that its phases do not wait, without one the device's clock."""
     TRUTH = "truth"
     """Find out what is true of the workload's first steps, and write it to the file that the request names."""
-    PAIR = "pair"
-    """Verify a case, then measure one batch for each `Batch` that follows, until the parent hangs up."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,9 @@ class Request:
     """Path of the oracle's file; see `bench.oracle.truth`."""
     mode: Mode = Mode.RESIDENT_WARM
     precision: Precision = Precision.FULL
-    task: Task = Task.CASE
-    policy: SamplingPolicy | None = None
-    """How to sample; None to verify only."""
+    task: Task = Task.VERIFY
+    policy: SamplingPolicy = SamplingPolicy()
+    """How to sample."""
     fresh: bool = True
     """Whether the step is verified on fresh inputs too, at the end."""
     runs: int = 0
@@ -79,17 +86,17 @@ class Request:
     cpu: int | None = None
     """The CPU that the process is pinned to; None to leave it to the system."""
     plant: bool = False
-    """Whether batches may ask for a planted delay."""
+    """Whether turns may ask for a planted delay."""
     asked_nanoseconds: int | None = None
     """`time.monotonic_ns()` of the parent when it asked; the clock is one for all processes of a machine."""
 
 
 @dataclass(frozen=True)
-class Batch:
-    """One batch of a pair's side."""
+class Turn:
+    """One turn that a process is to take."""
 
-    units: int
-    """How often the whole step, and how often the phases, are timed; a unit is one cycle of the workload."""
+    number: int
+    """Its number in the round: turns of one number were taken together."""
     delay_phase: str = ""
     """The phase that a delay is planted in."""
     delay_nanoseconds: int = 0
@@ -97,16 +104,10 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Batched:
-    """Times of one batch: of each phase, and of the whole step, the minimum and the median of its units."""
+class Turned:
+    """What one turn found."""
 
-    minimum: dict[str, float]
-    """Nanoseconds an iteration."""
-    median: dict[str, float]
-    cpu_nanoseconds: int = 0
-    """CPU time that the process took in whole steps."""
-    wall_nanoseconds: int = 0
-    """Time that these took."""
+    samples: tuple[Sample, ...]
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,10 @@ class Reply:
     facts: dict[str, str] = field(default_factory=dict)
     verification: Verification | None = None
     warmup: WarmUp | None = None
+    turn_seconds: float | None = None
+    """What one turn takes, as the warm-up suggests."""
     samples: tuple[Sample, ...] = ()
+    """Those that belong to no turn."""
     peak_bytes: int | None = None
     counts: dict[str, int] = field(default_factory=dict)
     """What the step itself counted in its last iteration."""
@@ -145,8 +149,8 @@ class Reply:
 
 REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
-BATCH: TypeAdapter[Batch] = TypeAdapter(Batch)
-BATCHED: TypeAdapter[Batched] = TypeAdapter(Batched)
+TURN: TypeAdapter[Turn | None] = TypeAdapter(Turn | None)
+TURNED: TypeAdapter[Turned | Reply] = TypeAdapter(Turned | Reply)
 
 
 class Channel:
@@ -155,6 +159,7 @@ class Channel:
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
         self._rest = b""
+        self._beaten = time.monotonic()
 
     def send(self, line: bytes) -> None:
         """Send one line.
@@ -174,6 +179,11 @@ class Channel:
             ChildTimeout: none came within `timeout` seconds of silence.
             ChildError: the other end closed first.
         """
+        while not (line := self._line(timeout)):
+            pass
+        return line
+
+    def _line(self, timeout: float | None) -> bytes:
         self.socket.settimeout(timeout)
         while b"\n" not in self._rest:
             try:
@@ -187,6 +197,12 @@ class Channel:
             self._rest += chunk
         line, _, self._rest = self._rest.partition(b"\n")
         return line
+
+    def beat(self) -> None:
+        """Say that this end is still at work, if it has not said so for a while."""
+        if time.monotonic() - self._beaten >= BEAT_SECONDS:
+            self._beaten = time.monotonic()
+            self.send(b"")
 
     def send_object(self, value: dict[str, Any]) -> None:
         """Send a small JSON object."""

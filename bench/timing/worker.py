@@ -1,4 +1,4 @@
-"""The work of one measuring process: build, time the first step, verify, measure."""
+"""The work of one measuring process: build, time the first step, verify; `bench.timing.turns` samples what is right."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.data.schema import Status
 from bench.errors import StepbenchError, StepError, StorageError, os_cure
-from bench.machine.disturbance import KernelCounters, Observe, together, watching
 from bench.model.backends import BACKENDS
 from bench.model.data import Data
 from bench.model.device import Backend, Device, Settings
@@ -26,11 +25,10 @@ from bench.oracle.edges import truth_by_reference
 from bench.oracle.perturbed import truth_by_runs
 from bench.oracle.truth import STEPS, Truth, digest_of, fresh_data, load_truth, save_truth
 from bench.oracle.verify import Verification, verify, verify_again
-from bench.timing.clock import host_now, resolution
-from bench.timing.energy import energy_of_step
+from bench.timing.clock import host_now
 from bench.timing.imported import from_elsewhere, imported
 from bench.timing.load import excess, limit_pools
-from bench.timing.measure import Measurement, first_step, measure
+from bench.timing.measure import first_step
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
 from bench.timing.peaks import measure_peaks
@@ -89,11 +87,17 @@ class Prepared:
     build_seconds: float
     start_seconds: float | None
 
-    def reply(self, measurement: Measurement | None = None, **more: Any) -> Reply:
-        """Return what is known of the case; it is wrong if it does not agree with the oracle or used more threads."""
+    def reply(self, cpus: float | None = None, samples: Sequence[Sample] = (), **more: Any) -> Reply:
+        """Return what is known of the case; it is wrong if it does not agree with the oracle or used more threads.
+
+        Args:
+            cpus: the CPUs that it kept busy while it was sampled, if that is known.
+            samples: those that belong to no turn.
+            more: other fields of the reply.
+        """
         around, asked, threads = self.registry.surroundings, self.request, self.backend.threads_in_use()
-        cpus = None if measurement is None else measurement.cpus_used
-        wrong = self.verification.reason or ("" if measurement is None else excess(asked.threads, threads, cpus))
+        turned = asked.task is Task.TURNS
+        wrong = self.verification.reason or (excess(asked.threads, threads, cpus) if turned else "")
         failed = "" if wrong else from_elsewhere(asked.path, asked.foreign, around)
         return Reply(
             status=Status.WRONG if wrong else Status.FAILED if failed else Status.OK,
@@ -103,8 +107,7 @@ class Prepared:
             cpus_used=cpus,
             facts=dict(self.device.facts),
             verification=self.verification,
-            warmup=None if measurement is None else measurement.warmup,
-            samples=() if measurement is None or wrong else (self.first, *measurement.samples),
+            samples=() if wrong else tuple(samples),
             peak_bytes=_peak_bytes(self.backend.peak_bytes),
             build_seconds=self.build_seconds,
             start_seconds=self.start_seconds,
@@ -128,12 +131,17 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
     return registry, backend, replace(device, precision=request.precision)
 
 
-def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step) -> Prepared:
+def prepare(
+    request: Request,
+    plant: Callable[[Step], Step] = lambda step: step,
+    beat: Callable[[], None] = lambda: None,
+) -> Prepared:
     """Build a case, time its first step, and verify it.
 
     Args:
         request: names an implementation.
         plant: alters the step that was built; only a calibration plants anything.
+        beat: called after each step, to show that the process is alive.
     """
     registry, backend, device = opened(request)
     implementation = registry[request.implementation]
@@ -149,7 +157,12 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step)
     start_seconds = _since(request.asked_nanoseconds)
     # The first of the steps that are verified has run already; reading the state waits for the others.
     left: Iterator[Callable[[], None]] = iter([lambda: None])
-    truth, verification = _verified(request, implementation, data, step, lambda: next(left, step)())
+
+    def run() -> None:
+        next(left, step)()
+        beat()
+
+    truth, verification = _verified(request, implementation, data, step, run)
     if verification.passed:
         verification = _count_matmuls(step, backend, implementation, verification)
     made = (registry, implementation, backend, device, data, truth, rig)
@@ -174,7 +187,7 @@ def _verified(
     return truth, verify(step, truth, request.problem.dtype, request.precision, run)
 
 
-def _verified_again(case: Prepared, measured: bool) -> Prepared:
+def verified_again(case: Prepared, measured: bool) -> Prepared:
     """Verify a case once more: after it was timed, and on fresh inputs if the request says so."""
     request, truth, found = case.request, case.truth, case.verification
     if truth is None or not found.passed:
@@ -211,23 +224,7 @@ def _work(request: Request) -> Reply:
         return case.reply()
     if request.task is Task.PROVE:
         return case.reply(checks=(prove_step(case.rig),))
-    if request.policy is None:
-        return _verified_again(case, measured=False).reply()
-    condition = case.device.condition
-    observe: list[Observe] = [KernelCounters(), *([] if condition is None else [watching(condition)])]
-    measurement = measure(
-        case.rig,
-        resolution=resolution(),
-        steps=request.problem.steps,
-        variants=case.data.variants,
-        cycle=case.implementation.workload.cycle,
-        observe=together(*observe),
-        policy=request.policy,
-    )
-    iteration = measurement.warmup.iteration_nanoseconds
-    energy = energy_of_step(case.rig, condition, request.problem.steps, iteration, request.policy)
-    case = _verified_again(case, measured=True)
-    return case.reply(measurement, condition=None if condition is None else condition(), energy_joules=energy)
+    return verified_again(case, measured=False).reply()
 
 
 def _find_truth(request: Request) -> Reply:

@@ -22,8 +22,8 @@ from typing import NoReturn
 from bench.errors import ChildError
 from bench.model.backends import BACKENDS
 from bench.model.registry import Registry
-from bench.timing.pairing import serve_batches
 from bench.timing.protocol import REPLY, REQUEST, Channel, Task
+from bench.timing.turns import serve_turns
 from bench.timing.worker import work
 
 _PR_SET_PDEATHSIG = 1
@@ -41,8 +41,8 @@ def serve_one(connection: socket.socket) -> None:
     """Answer the one request that comes over `connection`."""
     channel = Channel(connection)
     request = REQUEST.validate_json(channel.receive())
-    if request.task is Task.PAIR:
-        serve_batches(request, channel)
+    if request.task is Task.TURNS:
+        serve_turns(request, channel)
     else:
         channel.send(REPLY.dump_json(work(request)))
     channel.close()

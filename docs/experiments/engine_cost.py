@@ -106,7 +106,8 @@ def stepbench_block(folder: Path, count: int) -> Callable[[], list[float]]:
             stderr=subprocess.DEVNULL,
         )
         done = done_so_far(out, read_manifest(out))
-        return [seconds for rounds in done.rounds.values() for seconds in rounds.values() if seconds is not None]
+        found = [turns for rounds in done.rounds.values() for turns in rounds.values() if turns is not None]
+        return [statistics.median(turns.values()) for turns in found]
 
     return block
 

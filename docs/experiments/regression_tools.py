@@ -31,6 +31,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +45,10 @@ from bench.run.ab import family_of, typical_seconds
 from bench.run.asking import Truths
 from bench.run.calibrate import arms_of, name_of
 from bench.run.contest import pinned_cpu
-from bench.run.pairs import A, B, PairCase, Pairing
+from bench.run.pairs import PAIR_POLICY, A, B, PairCase, measure_pair
 from bench.run.plan import Selection, choose, plan_cases
 from bench.run.pool import Pool
+from bench.run.rounds import Rounds, Seat
 from bench.stats.rates import binomial_interval
 
 PAIRS = 20
@@ -183,10 +185,9 @@ def by_stepbench(tool: Tool, zygotes: Pool) -> Iterator[None]:
     """Four verdicts a trial; every fifth a plain A/A for the seconds."""
     (item,) = plan_cases(Selection(choose(discover(), ["torch_autograd"]), devices=("cpu",)))
     zygotes.start([item.backend])
-    truth = Truths(zygotes.scratch).path(item.case)
     chance = random.Random(0)  # noqa: S311
-    pairing = Pairing({A: zygotes, B: zygotes}, {A: (), B: ()}, cpu=pinned_cpu(1), timeout=60.0, chance=chance)
-    case = PairCase(item, item)
+    rounds = Rounds(Truths(zygotes, 60.0), 60.0, chance, PAIR_POLICY, cpu=pinned_cpu(1))
+    measure = partial(measure_pair, rounds, PairCase(item, item), dict.fromkeys((A, B), partial(Seat, asks=zygotes)))
     for number, phase in enumerate(itertools.cycle(map(str, TRAINING))):
 
         def verdict(pairs: list, arm: str, seed: int = number):  # type: ignore[no-untyped-def, type-arg]
@@ -195,12 +196,12 @@ def by_stepbench(tool: Tool, zygotes: Pool) -> Iterator[None]:
 
         if number % 5 == 0:
             began = time.monotonic()
-            plain = [pairing.measure(case, truth) for _ in range(PAIRS)]
+            plain = [measure() for _ in range(PAIRS)]
             tool.seconds.append(time.monotonic() - began)
             tool.said[0.0].append(verdict(plain, B).verdict is Verdict.REGRESSION)
             yield
             continue
-        pairs = [pairing.measure(case, truth, arms_of(phase)) for _ in range(PAIRS)]
+        pairs = [measure(arms_of(phase)) for _ in range(PAIRS)]
         seconds = typical_seconds(pairs, A)
         tool.said[0.0].append(verdict(pairs, "same").verdict is Verdict.REGRESSION)
         for share in SHARES[1:]:

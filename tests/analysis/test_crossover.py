@@ -44,7 +44,7 @@ def test_undecided_sizes_lie_inside_the_interval() -> None:
     assert 100 < change.size.low < 200 < change.size.value < 400 < change.size.high < 800
 
 
-def test_medians_that_cross_several_times_give_the_middle_one() -> None:
+def test_means_that_cross_several_times_give_the_middle_one() -> None:
     measured = [point(100, -0.5), point(200, 0.02), point(400, -0.02), point(800, 0.5)]
     (change,) = changes(measured)
     assert 200 < change.size.value < 400
@@ -73,16 +73,21 @@ def test_the_verdict(values: tuple[float, ...], expected: Crossing) -> None:
     assert verdict([point(100 * 2**index, value) for index, value in enumerate(values)]) is expected
 
 
+def by_round(*seconds: float) -> dict[int, dict[int, float]]:
+    """One turn a round."""
+    return {number: {0: float(each)} for number, each in enumerate(seconds)}
+
+
 def test_points_pair_rounds_and_need_both_sides() -> None:
-    a = {10: {0: 2.0, 1: 4.0, 2: 8.0, 9: 1e9}, 20: {0: 1.0}, 30: {5: 1.0}}
-    b = {10: {0: 1.0, 1: 2.0, 2: 2.0, 8: 1e-9}, 30: {6: 1.0}, 40: {0: 1.0}}
+    a = {10: by_round(2.0, 4.0, 16.0) | {9: {0: 1e9}}, 20: by_round(1.0), 30: {5: {0: 1.0}}}
+    b = {10: by_round(1.0, 2.0, 2.0) | {8: {0: 1e-9}}, 30: {6: {0: 1.0}}, 40: by_round(1.0)}
     (found,) = points(a, b)
     assert found.size == 10
-    assert found.ratio.value == pytest.approx(math.log(2))
+    assert found.ratio.value == pytest.approx(math.log(2 * 2 * 8) / 3)
 
 
 def test_a_clock_that_stood_still_gives_no_ratio() -> None:
-    assert points({10: {0: 0.0}}, {10: {0: 1.0}}) == []
+    assert points({10: by_round(0.0)}, {10: by_round(1.0)}) == []
 
 
 def test_intervals_of_crossovers_cover_the_truth() -> None:
@@ -94,9 +99,7 @@ def test_intervals_of_crossovers_cover_the_truth() -> None:
         slope = generator.uniform(0.2, 0.8)
         a, b = (
             {
-                size: {
-                    number: float((size / truth) ** power * np.exp(generator.normal(0, 0.05))) for number in range(8)
-                }
+                size: by_round(*((size / truth) ** power * np.exp(generator.normal(0, 0.05, 8))))
                 for size in (64, 128, 256, 512, 1024, 2048)
             }
             for power in (slope, 0.0)

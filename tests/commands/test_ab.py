@@ -202,7 +202,9 @@ def test_an_interpreter_that_does_not_exist_is_named_with_its_side(repository: A
     code, told = compare(repository, *python, "-i", "numpy_manual", *quick)
     assert (code, told["verdict"]) == (4, "INVALID")
     (case,) = told["cases"]
-    assert "side B: nowhere/bin/python cannot be started (No such file or directory)" in case["verdict"]["reason"]
+    assert (
+        "side B failed: nowhere/bin/python cannot be started (No such file or directory)" in case["verdict"]["reason"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_a_stream_that_cannot_be_held_back_is_launch_bound(
     monkeypatch.setattr(torch.cuda, "_sleep", lambda cycles: None)
     found = made.measured()
     assert {sample.flags for sample in timed.of_device(found)} == {"launch_bound"}
-    assert {sample.flags for sample in found.samples if sample.clock == "host"} == {""}
+    assert {sample.flags for sample in found if sample.clock == "host"} == {""}
 
 
 @pytest.mark.parametrize("places", [1024, 300])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +12,7 @@ from bench.data.schema import Method
 from bench.model.case import Mode
 from bench.model.data import Data
 from bench.model.registry import Build, Implementation, discover
-from bench.timing.measure import Measurement, measure
+from bench.timing.measure import Sampling, measure
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
 from bench.timing.policy import Sample, SamplingPolicy
@@ -20,10 +20,12 @@ from bench.workloads import tutorial
 
 PROBLEM = tutorial(batch=4, d_in=6, hidden=5, d_out=3, steps=400)
 POLICY = SamplingPolicy(
-    sample_seconds=0.5e-3,
+    queue_seconds=0.5e-3,
     process_seconds=5e-3,
-    min_samples=2,
-    max_samples=3,
+    lead_seconds=0.2e-3,
+    min_turns=2,
+    max_turns=3,
+    max_units=1,
     warmup_min_seconds=1e-3,
     warmup_max_seconds=1e-2,
     variant_cycles=1,
@@ -59,10 +61,10 @@ class Setup:
         flush = self.device.flush if self.cold else None
         return Rig(self.step, self.cuda.now, self.device.synchronize, flush, self.device.stream)
 
-    def measured(self, policy: SamplingPolicy = POLICY) -> Measurement:
+    def measured(self, policy: SamplingPolicy = POLICY) -> tuple[Sample, ...]:
         """By the real code, from warm-up to the last sample."""
-        variants, steps = self.data.depths, PROBLEM.steps
-        return measure(self.rig, resolution=1, steps=steps, variants=variants, cycle=self.cycle, policy=policy)
+        options = {"variants": self.data.depths, "cycle": self.cycle, "policy": policy}
+        return measure(Sampling(self.rig, resolution=1, steps=PROBLEM.steps, **options), policy)
 
     def kernels_of(self, sample: Sample) -> float:
         """How many kernels a sample ran."""
@@ -83,10 +85,10 @@ class Setup:
         resolution = int(self.cuda.costs.resolution)
         return 2 * resolution if sample.method is Method.BATCHED else 3 * resolution * sample.iterations
 
-    def problems(self, found: Measurement) -> set[str]:
+    def problems(self, found: Sequence[Sample]) -> set[str]:
         """What of a measurement is not as the model has it: nothing, if the timing code is right."""
         wrong = set()
-        for sample in found.samples:
+        for sample in found:
             if sample.variant is not None:
                 continue
             kernels = self.kernels_of(sample)
@@ -102,9 +104,9 @@ class Setup:
         return wrong
 
 
-def of_device(found: Measurement) -> list[Sample]:
+def of_device(found: Sequence[Sample]) -> list[Sample]:
     """The samples by the device's clock."""
-    return [sample for sample in found.samples if sample.clock == "device"]
+    return [sample for sample in found if sample.clock == "device"]
 
 
 def count_kernels(cuda: Any, step: Step, cycle: int) -> tuple[int, int, int]:

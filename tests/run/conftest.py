@@ -24,7 +24,7 @@ from bench.run.terms import RunTerms
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
 from bench.timing.policy import Sample
-from bench.timing.protocol import Batch, Batched, Reply, Request, Task
+from bench.timing.protocol import Reply, Request, Task, Turn, Turned
 from bench.workloads import tutorial
 
 SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
@@ -84,6 +84,31 @@ class Double:
         self.timeouts.append(timeout)
         self.time += 1
         return self.answer(request)
+
+    def open(self, backend: Backend, request: Request, timeout: float) -> AnsweredTalk:
+        """A process whose every turn finds what the script's answer holds of whole steps."""
+        return AnsweredTalk(self.ask(backend, request, timeout))
+
+
+@dataclass
+class AnsweredTalk:
+    """Stands for a process that takes turns."""
+
+    whole: Reply
+
+    @property
+    def reply(self) -> Reply:
+        return replace(self.whole, samples=(), turn_seconds=1.0)
+
+    def turn(self, turn: Turn, timeout: float) -> Turned:
+        return Turned(tuple(replace(sample, turn=turn.number) for sample in self.whole.samples))
+
+    def finish(self, timeout: float) -> Reply:
+        return replace(self.whole, samples=())
+
+    def pause(self, on: bool) -> None: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass
@@ -194,21 +219,24 @@ PHASE_NANOSECONDS = {"step": 6e7, "forward": 1e7, "backward": 2e7, "update": 3e7
 class Arena:
     """Stands for the processes of pairs: known times, a clock that moves by a second a process, and deaths on request.
 
-    `factor` is told side, phase and pair, and says how much longer than `PHASE_NANOSECONDS` a batch takes; `trouble` is
-    told side and pair before each batch. Pairs are counted by implementation and from 0, whatever their stage.
+    `factor` is told side, phase and pair, and says how much longer than `PHASE_NANOSECONDS` a turn's steps take;
+    `trouble` is told side and pair before each turn. Pairs are counted by implementation and from 0, whatever their
+    stage.
     """
 
     factor: Callable[[str, str, int], float] = lambda side, phase, pair: 1.0
     trouble: Callable[[str, int], None] = lambda side, pair: None
-    reply: Callable[[str], Reply] = lambda side: replace(ok(), warmup=WarmUp(9, True, 2e7))
+    reply: Callable[[str], Reply] = lambda side: replace(ok(), turn_seconds=0.2)
+    last: Callable[[str], Reply] = lambda side: replace(ok(), samples=())
     phases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Of a side; all if it is not named."""
     noise: float = 0.01
     time: float = 0.0
     seconds_a_process: float = 1.0
     opened: list[tuple[str, Request]] = field(default_factory=list)
-    batches: list[tuple[str, Batch, Batched]] = field(default_factory=list)
+    turns: list[tuple[str, Turn]] = field(default_factory=list)
     live: list[str] = field(default_factory=list)
+    paused: list[tuple[str, bool]] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(5))  # noqa: S311 - noise
 
     def opens(self, side: str) -> _Opens:
@@ -237,21 +265,32 @@ class _Talk:
     side: str
     number: int
     reply: Reply
+    closed: bool = False
 
-    def batch(self, batch: Batch, timeout: float) -> Batched:
+    def turn(self, turn: Turn, timeout: float) -> Turned:
         arena = self.arena
+        arena.turns.append((self.side, turn))
         arena.trouble(self.side, self.number)
-        found = {}
+        samples = []
         for phase, nanoseconds in PHASE_NANOSECONDS.items():
             if phase in arena.phases.get(self.side, PHASE_NANOSECONDS):
                 drift = arena.chance.lognormvariate(0.0, arena.noise)
-                found[phase] = nanoseconds * drift * arena.factor(self.side, phase, self.number)
-        answer = Batched(found, {phase: 1.1 * value for phase, value in found.items()})
-        arena.batches.append((self.side, batch, answer))
-        return answer
+                shortest = nanoseconds * drift * arena.factor(self.side, phase, self.number)
+                method = Method.WHOLE if phase == "step" else Method.STAGED
+                times = (shortest, 1.1 * shortest, 1.1 * shortest)
+                samples += [Sample(phase, method, turn.number, 1, round(each)) for each in times]
+        return Turned(tuple(samples))
+
+    def finish(self, timeout: float) -> Reply:
+        return self.arena.last(self.side)
+
+    def pause(self, on: bool) -> None:
+        self.arena.paused.append((self.side, on))
 
     def close(self) -> None:
-        self.arena.live.remove(self.side)
+        if not self.closed:  # it is ended when it has finished, and again with its round
+            self.closed = True
+            self.arena.live.remove(self.side)
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,14 @@ from bench.model.step import Phase
 from bench.run.ab import Decided, TwoStages, rows_of_pair
 from bench.run.asking import Truths
 from bench.run.matching import Match
-from bench.run.pairs import A, B, Pair, PairCase, Pairing
+from bench.run.pairs import PAIR_POLICY, A, B, Pair, PairCase, SideTurn, measure_pair
+from bench.run.rounds import Rounds, Seat
 from bench.run.terms import Terms, Volume
-from bench.timing.protocol import Batched
 from bench.workloads import tutorial
 
 Decide = Callable[..., list[Decided]]
 PLANNED = Volume()
+PHASE_SECONDS = {"step": 0.06, "forward": 0.01, "backward": 0.02, "update": 0.03}
 
 
 @pytest.fixture
@@ -41,17 +44,13 @@ def decide(
     ) -> list[Decided]:
         folder = tmp_path / "found"
         create_pairs(folder, tutorial().sizes.columns)
-        pairing = Pairing(
-            {A: arena.opens(A), B: arena.opens(B)},
-            {A: (), B: ()},
-            cpu=None,
-            timeout=5.0,
-            chance=random.Random(1),  # noqa: S311 - an order, not a secret
-        )
+        rounds = Rounds(truths, 5.0, random.Random(1), PAIR_POLICY)  # noqa: S311 - an order, not a secret
+        seats = {side: partial(Seat, asks=arena.opens(side)) for side in (A, B)}
+        measure = partial(measure_pair, rounds, seats=seats)
         match = Match(pair_cases[:cases], unmatched or {}, {})
         terms = Terms(seed=3, volume=volume, criteria=options.pop("criteria", Criteria()))
         more: dict[str, Any] = {"now": lambda: arena.time, **options}
-        return TwoStages(match, pairing, truths, seen, terms, folder, **more).decide()
+        return TwoStages(match, measure, truths, seen, terms, folder, **more).decide()
 
     return do
 
@@ -239,7 +238,7 @@ def test_a_side_that_dies_makes_its_case_invalid_and_no_other(
     arena.factor = slower_backward
     dead, other = decide(cases=2)
     assert (dead.verdict.verdict, dead.stage, dead.seconds_a, dead.changed) == (Verdict.INVALID, 0, None, ())
-    assert dead.verdict.reason == f"side {guilty}: its process died by SIGSEGV"
+    assert dead.verdict.reason == f"side {guilty} failed: its process died by SIGSEGV"
     assert [column.verdict for column in dead.verdict.columns] == [Verdict.INVALID]
     assert (other.verdict.verdict, other.stage) == (Verdict.REGRESSION, 2)
     pairs = Counter(request.implementation for side, request in arena.opened if side == A)
@@ -286,33 +285,33 @@ def test_a_phase_that_the_clock_cannot_see_is_invalid_and_not_a_crash(arena: Any
 # --- what is on disk ----------------------------------------------------------------------------------------------
 
 
-def test_pairs_csv_holds_every_batch_as_it_was_taken(arena: Any, decide: Decide, tmp_path: Path) -> None:
-    arena.factor = faster
+def test_pairs_csv_holds_every_turn_of_either_side(arena: Any, decide: Decide, tmp_path: Path) -> None:
+    arena.factor, arena.noise = faster, 0.0
     decide(Volume(7, 7))
     frame = pd.read_csv(tmp_path / "found" / PAIRS)
     assert list(frame.columns[:3]) == ["schema_version", "run_id", "implementation"]
     assert set(frame["run_id"]) == {"found"}
     assert set(frame["stage"]) == {1}
-    assert len(frame) == 7 * 8 * 2 * 4
-    flat = [
-        (index // 16, index // 2 % 8, side, index % 2, phase, answer.minimum[phase] / 1e9, answer.median[phase] / 1e9)
-        for index, (side, _, answer) in enumerate(arena.batches)
-        for phase in ("step", "forward", "backward", "update")
-    ]
-    columns = ["pair", "round", "side", "turn", "phase", "minimum_seconds", "median_seconds"]
-    pd.testing.assert_frame_equal(frame[columns], pd.DataFrame(flat, columns=columns), check_dtype=False)
+    keys = ["pair", "turn", "side", "phase"]
+    assert sorted(map(tuple, frame[keys].to_numpy().tolist())) == sorted(
+        product(range(7), range(8), (A, B), ("step", "forward", "backward", "update"))
+    )
+    for (side, phase), found in frame.groupby(["side", "phase"]):
+        shortest = PHASE_SECONDS[phase] * faster(side, phase, 0)
+        assert found["minimum_seconds"].to_numpy() == pytest.approx(shortest)
+        assert found["median_seconds"].to_numpy() == pytest.approx(1.1 * shortest)
 
 
 def test_the_rows_tell_two_implementations_apart(pair_cases: tuple[PairCase, ...]) -> None:
     both = replace(pair_cases[0], b=pair_cases[1].b)
-    batches = {B: Batched({"step": 3e9}, {"step": 4e9}), A: Batched({"step": 1e9}, {"step": 2e9})}
-    rows = rows_of_pair("r", both, 2, 4, Pair((batches,), 1.0))
-    found = [(row.side, row.turn, row.case.implementation, row.minimum_seconds, row.median_seconds) for row in rows]
-    assert found == [(B, 0, "numpy_adam", 3.0, 4.0), (A, 1, "numpy_manual", 1.0, 2.0)]
-    assert {(row.run_id, row.stage, row.pair, row.round, row.phase) for row in rows} == {("r", 2, 4, 0, "step")}
+    turn = {B: SideTurn({"step": 3e9}, {"step": 4e9}), A: SideTurn({"step": 1e9}, {"step": 2e9})}
+    rows = rows_of_pair("r", both, 2, 4, Pair((turn,)))
+    found = [(row.side, row.case.implementation, row.minimum_seconds, row.median_seconds) for row in rows]
+    assert found == [(B, "numpy_adam", 3.0, 4.0), (A, "numpy_manual", 1.0, 2.0)]
+    assert {(row.run_id, row.stage, row.pair, row.turn, row.phase) for row in rows} == {("r", 2, 4, 0, "step")}
 
 
-def test_times_are_medians_over_pairs_of_medians_over_rounds(arena: Any, decide: Decide, tmp_path: Path) -> None:
+def test_times_are_medians_over_pairs_of_medians_over_turns(arena: Any, decide: Decide, tmp_path: Path) -> None:
     arena.factor = faster
     arena.noise = 0.3
     (found,) = decide(criteria=Criteria(tolerance=0.5))

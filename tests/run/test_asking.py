@@ -16,7 +16,6 @@ from bench.oracle.perturbed import MORE_RUNS, RUNS
 from bench.oracle.verify import Verification
 from bench.run.asking import COMPILING, Truths, ask_case, ask_device
 from bench.run.plan import Planned, Selection, choose, plan_cases
-from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import Reply, Task
 from bench.workloads import tutorial
 
@@ -33,12 +32,12 @@ def test_a_case_is_asked_for_with_all_that_it_is(make_double: Any, ok_reply: Rep
     item = planned()
     monkeypatch.setattr(item.backend, "origin", "file:/mine.py")
     double = make_double(lambda _: ok_reply)
-    assert ask_case(double, item, Truths(double, 1.0), SamplingPolicy(), 1.0, Task.PROVE) == ok_reply
+    assert ask_case(double, item, Truths(double, 1.0), 1.0, Task.PROVE) == ok_reply
     (request,) = double.asked
     assert (request.implementation, request.backend) == ("numpy_manual", "numpy")
     assert (request.threads, request.mode, request.precision) == (3, Mode.RESIDENT_COLD, Precision.TF32)
     truth = str(double.scratch / "truth-0.npz")
-    assert (request.problem, request.truth, request.policy) == (SMALL, truth, SamplingPolicy())
+    assert (request.problem, request.truth) == (SMALL, truth)
     assert (request.task, request.origins) == (Task.PROVE, ("file:/mine.py", item.implementation.origin))
 
 
@@ -48,7 +47,7 @@ def test_a_device_is_asked_with_its_settings_and_without_an_implementation(make_
     double = make_double(lambda _: Reply(Status.OK))
     ask_device(double, item, Task.PEAKS, 1.0)
     (request,) = double.asked_for_peaks
-    assert (request.implementation, request.truth, request.policy) == ("", "", None)
+    assert (request.implementation, request.truth) == ("", "")
     assert (request.backend, request.origins) == ("numpy", ("file:/mine.py",))
     assert (request.threads, request.precision, request.problem) == (3, Precision.TF32, SMALL)
 
@@ -69,7 +68,7 @@ def test_whatever_becomes_of_a_process_is_a_reply(make_double: Any, error: Child
 
     double = make_double(raises)
     double.peak = raises
-    assert ask_case(double, planned(), Truths(double, 2.0), None, 2.0) == reply
+    assert ask_case(double, planned(), Truths(double, 2.0), 2.0) == reply
     assert ask_device(double, planned(), Task.PEAKS, 2.0) == reply
 
 
@@ -92,7 +91,7 @@ def test_without_a_truth_a_case_has_failed_with_the_reason_and_is_not_tried_agai
     double.truth = lambda _: Reply(Status.FAILED, "NaN in step 2")
     truths = Truths(double, 2.0)
     for _ in range(2):
-        reply = ask_case(double, planned(), truths, None, 2.0)
+        reply = ask_case(double, planned(), truths, 2.0)
         assert reply.status is Status.FAILED
         assert "the truth of mlp_sgd is not to be had: NaN in step 2" in reply.reason
     assert (len(double.asked_for_truths), double.asked) == (1, [])
@@ -110,7 +109,7 @@ def test_a_refusal_in_doubt_is_judged_once_more_by_more_runs(
     item = planned()
     monkeypatch.setattr(Workload, "knows_edges", False)  # as of a workload without a reference of that kind
     double = make_double(lambda _: wrong(ratio))
-    assert ask_case(double, item, Truths(double, 2.0), None, 2.0).status is Status.WRONG
+    assert ask_case(double, item, Truths(double, 2.0), 2.0).status is Status.WRONG
     assert [request.runs for request in double.asked_for_truths] == runs
     assert len(double.asked) == len(runs)
 
@@ -120,5 +119,5 @@ def test_what_compiles_may_be_silent_for_longer(make_double: Any, ok_reply: Repl
     item = planned()
     compiled = replace(item, implementation=replace(item.implementation, compiles=True))
     for each in (item, compiled):
-        ask_case(double, each, Truths(double, 2.0), None, 2.0)
+        ask_case(double, each, Truths(double, 2.0), 2.0)
     assert double.timeouts == [2.0, 2.0 * COMPILING]

@@ -17,7 +17,7 @@ def ledger_of(*names: str) -> tuple[Ledger, dict[str, Case]]:
 
 def fill(ledger: Ledger, case: Case, times: list[float]) -> None:
     for number, seconds in enumerate(times):
-        ledger.record(case, number, seconds)
+        ledger.record(case, number, {0: seconds})
 
 
 def test_a_contender_is_judged_by_its_speedup_which_a_common_drift_leaves_alone() -> None:
@@ -96,3 +96,25 @@ def test_a_transferred_case_is_judged_over_the_resident_baseline() -> None:
     estimate = ledger.estimate(moved)
     assert estimate is not None
     assert estimate.value == pytest.approx(3.0)
+
+
+def test_what_disturbs_a_turn_falls_on_both_sides_of_it() -> None:
+    ledger, cases = ledger_of("numpy_manual", "torch_tensor")
+    for number in range(MIN_ROUNDS):
+        for name, seconds in (("numpy_manual", 2.0), ("torch_tensor", 1.0)):
+            ledger.record(cases[name], number, {turn: seconds * (1 + turn + number) for turn in range(4)})
+    estimate = ledger.estimate(cases["torch_tensor"])
+    assert estimate is not None
+    assert (estimate.low, estimate.high) == pytest.approx((2.0, 2.0))
+
+
+def test_a_round_may_hold_several_processes_of_a_baseline() -> None:
+    """A group that memory does not hold at once is split, with its baseline in each part."""
+    ledger, cases = ledger_of("numpy_manual", "torch_tensor", "torch_autograd")
+    for number in range(MIN_ROUNDS):
+        ledger.record(cases["numpy_manual"], number, {0: 2.0, 1: 2.0})
+        ledger.record(cases["torch_tensor"], number, {0: 1.0, 1: 1.0})
+        ledger.record(cases["numpy_manual"], number, {2: 6.0, 3: 6.0})
+        ledger.record(cases["torch_autograd"], number, {2: 2.0, 3: 2.0})
+    estimates = [ledger.estimate(cases[name]) for name in ("torch_tensor", "torch_autograd")]
+    assert [each and each.value for each in estimates] == pytest.approx([2.0, 3.0])

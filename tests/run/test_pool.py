@@ -23,11 +23,11 @@ from bench.run import interpreter
 from bench.run.interpreter import Conversation, Interpreter, ZygoteGone
 from bench.run.pool import Pool
 from bench.timing.policy import SamplingPolicy
-from bench.timing.protocol import Batch, Reply, Request, Task
+from bench.timing.protocol import Reply, Request, Task, Turn, Turned
 from bench.workloads import tutorial
 
 SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
-QUICK = SamplingPolicy(sample_seconds=1e-4, process_seconds=1e-3, warmup_min_seconds=1e-4, warmup_max_seconds=1e-2)
+QUICK = SamplingPolicy(turn_seconds=1e-4, warmup_min_seconds=1e-4, warmup_max_seconds=1e-2)
 SOURCE = (BUILT_IN / "numpy_manual.py").read_text(encoding="utf-8")
 PROBLEM = tutorial(batch=20, d_in=16, hidden=12, d_out=8)
 Ask = Callable[..., Reply]
@@ -54,7 +54,7 @@ def ask(pool: Pool, request_: Request, tmp_path: Path) -> Ask:
         path.write_text(
             SOURCE.replace("    def forward():\n", f"    import os, sys, time\n{body}\n    def forward():\n")
         )
-        return pool.ask(BACKENDS["numpy"], replace(request_, origins=(f"file:{path}",), policy=QUICK), timeout)
+        return pool.ask(BACKENDS["numpy"], replace(request_, origins=(f"file:{path}",)), timeout)
 
     return do
 
@@ -109,7 +109,7 @@ def test_a_zygote_that_is_killed_is_started_again_and_the_request_repeated(reque
         for _ in range(3):
             (process,) = (p for p in psutil.Process().children() if "bench.timing.zygote" in p.cmdline())
             process.send_signal(signal.SIGKILL)
-            assert running.ask(BACKENDS["numpy"], replace(request_, policy=QUICK), 60.0).status is Status.OK
+            assert running.ask(BACKENDS["numpy"], request_, 60.0).status is Status.OK
 
 
 def test_nothing_is_left_running(ask: Ask, pool: Pool) -> None:
@@ -197,8 +197,8 @@ def test_a_backend_that_may_not_be_forked_is_started_for_each_request_and_its_si
     with Pool(Interpreter(fork=True)) as running:
         running.start([BACKENDS["numpy"], BACKENDS["numpy-fakecpu"]])
         replies = [running.ask(BACKENDS[each.backend], each, 60.0) for each in (other, request_, other, request_)]
-        talk = running.open(BACKENDS["numpy-fakecpu"], replace(other, task=Task.PAIR), 60.0)
-        assert talk.batch(Batch(1), 60.0).minimum["step"] > 0
+        talk = running.open(BACKENDS["numpy-fakecpu"], replace(other, task=Task.TURNS), 60.0)
+        assert phases_of(talk.turn(Turn(0), 60.0)) == PHASES
     found = [int(number) for number in parents.read_text().split()]
     assert [parent == os.getpid() for parent in found] == [True, False, True, False, True]
     assert found[1] == found[3], "the zygote is not disturbed by the others"
@@ -228,9 +228,20 @@ def open_(pool: Pool, request_: Request, tmp_path: Path) -> Open:
         path = tmp_path / f"step{len(list(tmp_path.iterdir()))}.py"
         line = "        grad_w1 = x.T @ grad_h\n"
         path.write_text(SOURCE.replace(line, f"{line}        import os, sys, time\n        {body}\n"))
-        return pool.open(BACKENDS["numpy"], replace(request_, origins=(f"file:{path}",), task=Task.PAIR), timeout)
+        return pool.open(
+            BACKENDS["numpy"], replace(request_, origins=(f"file:{path}",), task=Task.TURNS, policy=QUICK), timeout
+        )
 
     return do
+
+
+PHASES = {"step", "forward", "backward", "update"}
+
+
+def phases_of(answer: Turned | Reply) -> set[str]:
+    """What one turn tells of."""
+    assert isinstance(answer, Turned)
+    return {sample.phase for sample in answer.samples if sample.nanoseconds > 0}
 
 
 def measuring() -> list[psutil.Process]:
@@ -243,8 +254,7 @@ def test_two_processes_stay_alive_and_answer_in_any_order(open_: Open, monkeypat
     first, second = open_(), open_()
     assert (first.reply.status, second.reply.status) == (Status.OK, Status.OK)
     for talk in (first, second, second, first):
-        found = talk.batch(Batch(2), 60.0)
-        assert set(found.minimum) == {"step", "forward", "backward", "update"}
+        assert phases_of(talk.turn(Turn(0), 60.0)) == PHASES
     alive = len(measuring())
     first.close()
     with monkeypatch.context() as patch:
@@ -253,27 +263,45 @@ def test_two_processes_stay_alive_and_answer_in_any_order(open_: Open, monkeypat
         first.close()
         assert killed == []  # its number may be a stranger's by now
     assert len(measuring()) == alive - 1
-    assert second.batch(Batch(2), 60.0).minimum["step"] > 0
+    assert phases_of(second.turn(Turn(1), 60.0)) == PHASES
+    assert second.finish(60.0).status is Status.OK
     second.close()
     assert open_().reply.status is Status.OK
 
 
-def test_one_that_dies_in_a_batch_says_how_and_the_next_is_served(open_: Open, tmp_path: Path) -> None:
+def test_one_that_dies_in_a_turn_says_how_and_the_next_is_served(open_: Open, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     talk = open_(f"if os.path.exists({str(flag)!r}): os.kill(os.getpid(), 11)")
     flag.touch()
     with pytest.raises(ChildError, match="its process died by SIGSEGV"):
-        talk.batch(Batch(2), 60.0)
+        talk.turn(Turn(0), 60.0)
     talk.close()
     assert open_().reply.status is Status.OK
 
 
-def test_one_that_raises_in_a_batch_is_quoted(open_: Open, tmp_path: Path) -> None:
+def test_one_that_raises_in_a_turn_is_quoted(open_: Open, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     talk = open_(f"if os.path.exists({str(flag)!r}): raise RuntimeError('no luck')")
     flag.touch()
-    with pytest.raises(ChildError, match="exited with status 1 and no answer; it said: RuntimeError: no luck"):
-        talk.batch(Batch(2), 60.0)
+    answer = talk.turn(Turn(0), 60.0)
+    assert isinstance(answer, Reply)
+    assert answer.status is Status.FAILED
+    assert "RuntimeError: no luck" in answer.reason
+
+
+def test_one_that_is_stopped_takes_its_turn_when_it_may_go_on_and_can_be_ended(open_: Open) -> None:
+    talk = open_()
+    for _ in range(2):
+        talk.pause(True)
+        while not any(process.status() == psutil.STATUS_STOPPED for process in measuring()):
+            time.sleep(0.01)  # the kernel takes a moment; the test's timeout ends what it never does
+        talk.pause(False)
+        assert phases_of(talk.turn(Turn(0), 60.0)) == PHASES
+    alive = len(measuring())
+    talk.pause(True)
+    talk.close()
+    talk.pause(False)  # it has ended, and its number may be a stranger's
+    assert len(measuring()) == alive - 1
 
 
 def test_one_that_dies_before_it_answers_says_how(open_: Open) -> None:
@@ -287,24 +315,24 @@ def test_one_that_hangs_is_ended(open_: Open, tmp_path: Path) -> None:
     flag.touch()
     alive = len(measuring())
     with pytest.raises(ChildTimeout):
-        talk.batch(Batch(2), 1.0)
+        talk.turn(Turn(0), 1.0)
     assert len(measuring()) == alive - 1
 
 
-def batch_after_batch(talk: Conversation) -> None:
+def turn_after_turn(talk: Conversation) -> None:
     """Until it raises: the kernel takes a moment to end a child with its zygote."""
     while True:
-        talk.batch(Batch(2), 60.0)
+        talk.turn(Turn(0), 60.0)
 
 
 def test_when_the_zygote_dies_under_a_conversation_that_is_said(request_: Request) -> None:
-    request = replace(request_, task=Task.PAIR)
+    request = replace(request_, task=Task.TURNS)
     with Pool(Interpreter(fork=True)) as running:
         talk = running.open(BACKENDS["numpy"], request, 60.0)
         (process,) = (p for p in psutil.Process().children() if "bench.timing.zygote" in p.cmdline())
         process.kill()
         with pytest.raises(ZygoteGone, match="the measuring interpreter died"):
-            batch_after_batch(talk)
+            turn_after_turn(talk)
         assert running.open(BACKENDS["numpy"], request, 60.0).reply.status is Status.OK
 
 

@@ -54,7 +54,7 @@ def filled(items: Sequence[Planned], rounds: int = MIN_ROUNDS, **options: float)
     ledger = Ledger(items)
     for item in items:
         for number in range(rounds):
-            ledger.record(item.case, number, seconds(item.case, number, **options))
+            ledger.record(item.case, number, {0: seconds(item.case, number, **options)})
     return ledger
 
 
@@ -93,7 +93,7 @@ def test_the_baseline_comes_along_so_that_the_new_size_has_speedups() -> None:
         for number in range(MIN_ROUNDS):
             numpy = item.case.implementation == "numpy_manual"
             slope = (300 / item.case.problem.hidden) ** (0.5 if item.case.threads == 2 else 0.0)
-            ledger.record(item.case, number, 9.0 if numpy else slope * noise(item.case, number, 20))
+            ledger.record(item.case, number, {0: 9.0 if numpy else slope * noise(item.case, number, 20)})
     wanted = Refinement(0.1).wanted(items, ledger)
     assert {(item.case.implementation, item.case.threads) for item in wanted} == {
         (name, threads) for name in ("numpy_manual", "torch_tensor") for threads in (1, 2)
@@ -108,7 +108,7 @@ def test_a_size_that_is_begun_is_brought_to_the_rounds_that_an_interval_needs() 
     for number in range(MIN_ROUNDS):
         assert Refinement(0.1).wanted([*items, *new], ledger) == new
         for item in new:
-            ledger.record(item.case, 10 + number, seconds(item.case, number, 400, 20.0))
+            ledger.record(item.case, 10 + number, {0: seconds(item.case, number, 400, 20.0)})
     assert Refinement(0.1).wanted([*items, *new], ledger) != new
 
 
@@ -160,7 +160,7 @@ def sweep(tmp_path: Path, make: Callable[..., Any]) -> Callable[..., Any]:
             if not takes(request.problem.hidden):
                 return Reply(Status.FAILED, "no such size")
             case = next(item.case for item in runner._planned if _asks_for(request, item.case))
-            took = seconds(case, len(double.asked), scatter=4.0)
+            took = seconds(case, len(double.asked), scatter=10.0)
             return replace(reply, samples=(replace(reply.samples[0], nanoseconds=round(took * 1e9)),))
 
         double.answer = answer

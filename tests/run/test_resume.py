@@ -17,6 +17,7 @@ from bench.model.registry import discover
 from bench.run.plan import Selection, choose, plan_cases, workload_facts
 from bench.run.records import rows_of
 from bench.run.resume import check_same, done_so_far, planned_of
+from bench.run.rounds import Found
 from bench.run.sources import source_hashes
 from bench.timing.policy import Sample
 from bench.timing.protocol import Reply
@@ -89,10 +90,10 @@ def test_progress_is_read_back_from_the_files(tmp_path: Path, ok_reply: Reply) -
     store = RunStore.create(tmp_path / "r", mine)
     numpy_case, torch_case = PLANNED[0].case, PLANNED[1].case
     samples = tuple(Sample("step", ok_reply.samples[0].method, i, 2, 2000 * (i + 1)) for i in range(3))
-    store.append(*rows_of("r", numpy_case, 0, 0, Reply(ok_reply.status, samples=samples), 1.5))
-    store.append(*rows_of("r", torch_case, 0, 1, Reply("failed", "it broke"), 2.5))  # type: ignore[arg-type]
+    store.append(*rows_of("r", numpy_case, 0, 0, Found(Reply(ok_reply.status, samples=samples), seconds=1.5)))
+    store.append(*rows_of("r", torch_case, 0, 1, Found(Reply("failed", "it broke"), seconds=2.5)))  # type: ignore[arg-type]
     done = done_so_far(tmp_path / "r", mine)
-    assert done.rounds == {numpy_case: {0: pytest.approx(2e-6)}, torch_case: {0: None}}
+    assert done.rounds == {numpy_case: {0: pytest.approx({0: 1e-6, 1: 2e-6, 2: 3e-6})}, torch_case: {0: None}}
     assert (done.processes, done.seconds) == (2, 4.0)
 
 
@@ -124,7 +125,7 @@ def test_throttled_rounds_are_read_back_from_the_files(tmp_path: Path, ok_reply:
     store = RunStore.create(tmp_path / "r", mine)
     hot = Reply(ok_reply.status, samples=ok_reply.samples, condition=Condition(throttle=("thermal",)))
     for number, reply in enumerate((ok_reply, hot, ok_reply)):
-        store.append(*rows_of("r", PLANNED[0].case, number, number, reply, 1.0))
+        store.append(*rows_of("r", PLANNED[0].case, number, number, Found(reply, seconds=1.0)))
     done = done_so_far(tmp_path / "r", mine)
     assert done.invalid == {1}
     assert set(done.rounds[PLANNED[0].case]) == {0, 1, 2}

@@ -13,10 +13,10 @@ from bench.data.schema import Method, Status
 from bench.model.registry import Registry
 from bench.oracle.verify import Verification
 from bench.timing.load import LEAST_NANOSECONDS, Load, excess
-from bench.timing.measure import Measurement, WarmUp, measure
-from bench.timing.pairing import BatchTimer
+from bench.timing.measure import Sampling, measure
 from bench.timing.passes import Rig, Taken
 from bench.timing.policy import Sample, SamplingPolicy
+from bench.timing.protocol import Task
 from bench.timing.worker import Prepared
 
 MILLISECONDS = 1_000_000
@@ -87,33 +87,36 @@ def rig(world: Any) -> Callable[..., Rig]:
     return make
 
 
+def sampling(rig: Rig, policy: SamplingPolicy = SamplingPolicy()) -> Sampling:
+    return Sampling(rig, resolution=1, steps=1000, policy=policy)
+
+
 @pytest.mark.parametrize("busy", [0.5, 1.0, 1.7])
 @pytest.mark.parametrize("cold", [False, True])
 def test_a_measurement_knows_the_cpus_of_its_whole_steps(rig: Callable[..., Rig], busy: float, cold: bool) -> None:
-    found = measure(rig(busy, cold), resolution=1, steps=1000)
-    assert found.cpus_used == pytest.approx(busy, abs=1e-3)
+    step = sampling(rig(busy, cold))
+    measure(step, SamplingPolicy())
+    assert step.cpus_used == pytest.approx(busy, abs=1e-3)
 
 
 def test_a_short_measurement_does_not(rig: Callable[..., Rig]) -> None:
-    policy = SamplingPolicy(process_seconds=0.001, sample_seconds=0.001, min_samples=2)
-    assert measure(rig(1.7), resolution=1, steps=1000, policy=policy).cpus_used is None
+    """Whole steps of 3 ms, one a turn; seven are more than 20 ms. What leads a turn does not count."""
+    step = sampling(rig(1.7), SamplingPolicy(turn_seconds=0.0, lead_seconds=0.1))
+    for number in range(6):
+        step.turn(number)
+    assert step.cpus_used is None
+    step.turn(6)
+    assert step.cpus_used == pytest.approx(1.7, abs=1e-3)
 
 
-def test_a_batch_tells_the_cpu_time_of_its_whole_steps(rig: Callable[..., Rig]) -> None:
-    found = BatchTimer(rig(1.5), steps=1000, cycle=1).batch(4)
-    assert found.wall_nanoseconds == 4 * 3 * MILLISECONDS
-    assert found.cpu_nanoseconds == pytest.approx(1.5 * found.wall_nanoseconds)
-
-
-def reply(in_use: int | None, cpus: float | None, measured: bool = True) -> Any:
+def reply(in_use: int | None, cpus: float | None, task: Task = Task.TURNS) -> Any:
     sample = Sample("step", Method.WHOLE, 0, 1, 1000)
-    nothing: Any = SimpleNamespace(name="", facts={}, path=(), foreign=(), threads=1)
+    nothing: Any = SimpleNamespace(name="", facts={}, path=(), foreign=(), threads=1, task=task)
     backend: Any = SimpleNamespace(threads_in_use=lambda: in_use, peak_bytes=lambda: 1)
     passed = Verification(True, "", 4)
     rig: Any = SimpleNamespace(step=SimpleNamespace(counts=None))
     made = (nothing, Registry(), nothing, backend, nothing, nothing, None, rig, sample)
-    measurement = Measurement(WarmUp(9, True, 1.0), (sample,), cpus)
-    return Prepared(*made, passed, 0.1, None).reply(measurement if measured else None)
+    return Prepared(*made, passed, 0.1, None).reply(cpus, (sample,))
 
 
 def test_a_row_that_used_more_threads_is_wrong_and_has_no_times() -> None:
@@ -124,6 +127,6 @@ def test_a_row_that_used_more_threads_is_wrong_and_has_no_times() -> None:
     assert (reply(2, 1.8).threads, reply(2, 1.8).cpus_used) == (2, 1.8)
 
 
-def test_a_row_that_kept_to_it_or_was_not_measured_is_well() -> None:
-    assert reply(1, 1.0).status is reply(None, None).status is reply(2, None, measured=False).status is Status.OK
-    assert len(reply(1, 1.0).samples) == 2
+def test_a_row_that_kept_to_it_or_is_only_verified_is_well() -> None:
+    assert reply(1, 1.0).status is reply(None, None).status is reply(2, None, Task.VERIFY).status is Status.OK
+    assert len(reply(1, 1.0).samples) == 1

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 import socket
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,11 +15,12 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype
 from bench.oracle.array_error import ArrayError
 from bench.oracle.verify import Verification
+from bench.timing import protocol
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
 from bench.timing.policy import Sample, SamplingPolicy
 from bench.timing.proof import Check
-from bench.timing.protocol import REPLY, REQUEST, Channel, Reply, Request, Task
+from bench.timing.protocol import REPLY, REQUEST, TURN, TURNED, Channel, Reply, Request, Task, Turn, Turned
 from bench.workloads import tutorial
 
 INFINITE = ArrayError("loss", "", 1, math.inf, 1e-4, True)
@@ -34,7 +37,8 @@ def test_messages_survive_the_wire() -> None:
         mode=Mode.TRANSFERRED_COLD,
         precision=Precision.TF32,
         task=Task.PROVE,
-        policy=SamplingPolicy(),
+        policy=SamplingPolicy(process_seconds=1.5),
+        plant=True,
         asked_nanoseconds=7,
     )
     assert REQUEST.validate_json(REQUEST.dump_json(request)) == request
@@ -47,6 +51,7 @@ def test_messages_survive_the_wire() -> None:
             False, "far off", 4, (ArrayError("loss", "", 1, math.inf, 1e-4, True),), ("the loss",), "dropout"
         ),
         warmup=WarmUp(9, False, 1.5),
+        turn_seconds=0.5,
         samples=(
             Sample("step", Method.WHOLE, 0, 3, 999),
             Sample("step", Method.WHOLE, 0, 1, 9, variant=2),
@@ -59,11 +64,15 @@ def test_messages_survive_the_wire() -> None:
         checks=(Check("hold", False, "it did not"),),
     )
     assert REPLY.validate_json(REPLY.dump_json(reply)) == reply
+    for turn in (Turn(3, "update", 50), None):
+        assert TURN.validate_json(TURN.dump_json(turn)) == turn
+    for answer in (Turned(reply.samples), Turned(()), Reply(Status.FAILED, "it raised")):
+        assert TURNED.validate_json(TURNED.dump_json(answer)) == answer
 
 
 def test_a_request_that_says_no_more_is_of_a_full_precision_resident_warm_case() -> None:
     request = Request("file:/x.py", "mine", "numpy", tutorial(), 2, "/t.npz")
-    assert (request.task, request.mode, request.precision) == (Task.CASE, Mode.RESIDENT_WARM, Precision.FULL)
+    assert (request.task, request.mode, request.precision) == (Task.VERIFY, Mode.RESIDENT_WARM, Precision.FULL)
 
 
 def test_lines_arrive_whole_and_in_order_however_they_are_cut() -> None:
@@ -88,3 +97,51 @@ def test_silence_and_hanging_up_are_different_errors() -> None:
         assert not isinstance(caught.value, ChildTimeout)
         with pytest.raises(ChildError, match="no longer listens"):
             Channel(b).send(b"x")
+
+
+# --- signs of life ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Slow:
+    """Stands for a socket whose pieces come after so many seconds each, without waiting for them."""
+
+    pieces: list[tuple[float, bytes]]
+    timeout: float = 0.0
+
+    def settimeout(self, timeout: float) -> None:
+        self.timeout = timeout
+
+    def recv(self, size: int) -> bytes:
+        after, piece = self.pieces.pop(0)
+        if after > self.timeout:
+            raise TimeoutError
+        return piece
+
+
+def slow(*pieces: tuple[float, bytes]) -> Channel:
+    return Channel(Slow(list(pieces)))  # type: ignore[arg-type]
+
+
+def test_an_answer_may_take_longer_than_the_timeout_while_signs_of_life_come() -> None:
+    assert slow(*[(0.9, b"\n")] * 10, (0.9, b'{"a": 1}\n')).receive_object(1) == {"a": 1}
+    channel = slow((0.9, b'\n\n{"a"'), (0.9, b': 1}\n\n{"b": 2}\n'))
+    assert [channel.receive_object(1), channel.receive_object(1)] == [{"a": 1}, {"b": 2}]
+
+
+def test_signs_of_life_alone_are_no_answer() -> None:
+    with pytest.raises(ChildTimeout, match="no answer for 1 s"):
+        slow(*[(0.9, b"\n")] * 3, (1.1, b'{"a": 1}\n')).receive(1)
+    with pytest.raises(ChildError, match="hung up"):
+        slow((0.9, b"\n\n"), (0.9, b"")).receive(1)
+
+
+def test_signs_of_life_are_given_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(monotonic=lambda: clock.time, time=50.0)
+    monkeypatch.setattr(protocol, "time", clock)
+    a, b = socket.socketpair()
+    with a, b:
+        channel = Channel(a)
+        for clock.time in (50.5, 50.9, 51.0, 51.5, 51.9, 52.0, 52.1, 60.0, 60.9):
+            channel.beat()
+        assert b.recv(100) == b"\n" * 3

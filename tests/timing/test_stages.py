@@ -11,8 +11,7 @@ from bench import BACKWARD, DATA, FORWARD, UPDATE, Stage, State, Step
 from bench.data.schema import PHASES, Method
 from bench.model.step import Phases
 from bench.timing.device_clock import DeviceClock
-from bench.timing.measure import measure
-from bench.timing.pairing import BatchTimer
+from bench.timing.measure import Sampling, measure
 from bench.timing.passes import Rig
 from bench.timing.policy import SamplingPolicy
 
@@ -45,11 +44,11 @@ def on_host(world: Any, phases: tuple[Phases, ...]) -> Rig:
 
 @steps
 def test_each_stage_and_the_whole_are_found_exactly(world: Any, phases: tuple[Phases, ...], labels: list[str]) -> None:
-    policy = SamplingPolicy(sample_seconds=6e-6, process_seconds=120e-6, warmup_min_seconds=6e-6)
-    found = measure(on_host(world, phases), resolution=1, steps=1000, policy=policy)
-    times = {(sample.phase, sample.method): sample.nanoseconds / sample.iterations for sample in found.samples}
-    expected = {(label, Method.STAGED): 100.0 * units for units, label in enumerate(labels, 1)}
-    assert times == {**expected, ("step", Method.WHOLE): 100 * sum(range(len(phases) + 1))}
+    policy = SamplingPolicy(turn_seconds=24e-6, lead_seconds=1e-6, warmup_min_seconds=6e-6)
+    found = measure(Sampling(on_host(world, phases), resolution=6, steps=1000, policy=policy), policy)
+    times = {(sample.phase, sample.method, sample.nanoseconds / sample.iterations) for sample in found}
+    expected = {(label, Method.STAGED, 100.0 * units) for units, label in enumerate(labels, 1)}
+    assert times == {*expected, ("step", Method.WHOLE, 100.0 * sum(range(len(phases) + 1)))}
     assert set(labels) <= set(PHASES)
 
 
@@ -61,10 +60,3 @@ def test_a_device_tells_as_many_stages(gpu: Any, phases: tuple[Phases, ...], lab
     taken = dict(zip(clock.labels, (each / clock.iterations for each in clock.take().nanoseconds), strict=True))
     expected = {(label, Method.STAGED): 100_000.0 * units for units, label in enumerate(labels, 1)}
     assert taken == {**expected, ("step", Method.WHOLE): 100_000 * sum(range(len(phases) + 1))}
-
-
-@steps
-def test_a_pair_tells_as_many_stages(world: Any, phases: tuple[Phases, ...], labels: list[str]) -> None:
-    found = BatchTimer(on_host(world, phases), 500, 1).batch(3)
-    expected = {label: 100.0 * units for units, label in enumerate(labels, 1)}
-    assert found.minimum == found.median == {"step": 100.0 * sum(range(len(phases) + 1)), **expected}

@@ -18,16 +18,49 @@ from bench.oracle.edges import truth_by_reference
 from bench.oracle.truth import save_truth
 from bench.timing import peaks
 from bench.timing.policy import SamplingPolicy
-from bench.timing.protocol import Reply, Request, Task
+from bench.timing.protocol import REPLY, TURN, TURNED, Reply, Request, Task, Turn
+from bench.timing.turns import serve_turns
 from bench.timing.worker import work
 from bench.workloads import tutorial
 
 SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 QUICK = SamplingPolicy(
-    sample_seconds=1e-4, process_seconds=1e-3, warmup_min_seconds=1e-4, warmup_max_seconds=1e-2, energy_seconds=1e-3
+    turn_seconds=1e-3,
+    lead_seconds=1e-4,
+    queue_seconds=1e-4,
+    warmup_min_seconds=1e-4,
+    warmup_max_seconds=1e-2,
+    energy_seconds=1e-3,
 )
 SOURCE = (BUILT_IN / "numpy_bias_sgd.py").read_text(encoding="utf-8")
 Write = Callable[[str, str], Path]
+
+
+class Script:
+    """Stands for the channel to a parent that asks for two turns and for the end."""
+
+    def __init__(self) -> None:
+        self.asked = [Turn(0), Turn(1), None]
+        self.sent: list[bytes] = []
+
+    def receive(self) -> bytes:
+        return TURN.dump_json(self.asked.pop(0))
+
+    def send(self, line: bytes) -> None:
+        self.sent.append(line)
+
+    def beat(self) -> None: ...
+
+
+def done(request: Request) -> Reply:
+    """What comes of a request: the last reply, with the samples of all turns."""
+    if request.task is not Task.TURNS:
+        return work(request)
+    script = Script()
+    serve_turns(request, script)  # type: ignore[arg-type]
+    turned = [TURNED.validate_json(line).samples for line in script.sent[1:-1]]
+    last = REPLY.validate_json(script.sent[-1])
+    return replace(last, samples=(*last.samples, *(sample for samples in turned for sample in samples)))
 
 
 @pytest.fixture
@@ -35,11 +68,10 @@ def ask(tmp_path: Path, write: Write) -> Callable[..., object]:
     workload = WORKLOADS["mlp_bias_sgd"]
     save_truth(truth_by_reference(workload, SMALL), tmp_path / "truth.npz")
 
-    def do(text: str = SOURCE, policy: SamplingPolicy | None = QUICK) -> object:
-        path = write("mine.py", text)
-        return work(
-            Request((f"file:{path}",), "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "truth.npz"), policy=policy)
-        )
+    def do(text: str = SOURCE, task: Task = Task.TURNS) -> object:
+        origin = f"file:{write('mine.py', text)}"
+        case = ((origin,), "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "truth.npz"))
+        return done(Request(*case, task=task, policy=QUICK))
 
     return do
 
@@ -54,8 +86,8 @@ def test_a_right_implementation_is_verified_then_measured(ask: Callable[..., obj
     assert {sample.phase for sample in reply.samples} == {"first_step", "step", "forward", "backward", "update"}
 
 
-def test_without_a_policy_it_is_only_verified(ask: Callable[..., object]) -> None:
-    reply = ask(policy=None)
+def test_one_that_is_to_be_verified_is_not_timed(ask: Callable[..., object]) -> None:
+    reply = ask(task=Task.VERIFY)
     assert reply.status is Status.OK
     assert reply.samples == ()
 
@@ -111,7 +143,7 @@ def test_a_graph_that_was_pruned_is_wrong(
     workload = WORKLOADS["mlp_bias_sgd"]
     save_truth(truth_by_reference(workload, SMALL), tmp_path / "t.npz")
     path = write("mine.py", source)
-    reply = work(Request((f"file:{path}",), "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "t.npz"), policy=QUICK))
+    reply = work(Request((f"file:{path}",), "numpy_bias_sgd", "numpy", SMALL, 1, str(tmp_path / "t.npz")))
     assert reply.status is (Status.WRONG if counted else Status.OK)
     ran = 2 if kind == "matmul" else 0
     assert (f"the graph ran {ran} of 5 matrix products" in reply.reason) == counted
@@ -176,14 +208,14 @@ def elsewhere(tmp_path: Path, write: Write, own_backends: None) -> Callable[...,
 
     def do(name: str = "numpy_bias_sgd", text: str = SOURCE, **options: object) -> Reply:
         write("mine.py", text)
-        request = Request((origin, mine) if name else (origin,), name, "numpy-fakecpu", SMALL, 1, truth)
-        return work(replace(request, **options))  # type: ignore[arg-type]
+        request = Request((origin, mine) if name else (origin,), name, "numpy-fakecpu", SMALL, 1, truth, policy=QUICK)
+        return done(replace(request, **options))  # type: ignore[arg-type]
 
     return do
 
 
 def test_a_device_from_a_file_measures_with_its_own_clock_condition_and_energy(elsewhere: Callable[..., Reply]) -> None:
-    reply = elsewhere(policy=QUICK)
+    reply = elsewhere(task=Task.TURNS)
     assert (reply.status, reply.reason) == (Status.OK, "")
     assert (reply.device_name, reply.facts, reply.peak_bytes) == ("Imaginary 1", {"precision": "full"}, 123)
     assert {sample.clock for sample in reply.samples} == {"host", "device"}
@@ -205,7 +237,7 @@ def test_results_too_exact_for_the_precision_that_is_asked_for_are_refused(elsew
 def test_every_mode_is_measured_where_the_device_can_do_it(
     elsewhere: Callable[..., Reply], tmp_path: Path, mode: Mode
 ) -> None:
-    reply = elsewhere(policy=QUICK, mode=mode)
+    reply = elsewhere(task=Task.TURNS, mode=mode)
     assert (reply.status, reply.reason) == (Status.OK, "")
     assert (tmp_path / "device.py.flushed").exists() == mode.cold
 
@@ -215,8 +247,8 @@ def test_an_implementation_that_does_not_put_its_batch_fails_in_transferred_mode
 ) -> None:
     resident = SOURCE.replace("device.put(data.x), device.put(data.y)", "data.x, data.y")
     assert resident != SOURCE
-    assert elsewhere(text=resident, policy=QUICK).status is Status.OK
-    reply = elsewhere(text=resident, policy=QUICK, mode=Mode.TRANSFERRED_WARM)
+    assert elsewhere(text=resident, task=Task.TURNS).status is Status.OK
+    reply = elsewhere(text=resident, task=Task.TURNS, mode=Mode.TRANSFERRED_WARM)
     assert reply.status is Status.FAILED
     assert reply.reason.startswith("build does not put its batch with device.put(data.x) and device.put(data.y)")
 

@@ -1,0 +1,36 @@
+"""Whoever shows the progress of a run, a comparison or an examination."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bench.data.schema import Status
+from bench.model.case import Case
+
+
+class Watcher(Protocol):
+    """Whoever shows progress. It is called between measurements, never during one."""
+
+    def starting(self, frameworks: Sequence[str]) -> None:
+        """Show that the interpreters of these frameworks are being started."""
+
+    def measuring(
+        self,
+        case: Case,
+        number: int,
+        done: int,
+        of: int,
+        seconds_left: float,
+        widest: tuple[Case, float] | None = None,
+    ) -> None:
+        """Show that a case's turn in a round has come; `widest` is the case that the run is least sure of."""
+
+    def pairing(self, case: Case, pair: int, of: int) -> None:
+        """Show that a pair of processes of one case is about to be measured."""
+
+    def calibrating(self, backend: str) -> None:
+        """Show that the peak of a backend's device is about to be measured."""
+
+    def failed(self, case: Case, status: Status, reason: str) -> None:
+        """Show that a case is out of the run."""

@@ -1,0 +1,92 @@
+"""The process of one case in a round: it is verified, takes a turn whenever it is asked to, and is verified again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bench.errors import ChildError
+from bench.machine.disturbance import KernelCounters, Observe, together, watching
+from bench.model.step import Stage, Step
+from bench.timing.clock import Now, host_now, resolution
+from bench.timing.energy import energy_of_step
+from bench.timing.measure import Sampling
+from bench.timing.protocol import REPLY, TURN, TURNED, Channel, Reply, Request, Turned
+from bench.timing.worker import Prepared, failure, prepare, verified_again
+
+
+class Delay:
+    """A delay that can be planted in one phase: a spin, since a sleep would end when the scheduler likes."""
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self.phase = ""
+        self.nanoseconds = 0
+
+    def planted(self, step: Step) -> Step:
+        """Plant the spin at the end of each stage of a step; both sides of a pair carry it."""
+        return replace(step, stages=tuple(Stage(stage.phases, self._spinning(stage)) for stage in step.stages))
+
+    def _spinning(self, stage: Stage) -> Callable[[], None]:
+        run, phases, now = stage.run, tuple(map(str, stage.phases)), self._now
+
+        def spin() -> None:
+            run()
+            if self.nanoseconds and self.phase in phases:
+                end = now() + self.nanoseconds
+                while now() < end:
+                    pass
+
+        return spin
+
+
+def serve_turns(request: Request, channel: Channel) -> None:
+    """Prepare a case, say how that went, then take turns until the parent asks for the end or hangs up."""
+    delay = Delay(host_now)
+    try:
+        case = prepare(request, delay.planted if request.plant else lambda step: step, channel.beat)
+        if not case.verification.passed:
+            channel.send(REPLY.dump_json(case.reply()))
+            return
+        sampling = _sampling(case, channel.beat)
+        channel.send(REPLY.dump_json(case.reply(warmup=sampling.warmup, turn_seconds=sampling.turn_seconds)))
+        while (turn := TURN.validate_json(channel.receive())) is not None:
+            delay.phase, delay.nanoseconds = turn.delay_phase, turn.delay_nanoseconds
+            channel.send(TURNED.dump_json(Turned(sampling.turn(turn.number))))
+        channel.send(REPLY.dump_json(_finished(case, sampling)))
+    except ChildError:
+        return  # the parent has what it wants
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - as for any other request
+        channel.send(REPLY.dump_json(failure(error, request)))
+
+
+def _sampling(case: Prepared, beat: Callable[[], None]) -> Sampling:
+    """Warm up a case that has been verified."""
+    condition = case.device.condition
+    observe: list[Observe] = [KernelCounters(), *([] if condition is None else [watching(condition)])]
+    return Sampling(
+        case.rig,
+        resolution=resolution(),
+        steps=case.request.problem.steps,
+        variants=case.data.variants,
+        cycle=case.implementation.workload.cycle,
+        observe=together(*observe),
+        policy=case.request.policy,
+        beat=beat,
+    )
+
+
+def _finished(case: Prepared, sampling: Sampling) -> Reply:
+    """Take what is taken once, and verify the case again."""
+    request, condition = case.request, case.device.condition
+    samples = (case.first, *sampling.finish())
+    iteration = sampling.warmup.iteration_nanoseconds
+    energy = energy_of_step(case.rig, condition, request.problem.steps, iteration, request.policy)
+    return verified_again(case, measured=True).reply(
+        sampling.cpus_used,
+        samples,
+        warmup=sampling.warmup,
+        turn_seconds=sampling.turn_seconds,
+        condition=None if condition is None else condition(),
+        energy_joules=energy,
+    )
