@@ -95,13 +95,13 @@ def _of_machine(runs: list[RunFiles], folder: Path, machine: str) -> list[RunFil
     if machine == "all":
         return runs
     from bench.machine.environment import machine_facts
-    from bench.machine.identity import machine_of
+    from bench.machine.identity import distinct, machine_of
 
     here = machine_of(machine_facts())
     found = [run for run in runs if run.machine == here]
     if not found:
         raise UsageError(f"No run below {folder} is of this machine ({here}): add --machine all to see the others.")
-    others = len({run.machine for run in runs} - {here})
+    others = len(distinct([here, *(run.machine for run in runs)])) - 1
     if others:
         some = "1 other machine is" if others == 1 else f"{others} other machines are"
         click.echo(f"Runs of {some} left out: --machine all shows them.", err=True)

@@ -43,7 +43,7 @@ from bench.model.step import TRAINING
 from bench.run.ab import family_of, typical_seconds
 from bench.run.asking import Truths
 from bench.run.calibrate import arms_of, name_of
-from bench.run.contest import pinned_cpu
+from bench.machine.processor import pinned_cpu
 from bench.run.pairs import A, B, PairCase, Pairing
 from bench.run.plan import Selection, choose, plan_cases
 from bench.run.pool import Pool

@@ -69,13 +69,13 @@ def test_runs_of_the_same_moment_keep_an_order(run: Make) -> None:
 
 
 def test_two_machines_are_never_one_series(run: Make) -> None:
-    facts: dict[str, Any] = {"cpu": "A", "cpus_usable": 2, "memory_bytes": 8 * GIB}
-    others = [{"cpu": "B"}, {"cpus_usable": 4}, {"memory_bytes": 16 * GIB}]
+    facts: dict[str, Any] = {"cpu": "A", "cpus": 2, "memory_bytes": 8 * GIB, "cgroup_cpus": None}
+    others = [{"cpu": "B"}, {"cpus": 4}, {"memory_bytes": 16 * GIB}, {"cgroup_cpus": 2.0}]
     runs = [run(1.0, machine=facts | change) for change in ({}, *others)]
     runs.append(run(2.0, machine=facts | {"memory_bytes": 8 * GIB - 5_000_000, "python": "3.13.0", "load_1min": 1.5}))
     found = histories(runs)
     assert [item.machine for item in found] == [machine_of(facts | change) for change in ({}, *others)]
-    assert [medians(item.series[0]) for item in found] == [[1.0, 2.0], [1.0], [1.0], [1.0]]
+    assert [medians(item.series[0]) for item in found] == [[1.0, 2.0], [1.0], [1.0], [1.0], [1.0]]
 
 
 def test_cases_that_differ_in_anything_are_apart(run: Make, build: ModuleType) -> None:
