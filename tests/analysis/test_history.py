@@ -78,6 +78,35 @@ def test_two_machines_are_never_one_series(run: Make) -> None:
     assert [medians(item.series[0]) for item in found] == [[1.0, 2.0], [1.0], [1.0], [1.0], [1.0]]
 
 
+def test_what_a_run_could_use_and_its_variables_are_told_and_begin_no_series(run: Make) -> None:
+    facts: dict[str, Any] = {"cpu": "A", "cpus": 8, "cpus_usable": 8, "blas_kernels": "Zen"}
+    pinned = facts | {"cpus_usable": 4}
+    looked_for = "OMP_* LD_PRELOAD"
+    runs = [
+        run(1.0, machine=facts),
+        run(1.0, machine=pinned, environment={"LD_PRELOAD": "libjemalloc.so.2"}, looked_for=looked_for),
+        run(1.0, machine=pinned | {"blas_kernels": "Haswell"}, looked_for=looked_for),
+    ]
+    (history,) = histories(runs)
+    told = [sorted(map(str, point.differences)) for point in history.series[0].points]
+    assert told == [
+        [],
+        ["cpus_usable 8 → 4"],  # whether anything was preloaded before is not known
+        ["LD_PRELOAD libjemalloc.so.2 → unset", "blas_kernels Zen → Haswell"],
+    ]
+
+
+def test_a_run_that_tells_less_of_its_machine_joins_one_that_it_may_be_of(run: Make) -> None:
+    facts: dict[str, Any] = {"cpu": "A", "cpus": 8}
+    models = [{}, {"cpu_model": "model 1"}, {"cpu_model": "model 2"}, {"cpu_model": "model 1"}]
+    runs = [run(float(number), machine=facts | model) for number, model in enumerate(models, start=1)]
+    found = histories(runs)
+    assert [(item.machine.cpu_model, medians(item.series[0])) for item in found] == [
+        ("model 1", [1.0, 2.0, 4.0]),
+        ("model 2", [3.0]),
+    ]
+
+
 def test_cases_that_differ_in_anything_are_apart(run: Make, build: ModuleType) -> None:
     cases = [
         build.make_case(),
