@@ -46,8 +46,8 @@ def compare(
     The rule is that of `bench ab`, which is surer: two runs were measured at two times, and how the machine drifted
     between them is in no bound.
 
-    Runs of different machines or library versions are refused; --across shows their times side by side and judges
-    nothing.
+    Runs of different machines, library versions or variables that change results or speed are refused; --across shows
+    their times side by side and judges nothing. If every case moved by one factor, baselines included, it says so.
 
     Exit status: 0 PASS, 1 REGRESSION, 3 INCONCLUSIVE, 4 INVALID (missing, wrong or failed in a run), 2 refused or wrong
     use, 5 no case in common.

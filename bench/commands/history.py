@@ -50,7 +50,8 @@ def history(
 ) -> None:
     """Show how a step's time went over the runs below FOLDER, and where it changed.
 
-    A series is one case on one machine. New package versions are shown beside the run that had them first.
+    A series is one case on one machine. New package versions, variables that change results or speed, and how many CPUs
+    could be used are shown beside the run that had them first.
     """
     if figure is not None and figure.suffix[1:] not in _KINDS:
         raise UsageError(f"--figure is {str(figure)!r}: give a file that ends in .png, .svg or .pdf.")

@@ -119,7 +119,7 @@ class Manifest(BaseModel):
     def variable(self, name: str) -> str | None:
         """Return a variable's value, or that it was not set; None if the run did not look for it."""
         known = any(fnmatchcase(name, pattern) for pattern in self.looked_for.split())
-        return self.environment.get(name, UNSET if known else None)
+        return (self.environment[name] or "empty") if name in self.environment else UNSET if known else None
 
     @property
     def size_columns(self) -> tuple[str, ...]:

@@ -84,11 +84,14 @@ def find(name: str) -> Variable | None:
 def variables(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return those that are set, by name; of a path only its last part, since the rest is the user's alone.
 
+    An empty one is as good as none, but for those that name GPUs: it hides them all.
+
     Args:
         environment: the variables of a process; None for those of this one.
     """
     every = os.environ if environment is None else environment
-    return {name: _FOLDERS.sub("", value) for name, value in sorted(every.items()) if value and find(name)}
+    known = {name: value for name, value in sorted(every.items()) if find(name) and (value or not counts(name))}
+    return {name: _FOLDERS.sub("", value) for name, value in known.items()}
 
 
 def counts(name: str) -> bool:

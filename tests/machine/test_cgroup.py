@@ -19,7 +19,7 @@ def test_where_nothing_is_told_there_is_no_limit(system: System) -> None:
     assert (cgroup_quota(system({})), cgroup_memory(system({}))) == (None, None)
 
 
-@pytest.mark.parametrize(("top", "inside"), [("/docker/x", ""), ("/", "/docker/x")])
+@pytest.mark.parametrize(("top", "inside"), [("/docker/x", ""), ("/docker", "/x"), ("/", "/docker/x")])
 def test_version_1_is_read_where_the_group_is_mounted(system: System, top: str, inside: str) -> None:
     root = system(
         {

@@ -37,8 +37,8 @@ def test_of_a_path_only_the_last_part_is_kept(name: str, value: str, kept: str |
     assert variables({name: value, "HOME": "/home/me"}) == {name: kept}
 
 
-def test_an_empty_variable_is_not_set() -> None:
-    assert variables({"XLA_FLAGS": ""}) == {}
+def test_an_empty_variable_is_none_unless_it_hides_gpus() -> None:
+    assert variables({"XLA_FLAGS": "", "CUDA_VISIBLE_DEVICES": ""}) == {"CUDA_VISIBLE_DEVICES": ""}
 
 
 def test_each_says_what_it_changes_and_what_is_looked_for_is_recorded() -> None:
