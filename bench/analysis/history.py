@@ -8,7 +8,7 @@ of the machine the run could use.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -226,7 +226,8 @@ def _conditions(manifest: Manifest, row: Mapping[Any, Any], variables: Iterable[
     found = {name: version for name, version in manifest.packages.items() if name in deciding}
     found |= {"stepbench": manifest.stepbench}
     here = identity(manifest.machine)
-    found |= {name: told(name, here[name]) for name in here.keys() - asdict(machine_of({})) if here[name] is not None}
+    used = [name for name, value in here.items() if name not in Machine.__dataclass_fields__ and value is not None]
+    found |= {name: told(name, here[name]) for name in used}
     found |= {"system": str(manifest.machine["system"])} if manifest.machine.get("system") else {}
     found |= {name: value for name in variables if (value := manifest.variable(name)) is not None}
     found |= manifest.facts.get(row["backend"], {})
