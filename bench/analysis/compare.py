@@ -4,29 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from bench.analysis.baseline import baselines_of
 from bench.analysis.packages import changed_sources, deciding_packages
 from bench.analysis.stored import CaseTimes, trouble, untried
 from bench.data.manifest import Manifest
 from bench.data.run import StoredRun
 from bench.data.schema import STEP, Status
-from bench.machine.identity import identity
+from bench.machine.identity import identity, is_named, same, told
+from bench.machine.variables import counts
 from bench.model.case import Case
 from bench.stats.estimates import Estimate, median_estimate, unpaired_ratio_estimate
 
 DRIVER = "gpu_driver"
 """The fact of a backend that holds the version of its GPU's driver."""
+_MOVED, _ALIKE = 0.05, 1 / 3
+"""The logarithm of a factor that is worth a word, and the part of it by which the cases may be apart."""
 
 
 def differences(a: Manifest, b: Manifest) -> list[str]:
-    """Name what differs between two runs' machines and packages: a ratio may be due to any of it."""
+    """Name what differs between two runs' machines, variables and packages: a ratio may be due to any of it.
+
+    What one of them does not record is unknown, which is no difference; `also_different` names it.
+    """
     here, there = identity(a.machine), identity(b.machine)
-    found = [f"{name}: {here[name]} / {there[name]}" for name in here if here[name] != there[name]]
+    found = [_item(name, here, there) for name in here if not same(name, here[name], there[name])]
+    found += [item for name, item in _variables(a, b).items() if counts(name)]
     if a.stepbench != b.stepbench:
         found.append(f"stepbench: {a.stepbench} / {b.stepbench}")
     return found + _told("absent", a.packages, b.packages)
+
+
+def _item(name: str, here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
+    return f"{name}: {told(name, here[name])} / {told(name, there[name])}"
+
+
+def _variables(a: Manifest, b: Manifest) -> dict[str, str]:
+    """Name the variables that both runs looked for and found different."""
+    names = sorted(a.environment.keys() | b.environment.keys())
+    known = {name: pair for name in names if None not in (pair := (a.variable(name), b.variable(name)))}
+    return {name: f"{name}: {one} / {other}" for name, (one, other) in known.items() if one != other}
+
+
+def _unknown(a: Manifest, b: Manifest) -> list[str]:
+    """Name the facts and the variables that one run records and the other does not."""
+    here, there = identity(a.machine), identity(b.machine)
+    found = [_item(name, here, there) for name in here if (here[name] is None) != (there[name] is None)]
+    one, other = (set(run.looked_for.split()) for run in (a, b))
+    sides = ("some unknown" if more - own else "all known" for own, more in ((one, other), (other, one)))
+    return found + ([f"variables: {' / '.join(sides)}"] if one != other else [])
 
 
 def _told(absent: str, a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
@@ -37,13 +66,17 @@ def _told(absent: str, a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
 def incomparable(a: StoredRun, b: StoredRun) -> list[str]:
     """Name what forbids a verdict, each as `name: A / B`: another machine, GPU, driver, Python, harness or library.
 
-    Packages that no backend of both runs uses do not; `also_different` names them.
+    So does a processor whose name is not known. Packages that no backend of both runs uses do not; `also_different`
+    names them.
     """
     harmless = _harmless(a.manifest, b.manifest)
     found = [item for item in differences(a.manifest, b.manifest) if item.partition(":")[0] not in harmless]
     one, other = _devices(a), _devices(b)
     both = one.keys() & other.keys()
-    return found + _told("", {name: one[name] for name in both}, {name: other[name] for name in both})
+    found += _told("", {name: one[name] for name in both}, {name: other[name] for name in both})
+    here, there = identity(a.manifest.machine), identity(b.manifest.machine)
+    unnamed = [] if is_named(here["cpu"]) and is_named(there["cpu"]) else [_item("cpu", here, there)]
+    return list(dict.fromkeys([*unnamed, *found]))
 
 
 def _harmless(a: Manifest, b: Manifest) -> set[str]:
@@ -63,11 +96,14 @@ def _devices(run: StoredRun) -> dict[str, str]:
 
 
 def also_different(a: Manifest, b: Manifest) -> list[str]:
-    """Name what forbids no verdict but may be a reason: kernel, variables, seed, other packages, facts, sources."""
+    """Name what forbids no verdict but may be a reason: kernel, seed, other variables and packages, facts, sources.
+
+    Last is what only one of the runs records.
+    """
     found = [item for item in differences(a, b) if item.partition(":")[0] in _harmless(a, b)]
     facts = [{"system": str(run.machine.get("system")), "seed": str(run.seed)} for run in (a, b)]
-    variables = _told("unset", a.environment, b.environment)
-    return [*_told("", facts[0], facts[1]), *variables, *found, *_other_facts(a, b), *changed_sources(a, b)]
+    found = [item for name, item in _variables(a, b).items() if not counts(name)] + found
+    return [*_told("", *facts), *found, *_other_facts(a, b), *changed_sources(a, b), *_unknown(a, b)]
 
 
 def _other_facts(a: Manifest, b: Manifest) -> list[str]:
@@ -114,6 +150,27 @@ def compare(
             ratio = None if reason else unpaired_ratio_estimate(other, one)
             rows.append(SideBySide(case, seconds_a, seconds_b, ratio, reason))
     return rows
+
+
+def common_factor(rows: Iterable[SideBySide], manifest: Manifest) -> float | None:
+    """Return the factor B / A by which every case moved, baselines included; None if they did not move alike.
+
+    Baselines have nothing in common with what is compared with them but the machine and the harness. Each case is
+    within a third of the shift, which is over a twentieth.
+
+    Args:
+        rows: the cases of both runs.
+        manifest: of one of them; it says what the baselines are.
+    """
+    ratios = {row.case: row.ratio.value for row in rows if row.ratio is not None}
+    own = baselines_of(manifest)
+    over = {found for case in ratios if (found := own[case.workload].of(case, ratios)) is not None}
+    if not over or len(over) == len(ratios):
+        return None
+    logs = np.log(list(ratios.values()))
+    shift = float(np.median(logs))
+    alike = abs(shift) > _MOVED and bool(np.all(np.abs(logs - shift) <= abs(shift) * _ALIKE))
+    return float(np.exp(shift)) if alike else None
 
 
 def _step_medians(case: CaseTimes | None) -> list[float]:

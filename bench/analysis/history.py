@@ -1,7 +1,8 @@
 """From the summaries of many runs to series: the time of one case on one machine, run after run.
 
 A series never joins two machines, two GPUs or two clocks. A new version of a package does not begin a new series, since
-what an upgrade did is what one looks for; it is told beside the run that had it first.
+what an upgrade did is what one looks for; it is told beside the run that had it first. So are variables, and how much
+of the machine the run could use.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from bench.data.manifest import Manifest
 from bench.data.run import case_of
 from bench.data.schema import STEP, Method, Status
 from bench.errors import DataFormatError
-from bench.machine.identity import Machine, machine_of
+from bench.machine.identity import Machine, distinct, identity, machine_of, told
 from bench.model.case import Case
 from bench.stats.changepoint import change_points
 from bench.stats.estimates import Estimate
@@ -140,13 +141,15 @@ def histories(
         implementations: only these; all if empty.
         backend: only this; all if None.
     """
-    machines: dict[Machine, list[RunFiles]] = {}
-    for run in sorted(runs, key=lambda run: (moment(run.manifest.created), run.manifest.run_id)):
-        machines.setdefault(run.machine, []).append(run)
+    runs = sorted(runs, key=lambda run: (moment(run.manifest.created), run.manifest.run_id))
+    machines = distinct(run.machine for run in runs)
+    groups: dict[int, list[RunFiles]] = {}
+    for run in runs:
+        groups.setdefault(machines.index(run.machine), []).append(run)
     found = []
-    for machine, ordered in machines.items():
+    for place, ordered in groups.items():
         series = _series(ordered, phase, implementations, backend)
-        found.append(History(machine, tuple(run.manifest for run in ordered), series))
+        found.append(History(machines[place], tuple(run.manifest for run in ordered), series))
     return tuple(found)
 
 
@@ -156,6 +159,7 @@ def _series(
     points: dict[tuple[Case, str, str | None], list[Point]] = {}
     gaps: dict[Case, list[Point]] = {}
     last: dict[tuple[Case, str, str | None], dict[str, str]] = {}
+    variables = sorted({name for run in runs for name in run.manifest.environment})
     for place, run in enumerate(runs):
         for row in _rows(run.summary, phase, implementations, backend).to_dict("records"):
             case = case_of({str(name): value for name, value in row.items()})
@@ -164,7 +168,7 @@ def _series(
                 gaps.setdefault(case, []).append(_point(place, run.manifest, None, reason))
                 continue
             key = (case, str(row["clock"]), run.gpus.get(case.backend))
-            now = _conditions(run.manifest, row)
+            now = _conditions(run.manifest, row, variables)
             changed = _differences(last.get(key, now), now)
             last[key] = now
             ends = (_known(row[name]) for name in ("low_seconds", "high_seconds"))
@@ -209,14 +213,24 @@ def _known(value: Any) -> float | None:
     return None if pd.isna(value) else float(value)
 
 
-def _conditions(manifest: Manifest, row: Mapping[Any, Any]) -> dict[str, str]:
-    """Return what may explain a change of this case, by name; of the packages, those that count for it."""
+def _conditions(manifest: Manifest, row: Mapping[Any, Any], variables: Iterable[str]) -> dict[str, str]:
+    """Return what may explain a change of this case, by name; of the packages, those that count for it.
+
+    Args:
+        manifest: the run's.
+        row: of its summary.
+        variables: all that any run of the machine had.
+    """
     own = row["implementation"]
     deciding = (*packages_of(manifest, row["backend"]), *manifest.step_packages.get(own, ()))
     found = {name: version for name, version in manifest.packages.items() if name in deciding}
     found |= {"stepbench": manifest.stepbench}
-    found |= {name: str(manifest.machine[name]) for name in ("python", "system") if manifest.machine.get(name)}
-    found |= manifest.environment | manifest.facts.get(row["backend"], {})
+    here = identity(manifest.machine)
+    used = [name for name, value in here.items() if name not in Machine.__dataclass_fields__ and value is not None]
+    found |= {name: told(name, here[name]) for name in used}
+    found |= {"system": str(manifest.machine["system"])} if manifest.machine.get("system") else {}
+    found |= {name: value for name in variables if (value := manifest.variable(name)) is not None}
+    found |= manifest.facts.get(row["backend"], {})
     return found | sources_of(manifest, own, row["backend"])
 
 

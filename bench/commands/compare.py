@@ -46,8 +46,8 @@ def compare(
     The rule is that of `bench ab`, which is surer: two runs were measured at two times, and how the machine drifted
     between them is in no bound.
 
-    Runs of different machines or library versions are refused; --across shows their times side by side and judges
-    nothing.
+    Runs of different machines, library versions or variables that change results or speed are refused; --across shows
+    their times side by side and judges nothing. If every case moved by one factor, baselines included, it says so.
 
     Exit status: 0 PASS, 1 REGRESSION, 3 INCONCLUSIVE, 4 INVALID (missing, wrong or failed in a run), 2 refused or wrong
     use, 5 no case in common.
@@ -64,8 +64,8 @@ def compare(
     odd = incomparable(*runs)
     if odd and not across:
         raise UsageError(
-            f"{run_a} and {run_b} cannot be judged against each other, since this differs (A / B): {'; '.join(odd)}; "
-            "measure both alike, or add --across to describe them without verdicts."
+            f"{run_a} and {run_b} cannot be judged against each other, since this differs or is unknown (A / B): "
+            f"{'; '.join(odd)}; measure both alike, or add --across to describe them without verdicts."
         )
     times = case_times(runs[0]), case_times(runs[1])
     names = case_names(_chosen(all_cases(*times), implementation))
@@ -102,7 +102,7 @@ def _describe(
     odd: Sequence[str],
     as_json: bool,
 ) -> None:
-    from bench.analysis.compare import also_different
+    from bench.analysis.compare import also_different, common_factor
     from bench.analysis.compare import compare as compare_runs
     from bench.analysis.run_verdicts import without_times
     from bench.output.content.compare import compare_json, description
@@ -111,11 +111,12 @@ def _describe(
     left_out = {names[case]: reason for case, reason in without_times(*times, names).items()}
     rows = compare_runs(*times, names)
     differing = [*odd, *also_different(runs[0].manifest, runs[1].manifest)]
+    factor = common_factor(rows, runs[0].manifest)
     if as_json:
-        told = {"verdict": None, "differences": differing, "cases": compare_json(rows), "not_compared": left_out}
-        click.echo(json.dumps(told, indent=2))
+        told = {"verdict": None, "differences": differing, "common_factor": factor}
+        click.echo(json.dumps({**told, "cases": compare_json(rows), "not_compared": left_out}, indent=2))
         return
-    show(description(rows, names, left_out, differing))
+    show(description(rows, names, left_out, differing, factor))
 
 
 def _judge(
@@ -129,7 +130,8 @@ def _judge(
     junit: Path | None,
     as_json: bool,
 ) -> None:
-    from bench.analysis.compare import also_different
+    from bench.analysis.compare import also_different, common_factor
+    from bench.analysis.compare import compare as compare_runs
     from bench.analysis.rule import exit_code
     from bench.analysis.run_verdicts import judge_runs
     from bench.data.store import write_atomically
@@ -143,10 +145,11 @@ def _judge(
     judged = judge_runs(*times, names, criteria)
     noted = also_different(runs[0].manifest, runs[1].manifest)
     labels = (run_label(folders[0], runs[0].manifest), run_label(folders[1], runs[1].manifest))
-    found = of_runs(judged, criteria, labels, noted, calibration)
+    factor = common_factor(compare_runs(*times, names), runs[0].manifest)
+    found = of_runs(judged, criteria, labels, noted, calibration, factor)
     if as_json:
         told = {"a": runs[0].manifest.run_id, "b": runs[1].manifest.run_id}
-        told |= verdicts_json(judged, found, noted)
+        told |= verdicts_json(judged, found, noted, factor)
         click.echo(json.dumps(told, indent=2))
     else:
         show(verdict_blocks(found))

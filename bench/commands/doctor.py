@@ -36,7 +36,8 @@ def doctor(
 ) -> None:
     """Say what this machine is, what on it disturbs measurements, and what it can resolve.
 
-    It only looks: every cure is a command for you to run. The noise floor comes from a short A/A, the same case against
+    It only looks: every cure is a command for you to run. It names cores of two kinds, a container's quota, and each
+    environment variable that changes results or speed. The noise floor comes from a short A/A, the same case against
     itself in pairs of fresh processes.
 
     With --device it checks on new hardware that the device's clock agrees with the host's, that holding it back works,

@@ -50,7 +50,8 @@ def history(
 ) -> None:
     """Show how a step's time went over the runs below FOLDER, and where it changed.
 
-    A series is one case on one machine. New package versions are shown beside the run that had them first.
+    A series is one case on one machine. New package versions, variables that change results or speed, and how many CPUs
+    could be used are shown beside the run that had them first.
     """
     if figure is not None and figure.suffix[1:] not in _KINDS:
         raise UsageError(f"--figure is {str(figure)!r}: give a file that ends in .png, .svg or .pdf.")
@@ -95,13 +96,13 @@ def _of_machine(runs: list[RunFiles], folder: Path, machine: str) -> list[RunFil
     if machine == "all":
         return runs
     from bench.machine.environment import machine_facts
-    from bench.machine.identity import machine_of
+    from bench.machine.identity import distinct, machine_of
 
     here = machine_of(machine_facts())
     found = [run for run in runs if run.machine == here]
     if not found:
         raise UsageError(f"No run below {folder} is of this machine ({here}): add --machine all to see the others.")
-    others = len({run.machine for run in runs} - {here})
+    others = len(distinct([here, *(run.machine for run in runs)])) - 1
     if others:
         some = "1 other machine is" if others == 1 else f"{others} other machines are"
         click.echo(f"Runs of {some} left out: --machine all shows them.", err=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from bench.data.schema import SCHEMA_VERSION
+from bench.machine.variables import UNSET
 from bench.model.columns import SIZE_PREFIX
 
 
@@ -77,7 +80,9 @@ class Manifest(BaseModel):
     process_seconds: float | None = None
     """How long each process sampled; worked out from the budget when the run began."""
     environment: dict[str, str] = {}
-    """Variables that steer the threads of numerical libraries, as far as they were set."""
+    """Variables that change results or speed, as far as they were set; of paths the last part."""
+    looked_for: str = "OMP_* MKL_* KMP_* GOMP_* OPENBLAS_* TF_NUM_* TF_ENABLE_*"
+    """Patterns of the variables that `environment` would hold, separated by spaces; the first runs had only these."""
     load: list[str] = []
     """Files of implementations that were named on the command line."""
     sources: dict[str, str] = {}
@@ -112,6 +117,11 @@ class Manifest(BaseModel):
     workloads: dict[str, WorkloadFacts] = {}
     """Workloads of the run's cases, by name, in the order of tables."""
     cases: list[PlannedCase]
+
+    def variable(self, name: str) -> str | None:
+        """Return a variable's value, or that it was not set; None if the run did not look for it."""
+        known = any(fnmatchcase(name, pattern) for pattern in self.looked_for.split())
+        return (self.environment[name] or "empty") if name in self.environment else UNSET if known else None
 
     @property
     def size_columns(self) -> tuple[str, ...]:

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.machine.environment import cgroup_quota
+from bench.machine.cgroup import cgroup_quota
+from bench.machine.files import content
+from bench.machine.processor import affinity, fast_cpus, spans
+from bench.machine.variables import find, variables
 from bench.model.condition import FOREIGN_BYTES, Condition
 
 _CPU = Path("/sys/devices/system/cpu")
@@ -37,15 +40,8 @@ class Finding:
         return f"{self.name}: {self.state}"
 
 
-def _read(path: Path | str) -> str | None:
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError:
-        return None
-
-
 def _governor() -> Finding:
-    state = _read(_CPU / "cpu0/cpufreq/scaling_governor")
+    state = content(_CPU / "cpu0/cpufreq/scaling_governor")
     if state is None:
         return Finding("governor", "not visible (a virtual machine, or no frequency scaling)", False)
     slow = state != "performance"
@@ -53,7 +49,7 @@ def _governor() -> Finding:
 
 
 def _turbo() -> Finding:
-    off, boost = _read(_CPU / "intel_pstate/no_turbo"), _read(_CPU / "cpufreq/boost")
+    off, boost = content(_CPU / "intel_pstate/no_turbo"), content(_CPU / "cpufreq/boost")
     if off is None and boost is None:
         return Finding("turbo", "not visible", False)
     on = off == "0" or boost == "1"
@@ -63,7 +59,7 @@ def _turbo() -> Finding:
 
 
 def _smt() -> Finding:
-    state = _read(_CPU / "smt/active")
+    state = content(_CPU / "smt/active")
     if state is None:
         return Finding("SMT", "not visible", False)
     on = state == "1"
@@ -79,8 +75,30 @@ def _quota() -> Finding:
     return Finding("cgroup quota", f"{quota:g} CPUs, enforced by stopping the process", True, cure)
 
 
+def _cores() -> Finding:
+    """Say whether a process may land on fast and on slow cores, which shows as two groups of processes."""
+    usable = affinity()
+    fast = fast_cpus(usable)
+    slow = usable - fast
+    if not (fast and slow):
+        alike = "slow ones only" if slow else "all alike, as far as the system tells"
+        return Finding("cores", alike, False)
+    state = f"CPUs {spans(fast)} are fast and {spans(slow)} slow: a process that is not pinned may land on either"
+    return Finding("cores", state, True, f"taskset --cpu-list {spans(fast)} bench ...")
+
+
+def _variables() -> list[Finding]:
+    """Name the variables that change results or speed, each apart."""
+    known = [(name, value, item) for name, value in variables().items() if (item := find(name)) and item.counts]
+    found = [
+        Finding(name, f"{value}: changes {item.changes}", True, f"unset {name}, unless it is meant")
+        for name, value, item in known
+    ]
+    return found or [Finding("variables", "none that change results or speed", False)]
+
+
 def _virtual() -> Finding:
-    virtual = " hypervisor " in f" {_read('/proc/cpuinfo') or ''} ".replace("\n", " ")
+    virtual = " hypervisor " in f" {content(Path('/proc/cpuinfo')) or ''} ".replace("\n", " ")
     cure = "measure on real hardware, or on a dedicated host, for figures that are to be published"
     return Finding("virtualisation", "a virtual machine" if virtual else "none seen", virtual, cure if virtual else "")
 
@@ -96,7 +114,7 @@ def steal_share(seconds: float, sleep: Callable[[float], None] = time.sleep) -> 
     """Return the share of CPU time that the hypervisor gave to others during `sleep(seconds)`; None if unknown."""
 
     def ticks() -> tuple[int, int] | None:
-        fields = (_read("/proc/stat") or "").partition("\n")[0].split()[1:]
+        fields = (content(Path("/proc/stat")) or "").partition("\n")[0].split()[1:]
         return (int(fields[7]), sum(int(value) for value in fields[:8])) if len(fields) > 7 else None
 
     before = ticks()
@@ -118,7 +136,7 @@ def steal_finding(share: float | None) -> Finding:
 
 def machine_findings() -> list[Finding]:
     """Return all conditions that can be read without waiting."""
-    return [_governor(), _turbo(), _smt(), _quota(), _virtual(), _load()]
+    return [_governor(), _turbo(), _smt(), _cores(), _quota(), _virtual(), _load(), *_variables()]
 
 
 def gpu_findings(condition: Condition | None, absent: str | None) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""What the machine is, as the operating system and the packages' metadata tell; no framework is imported."""
+"""What the machine is, as the operating system and the packages' metadata tell; no framework but NumPy is imported."""
 
 from __future__ import annotations
 
@@ -12,50 +12,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distributions, requires, version
 from pathlib import Path
 
+from bench.backends.numpy import blas
+from bench.machine.cgroup import cgroup_quota
+from bench.machine.files import ROOT, content
+from bench.machine.processor import affinity, cpu_model, cpu_name, fast_cpus
 from bench.model.device import Backend
 
-_ROOT = Path(__file__).resolve().parents[2]
-
-
-def _content(path: str) -> str | None:
-    try:
-        return Path(path).read_text(encoding="utf-8").strip() or None
-    except OSError:
-        return None
-
-
-def cpu_name() -> str:
-    """Return the processor's own name."""
-    for line in (_content("/proc/cpuinfo") or "").splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == "model name":
-            return value.strip()
-    return platform.processor() or platform.machine()
+_PROJECT = Path(__file__).resolve().parents[2]
 
 
 def usable_cpus() -> int:
     """Return how many CPUs this process may use: its affinity, or fewer where a container's quota allows fewer."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cpus = len(affinity()) or os.cpu_count() or 1
     quota = cgroup_quota()
     return cpus if quota is None else max(1, min(cpus, int(quota)))
-
-
-def cgroup_quota() -> float | None:
-    """Return how many CPUs' worth of time a container may use, from cgroup v2; None where there is no limit."""
-    pairs = [setting.partition(" ") for setting in _cgroup_settings("cpu.max")]
-    return min((float(limit) / float(period) for limit, _, period in pairs if limit != "max" and period), default=None)
-
-
-def cgroup_memory() -> int | None:
-    """Return the bytes of memory that a container may use, from cgroup v2; None where there is no limit."""
-    return min((int(setting) for setting in _cgroup_settings("memory.max") if setting.isdecimal()), default=None)
-
-
-def _cgroup_settings(name: str) -> list[str]:
-    """Return a setting of this process's control group and of all above it; the tightest of these limits counts."""
-    group = next((line[3:] for line in (_content("/proc/self/cgroup") or "").splitlines() if line[:3] == "0::"), "/")
-    found = (_content(f"/sys/fs/cgroup{str(path).rstrip('/')}/{name}") for path in (Path(group), *Path(group).parents))
-    return [setting for setting in found if setting is not None]
 
 
 def machine_facts() -> dict[str, str | int | float | None]:
@@ -64,15 +34,18 @@ def machine_facts() -> dict[str, str | int | float | None]:
 
     return {
         "cpu": cpu_name(),
+        "cpu_model": cpu_model(),
         "cpus": os.cpu_count(),
         "cpus_usable": usable_cpus(),
+        "cpus_fast": len(fast_cpus(affinity())) or None,
         "cores": psutil.cpu_count(logical=False),
         "memory_bytes": psutil.virtual_memory().total,
         "cgroup_cpus": cgroup_quota(),
-        "governor": _content("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "governor": content(ROOT / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        **blas(),
     }
 
 
@@ -132,13 +105,7 @@ def _owners(module: str, folder: Path) -> Iterator[Distribution]:
             yield each
 
 
-def thread_variables() -> dict[str, str]:
-    """Return the environment variables that steer the threads of numerical libraries."""
-    prefixes = ("OMP_", "MKL_", "KMP_", "GOMP_", "OPENBLAS_", "TF_NUM_", "TF_ENABLE_")
-    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(prefixes)}
-
-
-def git_revision(folder: Path = _ROOT) -> str | None:
+def git_revision(folder: Path = _PROJECT) -> str | None:
     """Return the commit that the harness was run from, with `-dirty` if files differ; None outside a repository."""
     try:
         done = subprocess.run(
@@ -156,5 +123,5 @@ def git_revision(folder: Path = _ROOT) -> str | None:
 
 def constraints_sha256() -> str | None:
     """Return the hash of the project's pinned versions; None where the package is installed without them."""
-    path = _ROOT / "constraints.txt"
+    path = _PROJECT / "constraints.txt"
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

@@ -21,12 +21,12 @@ from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
 from bench.analysis.verdict import judge
 from bench.errors import ChildError, NothingRanError
+from bench.machine.processor import pinned_cpu
 from bench.model.registry import discover
 from bench.model.step import TRAINING
 from bench.run.ab import family_of, typical_seconds
 from bench.run.asking import Truths
 from bench.run.calibration import Calibration, Rate, fingerprint, save
-from bench.run.contest import pinned_cpu
 from bench.run.pairs import PAIR_POLICY, A, B, Pair, PairCase, measure_pair
 from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.run.pool import Pool

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from bench.data.store import write_atomically
 from bench.machine.environment import machine_facts, package_versions
 from bench.machine.identity import identity
+from bench.machine.variables import counts, variables
 from bench.model.backends import BACKENDS
 
 HOME = "STEPBENCH_HOME"
@@ -62,15 +63,22 @@ class Calibration(BaseModel):
         )
 
 
-def fingerprint(facts: Mapping[str, object] | None = None, packages: Mapping[str, str] | None = None) -> str:
-    """Return what must agree for a calibration to hold: the machine, its Python and what the harness's backends use.
+def fingerprint(
+    facts: Mapping[str, object] | None = None,
+    packages: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Return what must agree for a calibration to hold: machine, variables, Python and what the harness's backends use.
 
-    Backends from loaded files do not count: whether one is loaded says nothing about the machine.
+    Backends from loaded files do not count: whether one is loaded says nothing about the machine. Nor does its memory,
+    of which a kernel keeps more or less: a digest cannot say that two amounts are nearly the same.
     """
     backends = [backend for backend in BACKENDS.values() if not backend.origin]
     facts = machine_facts() if facts is None else facts
     packages = package_versions(backends) if packages is None else packages
-    parts = [f"{name}={value}" for name, value in identity(facts).items()]
+    environment = variables() if environment is None else environment
+    parts = [f"{name}={value}" for name, value in identity(facts).items() if name != "memory_gib"]
+    parts += [f"{name}={value}" for name, value in environment.items() if counts(name)]
     parts += [f"{name}={packages.get(name)}" for name in sorted({name for item in backends for name in item.packages})]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 

@@ -18,6 +18,8 @@ from bench import __version__
 from bench.analysis.rule import Criteria, Verdict, exit_code, worst
 from bench.data.store import create_pairs, write_atomically
 from bench.machine.environment import machine_facts, package_versions
+from bench.machine.processor import core_kind, pinned_cpu
+from bench.machine.variables import variables
 from bench.model.backends import BACKENDS
 from bench.model.device import Backend
 from bench.run.ab import Decided, TwoStages
@@ -49,6 +51,8 @@ class Comparison:
     absent: Mapping[str, str]
     seconds: float
     threads: int
+    cpu: int | None = None
+    """The CPU that the processes of both sides were pinned to."""
 
     @property
     def verdict(self) -> Verdict:
@@ -63,13 +67,6 @@ class Comparison:
 def new_id(now: datetime, kind: str) -> str:
     """Name a comparison so that names sort by time: its kind, its start in UTC, and the process that holds it."""
     return f"{kind}-{now:%Y%m%d-%H%M%S}-{os.getpid()}"
-
-
-def pinned_cpu(threads: int) -> int | None:
-    """Choose the CPU that both sides share: the last, away from where interrupts usually go; None if threads > 1."""
-    if threads > 1 or not hasattr(os, "sched_getaffinity"):
-        return None
-    return max(os.sched_getaffinity(0))
 
 
 def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, terms: Terms) -> Comparison:
@@ -87,13 +84,14 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
     started = datetime.now(UTC)
     folder = terms.out if terms.out is not None else RESULTS / new_id(started, "ab")
     create_pairs(folder, dict.fromkeys(name for item in match.cases for name in item.case.problem.sizes.columns))
+    cpu = pinned_cpu(terms.threads)
     planned = [item for case in match.cases for item in (case.a, case.b)]
     backends = list({item.case.backend: item.backend for item in planned}.values())
     with ExitStack() as stack:
         opens, renew = _interpreters(stack, sides, backends, watcher)
         truths = Truths(opens[A], terms.timeout, sides[0].path)
         chance = random.Random(terms.seed)  # noqa: S311 - an order, not a secret
-        rounds = Rounds(truths, terms.timeout, chance, PAIR_POLICY, cpu=pinned_cpu(terms.threads))
+        rounds = Rounds(truths, terms.timeout, chance, PAIR_POLICY, cpu=cpu)
         seats = {
             letter: partial(Seat, asks=opens[letter], path=side.path, foreign=side.foreign)
             for letter, side in zip((A, B), sides, strict=True)
@@ -104,7 +102,7 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
     seconds = round((datetime.now(UTC) - started).total_seconds(), 1)
     labels = (sides[0].label, sides[1].label)
     created = started.isoformat(timespec="seconds")
-    found = Comparison(folder, created, labels, terms.criteria, cases, match.absent, seconds, terms.threads)
+    found = Comparison(folder, created, labels, terms.criteria, cases, match.absent, seconds, terms.threads, cpu)
     write_atomically(folder / VERDICTS, json.dumps(as_json(found), indent=2) + "\n")
     return found
 
@@ -138,12 +136,15 @@ def as_json(found: Comparison) -> dict[str, Any]:
         "stepbench": __version__,
         "created": found.created,
         "machine": machine_facts(),
+        "environment": variables(),
         "packages": package_versions(BACKENDS.values()),
         "a": found.labels[0],
         "b": found.labels[1],
         "verdict": found.verdict,
         "criteria": dataclasses.asdict(found.criteria),
         "threads": found.threads,
+        "cpu": found.cpu,
+        "core": core_kind(found.cpu),
         "seconds": found.seconds,
         "cases": [dataclasses.asdict(case) for case in found.cases],
         "absent": dict(found.absent),

@@ -7,7 +7,7 @@ from functools import cache
 
 import psutil
 
-from bench.machine.environment import cgroup_memory
+from bench.machine.cgroup import cgroup_memory
 from bench.model.device import Backend
 from bench.model.problem import Problem
 from bench.model.workload import Workload

@@ -19,7 +19,7 @@ from bench.data.schema import (
     SummaryRow,
 )
 from bench.data.store import RunStore, read_processes, read_samples
-from bench.machine.environment import cpu_name
+from bench.machine.processor import cpu_name
 from bench.model.case import Case
 from bench.model.condition import THROTTLED
 from bench.run.rounds import Found

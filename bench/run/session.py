@@ -25,8 +25,8 @@ from bench.machine.environment import (
     git_revision,
     machine_facts,
     package_versions,
-    thread_variables,
 )
+from bench.machine.variables import patterns, variables
 from bench.model.backends import BACKENDS
 from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case
@@ -148,7 +148,8 @@ def _circumstances(planned: Sequence[Planned], packages: Iterable[str] = ()) -> 
     backends = list({item.case.backend: item.backend for item in planned if not item.skipped}.values())
     return {
         "stepbench": __version__,
-        "environment": thread_variables(),
+        "environment": variables(),
+        "looked_for": patterns(),
         "sources": source_hashes(planned),
         "machine": machine_facts(),
         "packages": package_versions(backends, packages),

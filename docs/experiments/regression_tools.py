@@ -39,12 +39,12 @@ import numpy as np
 from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, Verdict
 from bench.analysis.verdict import judge
+from bench.machine.processor import pinned_cpu
 from bench.model.registry import discover
 from bench.model.step import TRAINING
 from bench.run.ab import family_of, typical_seconds
 from bench.run.asking import Truths
 from bench.run.calibrate import arms_of, name_of
-from bench.run.contest import pinned_cpu
 from bench.run.pairs import PAIR_POLICY, A, B, PairCase, measure_pair
 from bench.run.plan import Selection, choose, plan_cases
 from bench.run.pool import Pool

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.compare import also_different, compare, differences, incomparable
+from bench.analysis.compare import also_different, common_factor, compare, differences, incomparable
 from bench.analysis.stored import CaseTimes, case_times
 from bench.data.run import StoredRun
 from bench.data.schema import Method, Status
+from bench.machine.variables import patterns
 from bench.model.case import Case
 from bench.model.problem import Dtype
 from bench.stats.estimates import unpaired_ratio_estimate
@@ -176,6 +177,79 @@ def test_what_never_runs_in_a_step_forbids_no_verdict_but_is_named(runs: tuple[A
         "pandas: 3.1.1 / 3.2",
     ]
     assert incomparable(a, a) == also_different(a.manifest, a.manifest) == []
+
+
+def test_variables_that_change_results_or_speed_forbid_a_verdict(runs: tuple[Any, Any]) -> None:
+    for made in runs:
+        made.plan()
+    one = {"OPENBLAS_CORETYPE": "Haswell", "OMP_NUM_THREADS": "2", "LD_PRELOAD": "libjemalloc.so.2"}
+    other = {"OPENBLAS_CORETYPE": "Zen", "CUDA_VISIBLE_DEVICES": "", "CUDA_LAUNCH_BLOCKING": "1"}
+    a, b = (
+        stored(made, environment=set_, looked_for=patterns()) for made, set_ in zip(runs, (one, other), strict=True)
+    )
+    assert incomparable(a, b) == [
+        "CUDA_LAUNCH_BLOCKING: unset / 1",
+        "LD_PRELOAD: libjemalloc.so.2 / unset",
+        "OPENBLAS_CORETYPE: Haswell / Zen",
+    ]
+    assert also_different(a.manifest, b.manifest) == [
+        "CUDA_VISIBLE_DEVICES: unset / empty",
+        "OMP_NUM_THREADS: 2 / unset",
+    ]
+
+
+def test_what_an_older_run_does_not_record_is_unknown_and_said_to_be(runs: tuple[Any, Any], build: ModuleType) -> None:
+    for made in runs:
+        made.plan()
+    machine = build.make_manifest().machine
+    old = stored(runs[0], machine=machine, environment={"OMP_PROC_BIND": "close"})
+    more = machine | {"cgroup_cpus": None, "cpu_model": "family 6", "blas_kernels": "Zen"}
+    new = stored(runs[1], machine=more, environment={"LD_PRELOAD": "libm.so"}, looked_for=patterns())
+    assert incomparable(old, new) == ["OMP_PROC_BIND: close / unset"], "these were looked for before"
+    assert also_different(old.manifest, new.manifest) == [
+        "cpu_model: unknown / family 6",
+        "cgroup_cpus: unknown / no limit",
+        "blas_kernels: unknown / Zen",
+        "variables: some unknown / all known",
+    ]
+
+
+def test_a_processor_without_a_name_is_none_that_a_verdict_is_given_on(
+    runs: tuple[Any, Any], build: ModuleType
+) -> None:
+    for made in runs:
+        made.plan()
+    machine = build.make_manifest().machine
+    a, b = (stored(made, machine=machine | {"cpu": "aarch64"}) for made in runs)
+    assert incomparable(a, b) == ["cpu: unknown (aarch64) / unknown (aarch64)"]
+    assert differences(a.manifest, b.manifest) == [], "a run may be gone on with"
+    named = build.HandMade(a.folder.parent / "c")
+    named.plan()
+    assert incomparable(a, stored(named, machine=machine)) == [f"cpu: unknown (aarch64) / {build.CPU}"]
+
+
+@pytest.mark.parametrize(
+    ("ratios", "factor"),
+    [
+        ((1.23, 1.23, 1.23), 1.23),
+        ((1.20, 1.23, 1.28), 1.23),
+        ((0.5, 0.5, 0.5), 0.5),
+        ((1.0, 1.23, 1.23), None),  # the baseline stood still: it is not the machine
+        ((1.23, 1.0, 1.23), None),
+        ((1.02, 1.02, 1.02), None),  # nothing to speak of
+    ],
+)
+def test_one_factor_of_all_cases_is_found(
+    runs: tuple[Any, Any], ratios: tuple[float, float, float], factor: float | None
+) -> None:
+    for made, factors in zip(runs, ((1.0, 1.0, 1.0), ratios), strict=True):
+        cases = [made.plan(), made.plan("torch_tensor", "torch-cpu"), made.plan("torch_nn", "torch-cpu")]
+        for case, times in zip(cases, factors, strict=True):
+            made.process(case, step=[times])
+    rows = compare(side(runs[0]), side(runs[1]))
+    manifest = StoredRun(runs[0].folder).manifest
+    assert common_factor(rows, manifest) == (None if factor is None else pytest.approx(factor))
+    assert common_factor(rows[:1], manifest) is common_factor(rows[1:], manifest) is None, "it takes both"
 
 
 def test_another_gpu_or_driver_is_another_machine(runs: tuple[Any, Any]) -> None:

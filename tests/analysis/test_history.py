@@ -69,13 +69,42 @@ def test_runs_of_the_same_moment_keep_an_order(run: Make) -> None:
 
 
 def test_two_machines_are_never_one_series(run: Make) -> None:
-    facts: dict[str, Any] = {"cpu": "A", "cpus_usable": 2, "memory_bytes": 8 * GIB}
-    others = [{"cpu": "B"}, {"cpus_usable": 4}, {"memory_bytes": 16 * GIB}]
+    facts: dict[str, Any] = {"cpu": "A", "cpus": 2, "memory_bytes": 8 * GIB, "cgroup_cpus": None}
+    others = [{"cpu": "B"}, {"cpus": 4}, {"memory_bytes": 16 * GIB}, {"cgroup_cpus": 2.0}]
     runs = [run(1.0, machine=facts | change) for change in ({}, *others)]
     runs.append(run(2.0, machine=facts | {"memory_bytes": 8 * GIB - 5_000_000, "python": "3.13.0", "load_1min": 1.5}))
     found = histories(runs)
     assert [item.machine for item in found] == [machine_of(facts | change) for change in ({}, *others)]
-    assert [medians(item.series[0]) for item in found] == [[1.0, 2.0], [1.0], [1.0], [1.0]]
+    assert [medians(item.series[0]) for item in found] == [[1.0, 2.0], [1.0], [1.0], [1.0], [1.0]]
+
+
+def test_what_a_run_could_use_and_its_variables_are_told_and_begin_no_series(run: Make) -> None:
+    facts: dict[str, Any] = {"cpu": "A", "cpus": 8, "cpus_usable": 8, "blas_kernels": "Zen"}
+    pinned = facts | {"cpus_usable": 4}
+    looked_for = "OMP_* LD_PRELOAD"
+    runs = [
+        run(1.0, machine=facts),
+        run(1.0, machine=pinned, environment={"LD_PRELOAD": "libjemalloc.so.2"}, looked_for=looked_for),
+        run(1.0, machine=pinned | {"blas_kernels": "Haswell"}, looked_for=looked_for),
+    ]
+    (history,) = histories(runs)
+    told = [list(map(str, point.differences)) for point in history.series[0].points]
+    assert told == [
+        [],
+        ["cpus_usable 8 → 4"],  # whether anything was preloaded before is not known
+        ["blas_kernels Zen → Haswell", "LD_PRELOAD libjemalloc.so.2 → unset"],
+    ]
+
+
+def test_a_run_that_tells_less_of_its_machine_joins_one_that_it_may_be_of(run: Make) -> None:
+    facts: dict[str, Any] = {"cpu": "A", "cpus": 8}
+    models = [{}, {"cpu_model": "model 1"}, {"cpu_model": "model 2"}, {"cpu_model": "model 1"}]
+    runs = [run(float(number), machine=facts | model) for number, model in enumerate(models, start=1)]
+    found = histories(runs)
+    assert [(item.machine.cpu_model, medians(item.series[0])) for item in found] == [
+        ("model 1", [1.0, 2.0, 4.0]),
+        ("model 2", [3.0]),
+    ]
 
 
 def test_cases_that_differ_in_anything_are_apart(run: Make, build: ModuleType) -> None:

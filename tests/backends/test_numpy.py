@@ -7,7 +7,7 @@ import pytest
 
 from bench import Device, Settings
 from bench.backends.host import flusher
-from bench.backends.numpy import NumpyBackend
+from bench.backends.numpy import NumpyBackend, blas
 from bench.model.device import Availability
 
 
@@ -72,3 +72,17 @@ def test_without_a_pool_that_is_known_the_number_of_threads_is_not(monkeypatch: 
     """NumPy with a BLAS that threadpoolctl does not know may well compute with several."""
     monkeypatch.setattr("threadpoolctl.threadpool_info", list)
     assert NumpyBackend().threads_in_use() is None
+    assert blas()["blas"].endswith(", as built")
+
+
+def test_the_blas_is_named_with_the_processor_that_its_kernels_are_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = {"user_api": "blas", "internal_api": "openblas", "version": "0.3.31", "num_threads": 2}
+    own = {**pool, "filepath": "/x/numpy.libs/libopenblas.so", "architecture": "Zen"}
+    scipys = {**pool, "filepath": "/x/scipy.libs/libopenblas.so", "architecture": "Haswell", "version": "0.3.28"}
+    mkl = {**pool, "internal_api": "mkl", "filepath": "/x/lib/libmkl_rt.so", "version": "2024.0"}
+    for pools, found in (
+        ([scipys, {"user_api": "openmp"}, own], {"blas": "openblas 0.3.31", "blas_kernels": "Zen"}),
+        ([mkl], {"blas": "mkl 2024.0"}),
+    ):
+        monkeypatch.setattr("threadpoolctl.threadpool_info", lambda pools=pools: pools)
+        assert blas() == found

@@ -15,11 +15,11 @@ Fake = Callable[[dict[str, str]], None]
 
 
 @pytest.fixture
-def system(monkeypatch: pytest.MonkeyPatch) -> Fake:
+def pretended(monkeypatch: pytest.MonkeyPatch) -> Fake:
     """Pretend that the kernel's files have this content."""
 
     def pretend(files: dict[str, str]) -> None:
-        monkeypatch.setattr(conditions, "_read", lambda path: files.get(str(path)))
+        monkeypatch.setattr(conditions, "content", lambda path: files.get(str(path)))
 
     return pretend
 
@@ -55,14 +55,14 @@ CPU = "/sys/devices/system/cpu"
     ],
 )
 def test_a_condition_and_the_command_that_cures_it(
-    system: Fake,
+    pretended: Fake,
     check: Callable[[], conditions.Finding],
     files: dict[str, str],
     state: str,
     disturbs: bool,
     cure: str,
 ) -> None:
-    system(files)
+    pretended(files)
     found = check()
     assert found.state.startswith(state)
     assert found.disturbs is disturbs
@@ -81,25 +81,50 @@ def test_a_quota_and_a_load_disturb(monkeypatch: pytest.MonkeyPatch) -> None:
         assert conditions._load().disturbs is disturbs
 
 
-def test_stolen_time_is_a_share_of_all_time(system: Fake) -> None:
-    system({"/proc/stat": "cpu  100 0 100 700 0 0 0 100 0 0\n"})
+def test_stolen_time_is_a_share_of_all_time(pretended: Fake) -> None:
+    pretended({"/proc/stat": "cpu  100 0 100 700 0 0 0 100 0 0\n"})
     later = {"/proc/stat": "cpu  150 0 100 740 0 0 0 110 0 0\n"}
-    assert conditions.steal_share(1.0, lambda _: system(later)) == pytest.approx(0.1)
+    assert conditions.steal_share(1.0, lambda _: pretended(later)) == pytest.approx(0.1)
     assert conditions.steal_finding(0.1).disturbs
     assert not conditions.steal_finding(0.001).disturbs
-    system({})
+    pretended({})
     assert conditions.steal_share(1.0, lambda _: None) is None
     assert not conditions.steal_finding(None).disturbs
 
 
-def test_looking_changes_nothing_on_this_machine() -> None:
+def test_cores_of_two_kinds_disturb_what_may_land_on_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conditions, "fast_cpus", lambda cpus: set(cpus) & {0, 1, 2, 3})
+    monkeypatch.setattr(conditions, "affinity", lambda: set(range(6)))
+    found = conditions._cores()
+    assert found.sentence == "cores: CPUs 0-3 are fast and 4-5 slow: a process that is not pinned may land on either"
+    assert (found.disturbs, found.cure) == (True, "taskset --cpu-list 0-3 bench ...")
+    for usable, state in (({0, 1}, "all alike, as far as the system tells"), ({4, 5}, "slow ones only")):
+        monkeypatch.setattr(conditions, "affinity", lambda usable=usable: usable)
+        assert conditions._cores() == conditions.Finding("cores", state, False)
+
+
+def test_variables_that_change_results_or_speed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"CUDA_LAUNCH_BLOCKING": "1", "OMP_NUM_THREADS": "2", "OPENBLAS_CORETYPE": "Haswell"}
+    monkeypatch.setattr(conditions, "variables", lambda: found)
+    launches, kernels = conditions._variables()
+    assert launches.sentence == "CUDA_LAUNCH_BLOCKING: 1: changes when a launch returns: once the GPU is done"
+    assert (kernels.name, kernels.disturbs) == ("OPENBLAS_CORETYPE", True)
+    assert kernels.cure == "unset OPENBLAS_CORETYPE, unless it is meant"
+    monkeypatch.setattr(conditions, "variables", lambda: {"OMP_NUM_THREADS": "2"})
+    assert conditions._variables() == [conditions.Finding("variables", "none that change results or speed", False)]
+
+
+def test_looking_changes_nothing_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conditions, "variables", dict)
     assert {finding.name for finding in conditions.machine_findings()} == {
         "governor",
         "turbo",
         "SMT",
+        "cores",
         "cgroup quota",
         "virtualisation",
         "load",
+        "variables",
     }
     source = Path(conditions.__file__).read_text(encoding="utf-8")
     assert "write" not in source

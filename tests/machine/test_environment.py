@@ -18,21 +18,18 @@ def test_the_machine_is_described_with_unknowns_as_none() -> None:
 
 
 def test_a_containers_quota_limits_the_usable_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment.os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
-    for text, expected in (("max 100000", 16), ("250000 100000", 2), ("50000 100000", 1), (None, 16)):
-        monkeypatch.setattr(environment, "_content", {"/sys/fs/cgroup/cpu.max": text}.get)
+    monkeypatch.setattr(environment, "affinity", lambda: set(range(16)))
+    for quota, expected in ((None, 16), (2.5, 2), (0.5, 1), (32.0, 16)):
+        monkeypatch.setattr(environment, "cgroup_quota", lambda quota=quota: quota)
         assert environment.usable_cpus() == expected
 
 
-def test_the_tightest_quota_on_the_way_up_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    files = {
-        "/proc/self/cgroup": "1:cpu:/old\n0::/user.slice/job.scope\n",
-        "/sys/fs/cgroup/user.slice/job.scope/cpu.max": "max 100000",
-        "/sys/fs/cgroup/user.slice/cpu.max": "150000 100000",
-        "/sys/fs/cgroup/cpu.max": "400000 100000",
-    }
-    monkeypatch.setattr(environment, "_content", files.get)
-    assert environment.cgroup_quota() == 1.5
+def test_a_system_without_affinity_has_all_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "affinity", set)
+    monkeypatch.setattr(environment, "cgroup_quota", lambda: None)
+    monkeypatch.setattr(environment.os, "cpu_count", lambda: 3)
+    assert environment.usable_cpus() == 3
+    assert environment.machine_facts()["cpus_fast"] is None
 
 
 class Tiny(NumpyBackend):

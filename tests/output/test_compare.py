@@ -78,6 +78,16 @@ def test_verdicts_with_their_reasons(judged: RunsJudged, words: Words) -> None:
     assert "less certain than `bench ab`" in text
 
 
+def test_one_factor_of_all_cases_is_said_in_one_sentence(judged: RunsJudged, words: Words) -> None:
+    said = "Every case, the baselines included, moved by about the same factor 1.23: probably the machine."
+    found = of_runs(judged, Criteria(), LABELS, factor=1.2345)
+    assert plain(found.notes[0]) == said
+    assert verdicts_json(judged, found, factor=1.2345)["common_factor"] == 1.2345
+    assert said in words(description([], {}, {}, [], 1.2345), 120)
+    assert "same factor" not in words(description([], {}, {}, []), 120) + " ".join(notes(judged, Criteria()))
+    assert verdicts_json(judged, found)["common_factor"] is None
+
+
 def notes(judged: RunsJudged, criteria: Criteria, *more: Any) -> Sequence[str]:
     return list(map(plain, of_runs(judged, criteria, LABELS, *more).notes))
 

@@ -204,7 +204,7 @@ def test_only_cases_that_are_well_and_processes_that_finished_count(
     assert benchmark["stats"]["data"] == [3.0]
     assert benchmark["extra_info"] == {"low_seconds": None, "high_seconds": None, "samples": 2}
     assert [entry["values"] for entry in strict(export(folder, "pyperf"))["benchmarks"][0]["runs"]] == [[2.0, 4.0]]
-    assert strict(export(folder, "bencher")) == {STEP: {"latency": {"value": 3e9}}}
+    assert strict(export(folder, "bencher")) == {STEP: {"latency": {"value": 3e9}, "speedup": {"value": 1.0}}}
     entry = strict(export(folder, "github-action-benchmark"))[0]
     assert (entry["value"], "range" in entry) == (3e6, False)
     assert entry["extra"].startswith("no interval: too few processes")
@@ -388,7 +388,7 @@ class Entry(BaseModel):
 
 
 def test_bencher_gets_nanoseconds_with_the_interval(sample: Path) -> None:
-    schema = TypeAdapter(dict[Annotated[str, Field(max_length=1024)], dict[Literal["latency"], Metric]])
+    schema = TypeAdapter(dict[Annotated[str, Field(max_length=1024)], dict[Literal["latency", "speedup"], Metric]])
     found = schema.validate_json(export(sample, "bencher"))
     for name, row in medians_of(sample).items():
         metric = found[name]["latency"]
@@ -396,6 +396,9 @@ def test_bencher_gets_nanoseconds_with_the_interval(sample: Path) -> None:
         expected = [row["low_seconds"], row["median_seconds"], row["high_seconds"]]
         assert ends == pytest.approx([value * 1e9 for value in expected])
         assert ends == sorted(ends)
+        if pd.notna(row["speedup"]):
+            assert found[name]["speedup"].value == row["speedup"]
+    assert any("speedup" in measures for measures in found.values())
 
 
 def test_the_github_action_gets_microseconds_and_a_range_that_holds_the_interval(sample: Path) -> None:
@@ -410,7 +413,7 @@ def test_the_github_action_gets_microseconds_and_a_range_that_holds_the_interval
         assert entry.value + reach >= row["high_seconds"] * 1e6 * (1 - 1e-5)
         ends = (entry.value - reach) / row["low_seconds"], (entry.value + reach) / row["high_seconds"]
         assert any(end == pytest.approx(1e6, rel=1e-5) for end in ends)
-        assert f"samples: {row['samples']}" in (entry.extra or "")
+        assert f"samples: {row['samples']}\nmachine: AMD EPYC, 2 CPUs, 24 GiB" in (entry.extra or "")
 
 
 def test_a_range_keeps_its_zeros(build: ModuleType, one_case: Finish) -> None:

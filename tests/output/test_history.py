@@ -172,7 +172,13 @@ def test_json_holds_all_that_is_known(filled: Folder) -> None:
     found = history_json(filled.histories())
     assert json.loads(json.dumps(found)) == found
     (machine,) = found
-    assert machine["machine"] == {"cpu": filled.build.CPU, "cpus_usable": 2, "memory_gib": 7}
+    assert machine["machine"] == {
+        "cpu": filled.build.CPU,
+        "cpu_model": None,
+        "cpus": 2,
+        "cgroup_cpus": None,
+        "memory_gib": 7.45,
+    }
     assert machine["runs"][0] == {
         "run_id": "run001",
         "created": "2026-01-02T03:04:05+00:00",
@@ -203,7 +209,7 @@ def test_the_committed_sample_can_be_read(root: Path) -> None:
 
 
 def test_only_this_machines_runs_are_shown_unless_asked(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = {"cpu": "Here", "cpus_usable": 3, "memory_bytes": 4 * 2**30}
+    here = {"cpu": "Here", "cpus": 3, "memory_bytes": 4 * 2**30}
     monkeypatch.setattr("bench.machine.environment.machine_facts", lambda: here)
     folder.add({NUMPY: 1.0})
     result = call(folder.path, fails=UsageError)
@@ -291,7 +297,7 @@ def test_the_figure_is_written_and_always_the_same(filled: Folder, tmp_path: Pat
 def test_the_figures_file_knows_whether_its_runs_are_as_they_were(
     folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = {"cpu": "Here", "cpus_usable": 3, "memory_bytes": 4 * 2**30}
+    here = {"cpu": "Here", "cpus": 3, "memory_bytes": 4 * 2**30}
     monkeypatch.setattr("bench.machine.environment.machine_facts", lambda: here)
     folder.add({NUMPY: 1.0}, machine=here, created="2026-03-01T00:00:00+00:00")
     newest = folder.add({NUMPY: 1.0}, machine=here, created="2026-03-02T00:00:00+00:00")

@@ -69,6 +69,15 @@ def mixed(make: Callable[..., Judgement]) -> Judgement:
     )
 
 
+@pytest.mark.parametrize(("kind", "told"), [("", ""), ("fast", ", a fast core"), ("slow", ", a slow core")])
+def test_the_result_says_on_which_cpu_a_pair_was(
+    make: Callable[..., Judgement], monkeypatch: pytest.MonkeyPatch, kind: str, told: str
+) -> None:
+    monkeypatch.setattr("bench.output.content.verdicts.core_kind", lambda cpu: kind if cpu == 5 else "?")
+    assert make(cpu=5).conditions == f"1 CPU thread, pinned to CPU 5{told}"
+    assert make().conditions == "1 CPU thread"
+
+
 CALIBRATION = Calibration(
     fingerprint="x",
     created="2026-02-03T04:05:06+00:00",

@@ -87,14 +87,17 @@ def test_the_fingerprint_changes_with_what_makes_times_differ_and_with_nothing_e
     mark = fingerprint(FACTS, PACKAGES)
     assert len(mark) == 16
     assert int(mark, 16) >= 0
-    for other in ({"cpu": "another"}, {"cpus_usable": 4}, {"memory_bytes": 9 * 2**30}, {"python": "3.12.0"}):
+    others: list[dict[str, object]] = [{"cpu": "another"}, {"cpus_usable": 4}, {"python": "3.12.0"}]
+    others += [{"blas_kernels": "Haswell"}, {"cgroup_cpus": 2.0}, {"cpu_model": "family 6, model 1, stepping 1"}]
+    for other in others:
         assert fingerprint({**FACTS, **other}, PACKAGES) != mark
     for other in ({"numpy": "2.2.0"}, {"torch": "2.14.0"}, {"tensorflow": "2.21.0"}):
         assert fingerprint(FACTS, {**PACKAGES, **other}) != mark
     # The kernel keeps a little of the memory, and not always as much.
     assert fingerprint({**FACTS, "memory_bytes": 8 * 2**30 - 4096, "load_1min": 9.0}, PACKAGES) == mark
     assert fingerprint(FACTS, {**PACKAGES, "pandas": "3.0.0"}) == mark
-    assert fingerprint({**FACTS, "memory_bytes": None}, PACKAGES) != mark
+    assert fingerprint(FACTS, PACKAGES, {"CUDA_LAUNCH_BLOCKING": "1"}) != mark
+    assert fingerprint(FACTS, PACKAGES, {"OMP_NUM_THREADS": "1"}) == mark
 
 
 def test_the_sentence_of_a_gate() -> None:

@@ -18,7 +18,7 @@ from bench.errors import StorageError
 from bench.model.registry import Registry
 from bench.run import contest
 from bench.run.ab import Decided
-from bench.run.contest import Comparison, as_json, compare_sides, new_id, pinned_cpu
+from bench.run.contest import Comparison, as_json, compare_sides, new_id
 from bench.run.interpreter import Interpreter
 from bench.run.matching import Match
 from bench.run.pairs import A, B, PairCase
@@ -167,19 +167,12 @@ def test_the_name_of_a_comparison_sorts_by_time(monkeypatch: pytest.MonkeyPatch)
     assert new_id(datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC), "ab") == "ab-20260304-050607-42"
 
 
-def test_one_thread_is_pinned_to_the_last_usable_cpu_and_several_to_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contest.os, "sched_getaffinity", lambda pid: {0, 5, 3}, raising=False)
-    assert pinned_cpu(1) == 5
-    assert pinned_cpu(2) is None
-    monkeypatch.delattr(contest.os, "sched_getaffinity")
-    assert pinned_cpu(1) is None
-
-
 def test_pinning_reaches_both_processes(arena: Any, compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contest, "pinned_cpu", lambda threads: 7 if threads == 1 else None)
     arena.factor = faster
-    compare()
+    found = compare()
     assert {request.cpu for _, request in arena.opened} == {7}
+    assert found.cpu == as_json(found)["cpu"] == 7
 
 
 R, V, I, P = Verdict.REGRESSION, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.PASS  # noqa: E741

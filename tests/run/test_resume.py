@@ -66,6 +66,7 @@ def test_sources_are_known_by_their_content() -> None:
     ("change", "named"),
     [
         ({"machine": {"cpu": "b", "cpus_usable": 2, "memory_bytes": 8, "python": "3.12"}}, "cpu: a / b"),
+        ({"environment": {"OMP_PROC_BIND": "close"}}, "OMP_PROC_BIND: unset / close"),
         ({"packages": {"numpy": "2.1"}}, "numpy: 2.0 / 2.1"),
         ({"packages": {}}, "numpy: 2.0 / absent"),
         ({"sources": {"numpy_manual": "def"}}, "numpy_manual changed since it began"),
@@ -77,6 +78,12 @@ def test_what_differs_is_named(change: dict[str, Any], named: str) -> None:
     with pytest.raises(UsageError, match=r"results/r cannot be resumed") as caught:
         check_same(manifest(), manifest(**change), Path("results/r"))
     assert named in str(caught.value)
+
+
+def test_what_a_run_did_not_record_when_it_began_does_not_end_it() -> None:
+    here = manifest(environment={"LD_PRELOAD": "libjemalloc.so.2"}, looked_for="LD_PRELOAD")
+    here.machine["cpu_model"] = "family 6"
+    check_same(manifest(), here, Path("r"))
 
 
 def test_a_load_average_is_not_a_difference() -> None:

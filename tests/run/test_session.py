@@ -61,6 +61,22 @@ def test_a_run_from_plan_to_files(tmp_path: Path) -> None:
     ]
 
 
+def test_variables_that_change_results_or_speed_are_recorded_and_end_a_resumed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", "AVX512_SKX")
+    out = tmp_path / "mine"
+    run(numpy_cases("numpy_manual"), RunTerms(60, 1, out=out), Silent())
+    manifest = read_manifest(out)
+    assert manifest.environment["NPY_DISABLE_CPU_FEATURES"] == "AVX512_SKX"
+    assert any(found.startswith("NPY_DISABLE_CPU_FEATURES: AVX512_SKX: changes") for found in manifest.disturbances)
+    assert manifest.variable("OPENBLAS_CORETYPE") == "unset"
+    assert {"cpu_model", "cpus_fast", "cgroup_cpus", "blas"} <= set(manifest.machine)
+    monkeypatch.delenv("NPY_DISABLE_CPU_FEATURES")
+    with pytest.raises(UsageError, match="NPY_DISABLE_CPU_FEATURES: AVX512_SKX / unset"):
+        resume(out, Silent())
+
+
 def test_a_run_that_another_process_writes_is_left_alone(tmp_path: Path) -> None:
     out = tmp_path / "mine"
     run(numpy_cases("numpy_manual"), RunTerms(60, 1, out=out), Silent())

@@ -32,6 +32,7 @@ def of_runs(
     labels: tuple[str, str],
     noted: Sequence[str] = (),
     calibration: Calibration | None = None,
+    factor: float | None = None,
 ) -> Judgement:
     """Return the verdicts over two stored runs.
 
@@ -41,8 +42,10 @@ def of_runs(
         labels: of the runs A and B, from `run_label`.
         noted: what else differs between the runs, each as `name: A / B`.
         calibration: this machine's; None if it has none.
+        factor: the one by which every case moved; None if they did not move alike.
     """
     notes = [
+        *_moved(factor),
         rule_note(criteria),
         prose(
             "A, B and slowdown are medians over processes of each one's minimum (Mann-Whitney, Holm over {}).",
@@ -59,6 +62,12 @@ def of_runs(
     return Judgement(labels, criteria, judged.cases, judged.left_out, tuple(notes))
 
 
+def _moved(factor: float | None) -> list[Words]:
+    """Say that all cases moved alike, if they did."""
+    text = "Every case, the baselines included, moved by about the same factor {}: probably the machine."
+    return [] if factor is None else [prose(text, f"{factor:.2f}")]
+
+
 def _too_few(judged: RunsJudged, criteria: Criteria) -> list[Words]:
     risk = criteria.alpha / max(judged.tests, 1)
     timed = [case.processes for case in judged.cases if all(case.processes)]
@@ -70,7 +79,9 @@ def _too_few(judged: RunsJudged, criteria: Criteria) -> list[Words]:
     return [prose(text, counted(few, "case has", "cases have"), processes_needed(risk))] if few else []
 
 
-def verdicts_json(judged: RunsJudged, judgement: Judgement, noted: Sequence[str] = ()) -> dict[str, Any]:
+def verdicts_json(
+    judged: RunsJudged, judgement: Judgement, noted: Sequence[str] = (), factor: float | None = None
+) -> dict[str, Any]:
     """Return the verdicts for programs; what is unknown is null."""
     criteria = judgement.criteria
     return {
@@ -78,6 +89,7 @@ def verdicts_json(judged: RunsJudged, judgement: Judgement, noted: Sequence[str]
         "criteria": {name: getattr(criteria, name) for name in ("alpha", "margin", "tolerance", "power")},
         "tests": judged.tests,
         "differences": list(noted),
+        "common_factor": factor,
         "cases": [_case_json(case) for case in judged.cases],
         "not_compared": dict(judged.left_out),
         "notes": list(map(plain, judgement.notes)),
@@ -97,7 +109,11 @@ def _case_json(case: CaseVerdict) -> dict[str, Any]:
 
 
 def description(
-    rows: Sequence[SideBySide], names: Mapping[Case, str], left_out: Mapping[str, str], differing: Sequence[str]
+    rows: Sequence[SideBySide],
+    names: Mapping[Case, str],
+    left_out: Mapping[str, str],
+    differing: Sequence[str],
+    factor: float | None = None,
 ) -> list[Block]:
     """Return two runs case by case, without a verdict.
 
@@ -106,6 +122,7 @@ def description(
         names: what cases are called.
         left_out: cases that neither run measured, with the reason.
         differing: how the runs differ, each as `name: A / B`.
+        factor: the one by which every case moved; None if they did not move alike.
     """
     noted = any(row.reason for row in rows)
     lines = []
@@ -118,6 +135,7 @@ def description(
     heads = [Head("case", wraps=True), *numbers("A", "B", "B / A", "95 % interval")]
     heads += [Head("note", wraps=True)] if noted else []
     notes = [
+        *_moved(factor),
         *(prose("not compared: {}: {}.", name, reason) for name, reason in left_out.items()),
         prose("A ratio over 1 means that B took longer. No verdict: a ratio may be due to anything that differs."),
         *(prose("The runs differ in {} (A / B).", item) for item in differing),

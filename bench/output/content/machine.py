@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 _FACTS = {
     "cpu": "processor",
+    "cpu_model": "its family, model and stepping",
     "cpus": "CPUs",
     "cpus_usable": "CPUs that the run could use",
+    "cpus_fast": "of these on cores of the fastest kind",
     "cores": "physical cores",
     "memory_bytes": "memory",
     "cgroup_cpus": "CPUs' worth of time that the container allows",
@@ -39,6 +41,8 @@ _FACTS = {
     "load_1min": "load in the minute before",
     "system": "operating system",
     "python": "Python",
+    "blas": "BLAS of NumPy",
+    "blas_kernels": "its kernels",
 }
 
 

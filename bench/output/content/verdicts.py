@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.rule import Criteria, Evidence, Verdict, worst
 from bench.data.schema import STEP
+from bench.machine.processor import core_kind
 from bench.output.document import Block, Bullets, Cell, Head, Table, Tone, Words, numbers, plain, prose, table
 from bench.output.names import variant_word
 from bench.output.text import duration, interval, one_line
@@ -64,8 +65,11 @@ def of_pairs(found: Comparison, calibration: Calibration | None) -> Judgement:
         calibration_note(calibration),
         prose("Took {} s; all batches are in {}.", f"{found.seconds:.0f}", f"{found.folder}/pairs.csv"),
     )
-    threads = variant_word("threads", found.threads)
-    return Judgement(found.labels, found.criteria, found.cases, found.absent, notes, found.seconds, threads)
+    under = variant_word("threads", found.threads)
+    if found.cpu is not None:
+        kind = core_kind(found.cpu)
+        under += f", pinned to CPU {found.cpu}" + (f", a {kind} core" if kind else "")
+    return Judgement(found.labels, found.criteria, found.cases, found.absent, notes, found.seconds, under)
 
 
 def rule_note(criteria: Criteria) -> Words:

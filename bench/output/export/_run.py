@@ -49,6 +49,8 @@ class Benchmark:
     low: float | None
     high: float | None
     """End of the 95 % interval, as `low` is; None where there were too few processes for one."""
+    speedup: tuple[float | None, float | None, float | None]
+    """Over the workload's baseline in the same rounds, with its interval: what other machines agree on."""
     processes: tuple[Process, ...]
 
     @property
@@ -109,7 +111,8 @@ class Run:
             if row.median_seconds is not None:
                 key = (row.case, row.phase, str(row.method), str(row.clock), row.variant)
                 times = (row.median_seconds, row.low_seconds, row.high_seconds)
-                found.append(Benchmark(*key, *times, tuple(processes.get(key, ()))))
+                speedup = (row.speedup, row.speedup_low, row.speedup_high)
+                found.append(Benchmark(*key, *times, speedup, tuple(processes.get(key, ()))))
                 _check(found[-1], folder)
         return cls(run.manifest, tuple(found))
 

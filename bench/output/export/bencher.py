@@ -9,10 +9,18 @@ from bench.output.export._run import Benchmark, Run, to_json
 
 
 def export(run: Run) -> str:
-    """Each benchmark's `latency` in nanoseconds, with its 95 % interval; throughput is not measured."""
-    return to_json({benchmark.name: {"latency": _latency(benchmark)} for benchmark in run.benchmarks})
+    """Each benchmark's `latency` in nanoseconds and its `speedup`, with their 95 % intervals.
+
+    The format has no room for the machine, and only a speedup means the same on several.
+    """
+    return to_json({benchmark.name: _measures(benchmark) for benchmark in run.benchmarks})
 
 
-def _latency(benchmark: Benchmark) -> dict[str, float]:
-    ends = {"value": benchmark.median, "lower_value": benchmark.low, "upper_value": benchmark.high}
-    return {name: seconds * 1e9 for name, seconds in ends.items() if seconds is not None}
+def _measures(benchmark: Benchmark) -> dict[str, dict[str, float]]:
+    found = {"latency": _metric((benchmark.median, benchmark.low, benchmark.high), 1e9)}
+    return found if benchmark.speedup[0] is None else {**found, "speedup": _metric(benchmark.speedup)}
+
+
+def _metric(ends: tuple[float | None, ...], factor: float = 1.0) -> dict[str, float]:
+    names = ("value", "lower_value", "upper_value")
+    return {name: value * factor for name, value in zip(names, ends, strict=True) if value is not None}

@@ -5,6 +5,7 @@ Written and tested against the fields and units that its documentation and sourc
 
 from __future__ import annotations
 
+from bench.machine.identity import machine_of
 from bench.output.export._run import Benchmark, Run, to_json
 
 UNIT = "us"
@@ -13,16 +14,17 @@ UNIT = "us"
 
 def export(run: Run) -> str:
     """Each benchmark's median in microseconds, to six digits, since the action shows them as they are."""
-    return to_json([_entry(benchmark) for benchmark in run.benchmarks])
+    machine = str(machine_of(run.manifest.machine))
+    return to_json([_entry(benchmark, machine) for benchmark in run.benchmarks])
 
 
-def _entry(benchmark: Benchmark) -> dict[str, str | float]:
+def _entry(benchmark: Benchmark, machine: str) -> dict[str, str | float]:
     entry: dict[str, str | float] = {
         "name": benchmark.name,
         "unit": UNIT,
         "value": float(_microseconds(benchmark.median)),
     }
-    counts = f"processes: {len(benchmark.processes)}\nsamples: {benchmark.samples}"
+    counts = f"processes: {len(benchmark.processes)}\nsamples: {benchmark.samples}\nmachine: {machine}"
     if benchmark.low is None or benchmark.high is None:
         return {**entry, "extra": f"no interval: too few processes\n{counts}"}
     # The action knows only one number on both sides: the farther end, so that the whole interval is inside.

@@ -17,7 +17,7 @@ from bench.output.figures.history import draw_histories, inputs
 from bench.stats.estimates import Estimate
 
 LONG = "implementation_with_a_really_long_name_"
-MACHINE = Machine("AMD EPYC 9654 96-Core Processor (virtualised)", 96, 377)
+MACHINE = Machine("AMD EPYC 9654 96-Core Processor (virtualised)", cpus=96, memory_gib=377)
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_no_text_meets_another_or_the_edge(
     history = made([LONG if index % 3 == 0 else f"torch_{index}" for index in range(count)], runs, at)
     if len(at) > 50:  # something new in each run, which changed nothing
         history = replace(history, series=tuple(replace(series, changes=()) for series in history.series))
-    other = replace(history, machine=Machine("Another", 4, 8))
+    other = replace(history, machine=Machine("Another", cpus=4, memory_gib=8))
     assert shown(history, *[other] * (count == 3), look=look).problems() == []
 
 
