@@ -1,20 +1,18 @@
 """`bench doctor --calibrate`: how often are verdicts wrong on this machine?
 
 In every pair side B takes turns with itself: as it is, and with delays of known size planted in one phase. So one pair
-serves the A/A and every planted slowdown, and all of them see the same moments. So many pairs make one trial, and
-every trial gets the verdict that a comparison would give.
+serves the A/A and every planted slowdown, and all of them see the same moments. Each trial
+gets the verdict that a comparison would give, at the look that decides it.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-
-import numpy as np
 
 from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
@@ -30,11 +28,13 @@ from bench.run.pairs import A, Arm, B, Pair, PairCase, Pairing
 from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.run.pool import Pool
 from bench.run.runner import Watcher
+from bench.run.terms import Volume
+from bench.stats.looks import planned_looks
 from bench.stats.rates import binomial_interval
 
 CALIBRATED = "torch_autograd"
-PAIRS = 20
-"""As many as decide in `bench gate`."""
+PAIRS = Volume().pairs
+"""The most that a verdict rests on, as in `bench gate`."""
 SHARES = (0.02, 0.05, 0.10)
 _SAME = "same"
 
@@ -59,25 +59,31 @@ def name_of(share: float) -> str:
     return f"{share:.0%}"
 
 
-def add_trial(trials: Trials, pairs: Sequence[Pair], phase: str, criteria: Criteria, seed: int) -> None:
-    """Judge one trial and take note.
+def judge_arms(pairs: Sequence[Pair], looks: tuple[int, ...], criteria: Criteria, seed: int) -> list[FamilyVerdict]:
+    """Judge B as it is and with each delay, each as a comparison of one case would.
 
     Args:
-        trials: what there is so far; extended.
-        pairs: those of one trial, with the arms of `arms_of(phase)`.
-        phase: where the delays were planted.
+        pairs: those so far of one trial, with the arms of `arms_of`.
+        looks: after how many pairs it is judged.
         criteria: what a verdict takes.
         seed: the seed of the test's sign flips.
     """
-    seconds = typical_seconds(pairs, A)
+    names = (_SAME, *map(name_of, SHARES))
+    return [judge([family_of(name, pairs, looks, A, name)], seed, criteria)[0] for name in names]
 
-    def verdict(arm: str) -> FamilyVerdict:
-        (found,) = judge([family_of(arm, pairs, A, arm)], np.random.default_rng(seed), criteria)
-        return found
 
-    trials.false_positives.append(verdict(_SAME).verdict is Verdict.REGRESSION)
+def add_trial(trials: Trials, verdicts: Mapping[str, FamilyVerdict], seconds: Mapping[str, float], phase: str) -> None:
+    """Take note of one trial.
+
+    Args:
+        trials: what there is so far; extended.
+        verdicts: of `judge_arms`, by name, each from the look that decided it.
+        seconds: A's time of each phase.
+        phase: where the delays were planted.
+    """
+    trials.false_positives.append(verdicts[_SAME].verdict is Verdict.REGRESSION)
     for share in SHARES:
-        found = verdict(name_of(share))
+        found = verdicts[name_of(share)]
         regressed = found.verdict is Verdict.REGRESSION
         trials.found[share].append(regressed)
         if regressed and (changes := changed_phases(found, seconds)):
@@ -99,7 +105,7 @@ def calibrate(
     Args:
         item: a case whose phases can be timed apart.
         watcher: is told about progress.
-        pairs: how many one trial has.
+        pairs: the most that one trial has.
         budget_seconds: time for all trials.
         criteria: what a verdict takes.
         timeout: longest silence of a process, in seconds.
@@ -121,18 +127,24 @@ def calibrate(
             timeout=timeout,
             chance=random.Random(item.case.problem.seed),  # noqa: S311 - an order, not a secret
         )
-        longest = 0.0
+        longest, looks = 0.0, planned_looks(pairs, criteria.alpha)
         while not trials.false_positives or began + budget_seconds - now() > longest:
             number, start = len(trials.false_positives), now()
             phase = str(TRAINING[number % len(TRAINING)])
-            measured = []
-            for index in range(pairs):
-                watcher.pairing(item.case, index, pairs)
+            measured: list[Pair] = []
+            verdicts: dict[str, FamilyVerdict] = {}
+            while not verdicts or not all(found.decided for found in verdicts.values()):
+                watcher.pairing(item.case, len(measured), pairs)
                 try:
                     measured.append(pairing.measure(PairCase(item, item), truth, arms_of(phase)))
                 except ChildError as error:
                     raise NothingRanError(f"{item.case.label} could not be measured: {error}") from error
-            add_trial(trials, measured, phase, criteria, number)
+                if len(measured) in looks:
+                    found = judge_arms(measured, looks, criteria, number)
+                    verdicts |= {
+                        it.name: it for it in found if it.name not in verdicts or not verdicts[it.name].decided
+                    }
+            add_trial(trials, verdicts, typical_seconds(measured, A), phase)
             longest = max(longest, now() - start)
     return Calibration(
         fingerprint=fingerprint(),

@@ -19,7 +19,7 @@ from bench.data.store import create_pairs, write_atomically
 from bench.machine.environment import machine_facts, package_versions
 from bench.model.backends import BACKENDS
 from bench.model.device import Backend
-from bench.run.ab import Decided, TwoStages
+from bench.run.ab import Decided, Looks
 from bench.run.asking import Truths
 from bench.run.matching import Match
 from bench.run.pairs import A, B, Pairing
@@ -97,10 +97,10 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
             timeout=terms.timeout,
             chance=random.Random(terms.seed),  # noqa: S311 - an order, not a secret
         )
-        stages = TwoStages(
+        looks = Looks(
             match, pairing, Truths(opens[A], terms.timeout, sides[0].path), watcher, terms, folder, renew=renew
         )
-        cases = tuple(stages.decide())
+        cases = tuple(looks.decide())
     seconds = round((datetime.now(UTC) - started).total_seconds(), 1)
     labels = (sides[0].label, sides[1].label)
     created = started.isoformat(timespec="seconds")
