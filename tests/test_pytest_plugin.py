@@ -64,7 +64,7 @@ from bench.timing.protocol import Batched
 
 NANOSECONDS = {"forward": 200_000, "backward": 300_000, "update": 100_000, "step": 600_000}
 SLOWER = {"slowed": {"backward": 1.2, "step": 1.1}}
-NOISE = {"noisy": 0.3}
+NOISE = {"noisy": 0.8}
 chance = random.Random(4)
 
 def measure(self, pair, truth, arms=None):
@@ -140,7 +140,7 @@ def worktrees(folder: Path) -> int:
 def test_a_planted_delay_fails_and_names_its_phase(suite: Suite, pytester: pytest.Pytester) -> None:
     """With real processes; what was freed of a delay passes, whatever the machine does meanwhile."""
     found = suite(
-        *("-v", "--bench-gate", "main", "--bench-gate-pairs", "7", "--bench-gate-tolerance", "50%"),
+        *("-v", "--bench-gate", "main", "--bench-gate-pairs", "22", "--bench-gate-tolerance", "50%"),
         before=steps("slowed", "freed", spin={"freed": 300_000}),
         now=steps("slowed", "freed", spin={"slowed": 300_000}),
         conftest=SMALL,
@@ -227,7 +227,7 @@ def test_a_budget_that_is_too_small_says_which_option_to_raise(suite: Suite) -> 
         now=steps("noisy"),
     )
     found.assert_outcomes(passed=1, failed=1)
-    found.stdout.fnmatch_lines(["INCONCLUSIVE: * the budget has no room for 7 fresh ones: raise --bench-gate-budget"])
+    found.stdout.fnmatch_lines(["INCONCLUSIVE: * the budget has no room for its next pairs: raise --bench-gate-budget"])
 
 
 def test_a_comparison_that_breaks_off_fails_every_case_and_is_not_tried_again(suite: Suite) -> None:

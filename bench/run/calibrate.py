@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
@@ -47,6 +48,14 @@ class Trials:
     found: dict[float, list[bool]] = field(default_factory=lambda: {share: [] for share in SHARES})
     localised: list[bool] = field(default_factory=list)
 
+    def rates(self) -> dict[str, Any]:
+        """Return how often each happened, as a calibration has it."""
+        return {
+            "false_positives": _rate(self.false_positives),
+            "power": {name_of(share): _rate(found) for share, found in self.found.items()},
+            "localised": _rate(self.localised),
+        }
+
 
 def arms_of(phase: str) -> tuple[Arm, ...]:
     """List A, B as it is, and B with each delay in one phase."""
@@ -59,17 +68,31 @@ def name_of(share: float) -> str:
     return f"{share:.0%}"
 
 
-def judge_arms(pairs: Sequence[Pair], looks: tuple[int, ...], criteria: Criteria, seed: int) -> list[FamilyVerdict]:
-    """Judge B as it is and with each delay, each as a comparison of one case would.
+def hold_trial(
+    measure: Callable[[int], Pair], looks: tuple[int, ...], criteria: Criteria, seed: int
+) -> tuple[list[Pair], dict[str, FamilyVerdict]]:
+    """Measure until B is judged as it is and with each delay, each as a comparison of one case would be.
 
     Args:
-        pairs: those so far of one trial, with the arms of `arms_of`.
-        looks: after how many pairs it is judged.
+        measure: measures a pair with the arms of `arms_of`; is given its number.
+        looks: after how many pairs to judge.
         criteria: what a verdict takes.
         seed: the seed of the test's sign flips.
+
+    Returns:
+        The pairs, and the verdict of each arm from the look that decided it.
     """
-    names = (_SAME, *map(name_of, SHARES))
-    return [judge([family_of(name, pairs, looks, A, name)], seed, criteria)[0] for name in names]
+    pairs: list[Pair] = []
+    verdicts: dict[str, FamilyVerdict] = {}
+    open_ = {_SAME, *map(name_of, SHARES)}
+    for look in looks:
+        pairs += [measure(number) for number in range(len(pairs), look)]
+        for name in sorted(open_):
+            (verdicts[name],) = judge([family_of(name, pairs, looks, A, name)], seed, criteria)
+        open_ = {name for name in open_ if not verdicts[name].decided}
+        if not open_:
+            break
+    return pairs, verdicts
 
 
 def add_trial(trials: Trials, verdicts: Mapping[str, FamilyVerdict], seconds: Mapping[str, float], phase: str) -> None:
@@ -77,7 +100,7 @@ def add_trial(trials: Trials, verdicts: Mapping[str, FamilyVerdict], seconds: Ma
 
     Args:
         trials: what there is so far; extended.
-        verdicts: of `judge_arms`, by name, each from the look that decided it.
+        verdicts: of each arm, as `hold_trial` returns them.
         seconds: A's time of each phase.
         phase: where the delays were planted.
     """
@@ -131,19 +154,15 @@ def calibrate(
         while not trials.false_positives or began + budget_seconds - now() > longest:
             number, start = len(trials.false_positives), now()
             phase = str(TRAINING[number % len(TRAINING)])
-            measured: list[Pair] = []
-            verdicts: dict[str, FamilyVerdict] = {}
-            while not verdicts or not all(found.decided for found in verdicts.values()):
-                watcher.pairing(item.case, len(measured), pairs)
-                try:
-                    measured.append(pairing.measure(PairCase(item, item), truth, arms_of(phase)))
-                except ChildError as error:
-                    raise NothingRanError(f"{item.case.label} could not be measured: {error}") from error
-                if len(measured) in looks:
-                    found = judge_arms(measured, looks, criteria, number)
-                    verdicts |= {
-                        it.name: it for it in found if it.name not in verdicts or not verdicts[it.name].decided
-                    }
+
+            def measure(index: int, arms: tuple[Arm, ...] = arms_of(phase)) -> Pair:
+                watcher.pairing(item.case, index, pairs)
+                return pairing.measure(PairCase(item, item), truth, arms)
+
+            try:
+                measured, verdicts = hold_trial(measure, looks, criteria, number)
+            except ChildError as error:
+                raise NothingRanError(f"{item.case.label} could not be measured: {error}") from error
             add_trial(trials, verdicts, typical_seconds(measured, A), phase)
             longest = max(longest, now() - start)
     return Calibration(
@@ -152,9 +171,7 @@ def calibrate(
         implementation=item.case.label,
         pairs=pairs,
         seconds=round(now() - began, 1),
-        false_positives=_rate(trials.false_positives),
-        power={name_of(share): _rate(found) for share, found in trials.found.items()},
-        localised=_rate(trials.localised),
+        **trials.rates(),
     )
 
 

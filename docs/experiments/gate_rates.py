@@ -147,7 +147,9 @@ def main() -> None:
     parser.add_argument("--powers", type=int, default=500, help="gates a row with a slowdown")
     chosen = parser.parse_args()
     for table in (tests_alone(chosen.gates), unchanged(chosen.gates), slower(chosen.powers)):
-        print("", *table, sep="\n", flush=True)  # noqa: T201
+        print(flush=True)  # noqa: T201
+        for line in table:
+            print(line, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
