@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from bench.run.terms import Terms
 
 GROUP = "stepbench"
-FIRST_PAIRS, LEAST_PAIRS = 10, 7
-"""As `bench gate --pairs`; fresh pairs that decide are twice as many."""
+MOST_PAIRS, LEAST_PAIRS = 44, 7
+"""As `bench gate --pairs`: the default, and the least that can be given."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,9 +65,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--bench-gate-pairs",
         type=_pairs,
-        default=FIRST_PAIRS,
+        default=MOST_PAIRS,
         metavar="N",
-        help="First pairs of each case; twice as many fresh ones decide what they leave open.  [default: 10]",
+        help="Most pairs of each case; it stops after 8, 14, 22 or 32 where they decide.  [default: 44]",
     )
     group.addoption(
         "--bench-gate-tolerance",
@@ -155,10 +155,9 @@ class Gate:
         from bench.run.terms import Terms, Volume
 
         option, root = self._config.getoption, self._config.rootpath
-        pairs = option("bench_gate_pairs")
         terms = Terms(
             names=names_of(option("bench_gate_implementation")),
-            volume=Volume(pairs, 2 * pairs, option("bench_gate_budget")),
+            volume=Volume(option("bench_gate_pairs"), option("bench_gate_budget")),
             criteria=criteria_of(tolerance=option("bench_gate_tolerance")),
             out=root / RESULTS / new_id(datetime.now(UTC), "ab"),
         )
@@ -274,6 +273,7 @@ def _explained(case: Decided) -> str:
     verdict, slower = case.verdict, where(case)
     lines = [f"{verdict.verdict}: slower in {slower}" if slower else f"{verdict.verdict}: {verdict.reason}"]
     lines += [f"{column.name}: {column.verdict}: {column.reason}" for column in verdict.columns if column.evidence]
+    lines += [verdict.remark] if verdict.remark else []
     return _in_our_words("\n".join(lines))
 
 

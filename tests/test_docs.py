@@ -80,7 +80,7 @@ QUICK = {
     "verify": ("--timeout", "200s"),
     "run": ("--rounds", "1", "--timeout", "200s"),
     "sweep": ("--rounds", "1", "--timeout", "200s"),
-    "ab": ("--pairs", "7", "--more-pairs", "7", "--timeout", "200s", "--margin", "50%", "--tolerance", "95%"),
+    "ab": ("--pairs", "7", "--timeout", "200s", "--margin", "50%", "--tolerance", "95%"),
 }
 """What shortens a command; criteria that noise cannot meet."""
 

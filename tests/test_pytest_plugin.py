@@ -46,11 +46,11 @@ def register(name):
         return Step((Stage(FORWARD, forward), Stage(BACKWARD, backward), Stage(UPDATE, update)), state, reset)
 """
 SMALL = """
-import functools
+import dataclasses, functools
 from bench.workloads import tutorial
-from bench.run import contest, pairs, terms
+from bench.run import contest, terms
 
-contest.Pairing = functools.partial(pairs.Pairing, policy=pairs.PairPolicy(pair_seconds=0.03, rounds=8, units=4))
+contest.PAIR_POLICY = dataclasses.replace(contest.PAIR_POLICY, process_seconds=0.015, max_units=4)
 terms.Terms = functools.partial(terms.Terms, sizes={'batch': 20, 'd_in': 16, 'hidden': 12, 'd_out': 8})
 """
 """A conftest.py that keeps real pairs small."""
@@ -58,29 +58,28 @@ SIMULATED = """
 import random
 from bench.workloads import tutorial
 from bench.errors import ChildError
-from bench.run import pairs
+from bench.run import contest, pairs
 from bench.run.pool import Pool
-from bench.timing.protocol import Batched
 
 NANOSECONDS = {"forward": 200_000, "backward": 300_000, "update": 100_000, "step": 600_000}
 SLOWER = {"slowed": {"backward": 1.2, "step": 1.1}}
-NOISE = {"noisy": 0.3}
+NOISE = {"noisy": 0.8}
 chance = random.Random(4)
 
-def measure(self, pair, truth, arms=None):
+def measure(rounds, pair, seats):
     name = pair.case.implementation
     if name == "broken":
         raise ChildError("side B died by SIGSEGV")
     if name == "forbidden":
         raise OSError(28, "No space left on device", "pairs.csv")
-    def batched(side):
+    def turn(side):
         factors = SLOWER.get(name, {}) if side == "B" else {}
         noise = 1 + NOISE.get(name, 0.002) * chance.uniform(-1, 1)
         times = {phase: ns * factors.get(phase, 1) * noise for phase, ns in NANOSECONDS.items()}
-        return Batched(times, times)
-    return pairs.Pair(tuple({side: batched(side) for side in "AB"} for _ in range(8)), 600_000.0)
+        return pairs.SideTurn(times, times)
+    return pairs.Pair(tuple({side: turn(side) for side in "AB"} for _ in range(8)))
 
-pairs.Pairing.measure = measure
+contest.measure_pair = measure
 Pool.start = lambda self, backends: None
 
 def pytest_collection_modifyitems(items):
@@ -140,7 +139,7 @@ def worktrees(folder: Path) -> int:
 def test_a_planted_delay_fails_and_names_its_phase(suite: Suite, pytester: pytest.Pytester) -> None:
     """With real processes; what was freed of a delay passes, whatever the machine does meanwhile."""
     found = suite(
-        *("-v", "--bench-gate", "main", "--bench-gate-pairs", "7", "--bench-gate-tolerance", "50%"),
+        *("-v", "--bench-gate", "main", "--bench-gate-pairs", "22", "--bench-gate-tolerance", "50%"),
         before=steps("slowed", "freed", spin={"freed": 300_000}),
         now=steps("slowed", "freed", spin={"slowed": 300_000}),
         conftest=SMALL,
@@ -227,7 +226,7 @@ def test_a_budget_that_is_too_small_says_which_option_to_raise(suite: Suite) -> 
         now=steps("noisy"),
     )
     found.assert_outcomes(passed=1, failed=1)
-    found.stdout.fnmatch_lines(["INCONCLUSIVE: * the budget has no room for 7 fresh ones: raise --bench-gate-budget"])
+    found.stdout.fnmatch_lines(["INCONCLUSIVE: * the budget has no room for its next pairs: raise --bench-gate-budget"])
 
 
 def test_a_comparison_that_breaks_off_fails_every_case_and_is_not_tried_again(suite: Suite) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -32,15 +32,13 @@ class Criteria:
     """What a verdict takes. Slowdowns are B / A - 1."""
 
     alpha: float = 0.01
-    """The risk of any false REGRESSION among all families, and of each bound."""
+    """The risk of any false REGRESSION among all families, and of each bound, over all looks."""
     margin: float = 0.01
-    """The slowdown that a REGRESSION must surely exceed."""
+    """The slowdown that a REGRESSION must surely exceed: of the whole step, or of the phase that it is found in."""
     tolerance: float = 0.05
-    """The slowdown that a PASS must surely stay under."""
+    """The slowdown of the whole step that a PASS must surely stay under, and each phase by what it adds to the step."""
     power: float = 0.8
     """The chance of finding a slowdown of the size called detectable."""
-    fine: float = 0.2
-    """The p that every hypothesis of a family must exceed for the first of two stages to settle it."""
 
     def __post_init__(self) -> None:
         """Refuse criteria that no verdict could follow from.
@@ -48,7 +46,7 @@ class Criteria:
         Raises:
             ValueError: a value is out of its range.
         """
-        for name, value, most in (("alpha", self.alpha, 0.5), ("power", self.power, 1.0), ("fine", self.fine, 1.0)):
+        for name, value, most in (("alpha", self.alpha, 0.5), ("power", self.power, 1.0)):
             if not 0 < value < most:
                 raise ValueError(f"{name} is {value}: it must be between 0 and {most:g}")
         if not 0 <= self.margin < self.tolerance < math.inf:
@@ -65,17 +63,24 @@ class Evidence:
     """The number of pairs that it rests on; 0 for groups of processes that are not paired."""
     slowdown: float
     low: float | None
-    """The lower bound, wrong with probability alpha; None with too few observations for a bound."""
+    """The lower bound, at whatever look wrong with probability alpha; None with too few observations for a bound."""
     high: float | None
-    """The upper bound, wrong with probability alpha; None as above."""
+    """The upper bound, of pairs that of their centre and of their mean; its risk and None as above."""
     p: float
     """The p value of the test that B is not slower, alone."""
     adjusted_p: float
-    """The same, corrected for every column, statistic and family."""
+    """The same, corrected for every column, statistic, look and family."""
     detectable: float | None
-    """The smallest slowdown that the test would have found with the criteria's power, at alpha over the number of
-    families; None where so few observations could not show any."""
+    """The smallest slowdown that would have been found with the criteria's power, by all planned looks, at alpha over
+    the number of families; None where so few observations could not show any."""
     verdict: Verdict
+    share: float = 1.0
+    """The column's part of the whole step, by which its tolerance is counted."""
+
+    @property
+    def added(self) -> float:
+        """What the slowdown adds to the whole step, as a part of it."""
+        return self.share * self.slowdown
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,11 @@ class ColumnVerdict:
     evidence: tuple[Evidence, ...] = ()
     """The evidence of every statistic in order; none if the column is INVALID."""
 
+    @property
+    def deciding(self) -> Evidence | None:
+        """The first evidence that says what the verdict says; None if the column is INVALID."""
+        return next((each for each in self.evidence if each.verdict is self.verdict), None)
+
 
 @dataclass(frozen=True)
 class FamilyVerdict:
@@ -97,6 +107,10 @@ class FamilyVerdict:
     verdict: Verdict
     reason: str
     columns: tuple[ColumnVerdict, ...]
+    remark: str = ""
+    """What else the pairs have shown: some that are far slower than the others, or a spread that grew."""
+    decided: bool = True
+    """Whether the verdict stands; else pairs that were planned are missing."""
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -122,27 +136,31 @@ def evidence_of(
     detectable: float | None,
     criteria: Criteria,
     pairs: int = 0,
+    share: float = 1.0,
+    doubtful: bool = False,
 ) -> Evidence:
     """Judge one statistic of a column.
 
     It is a REGRESSION if its corrected p is at most alpha and its lower bound is over the margin; else a PASS if its
-    upper bound is under the tolerance; else INCONCLUSIVE.
+    upper bound adds less than the tolerance to the whole step and there is no doubt; else INCONCLUSIVE.
 
     Args:
         statistic: the statistic.
-        logs: ln(B / A), its lower and its upper bound at the criteria's alpha.
+        logs: ln(B / A), its lower and its upper bound.
         p: the p values of the test that B is not slower: alone, and corrected for everything that is decided together.
         detectable: the slowdown that could have been detected, if any.
         criteria: what a verdict takes.
         pairs: the number of pairs that it rests on.
+        share: the column's part of the whole step.
+        doubtful: whether more pairs are to come and may show a REGRESSION.
     """
     low, high = (None if end is None else math.expm1(end) for end in logs[1:])
     verdict = Verdict.INCONCLUSIVE
     if p[1] <= criteria.alpha and low is not None and low > criteria.margin:
         verdict = Verdict.REGRESSION
-    elif high is not None and high < criteria.tolerance:
+    elif high is not None and high * share < criteria.tolerance and not doubtful:
         verdict = Verdict.PASS
-    return Evidence(statistic, pairs, math.expm1(logs[0]), low, high, *p, detectable, verdict)
+    return Evidence(statistic, pairs, math.expm1(logs[0]), low, high, *p, detectable, verdict, share)
 
 
 def column_verdict(
@@ -157,12 +175,11 @@ def column_verdict(
         no_bound: the reason where there are too few observations for a bound.
         unit: what is observed, in the plural.
     """
-    verdict = worst(each.verdict for each in evidence)
-    deciding = next(each for each in evidence if each.verdict is verdict)
-    if deciding.low is None or deciding.high is None:
-        return ColumnVerdict(name, verdict, no_bound, evidence)
-    reason = _reason(deciding, (deciding.low, deciding.high), evidence, criteria, unit)
-    return ColumnVerdict(name, verdict, reason, evidence)
+    found = ColumnVerdict(name, worst(each.verdict for each in evidence), no_bound, evidence)
+    deciding = found.deciding
+    if deciding is None or deciding.low is None or deciding.high is None:
+        return found
+    return replace(found, reason=_reason(deciding, (deciding.low, deciding.high), evidence, criteria, unit))
 
 
 def family_verdict(name: str, columns: Sequence[ColumnVerdict]) -> FamilyVerdict:
@@ -176,17 +193,22 @@ def family_verdict(name: str, columns: Sequence[ColumnVerdict]) -> FamilyVerdict
 def _reason(
     deciding: Evidence, bounds: tuple[float, float], evidence: Sequence[Evidence], criteria: Criteria, unit: str
 ) -> str:
-    verdict, (low, high), p = deciding.verdict, bounds, deciding.adjusted_p
+    verdict, (low, high), p, part = deciding.verdict, bounds, deciding.adjusted_p, deciding.share < 1
     if verdict is Verdict.REGRESSION:
-        return f"the {deciding.statistic} is slower by {deciding.slowdown:.1%}, by at least {low:.1%} (p {p:.2g})"
+        adds = f", which adds {deciding.added:.1%} to the step" if part else ""
+        return f"the {deciding.statistic} is slower by {deciding.slowdown:.1%}, by at least {low:.1%} (p {p:.2g}){adds}"
     if verdict is Verdict.PASS:
-        highest = max(each.high for each in evidence if each.high is not None)
+        high = max(each.high for each in evidence if each.high is not None)
+        adds = f", which adds at most {high * deciding.share:.1%} to the step" if part else ""
         seen = [each.detectable for each in evidence]
         could = f"so few {unit} for so many cases could not have shown any slowdown"
         if (known := [each for each in seen if each is not None]) and len(known) == len(seen):
             could = f"a slowdown of {max(known):.1%} was detectable"
-        return f"slower by at most {highest:.1%}, under the tolerance of {criteria.tolerance:.1%}; {could}"
+        return f"slower by at most {high:.1%}{adds}, under the tolerance of {criteria.tolerance:.1%}; {could}"
     between = f"the slowdown of the {deciding.statistic} is between {low:.1%} and {high:.1%}"
     if low > criteria.margin:
         return f"{between}, but p is {p:.2g} after correction, over {criteria.alpha:g}"
-    return f"{between}, neither surely over {criteria.margin:.1%} nor surely under {criteria.tolerance:.1%}"
+    if high * deciding.share < criteria.tolerance:
+        return f"{between}, and more pairs would tell whether it is over {criteria.margin:.1%}"
+    of_step = " of the step" if part else ""
+    return f"{between}, neither surely over {criteria.margin:.1%} nor surely under {criteria.tolerance:.1%}{of_step}"

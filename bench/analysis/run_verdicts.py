@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.analysis.decision import PhaseChange, changed_phases
+from bench.analysis.decision import PhaseChange, changed_phases, share_of
 from bench.analysis.rule import (
     ColumnVerdict,
     Criteria,
@@ -122,13 +122,8 @@ def judge_runs(
     ]
     p = [slower_p(*pair) for pair in groups]
     adjusted = [family[0] for family in step_down_families([[each] for each in p])]
-    found = iter(
-        [
-            _evidence(tuple(Statistic)[h % len(Statistic)], pair, (p[h], adjusted[h]), criteria, len(p))
-            for h, pair in enumerate(groups)
-        ]
-    )
-    judged = tuple(_case_verdict(key, names[key], columns, found, criteria) for key, columns in cases.items())
+    found = iter(zip(p, adjusted, strict=True))
+    judged = tuple(_case_verdict(key, names[key], columns, found, len(p), criteria) for key, columns in cases.items())
     return RunsJudged(judged, {names[key]: reason for key, reason in left_out.items()}, len(p))
 
 
@@ -158,19 +153,23 @@ def _column(phase: str, a: tuple[Floats, ...], b: tuple[Floats, ...]) -> str | d
     return {Statistic.MINIMUM: (minima(a), minima(b)), Statistic.MEDIAN: (medians(a), medians(b))}
 
 
-def _evidence(statistic: Statistic, pair: Groups, p: tuple[float, float], criteria: Criteria, tests: int) -> Evidence:
+def _evidence(
+    statistic: Statistic, pair: Groups, p: tuple[float, float], share: float, tests: int, criteria: Criteria
+) -> Evidence:
     logs = (shift(*pair), *shift_bounds(*pair, criteria.alpha))
-    return evidence_of(statistic, logs, p, detectable_shift(*pair, criteria.alpha / tests, criteria.power), criteria)
+    reach = detectable_shift(*pair, criteria.alpha / tests, criteria.power)
+    return evidence_of(statistic, logs, p, reach, criteria, share=share)
 
 
 def _case_verdict(
     key: Case,
     name: str,
     columns: Mapping[str, str | dict[Statistic, Groups]],
-    found: Iterator[Evidence],
+    found: Iterator[tuple[float, float]],
+    tests: int,
     criteria: Criteria,
 ) -> CaseVerdict:
-    """Judge a case, whose evidence is what `found` gives next."""
+    """Judge a case, whose p values are what `found` gives next."""
     need = processes_needed(criteria.alpha)
     verdicts = []
     seconds: tuple[dict[str, float], dict[str, float]] = ({}, {})
@@ -184,7 +183,8 @@ def _case_verdict(
         if phase == STEP:
             processes = (len(a), len(b))
         no_bound = f"{len(a)} against {len(b)} processes give no bound, {need} of each run do"
-        evidence = tuple(next(found) for _ in Statistic)
+        share = share_of(phase, seconds[0])
+        evidence = tuple(_evidence(each, values[each], next(found), share, tests, criteria) for each in Statistic)
         verdicts.append(column_verdict(phase, evidence, criteria, no_bound, "processes"))
     verdict = family_verdict(name, verdicts)
     changed = changed_phases(verdict, seconds[0])

@@ -335,8 +335,8 @@ class PairRow:
     schema_version: int = _column("Version of these columns.", default=SCHEMA_VERSION)
     run_id: str = _column("Comparison that it belongs to; also the name of its folder.")
     case: Case
-    stage: int = _column("1, or 2 for the fresh pairs that decide where the first were not clear.")
-    pair: int = _column("Which pair of the case and stage, from 0.")
+    stage: int = _column("Which look of the case it was measured for, from 1.")
+    pair: int = _column("Which pair of the case, from 0.")
     turn: int = _column("Which turn of the pair, from 0; a coin decides which side takes it first.")
     side: str = _column("`A` or `B`.", values=("A", "B"))
     phase: str = _column("`step`, a phase or two fused phases; see samples.csv.", values=PHASES)

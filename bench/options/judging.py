@@ -38,7 +38,11 @@ JUDGING = (
         "--margin", type=Percent(), default="1%", show_default=True, help="REGRESSION: surely slower than this."
     ),
     click.option(
-        "--tolerance", type=Percent(), default="5%", show_default=True, help="PASS: surely not slower than this."
+        "--tolerance",
+        type=Percent(),
+        default="5%",
+        show_default=True,
+        help="PASS: surely not slower than this; a phase by what it adds to the step.",
     ),
     click.option("--allow-inconclusive", is_flag=True, help="Exit with 0 if nothing is worse than INCONCLUSIVE."),
     click.option(
@@ -49,14 +53,11 @@ JUDGING = (
 COMPARING = (
     click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for all pairs."),
     click.option(
-        "--pairs", type=click.IntRange(min=7), default=10, show_default=True, help="First pairs of each case."
-    ),
-    click.option(
-        "--more-pairs",
+        "--pairs",
         type=click.IntRange(min=7),
-        default=20,
+        default=44,
         show_default=True,
-        help="Fresh pairs that alone decide what the first left open.",
+        help="Most pairs of each case; it stops after 8, 14, 22 or 32 where they decide.",
     ),
     *JUDGING,
     click.option("--out", type=click.Path(path_type=Path), help="Folder for pairs.csv.  [default: results/ab-...]"),
@@ -107,7 +108,6 @@ def decide(
     timeout: float,
     budget: float,
     pairs: int,
-    more_pairs: int,
     alpha: float,
     margin: float,
     tolerance: float,
@@ -132,7 +132,7 @@ def decide(
         dtype=Dtype(dtype),
         seed=seed,
         threads=threads,
-        volume=Volume(pairs, more_pairs, budget),
+        volume=Volume(pairs, budget),
         criteria=criteria_of(alpha=alpha, margin=margin, tolerance=tolerance),
         timeout=timeout,
         out=out,

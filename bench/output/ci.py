@@ -38,7 +38,8 @@ def junit(found: Judgement, allow_inconclusive: bool = False) -> str:
         elif verdict is not Verdict.PASS:
             item.result = [Error(reason, verdict.value)]
         columns = case.verdict.columns
-        item.system_out = "\n".join(one_line(f"{each.name}: {each.verdict}: {each.reason}") for each in columns)
+        lines = [f"{each.name}: {each.verdict}: {each.reason}" for each in columns] + [case.verdict.remark]
+        item.system_out = "\n".join(map(one_line, filter(None, lines)))
         suite.add_testcase(item)
     for name, reason in found.absent.items():
         item = _test_case(name)

@@ -1,8 +1,7 @@
-"""A against B: pairs in two stages within a time budget, then a verdict for each case.
+"""A against B: pairs from look to look within a time budget, then a verdict for each case.
 
-Stage 1 measures a few pairs of every case. What is clearly fine stops there. Everything else is decided by *fresh*
-pairs alone: looking at pairs, measuring more and looking again would find a slowdown in pure noise sooner or later.
-How many pairs a stage has is settled before it begins.
+Every case is measured up to its first look, those that are not decided there up to the next, and so on. What a look
+decides, and at which risk, is `bench.analysis.verdict`'s business.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from bench.analysis.decision import PhaseChange, after_first_stage, after_second_stage, changed_phases
+from bench.analysis.decision import PhaseChange, changed_phases, share_of
 from bench.analysis.rule import ColumnVerdict, FamilyVerdict, Statistic, Verdict
 from bench.analysis.verdict import Family, PairedColumn, judge
 from bench.data.schema import STEP, PairRow
@@ -27,7 +26,9 @@ from bench.run.matching import Match
 from bench.run.pairs import A, B, Pair, PairCase
 from bench.run.terms import Terms
 from bench.run.watcher import Watcher
-from bench.stats.paired import pair_value, pairs_needed
+from bench.stats import Floats
+from bench.stats.looks import planned_looks
+from bench.stats.paired import pair_value
 
 PHASES = (STEP, *STAGES)
 
@@ -37,17 +38,17 @@ class Decided:
     """A case's verdict and how it came about."""
 
     verdict: FamilyVerdict
-    stage: int
-    """1 if there were first pairs only, 2 if fresh ones decided; 0 if a side is missing, wrong or died."""
+    looks: int
+    """How many looks it took; 0 if a side is missing, wrong or died."""
     seconds_a: float | None = None
-    """Seconds of a whole step of side A; see `typical_seconds`."""
+    """Seconds of a whole step of side A, by the statistic that decides; see `typical_seconds`."""
     seconds_b: float | None = None
     changed: tuple[PhaseChange, ...] = ()
     """The phases that got slower, the one that adds most first."""
 
 
-class TwoStages:
-    """Measures the cases of a match in two stages and judges them."""
+class Looks:
+    """Measures the cases of a match from look to look and judges them."""
 
     def __init__(
         self,
@@ -82,54 +83,43 @@ class TwoStages:
         """What one pair of a case cost."""
         self._renewals: list[float] = []
         """What renewing cost before each pair of all cases."""
-        self._pairs: dict[tuple[str, int], list[Pair]] = {}
+        self._pairs: dict[str, list[Pair]] = {}
+        self._looks = planned_looks(terms.volume.pairs, terms.criteria.alpha)
 
     def decide(self) -> list[Decided]:
-        """Measure both stages; a verdict for every case of the match, what cannot be compared included."""
-        cases = list(self._match.cases)
-        self._stage(1, cases, self._volume.first)
-        first = after_first_stage(self._judge(cases, 1), self._criteria)
-        again = [case for case in cases if case.label in first.again]
-        live = [case for case in again if case.label not in self._broken]
-        pairs, needed = self._affordable(live), pairs_needed(self._criteria.alpha, max(1, len(live)))
-        if live and pairs >= needed:
-            self._stage(2, live, pairs)
-            verdicts, stage = after_second_stage(first, self._judge(again, 2)), 2
-        else:
-            verdicts, stage = (*first.fine, *(self._undecided(case, needed) for case in live)), 1
-        stages = {case.label: stage for case in again}
-        found = {verdict.name: verdict for verdict in verdicts}
+        """Measure and judge; a verdict for every case of the match, what cannot be compared included."""
+        going = list(self._match.cases)
+        found: dict[str, FamilyVerdict] = {}
+        began = 0
+        for number, look in enumerate(self._looks, 1):
+            if number > 1 and not self._affordable(going, look - began):
+                break
+            self._stage(number, going, range(began, look))
+            found = {verdict.name: verdict for verdict in self._judge()}
+            going = [case for case in going if not found[case.label].decided]
+            began = look
+            if not going:
+                break
+        for case in going:
+            reason = f"{found[case.label].reason}; the budget has no room for its next pairs: raise --budget"
+            found[case.label] = replace(found[case.label], reason=reason)
         found |= {label: _invalid(label, why) for label, why in self._broken.items()}
-        decided = [self._decided(found[case.label], stages.get(case.label, 1)) for case in cases]
+        decided = [self._decided(found[case.label]) for case in self._match.cases]
         return decided + [Decided(_invalid(label, why), 0) for label, why in self._match.unmatched.items()]
 
-    def _undecided(self, case: PairCase, needed: int) -> FamilyVerdict:
-        """Leave open what the first stage did not decide: there is no time for fresh pairs, or too few are allowed.
-
-        Args:
-            case: the case.
-            needed: the fewest fresh pairs that could show a slowdown.
-        """
-        reason = f"its first pairs left it open, and the budget has no room for {needed} fresh ones: raise --budget"
-        if self._volume.second < needed:
-            reason = f"its first pairs left it open, and it takes {needed} fresh ones to decide: raise --more-pairs"
-        return FamilyVerdict(case.label, Verdict.INCONCLUSIVE, reason, ())
-
-    def _affordable(self, cases: Sequence[PairCase]) -> int:
-        """Return how many pairs of each of these cases the rest of the budget holds, at most as many as planned."""
-        each = self._cost(cases)
-        return min(self._volume.second, int((self._end - self._now()) / each)) if each else self._volume.second
+    def _affordable(self, cases: Sequence[PairCase], pairs: int) -> bool:
+        """Say whether the rest of the budget holds so many pairs of each of these cases."""
+        return self._now() + pairs * self._cost(cases) <= self._end
 
     def _cost(self, cases: Sequence[PairCase]) -> float:
         """Return the seconds that one pair of each of these cases takes, renewed interpreters included."""
         renewing = sum(self._renewals) / len(self._renewals) if self._renewals else 0.0
         return renewing + sum(self._seconds.get(case.label, 0.0) for case in cases)
 
-    def _stage(self, stage: int, cases: Sequence[PairCase], pairs: int) -> None:
+    def _stage(self, look: int, cases: Sequence[PairCase], numbers: range) -> None:
         """Measure pair after pair of all cases in turn, so that a drift of the machine falls on all."""
-        order = random.Random(f"{self._seed}/{stage}")  # noqa: S311 - an order, not a secret
-        number = 0
-        while number < pairs:
+        order = random.Random(f"{self._seed}/{look}")  # noqa: S311 - an order, not a secret
+        for number in numbers:
             turn = [case for case in cases if case.label not in self._broken]
             if not turn:
                 return
@@ -138,19 +128,10 @@ class TwoStages:
             self._renew(number)
             self._renewals.append(self._now() - began)
             for case in turn:
-                self._watcher.pairing(case.case, number, pairs)
-                self._measure(case, stage, number)
-            number += 1
-            if stage == 1 and number == 1:  # one pair of each has shown what they cost
-                pairs = self._first_pairs(turn)
+                self._watcher.pairing(case.case, number, numbers.stop)
+                self._measure(case, look, number)
 
-    def _first_pairs(self, cases: Sequence[PairCase]) -> int:
-        """Return the pairs of the first stage: as planned or as half the budget holds, but enough to show something."""
-        each = self._cost(cases)
-        affordable = int(0.5 * self._volume.budget_seconds / each) if each else self._volume.first
-        return min(self._volume.first, max(affordable, pairs_needed(self._criteria.alpha)))
-
-    def _measure(self, case: PairCase, stage: int, number: int) -> None:
+    def _measure(self, case: PairCase, look: int, number: int) -> None:
         began = self._now()
         try:
             self._truths.path(case.a)  # before either side asks: what is true is side A's to say
@@ -159,25 +140,27 @@ class TwoStages:
             self._broken[case.label] = str(error)
             return
         self._seconds[case.label] = self._now() - began
-        self._pairs.setdefault((case.label, stage), []).append(pair)
-        append_pairs(self._folder, rows_of_pair(self._run_id, case, stage, number, pair))
+        self._pairs.setdefault(case.label, []).append(pair)
+        append_pairs(self._folder, rows_of_pair(self._run_id, case, look, number, pair))
 
-    def _judge(self, cases: Sequence[PairCase], stage: int) -> Sequence[FamilyVerdict]:
-        families = [self._family(case, stage) for case in cases]
-        return judge(families, np.random.default_rng(self._seed), self._criteria)
+    def _judge(self) -> Sequence[FamilyVerdict]:
+        return judge([self._family(case) for case in self._match.cases], self._seed, self._criteria)
 
-    def _family(self, case: PairCase, stage: int) -> Family:
-        pairs = self._pairs.get((case.label, stage), [])
+    def _family(self, case: PairCase) -> Family:
+        pairs = self._pairs.get(case.label, [])
         if (broken := self._broken.get(case.label)) is not None or not pairs:
             return Family(case.label, 0, (PairedColumn(STEP, invalid=broken or "no pair was measured"),))
-        return family_of(case.label, pairs)
+        return family_of(case.label, pairs, self._looks)
 
-    def _decided(self, verdict: FamilyVerdict, stage: int) -> Decided:
-        pairs = self._pairs.get((verdict.name, stage), [])
-        if verdict.name in self._broken or not pairs:
+    def _decided(self, verdict: FamilyVerdict) -> Decided:
+        if verdict.name in self._broken:
             return Decided(verdict, 0)
-        times = {side: typical_seconds(pairs, side) for side in (A, B)}
-        return Decided(verdict, stage, times[A][STEP], times[B][STEP], changed_phases(verdict, times[A]))
+        pairs = self._pairs[verdict.name]
+        shown = verdict.columns[0].deciding
+        statistic = Statistic.MINIMUM if shown is None else shown.statistic
+        a, b = (typical_seconds(pairs, side, statistic) for side in (A, B))
+        looks = self._looks.index(len(pairs)) + 1
+        return Decided(verdict, looks, a[STEP], b[STEP], changed_phases(verdict, typical_seconds(pairs, A)))
 
 
 def _invalid(name: str, reason: str) -> FamilyVerdict:
@@ -185,28 +168,37 @@ def _invalid(name: str, reason: str) -> FamilyVerdict:
     return FamilyVerdict(name, Verdict.INVALID, reason, (ColumnVerdict(STEP, Verdict.INVALID, reason),))
 
 
-def typical_seconds(pairs: Sequence[Pair], side: str) -> dict[str, float]:
-    """Return the seconds an iteration of each phase: medians over pairs of the median over turns of their minima."""
-    phases = pairs[0].turns[0][side].minimum
-    by_pair = {
-        phase: [np.median([found[side].minimum[phase] for found in pair.turns]) for pair in pairs] for phase in phases
-    }
+def typical_seconds(pairs: Sequence[Pair], side: str, statistic: Statistic = Statistic.MINIMUM) -> dict[str, float]:
+    """Return the seconds an iteration of each phase: medians over pairs of the median over turns of one statistic."""
+    by_pair = {phase: _over_turns(pairs, side, phase, statistic) for phase in pairs[0].turns[0][side].minimum}
     return {phase: float(np.median(values)) / 1e9 for phase, values in by_pair.items()}
 
 
-def family_of(name: str, pairs: Sequence[Pair], baseline: str = A, contender: str = B) -> Family:
+def _over_turns(pairs: Sequence[Pair], side: str, phase: str, statistic: Statistic = Statistic.MINIMUM) -> Floats:
+    """Return the median over turns of one statistic of a side, in nanoseconds, one a pair."""
+    return np.array([np.median([getattr(it[side], statistic.value)[phase] for it in pair.turns]) for pair in pairs])
+
+
+def family_of(
+    name: str, pairs: Sequence[Pair], looks: tuple[int, ...] = (), baseline: str = A, contender: str = B
+) -> Family:
     """Collect what pairs say about a case, phase by phase.
 
     Args:
         name: the case's name.
         pairs: at least one.
+        looks: after how many pairs it is judged; at these alone if empty.
         baseline: the arm to compare with.
         contender: the arm to judge.
     """
     arms = (baseline, contender)
     # One side may be fused where the other is not: what both have is compared.
     phases = [phase for phase in PHASES if all(phase in pairs[0].turns[0][arm].minimum for arm in arms)]
-    return Family(name, len(pairs), tuple(_column(pairs, phase, arms) for phase in phases))
+    seconds = typical_seconds(pairs, baseline)
+    columns = tuple(replace(_column(pairs, phase, arms), share=share_of(phase, seconds)) for phase in phases)
+    steps = [_over_turns(pairs, arm, STEP) for arm in arms]
+    sides = None if columns[0].invalid else (np.log(steps[0]), np.log(steps[1]))
+    return Family(name, len(pairs), columns, looks, sides)
 
 
 def _column(pairs: Sequence[Pair], phase: str, arms: tuple[str, str]) -> PairedColumn:
@@ -224,14 +216,14 @@ def _value(pair: Pair, phase: str, statistic: Statistic, arms: tuple[str, str]) 
     return pair_value(*sides)
 
 
-def rows_of_pair(run_id: str, case: PairCase, stage: int, number: int, pair: Pair) -> list[PairRow]:
+def rows_of_pair(run_id: str, case: PairCase, look: int, number: int, pair: Pair) -> list[PairRow]:
     """Make the rows of one pair."""
     cases = {A: case.a.case, B: case.b.case}
     return [
         PairRow(
             run_id=run_id,
             case=cases[side],
-            stage=stage,
+            stage=look,
             pair=number,
             turn=index,
             side=side,

@@ -1,21 +1,20 @@
 """`bench doctor --calibrate`: how often are verdicts wrong on this machine?
 
 In every pair side B takes turns with itself: as it is, and with delays of known size planted in one phase. So one pair
-serves the A/A and every planted slowdown, and all of them see the same moments. So many pairs make one trial, and
-every trial gets the verdict that a comparison would give.
+serves the A/A and every planted slowdown, and all of them see the same moments. Each trial
+gets the verdict that a comparison would give, at the look that decides it.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
@@ -31,12 +30,14 @@ from bench.run.pairs import PAIR_POLICY, A, B, Pair, PairCase, measure_pair
 from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.run.pool import Pool
 from bench.run.rounds import Arm, Rounds, Seat
+from bench.run.terms import Volume
 from bench.run.watcher import Watcher
+from bench.stats.looks import planned_looks
 from bench.stats.rates import binomial_interval
 
 CALIBRATED = "torch_autograd"
-PAIRS = 20
-"""As many as decide in `bench gate`."""
+PAIRS = Volume().pairs
+"""The most that a verdict rests on, as in `bench gate`."""
 SHARES = (0.02, 0.05, 0.10)
 _SAME = "same"
 
@@ -49,6 +50,14 @@ class Trials:
     found: dict[float, list[bool]] = field(default_factory=lambda: {share: [] for share in SHARES})
     localised: list[bool] = field(default_factory=list)
 
+    def rates(self) -> dict[str, Any]:
+        """Return how often each happened, as a calibration has it."""
+        return {
+            "false_positives": _rate(self.false_positives),
+            "power": {name_of(share): _rate(found) for share, found in self.found.items()},
+            "localised": _rate(self.localised),
+        }
+
 
 def arms_of(phase: str) -> tuple[Arm, ...]:
     """List what side B does: its step as it is, and with each delay in one phase."""
@@ -60,25 +69,45 @@ def name_of(share: float) -> str:
     return f"{share:.0%}"
 
 
-def add_trial(trials: Trials, pairs: Sequence[Pair], phase: str, criteria: Criteria, seed: int) -> None:
-    """Judge one trial and take note.
+def hold_trial(
+    measure: Callable[[int], Pair], looks: tuple[int, ...], criteria: Criteria, seed: int
+) -> tuple[list[Pair], dict[str, FamilyVerdict]]:
+    """Measure until B is judged as it is and with each delay, each as a comparison of one case would be.
+
+    Args:
+        measure: measures a pair with the arms of `arms_of`; is given its number.
+        looks: after how many pairs to judge.
+        criteria: what a verdict takes.
+        seed: the seed of the test's sign flips.
+
+    Returns:
+        The pairs, and the verdict of each arm from the look that decided it.
+    """
+    pairs: list[Pair] = []
+    verdicts: dict[str, FamilyVerdict] = {}
+    open_ = {_SAME, *map(name_of, SHARES)}
+    for look in looks:
+        pairs += [measure(number) for number in range(len(pairs), look)]
+        for name in sorted(open_):
+            (verdicts[name],) = judge([family_of(name, pairs, looks, A, name)], seed, criteria)
+        open_ = {name for name in open_ if not verdicts[name].decided}
+        if not open_:
+            break
+    return pairs, verdicts
+
+
+def add_trial(trials: Trials, verdicts: Mapping[str, FamilyVerdict], seconds: Mapping[str, float], phase: str) -> None:
+    """Take note of one trial.
 
     Args:
         trials: what there is so far; extended.
-        pairs: those of one trial, with the arms of `arms_of(phase)`.
+        verdicts: of each arm, as `hold_trial` returns them.
+        seconds: A's time of each phase.
         phase: where the delays were planted.
-        criteria: what a verdict takes.
-        seed: the seed of the test's sign flips.
     """
-    seconds = typical_seconds(pairs, A)
-
-    def verdict(arm: str) -> FamilyVerdict:
-        (found,) = judge([family_of(arm, pairs, A, arm)], np.random.default_rng(seed), criteria)
-        return found
-
-    trials.false_positives.append(verdict(_SAME).verdict is Verdict.REGRESSION)
+    trials.false_positives.append(verdicts[_SAME].verdict is Verdict.REGRESSION)
     for share in SHARES:
-        found = verdict(name_of(share))
+        found = verdicts[name_of(share)]
         regressed = found.verdict is Verdict.REGRESSION
         trials.found[share].append(regressed)
         if regressed and (changes := changed_phases(found, seconds)):
@@ -100,7 +129,7 @@ def calibrate(
     Args:
         item: a case whose phases can be timed apart.
         watcher: is told about progress.
-        pairs: how many one trial has.
+        pairs: the most that one trial has.
         budget_seconds: time for all trials.
         criteria: what a verdict takes.
         timeout: longest silence of a process, in seconds.
@@ -118,18 +147,20 @@ def calibrate(
         cpu = pinned_cpu(item.case.threads)
         rounds = Rounds(Truths(pool, timeout), timeout, chance, PAIR_POLICY, cpu=cpu)
         seats = dict.fromkeys((A, B), partial(Seat, asks=pool))
-        longest = 0.0
+        longest, looks = 0.0, planned_looks(pairs, criteria.alpha)
         while not trials.false_positives or began + budget_seconds - now() > longest:
             number, start = len(trials.false_positives), now()
             phase = str(TRAINING[number % len(TRAINING)])
-            measured = []
-            for index in range(pairs):
+
+            def measure(index: int, arms: tuple[Arm, ...] = arms_of(phase)) -> Pair:
                 watcher.pairing(item.case, index, pairs)
-                try:
-                    measured.append(measure_pair(rounds, PairCase(item, item), seats, arms_of(phase)))
-                except ChildError as error:
-                    raise NothingRanError(f"{item.case.label} could not be measured: {error}") from error
-            add_trial(trials, measured, phase, criteria, number)
+                return measure_pair(rounds, PairCase(item, item), seats, arms)
+
+            try:
+                measured, verdicts = hold_trial(measure, looks, criteria, number)
+            except ChildError as error:
+                raise NothingRanError(f"{item.case.label} could not be measured: {error}") from error
+            add_trial(trials, verdicts, typical_seconds(measured, A), phase)
             longest = max(longest, now() - start)
     return Calibration(
         fingerprint=fingerprint(),
@@ -137,9 +168,7 @@ def calibrate(
         implementation=item.case.label,
         pairs=pairs,
         seconds=round(now() - began, 1),
-        false_positives=_rate(trials.false_positives),
-        power={name_of(share): _rate(found) for share, found in trials.found.items()},
-        localised=_rate(trials.localised),
+        **trials.rates(),
     )
 
 

@@ -45,7 +45,7 @@ class Calibration(BaseModel):
     """When it was measured: UTC, ISO 8601."""
     implementation: str
     pairs: int
-    """How many pairs each verdict rested on."""
+    """How many pairs a verdict rested on at most."""
     seconds: float
     false_positives: Rate
     """How often the verdict was REGRESSION although both sides were the same."""
@@ -58,7 +58,7 @@ class Calibration(BaseModel):
         """Say in one sentence what a gate prints."""
         found = ", ".join(f"{share} in {rate.text}" for share, rate in self.power.items())
         return (
-            f"Calibrated here on {self.created[:10]} with {self.pairs} pairs a verdict: false REGRESSION in "
+            f"Calibrated here on {self.created[:10]} with up to {self.pairs} pairs a verdict: false REGRESSION in "
             f"{self.false_positives.text}; found a planted {found}; right phase in {self.localised.text}."
         )
 

@@ -22,7 +22,7 @@ from bench.machine.processor import core_kind, pinned_cpu
 from bench.machine.variables import variables
 from bench.model.backends import BACKENDS
 from bench.model.device import Backend
-from bench.run.ab import Decided, TwoStages
+from bench.run.ab import Decided, Looks
 from bench.run.asking import Truths
 from bench.run.matching import Match
 from bench.run.pairs import PAIR_POLICY, A, B, measure_pair
@@ -97,8 +97,8 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
             for letter, side in zip((A, B), sides, strict=True)
         }
         measure = partial(measure_pair, rounds, seats=seats)
-        stages = TwoStages(match, measure, truths, watcher, terms, folder, renew=renew)
-        cases = tuple(stages.decide())
+        looks = Looks(match, measure, truths, watcher, terms, folder, renew=renew)
+        cases = tuple(looks.decide())
     seconds = round((datetime.now(UTC) - started).total_seconds(), 1)
     labels = (sides[0].label, sides[1].label)
     created = started.isoformat(timespec="seconds")

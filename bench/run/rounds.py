@@ -193,11 +193,12 @@ class _Live:
 
     def finish(self) -> None:
         """Take what is taken once, and end the process."""
+        wait = _END_PATIENCE * patience(self.seat.item, self.timeout)  # on fresh inputs it may be built again
 
         def end(talk: Talks) -> None:
-            self.found.reply = replace(talk.finish(_END_PATIENCE * self.timeout), zygote=talk.reply.zygote)
+            self.found.reply = replace(talk.finish(wait), zygote=talk.reply.zygote)
 
-        self._do(end, _END_PATIENCE * self.timeout)
+        self._do(end, wait)
         if self.talk is not None:
             self.talk.close()
 

@@ -43,8 +43,8 @@ class RunTerms:
 class Volume:
     """How many pairs of a case, and for how long in all."""
 
-    first: int = 10
-    second: int = 20
+    pairs: int = 44
+    """The most of a case; `planned_looks` says when it may be decided by fewer."""
     budget_seconds: float = 300.0
 
 

@@ -1,4 +1,4 @@
-"""A against B in pairs of processes: one number a pair, its estimate and bounds, and a randomised test.
+"""A against B in pairs of processes: one number a pair, its estimate and bounds, and a test that flips signs.
 
 A pair is one process of A and one of B, alive at once and alternating in short batches. It gives one number, D, the
 log ratio B / A; over 0 is slower. Everything here rests on one assumption: where A and B are the same, D and -D are
@@ -17,7 +17,7 @@ from bench.stats import Floats
 from bench.stats.ranks import ROUNDING, finite, rank_bounds, signed_rank_cdf, walsh_averages
 
 FLIPS = 19_999
-"""Random sign flips a test: with the observed signs as one more, p is a multiple of 1 / 20 000."""
+"""The most sign flips a test: with the observed signs as one more, p is a multiple of 1 / 20 000 or of 2^-pairs."""
 
 
 def pair_value(a: ArrayLike, b: ArrayLike) -> float:
@@ -63,6 +63,55 @@ def signed_rank_bounds(values: ArrayLike, alpha: float) -> tuple[float | None, f
     return rank_bounds(walsh_averages(values), signed_rank_cdf(np.size(values)), alpha)
 
 
+ODD = 5.0
+"""How many standard deviations, taken from the median absolute deviation, make a pair odd."""
+
+
+def odd_ones(values: ArrayLike, over: float) -> Floats:
+    """Return the pair values that are far over all others and over a number; shape (odd,).
+
+    Far is `ODD` standard deviations from the median, with 1.4826 times the median absolute deviation for one (Hampel,
+    "The influence curve and its role in robust estimation", Journal of the American Statistical Association 69, 1974).
+
+    Raises:
+        ValueError: there is no value, or one is not finite.
+    """
+    d = finite(values)
+    centre = np.median(d)
+    found: Floats = d[d > max(over, float(centre + ODD * 1.4826 * np.median(np.abs(d - centre))))]
+    return found
+
+
+def spread_growth(a: ArrayLike, b: ArrayLike, alpha: float) -> tuple[float, float] | None:
+    """Return the standard deviations of A's and of B's processes if those of B spread more.
+
+    The test of Pitman ("A note on normal correlation", 1939) and Morgan: of pairs whose sides spread alike, difference
+    and sum are not correlated. What both sides of a pair share, such as a busy machine, is in neither's favour.
+
+    Args:
+        a: ln of A's times, one a pair, shape (n,).
+        b: those of B.
+        alpha: how often a growth may be seen in normal values where there is none.
+
+    Returns:
+        The two; None where there are fewer than three pairs, or B does not surely spread more.
+
+    Raises:
+        ValueError: there is no value, or one is not finite.
+    """
+    from scipy.special import stdtr
+
+    one, other = finite(a), finite(b)
+    n, difference, total = len(one), other - one, other + one
+    scale = float(difference.std() * total.std())
+    if n < 3 or not scale:
+        return None
+    r = min(1 - ROUNDING, float(np.mean((difference - difference.mean()) * (total - total.mean()))) / scale)
+    if r <= 0 or stdtr(n - 2, -r * math.sqrt((n - 2) / (1 - r * r))) > alpha:
+        return None
+    return float(one.std(ddof=1)), float(other.std(ddof=1))
+
+
 @dataclass(frozen=True)
 class FlipTest:
     """One-sided p values, "B is slower", of hypotheses that share their pairs."""
@@ -74,21 +123,22 @@ class FlipTest:
 
 
 def sign_flip_test(values: ArrayLike, rng: np.random.Generator, flips: int = FLIPS) -> FlipTest:
-    """Run randomised signed-rank tests, with the step-down max-T correction of Westfall and Young.
+    """Test by the signed ranks under flipped signs, with the step-down max-T correction of Westfall and Young.
 
     The statistic of a hypothesis is the sum of the signed ranks of |D|, ties at their middle rank, over the root of
     the sum of their squares: mean 0 and variance 1 under the flips, so that hypotheses can be compared. A zero takes
     its rank and counts for neither side (Pratt), as it does for the bounds. One flip turns all hypotheses of a pair at
     once, which keeps their dependence, so the correction costs little where they say the same. Each p is
-    (1 + flips at least as large) / (1 + flips), which is exact for any number of flips. Step-down: the largest
+    (1 + flips at least as large) / (1 + flips), which is exact for any number of flips; up to 14 pairs have no more
+    than all flips, and these are gone through one by one. Step-down: the largest
     statistic is held against the maximum over all hypotheses, the next against the maximum over what is left, and so
     on ("Resampling-Based Multiple Testing", 1993, algorithm 4.1). `scipy.stats.permutation_test` has no such
     correction, and `wilcoxon` no exact p with ties.
 
     Args:
         values: log ratios, shape (pairs, hypotheses) or (pairs,) for one hypothesis.
-        rng: the source of the flips.
-        flips: their number.
+        rng: the source of the flips, where not all can be gone through.
+        flips: the most there are.
 
     Raises:
         ValueError: there is no value, or one is not finite.
@@ -96,7 +146,7 @@ def sign_flip_test(values: ArrayLike, rng: np.random.Generator, flips: int = FLI
     matrix = finite(values, (1, 2))
     matrix = matrix[:, None] if matrix.ndim == 1 else matrix
     signed = _signed_ranks(matrix)
-    signs = 2.0 * rng.integers(0, 2, size=(flips, len(matrix)), dtype=np.int8) - 1.0
+    signs = _signs(len(matrix), flips, rng)
     scale = np.sqrt((signed**2).sum(axis=0))
     scale[scale == 0] = 1.0  # all zeros: the statistic is 0 however it is flipped, and p is 1
     observed, null = signed.sum(axis=0) / scale, (signs @ signed) / scale
@@ -107,6 +157,14 @@ def sign_flip_test(values: ArrayLike, rng: np.random.Generator, flips: int = FLI
     adjusted = np.empty_like(p)
     adjusted[order] = np.maximum.accumulate(_p_values(highest_left, observed[order]))
     return FlipTest(p, adjusted)
+
+
+def _signs(pairs: int, flips: int, rng: np.random.Generator) -> Floats:
+    """Return all other signs than the observed ones, shape (2^pairs - 1, pairs), or random ones if those are more."""
+    if 2**pairs > flips + 1:
+        return 2.0 * rng.integers(0, 2, size=(flips, pairs), dtype=np.int8).astype(float) - 1.0
+    patterns = np.arange(1, 2**pairs)[:, None] >> np.arange(pairs)
+    return 1.0 - 2.0 * (patterns & 1).astype(float)
 
 
 def _p_values(null: Floats, observed: Floats) -> Floats:
@@ -154,3 +212,13 @@ def step_down_families(adjusted: list[list[float]]) -> list[list[float]]:
 def pairs_needed(alpha: float, families: int = 1) -> int:
     """Return the fewest pairs that can show a slowdown: n signs alike have probability 2^-n, times the families."""
     return max(1, math.ceil(math.log2(families / alpha) - ROUNDING))
+
+
+def unseen_share(pairs: int, alpha: float) -> float:
+    """Return the share of all processes that may be struck although none of so many pairs shows it.
+
+    Args:
+        pairs: one process of B each.
+        alpha: the probability that none of them is struck although this share of all is.
+    """
+    return float(1 - alpha ** (1 / pairs))

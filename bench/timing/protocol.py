@@ -23,9 +23,9 @@ import socket
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
@@ -150,7 +150,8 @@ class Reply:
 REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
 TURN: TypeAdapter[Turn | None] = TypeAdapter(Turn | None)
-TURNED: TypeAdapter[Turned | Reply] = TypeAdapter(Turned | Reply)
+TURNED: TypeAdapter[Reply | Turned] = TypeAdapter(Annotated[Reply | Turned, Field(union_mode="left_to_right")])
+"""What answers a turn. A `Turned` has no status, so it is never read as a `Reply`."""
 
 
 class Channel:

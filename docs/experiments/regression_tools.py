@@ -4,7 +4,7 @@ The same torch step (the tutorial's network under autograd, one thread, pinned t
 which take turns on one machine: against itself (A/A), and against itself with a delay of 2, 5 or 10 % of the step, spun
 in its forward, backward or update phase.
 
-- stepbench: the pairs and the verdict of `bench ab`, 20 pairs a verdict, the number that decides there. Side B takes
+- stepbench: the pairs and the verdict of `bench ab`, 20 pairs a verdict, in one look. Side B takes
   turns with itself in all four conditions, so that one set of pairs gives four verdicts; every fifth trial is a plain
   A/A, which gives the seconds.
 - pytest-benchmark: a saved run of the base, then `--benchmark-compare-fail=min:5%` on the contender; the exit status.
@@ -33,8 +33,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, Verdict
@@ -191,7 +189,7 @@ def by_stepbench(tool: Tool, zygotes: Pool) -> Iterator[None]:
     for number, phase in enumerate(itertools.cycle(map(str, TRAINING))):
 
         def verdict(pairs: list, arm: str, seed: int = number):  # type: ignore[no-untyped-def, type-arg]
-            (found,) = judge([family_of(arm, pairs, A, arm)], np.random.default_rng(seed), Criteria())
+            (found,) = judge([family_of(arm, pairs, (), A, arm)], seed, Criteria())
             return found
 
         if number % 5 == 0:

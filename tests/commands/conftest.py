@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("--batch", "16", "--d-in", "64", "--hidden", "32", "--d-out", "4")
 # Criteria that noise cannot meet: what is planted makes a phase many times slower, and nothing else comes near half.
 SURE = ("--alpha", "5%", "--margin", "50%", "--tolerance", "95%")
-QUICK = (*SMALL, *SURE, "--pairs", "7", "--more-pairs", "7", "--budget", "60s")
+QUICK = (*SMALL, *SURE, "--pairs", "7", "--budget", "60s")
 
 KNOB = "def turn():\n    pass\n"
 SLOW_KNOB = """import time

@@ -62,8 +62,10 @@ def test_files_as_they_were_pass_and_say_what_could_have_been_seen(repository: A
     assert ", detectable +" in line
 
 
-def test_too_little_time_is_inconclusive_and_no_pass(changed: Any, quick: Quick, tmp_path: Path) -> None:
-    done = changed.bench("gate", "--base", "HEAD", *quick, "--budget", "10ms", "--out", tmp_path / "out")
+def test_too_little_time_is_inconclusive_and_no_pass(repository: Any, quick: Quick) -> None:
+    """Nothing changed, and so small a tolerance takes more than the pairs of the first look."""
+    strict = ("--margin", "0.001%", "--tolerance", "0.002%", "--pairs", "44", "--budget", "10ms")
+    done = repository.bench("gate", "--base", "same", *quick, *strict, "--out", repository.out())
     assert done.returncode == 3, done.stdout + done.stderr
     assert "INCONCLUSIVE tiny on numpy: " in done.stdout
     assert "raise --budget" in done.stdout

@@ -94,7 +94,7 @@ def notes(judged: RunsJudged, criteria: Criteria, *more: Any) -> Sequence[str]:
 
 def test_the_notes_say_what_a_verdict_takes(judged: RunsJudged) -> None:
     first, second, *rest = notes(judged, Criteria(0.02, 0.005, 0.1))
-    assert "more than 0.5%; PASS: surely not slower by more than 10%; the chance" in first
+    assert "more than 0.5%; PASS: surely not slower by more than 10%, a phase by" in first
     assert "at most 2%" in first
     assert "(Mann-Whitney, Holm over 8 tests)" in second
     assert len(rest) == 2

@@ -22,11 +22,12 @@ from bench.run.calibration import Calibration, Rate
 from bench.run.contest import Comparison
 
 R, INVALID, OPEN, PASS = Verdict.REGRESSION, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.PASS
+SLOWER = "backward +50.0%, +15.0% of the step, update +25.0%, +5.0% of the step"
 HOSTILE = "a|b\\|c `code` *x* _y_ <script> & [link](http://x) ![i](y) ~~z~~ $e$\n\n## head\x1b[31m\x00\ud800"
 
 
-def evidence(value: float = 0.0, verdict: Verdict = PASS, seen: float | None = 0.012) -> Evidence:
-    return Evidence(Statistic.MINIMUM, 20, value, value - 0.01, value + 0.01, 0.5, 1.0, seen, verdict)
+def evidence(value: float = 0.0, verdict: Verdict = PASS, seen: float | None = 0.012, share: float = 1.0) -> Evidence:
+    return Evidence(Statistic.MINIMUM, 20, value, value - 0.01, value + 0.01, 0.5, 1.0, seen, verdict, share)
 
 
 def decided(name: str, verdict: Verdict, value: float = 0.0, reason: str = "why", **options: object) -> Decided:
@@ -34,7 +35,8 @@ def decided(name: str, verdict: Verdict, value: float = 0.0, reason: str = "why"
         ColumnVerdict(column, verdict, f"{column} reason", (evidence(value, verdict), evidence(value, verdict, 0.03)))
         for column in ("step", "backward")
     )
-    changed = (PhaseChange(Phase.BACKWARD, evidence(0.5), 1e-3), PhaseChange(Phase.UPDATE, evidence(0.25), 1e-4))
+    backward, update = evidence(0.5, share=0.3), evidence(0.25, share=0.2)
+    changed = (PhaseChange(Phase.BACKWARD, backward, 1e-3), PhaseChange(Phase.UPDATE, update, 1e-4))
     found = Decided(FamilyVerdict(name, verdict, reason, columns), 2, 1e-3, 1.1e-3, changed if verdict is R else ())
     return replace(found, **options)  # type: ignore[arg-type]
 
@@ -104,7 +106,7 @@ def test_a_slowdown(value: float | None, text: str) -> None:
 
 
 def test_the_phases_that_got_slower_in_the_order_given() -> None:
-    assert where(decided("x", R)) == "backward +50.0%, update +25.0%"
+    assert where(decided("x", R)) == SLOWER
     assert where(decided("x", R, changed=())) == "the step; no single phase shows it"
     assert where(decided("x", PASS)) == ""
 
@@ -112,6 +114,8 @@ def test_the_phases_that_got_slower_in_the_order_given() -> None:
 def test_what_could_have_been_seen_is_the_largest_of_all_columns_or_unknown() -> None:
     case = decided("x", PASS)
     assert detectable(case) == 0.03
+    phase = ColumnVerdict("update", PASS, "", (evidence(seen=0.2, share=0.1),))
+    assert detectable(replace(case, verdict=replace(case.verdict, columns=(*case.verdict.columns, phase)))) == 0.03
     column = ColumnVerdict("step", PASS, "", (evidence(seen=None),))
     assert detectable(replace(case, verdict=replace(case.verdict, columns=(*case.verdict.columns, column)))) is None
     assert detectable(missing("x", "y")) is None
@@ -121,9 +125,39 @@ def test_the_criteria_are_told_as_they_were_given(
     make: Callable[..., Judgement], printed: Callable[[Judgement], str]
 ) -> None:
     text = plain(make(criteria=Criteria(0.001, 0.005, 0.125)).notes[0])
-    assert all(part in text for part in ("more than 0.5%;", "more than 12.5%;", "at most 0.1%."))
+    assert all(part in text for part in ("more than 0.5%;", "more than 12.5%, a phase by", "at most 0.1%."))
     assert "99% bounds" in printed(make(decided("x", PASS)))
     assert "95% bounds" in printed(make(decided("x", PASS), criteria=Criteria(alpha=0.05)))
+
+
+def test_the_statistic_that_decides_is_shown_with_its_name(
+    make: Callable[..., Judgement], printed: Callable[[Judgement], str]
+) -> None:
+    """The minimum is faster by 5 %, and the median, which shows the slowdown, is slower by 8 %."""
+    faster, slower = evidence(-0.05), replace(evidence(0.08, R), statistic=Statistic.MEDIAN)
+    case = decided("x", R, changed=(PhaseChange(Phase.UPDATE, replace(slower, share=0.5), 1e-4),))
+    columns = (ColumnVerdict("step", R, "the median is slower by 8.0%", (faster, slower)),)
+    found = make(replace(case, verdict=replace(case.verdict, columns=columns)))
+    assert log_lines(found)[1].endswith("x: +8.0% (median), detectable +1.2%; update +8.0% (median), +4.0% of the step")
+    (row,) = [line for line in printed(found).splitlines() if line.startswith("REGRESSION  ")]
+    assert "+8.0% (median)" in row
+    assert "+7.0% … +9.0%" in row
+    for text in (row, summary(found), junit(found)):
+        assert "-5.0" not in text
+
+
+def test_a_remark_is_made_of_any_verdict(make: Callable[..., Judgement], printed: Callable[[Judgement], str]) -> None:
+    case = decided("x", PASS)
+    found = make(replace(case, verdict=replace(case.verdict, remark="1 of the 20 pairs is slower by 40% or more")))
+    assert "x: 1 of the 20 pairs is slower by 40% or more." in printed(found)
+    assert log_lines(found)[1].endswith("; 1 of the 20 pairs is slower by 40% or more")
+    assert "1 of the 20 pairs is slower" in junit(found)
+
+
+def test_a_pass_says_what_so_few_pairs_cannot_exclude(make: Callable[..., Judgement]) -> None:
+    text = "A PASS after 20 pairs: a slowdown that strikes some processes only, fewer than 21% of them, can be missed."
+    assert text in map(plain, make(decided("x", PASS), decided("y", R)).notes)
+    assert text not in map(plain, make(decided("y", R)).notes)
 
 
 def test_a_machine_that_is_not_calibrated_says_so(make: Callable[..., Judgement]) -> None:
@@ -152,7 +186,7 @@ def test_the_table_has_a_line_for_each_case_and_the_reason_of_what_is_no_pass(
 def test_one_line_a_case_for_logs_with_every_reason(mixed: Judgement) -> None:
     assert log_lines(mixed)[:6] == [
         "A is main (1234), B is working tree; 1 CPU thread.",
-        "REGRESSION   slow on numpy: +10.0%, detectable +3.0%; backward +50.0%, update +25.0%",
+        "REGRESSION   slow on numpy: +10.0%, detectable +3.0%; " + SLOWER,
         "INVALID      gone on numpy: -; step: side B (working tree) does not have it",
         "INCONCLUSIVE open on numpy: +3.0%, detectable +3.0%; the minimum is slower by something from 1% to 7%",
         "PASS         fine on numpy: -0.1%, detectable +3.0%",
@@ -188,7 +222,7 @@ def test_markdown_is_a_table_and_the_reasons(mixed: Judgement) -> None:
     head, _, slow, gone, _, fine = [cells(line) for line in lines if line.startswith("| ")]
     assert [*head[:5], head[-1]] == ["verdict", "case", "A", "B", "slowdown", "slower in"]
     numbers = ["1.00 ms", "1.10 ms", "+10.0%", "+9.0% … +11.0%", "+3.0%", "20"]
-    assert slow == ["**REGRESSION**", "slow on numpy", *numbers, "backward +50.0%, update +25.0%"]
+    assert slow == ["**REGRESSION**", "slow on numpy", *numbers, SLOWER]
     assert gone == ["**INVALID**", "gone on numpy", *"------", ""]
     assert fine[:5] == ["**PASS**", "fine on numpy", "1.00 ms", "1.10 ms", "-0.1%"]
     assert "- INVALID: gone on numpy: step: side B (working tree) does not have it." in lines

@@ -1,4 +1,4 @@
-"""Two stages of pairs and what follows from them, with processes whose times are known and a clock that they move."""
+"""Pairs from look to look and what follows, with processes whose times are known and a clock that they move."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.analysis.rule import Criteria, Verdict
+from bench.analysis.rule import Criteria, Statistic, Verdict
 from bench.data.store import PAIRS, create_pairs
 from bench.errors import ChildError
 from bench.model.step import Phase
-from bench.run.ab import Decided, TwoStages, rows_of_pair
+from bench.run.ab import Decided, Looks, rows_of_pair
 from bench.run.asking import Truths
 from bench.run.matching import Match
 from bench.run.pairs import PAIR_POLICY, A, B, Pair, PairCase, SideTurn, measure_pair
@@ -46,18 +46,18 @@ def decide(
         create_pairs(folder, tutorial().sizes.columns)
         rounds = Rounds(truths, 5.0, random.Random(1), PAIR_POLICY)  # noqa: S311 - an order, not a secret
         seats = {side: partial(Seat, asks=arena.opens(side)) for side in (A, B)}
-        measure = partial(measure_pair, rounds, seats=seats)
+        measure = partial(options.pop("pairs_by", measure_pair), rounds, seats=seats)
         match = Match(pair_cases[:cases], unmatched or {}, {})
         terms = Terms(seed=3, volume=volume, criteria=options.pop("criteria", Criteria()))
         more: dict[str, Any] = {"now": lambda: arena.time, **options}
-        return TwoStages(match, measure, truths, seen, terms, folder, **more).decide()
+        return Looks(match, measure, truths, seen, terms, folder, **more).decide()
 
     return do
 
 
 @pytest.fixture
 def measured(tmp_path: Path) -> Callable[[], dict[tuple[str, int], int]]:
-    """How many pairs of each implementation and stage are on disk."""
+    """How many pairs of each implementation are on disk, by the look that they were measured for."""
 
     def count() -> dict[tuple[str, int], int]:
         frame = pd.read_csv(tmp_path / "found" / PAIRS)
@@ -76,35 +76,39 @@ def slower_backward(side: str, phase: str, pair: int) -> float:
     return {"backward": 1.5, "step": 1 + 0.5 / 3}.get(phase, 1.0)
 
 
-# --- stages -------------------------------------------------------------------------------------------------------
+# --- looks --------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_clearly_fine_stops_after_the_first_pairs(arena: Any, decide: Decide, measured: Any) -> None:
+def test_what_is_clearly_fine_stops_at_the_first_look(arena: Any, decide: Decide, measured: Any) -> None:
     arena.factor = faster
     (found,) = decide()
-    assert (found.verdict.verdict, found.stage) == (Verdict.PASS, 1)
-    assert measured() == {("numpy_manual", 1): 10}
-    assert {each.pairs for column in found.verdict.columns for each in column.evidence} == {10}
+    assert (found.verdict.verdict, found.looks) == (Verdict.PASS, 1)
+    assert measured() == {("numpy_manual", 1): 8}
+    assert {each.pairs for column in found.verdict.columns for each in column.evidence} == {8}
 
 
-def test_a_slowdown_is_confirmed_by_fresh_pairs_and_its_phase_is_named_first(
-    arena: Any, decide: Decide, measured: Any
-) -> None:
+def test_what_is_open_goes_on_with_all_its_pairs(arena: Any, decide: Decide, measured: Any) -> None:
+    arena.factor = lambda side, phase, pair: (1.5 if pair % 2 else 0.7) if side == B else 1.0
+    (found,) = decide()
+    assert (found.verdict.verdict, found.looks) == (Verdict.INCONCLUSIVE, 5)
+    assert measured() == {("numpy_manual", look): size for look, size in enumerate((8, 6, 8, 10, 12), 1)}
+    assert found.verdict.columns[0].evidence[0].pairs == 44
+    assert "--budget" not in found.verdict.reason
+
+
+def test_a_slowdown_is_found_and_its_phase_named(arena: Any, decide: Decide, measured: Any) -> None:
     arena.factor = slower_backward
     (found,) = decide()
-    assert (found.verdict.verdict, found.stage) == (Verdict.REGRESSION, 2)
-    assert measured() == {("numpy_manual", 1): 10, ("numpy_manual", 2): 20}
+    assert (found.verdict.verdict, found.looks) == (Verdict.REGRESSION, 2)
+    assert measured() == {("numpy_manual", 1): 8, ("numpy_manual", 2): 6}
     assert [change.phase for change in found.changed] == [Phase.BACKWARD]
     assert found.changed[0].seconds == pytest.approx(0.5 * 0.02, rel=0.02)
+    assert found.changed[0].evidence.added == pytest.approx(0.5 / 3, rel=0.02)
     assert found.seconds_a == pytest.approx(0.06, rel=0.01)
     assert found.seconds_b == pytest.approx(0.07, rel=0.01)
     verdicts = {column.name: column.verdict for column in found.verdict.columns}
-    assert verdicts == {
-        "step": Verdict.REGRESSION,
-        "forward": Verdict.PASS,
-        "backward": Verdict.REGRESSION,
-        "update": Verdict.PASS,
-    }
+    assert (verdicts["step"], verdicts["backward"]) == (Verdict.REGRESSION, Verdict.REGRESSION)
+    assert Verdict.REGRESSION not in (verdicts["forward"], verdicts["update"])
 
 
 def test_the_phase_that_adds_most_time_is_named_first_not_the_one_with_the_largest_percentage(
@@ -117,24 +121,6 @@ def test_the_phase_that_adds_most_time_is_named_first_not_the_one_with_the_large
     assert [change.phase for change in found.changed] == [Phase.UPDATE, Phase.FORWARD]
 
 
-def test_fresh_pairs_decide_alone(arena: Any, decide: Decide) -> None:
-    """B is three times as slow in all first pairs and the same in all fresh ones: nothing of the first may be left."""
-    arena.factor = lambda side, phase, pair: 3.0 if side == B and pair < 10 else 1.0
-    (found,) = decide()
-    assert (found.verdict.verdict, found.stage) == (Verdict.PASS, 2)
-    for column in found.verdict.columns:
-        for each in column.evidence:
-            assert each.pairs == 20
-            assert each.slowdown == pytest.approx(0.0, abs=0.01)
-    assert found.seconds_b == pytest.approx(0.06, rel=0.01)
-
-
-def test_the_first_pairs_alone_never_make_a_regression(arena: Any, decide: Decide) -> None:
-    arena.factor = lambda side, phase, pair: 3.0 if side == B else 1.0
-    (found,) = decide(Volume(10, 20, 25.0))  # 10 pairs of 2 s, and no time for more
-    assert found.verdict.verdict is Verdict.INCONCLUSIVE
-
-
 def test_each_case_goes_its_own_way(arena: Any, decide: Decide, measured: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = {"numpy_adam"}
 
@@ -144,9 +130,10 @@ def test_each_case_goes_its_own_way(arena: Any, decide: Decide, measured: Any, m
 
     arena.factor = factor
     fine, bad = decide(cases=2)
-    assert (fine.verdict.name, fine.verdict.verdict, fine.stage) == ("numpy_manual on numpy", Verdict.PASS, 1)
-    assert (bad.verdict.name, bad.verdict.verdict, bad.stage) == ("numpy_adam on numpy", Verdict.REGRESSION, 2)
-    assert measured() == {("numpy_manual", 1): 10, ("numpy_adam", 1): 10, ("numpy_adam", 2): 20}
+    assert (fine.verdict.name, fine.verdict.verdict, fine.looks) == ("numpy_manual on numpy", Verdict.PASS, 1)
+    assert (bad.verdict.name, bad.verdict.verdict, bad.looks) == ("numpy_adam on numpy", Verdict.REGRESSION, 2)
+    assert measured() == {("numpy_manual", 1): 8, ("numpy_adam", 1): 8, ("numpy_adam", 2): 6}
+    assert {each.pairs for column in bad.verdict.columns for each in column.evidence} == {14}  # of both stages
 
 
 def test_pairs_go_over_all_cases_in_turn(arena: Any, decide: Decide) -> None:
@@ -154,59 +141,48 @@ def test_pairs_go_over_all_cases_in_turn(arena: Any, decide: Decide) -> None:
     decide(cases=2)
     names = [request.implementation for side, request in arena.opened if side == A]
     rounds = [tuple(names[start : start + 2]) for start in range(0, len(names), 2)]
-    assert {frozenset(one) for one in rounds[:10]} == {frozenset(("numpy_manual", "numpy_adam"))}
-    assert len(set(rounds[:10])) == 2  # in shuffled order
+    assert {frozenset(one) for one in rounds[:8]} == {frozenset(("numpy_manual", "numpy_adam"))}
+    assert len(set(rounds[:8])) == 2  # in shuffled order
 
 
 # --- budget -------------------------------------------------------------------------------------------------------
 
 
+def noisy(side: str, phase: str, pair: int) -> float:
+    return (2.0 if pair % 2 else 0.5) if side == B else 1.0
+
+
 @pytest.mark.parametrize(
-    ("budget", "first", "second"),
+    ("budget", "looks"),
     [
-        (300.0, 10, 20),  # time enough for all that was planned
-        (36.0, 9, 9),  # half of it holds nine pairs of 2 s; what is left holds nine more
-        (29.0, 7, 7),
+        (300.0, (8, 6, 8, 10, 12)),
+        (64.0, (8, 6, 8, 10)),  # a pair is 2 s
+        (63.0, (8, 6, 8)),  # a look that does not fit is not begun
+        (1.0, (8,)),  # the first always is
     ],
 )
-def test_the_budget_shrinks_both_stages(
-    arena: Any, decide: Decide, measured: Any, budget: float, first: int, second: int
+def test_the_budget_cuts_off_after_a_look(
+    arena: Any, decide: Decide, measured: Any, budget: float, looks: tuple[int, ...]
 ) -> None:
-    arena.factor = lambda side, phase, pair: 2.0 if side == B else 1.0
-    decide(Volume(10, 20, budget))
-    assert measured() == {("numpy_manual", 1): first, ("numpy_manual", 2): second}
-
-
-def test_the_first_stage_is_never_smaller_than_what_can_show_something(
-    arena: Any, decide: Decide, measured: Any
-) -> None:
-    arena.factor = lambda side, phase, pair: 2.0 if side == B else 1.0
-    (found,) = decide(Volume(10, 20, 1.0))
-    assert measured() == {("numpy_manual", 1): 7}  # 2^-7 is under 1 %
-    assert (found.verdict.verdict, found.stage) == (Verdict.INCONCLUSIVE, 1)
-    assert found.verdict.reason.endswith("the budget has no room for 7 fresh ones: raise --budget")
+    arena.factor = noisy
+    (found,) = decide(Volume(44, budget))
+    assert measured() == {("numpy_manual", look): size for look, size in enumerate(looks, 1)}
+    assert (found.verdict.verdict, found.looks) == (Verdict.INCONCLUSIVE, len(looks))
+    cut = found.verdict.reason.endswith("; the budget has no room for its next pairs: raise --budget")
+    assert cut is (len(looks) < 5)
+    assert found.verdict.decided is not cut
     assert found.seconds_a is not None
 
 
 def test_a_smaller_alpha_needs_more_first_pairs(arena: Any, decide: Decide, measured: Any) -> None:
-    decide(Volume(20, 20, 1.0), criteria=Criteria(alpha=0.001))
-    assert measured() == {("numpy_manual", 1): 10}
+    decide(Volume(44, 1.0), criteria=Criteria(alpha=0.001))
+    assert measured() == {("numpy_manual", 1): 12}
 
 
 def test_a_fine_case_passes_however_small_the_budget(arena: Any, decide: Decide) -> None:
     arena.factor = faster
-    (found,) = decide(Volume(10, 20, 1.0))
+    (found,) = decide(Volume(44, 1.0))
     assert found.verdict.verdict is Verdict.PASS
-
-
-def test_too_few_fresh_pairs_for_so_many_cases_are_not_blamed_on_the_budget(
-    arena: Any, decide: Decide, measured: Any
-) -> None:
-    arena.factor = lambda side, phase, pair: 2.0 if side == B else 1.0
-    for found in decide(Volume(7, 7, 300.0), cases=2):
-        assert found.verdict.verdict is Verdict.INCONCLUSIVE
-        assert found.verdict.reason.endswith("it takes 8 fresh ones to decide: raise --more-pairs")
-    assert set(measured()) == {("numpy_manual", 1), ("numpy_adam", 1)}
 
 
 def test_renewing_interpreters_is_paid_from_the_budget(arena: Any, decide: Decide, measured: Any) -> None:
@@ -216,17 +192,17 @@ def test_renewing_interpreters_is_paid_from_the_budget(arena: Any, decide: Decid
         renewed.append(number)
         arena.time += 2.0
 
-    arena.factor = lambda side, phase, pair: 2.0 if side == B else 1.0
-    decide(Volume(10, 20, 64.0), renew=renew)  # a pair is 2 s and 2 s of renewing
-    assert measured() == {("numpy_manual", 1): 8, ("numpy_manual", 2): 8}
-    assert renewed == [*range(8), *range(8)]
+    arena.factor = noisy
+    decide(Volume(44, 60.0), renew=renew)  # a pair is 2 s and 2 s of renewing
+    assert measured() == {("numpy_manual", 1): 8, ("numpy_manual", 2): 6}
+    assert renewed == [*range(14)]
 
 
 # --- what cannot be judged ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("guilty", [A, B])
-@pytest.mark.parametrize("pair", [0, 3, 15])
+@pytest.mark.parametrize("pair", [0, 3, 11])
 def test_a_side_that_dies_makes_its_case_invalid_and_no_other(
     arena: Any, decide: Decide, measured: Any, guilty: str, pair: int
 ) -> None:
@@ -235,12 +211,12 @@ def test_a_side_that_dies_makes_its_case_invalid_and_no_other(
             raise ChildError("its process died by SIGSEGV")
 
     arena.trouble = die
-    arena.factor = slower_backward
+    arena.factor = noisy
     dead, other = decide(cases=2)
-    assert (dead.verdict.verdict, dead.stage, dead.seconds_a, dead.changed) == (Verdict.INVALID, 0, None, ())
+    assert (dead.verdict.verdict, dead.looks, dead.seconds_a, dead.changed) == (Verdict.INVALID, 0, None, ())
     assert dead.verdict.reason == f"side {guilty} failed: its process died by SIGSEGV"
     assert [column.verdict for column in dead.verdict.columns] == [Verdict.INVALID]
-    assert (other.verdict.verdict, other.stage) == (Verdict.REGRESSION, 2)
+    assert (other.verdict.verdict, other.looks) == (Verdict.INCONCLUSIVE, 5)
     pairs = Counter(request.implementation for side, request in arena.opened if side == A)
     assert pairs["numpy_manual"] <= pair + 1  # it is not tried again
     assert sum(number for (name, _), number in measured().items() if name == "numpy_manual") == pair
@@ -263,7 +239,7 @@ def test_what_is_on_one_side_only_is_invalid_with_the_reason(arena: Any, decide:
     arena.factor = faster
     fine, missing = decide(unmatched={"gone on numpy": "side B (main) does not have it"})
     assert fine.verdict.verdict is Verdict.PASS
-    assert (missing.verdict.name, missing.verdict.verdict, missing.stage) == ("gone on numpy", Verdict.INVALID, 0)
+    assert (missing.verdict.name, missing.verdict.verdict, missing.looks) == ("gone on numpy", Verdict.INVALID, 0)
     assert missing.verdict.reason == "side B (main) does not have it"
 
 
@@ -287,7 +263,7 @@ def test_a_phase_that_the_clock_cannot_see_is_invalid_and_not_a_crash(arena: Any
 
 def test_pairs_csv_holds_every_turn_of_either_side(arena: Any, decide: Decide, tmp_path: Path) -> None:
     arena.factor, arena.noise = faster, 0.0
-    decide(Volume(7, 7))
+    decide(Volume(7))
     frame = pd.read_csv(tmp_path / "found" / PAIRS)
     assert list(frame.columns[:3]) == ["schema_version", "run_id", "implementation"]
     assert set(frame["run_id"]) == {"found"}
@@ -311,11 +287,31 @@ def test_the_rows_tell_two_implementations_apart(pair_cases: tuple[PairCase, ...
     assert {(row.run_id, row.stage, row.pair, row.turn, row.phase) for row in rows} == {("r", 2, 4, 0, "step")}
 
 
+def test_times_are_of_the_statistic_that_decides(arena: Any, decide: Decide) -> None:
+    """The median is slower while the minimum is faster: both times and the slowdown are the median's."""
+
+    def lower_minima(*arguments: Any, **options: Any) -> Pair:
+        pair = measure_pair(*arguments, **options)
+        lower = [{phase: 0.9 * value for phase, value in turn[A].minimum.items()} for turn in pair.turns]
+        return Pair(
+            tuple({**turn, B: replace(turn[B], minimum=each)} for turn, each in zip(pair.turns, lower, strict=True))
+        )
+
+    arena.factor = lambda side, phase, pair: 1.2 if side == B else 1.0
+    (found,) = decide(pairs_by=lower_minima)
+    shown = found.verdict.columns[0].deciding
+    assert shown is not None
+    assert (shown.statistic, found.verdict.verdict) == (Statistic.MEDIAN, Verdict.REGRESSION)
+    assert found.seconds_a == pytest.approx(1.1 * 0.06, rel=0.01)
+    assert found.seconds_b == pytest.approx(1.2 * 1.1 * 0.06, rel=0.01)
+    assert shown.slowdown == pytest.approx(0.2, rel=0.01)
+
+
 def test_times_are_medians_over_pairs_of_medians_over_turns(arena: Any, decide: Decide, tmp_path: Path) -> None:
     arena.factor = faster
     arena.noise = 0.3
     (found,) = decide(criteria=Criteria(tolerance=0.5))
     frame = pd.read_csv(tmp_path / "found" / PAIRS)
-    steps = frame[(frame["side"] == B) & (frame["phase"] == "step") & (frame["stage"] == found.stage)]
+    steps = frame[(frame["side"] == B) & (frame["phase"] == "step")]
     expected = np.median(steps.groupby("pair")["minimum_seconds"].median())
     assert found.seconds_b == pytest.approx(expected, rel=1e-12)

@@ -102,7 +102,7 @@ def test_the_fingerprint_changes_with_what_makes_times_differ_and_with_nothing_e
 
 def test_the_sentence_of_a_gate() -> None:
     assert made().sentence() == (
-        "Calibrated here on 2026-02-03 with 20 pairs a verdict: false REGRESSION in 0 of 40 (0% to 9%); "
+        "Calibrated here on 2026-02-03 with up to 20 pairs a verdict: false REGRESSION in 0 of 40 (0% to 9%); "
         "found a planted 5% in 19 of 20 (75% to 100%), 10% in 20 of 20 (83% to 100%); "
         "right phase in 38 of 39 (86% to 100%)."
     )

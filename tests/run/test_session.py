@@ -31,7 +31,7 @@ class Silent:
 @pytest.fixture(autouse=True)
 def no_peaks(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a device can do at most takes longer to measure than all else."""
-    monkeypatch.setattr("bench.run.runner.ask_device", lambda *arguments: Reply(Status.OK))
+    monkeypatch.setattr("bench.run.known_peaks.ask_device", lambda *arguments: Reply(Status.OK))
 
 
 def numpy_cases(*names: str) -> tuple[Planned, ...]:

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.analysis.rule import Criteria, Evidence, Verdict, worst
+from bench.analysis.rule import Criteria, Evidence, Statistic, Verdict, worst
 from bench.data.schema import STEP
 from bench.machine.processor import core_kind
 from bench.output.document import Block, Bullets, Cell, Head, Table, Tone, Words, numbers, plain, prose, table
 from bench.output.names import variant_word
 from bench.output.text import duration, interval, one_line
+from bench.stats.paired import unseen_share
 
 if TYPE_CHECKING:
     from bench.analysis.run_verdicts import CaseVerdict
@@ -62,6 +63,7 @@ def of_pairs(found: Comparison, calibration: Calibration | None) -> Judgement:
     """
     notes = (
         rule_note(found.criteria),
+        *_unseen_note(found),
         calibration_note(calibration),
         prose("Took {} s; all batches are in {}.", f"{found.seconds:.0f}", f"{found.folder}/pairs.csv"),
     )
@@ -75,10 +77,21 @@ def of_pairs(found: Comparison, calibration: Calibration | None) -> Judgement:
 def rule_note(criteria: Criteria) -> Words:
     """Return what a verdict takes."""
     return prose(
-        "REGRESSION: surely slower by more than {}; PASS: surely not slower by more than {}; the chance of any false "
-        "REGRESSION is at most {}. detectable: the slowdown that would have been found {} of the time.",
+        "REGRESSION: surely slower by more than {}; PASS: surely not slower by more than {}, a phase by what it adds "
+        "to the step; the chance of any false REGRESSION is at most {}. detectable: the slowdown of the step that "
+        "would have been found {} of the time.",
         *map(percentage, (criteria.margin, criteria.tolerance, criteria.alpha, criteria.power)),
     )
+
+
+def _unseen_note(found: Comparison) -> tuple[Words, ...]:
+    """Return what the PASS with the fewest pairs cannot exclude, if there is a PASS."""
+    passed = [case for case in found.cases if case.verdict.verdict is Verdict.PASS]
+    pairs = [evidence.pairs for case in passed if (evidence := step_evidence(case))]
+    if not pairs:
+        return ()
+    text = "A PASS after {} pairs: a slowdown that strikes some processes only, fewer than {} of them, can be missed."
+    return (prose(text, str(min(pairs)), f"{unseen_share(min(pairs), found.criteria.alpha):.0%}"),)
 
 
 def calibration_note(calibration: Calibration | None) -> Words:
@@ -100,9 +113,16 @@ def percentage(value: float) -> str:
 
 
 def step_evidence(case: Judged) -> Evidence | None:
-    """Return the primary evidence of the whole step; None if nothing could be measured."""
-    column = next((column for column in case.verdict.columns if column.name == STEP), None)
-    return column.evidence[0] if column is not None and column.evidence else None
+    """Return the evidence that decides of the whole step; None if nothing could be measured."""
+    return next((column.deciding for column in case.verdict.columns if column.name == STEP), None)
+
+
+def shown(evidence: Evidence | None) -> str:
+    """Return a slowdown, and which statistic it is of where that is not the primary one and decides against B."""
+    if evidence is None:
+        return slowdown(None)
+    primary = evidence.statistic is Statistic.MINIMUM or evidence.verdict is Verdict.PASS
+    return slowdown(evidence.slowdown) + ("" if primary else f" ({evidence.statistic})")
 
 
 def where(case: Judged) -> str:
@@ -111,22 +131,27 @@ def where(case: Judged) -> str:
         return ""
     if not case.changed:
         return "the step; no single phase shows it"
-    return ", ".join(f"{change.phase} {slowdown(change.evidence.slowdown)}" for change in case.changed)
+    return ", ".join(
+        f"{change.phase} {shown(change.evidence)}, {slowdown(change.evidence.added)} of the step"
+        for change in case.changed
+    )
 
 
 def detectable(case: Judged) -> float | None:
-    """Return the slowdown that would have been found in every column of a case: the largest of theirs."""
-    seen = [each.detectable for column in case.verdict.columns for each in column.evidence]
-    return None if not seen or None in seen else max(value for value in seen if value is not None)
+    """Return the slowdown of the step that would have been found in whatever column: the largest of theirs."""
+    seen = [(each.detectable, each.share) for column in case.verdict.columns for each in column.evidence]
+    known = [value * share for value, share in seen if value is not None]
+    return max(known) if known and len(known) == len(seen) else None
 
 
 def verdict_blocks(found: Judgement) -> list[Block]:
-    """Return one row for each case, the reasons of what is not a PASS, and what all of it rests on."""
+    """Return one row for each case, the reasons of what is not a PASS, all remarks, and what all of it rests on."""
     reasons = [
         prose("{}: {}: {}.", case.verdict.verdict, case.verdict.name, case.verdict.reason.rstrip("."))
         for case in found.cases
         if case.verdict.verdict is not Verdict.PASS
     ]
+    reasons += [prose("{}: {}.", case.verdict.name, case.verdict.remark) for case in found.cases if case.verdict.remark]
     reasons += _absent(found)
     findings = [Bullets(tuple(reasons))] if reasons else []
     return [_labels(found), _table(found), *findings, Bullets(found.notes)]
@@ -151,7 +176,7 @@ def _table(found: Judgement) -> Table:
     for case in found.cases:
         verdict, evidence = case.verdict.verdict, step_evidence(case)
         row: list[Cell | str] = [Cell(verdict, tone=_TONES[verdict]), case.verdict.name]
-        row += [duration(case.seconds_a), duration(case.seconds_b), slowdown(evidence.slowdown if evidence else None)]
+        row += [duration(case.seconds_a), duration(case.seconds_b), shown(evidence)]
         row += [interval(evidence.low, evidence.high, slowdown) if evidence else "-", slowdown(detectable(case))]
         row += [str(evidence.pairs) if evidence else "-"] if paired else []
         rows.append([*row, where(case)])
@@ -166,6 +191,7 @@ def log_lines(found: Judgement) -> list[str]:
         told = "" if seen is None else f", detectable {slowdown(seen)}"
         if verdict.verdict is not Verdict.PASS:
             told += f"; {where(case) or verdict.reason}"
-        text = one_line(f"{verdict.name}: {slowdown(evidence.slowdown if evidence else None)}{told}")
+        told += f"; {verdict.remark}" if verdict.remark else ""
+        text = one_line(f"{verdict.name}: {shown(evidence)}{told}")
         lines.append(f"{verdict.verdict:12} {text}")
     return [*lines, *(one_line(plain(words)) for words in (*_absent(found), *found.notes))]
