@@ -11,8 +11,9 @@ from bench.model.step import STAGES
 from bench.output.content import notes
 from bench.output.content.card import card_table
 from bench.output.content.cases import case_table
+from bench.output.content.passages import passages
 from bench.output.content.summary import Summary, name_of
-from bench.output.document import Block, Bullets, Cell, Head, Line, Section, Strong, Table, Words, prose, table
+from bench.output.document import Block, Bullets, Cell, Head, Line, Section, Strong, Table, Words, table
 from bench.output.names import spaced
 from bench.output.text import duration, factor, factor_interval
 
@@ -97,32 +98,21 @@ def best(summary: Summary) -> SummaryRow | None:
 def answer(summary: Summary) -> Words:
     """Return the result in one sentence."""
     row = best(summary)
-    if row is None:
-        fastest = min(summary.measured, key=lambda row: row.median_seconds or 0.0)
-        text = (
-            "There is no speedup, since no case was measured beside its workload's baseline; the fastest step is that "
-            "of {} with {} in {}."
-        )
-        return prose(text, name_of(fastest), duration(fastest.median_seconds), summary.place(fastest))
-    name, over, place, speedup = name_of(row), row.baseline, summary.place(row), Strong(factor(row.speedup))
-    if row.speedup_low is None or row.speedup_high is None:
-        text = (
-            "The largest speedup over {} is {} by {} in {}, but there were too few processes for an interval: take it "
-            "as a hint."
-        )
-        return prose(text, over, speedup, name, place)
-    interval = f"(95 % interval {factor_interval(row.speedup_low, row.speedup_high)})"
-    if row.speedup_low > 1:
-        largest = row.speedup == max(other.speedup or 0.0 for other in summary.contenders)
-        text = (
-            f"{{}} is {{}} as fast as {{}} {{}}, the largest speedup{'' if largest else ' that is certain'}, in {{}}."
-        )
-        return prose(text, name, speedup, over, interval, place)
-    if all(other.speedup_high is not None and other.speedup_high < 1 for other in summary.contenders):
-        text = "No implementation is faster than its baseline here: {} comes closest to {}, with {} {} in {}."
-    else:
-        text = "No implementation is shown to be faster than its baseline: {} leads, over {}, with {} {} in {}."
-    return prose(text, name, over, speedup, interval, place)
+    told = row or min(summary.measured, key=lambda each: each.median_seconds or 0.0)
+    known = told.speedup_low is not None and told.speedup_high is not None
+    (text,) = passages(
+        "answer.txt",
+        best=row,
+        name=name_of(told),
+        time=duration(told.median_seconds),
+        place=summary.place(told),
+        over=told.baseline,
+        speedup=Strong(factor(told.speedup)),
+        interval=f"(95 % interval {factor_interval(told.speedup_low, told.speedup_high)})" if known else "",
+        largest=told.speedup == max((other.speedup or 0.0 for other in summary.contenders), default=None),
+        slower=all(other.speedup_high is not None and other.speedup_high < 1 for other in summary.contenders),
+    )
+    return text
 
 
 def summary_json(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
