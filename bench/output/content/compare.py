@@ -12,9 +12,9 @@ from bench.analysis.rule import Criteria
 from bench.analysis.run_verdicts import CaseVerdict, RunsJudged
 from bench.data.manifest import Manifest
 from bench.model.case import Case
-from bench.output.content.verdicts import Judgement, calibration_note, rule_note
-from bench.output.document import Block, Bullets, Head, Words, numbers, plain, prose, table
-from bench.output.names import counted, day
+from bench.output.content.verdicts import Judgement, verdict_notes
+from bench.output.document import Block, Bullets, Head, numbers, plain, prose, table
+from bench.output.names import day
 from bench.output.text import duration, interval
 from bench.run.calibration import Calibration
 from bench.stats.unpaired import can_show, processes_needed
@@ -42,32 +42,18 @@ def of_runs(
         noted: what else differs between the runs, each as `name: A / B`.
         calibration: this machine's; None if it has none.
     """
-    notes = [
-        rule_note(criteria),
-        prose(
-            "A, B and slowdown are medians over processes of each one's minimum (Mann-Whitney, Holm over {}).",
-            counted(judged.tests, "test"),
-        ),
-        *_too_few(judged, criteria),
-        *([prose("The runs also differ in {} (A / B).", "; ".join(noted))] if noted else []),
-        prose(
-            "Two runs at two times are less certain than `bench ab`: no bound covers how the machine drifted from one "
-            "to the other. Let `bench ab`, which measures both sides at once, confirm what matters."
-        ),
-        calibration_note(calibration),
-    ]
-    return Judgement(labels, criteria, judged.cases, judged.left_out, tuple(notes))
-
-
-def _too_few(judged: RunsJudged, criteria: Criteria) -> list[Words]:
     risk = criteria.alpha / max(judged.tests, 1)
     timed = [case.processes for case in judged.cases if all(case.processes)]
-    few = sum(not can_show(*processes, risk) for processes in timed)
-    text = (
-        "{} too few processes for any REGRESSION among so many tests; {} of each run can show one: measure longer, "
-        "with `--budget` or `--rounds` of `bench run`."
+    notes = verdict_notes(
+        criteria,
+        calibration,
+        pairs="",
+        tests=judged.tests,
+        few=sum(not can_show(*processes, risk) for processes in timed),
+        needed=processes_needed(risk),
+        noted=noted,
     )
-    return [prose(text, counted(few, "case has", "cases have"), processes_needed(risk))] if few else []
+    return Judgement(labels, criteria, judged.cases, judged.left_out, notes)
 
 
 def verdicts_json(judged: RunsJudged, judgement: Judgement, noted: Sequence[str] = ()) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.analysis.rule import Criteria, Evidence, Verdict, worst
 from bench.data.schema import STEP
+from bench.output.content.passages import passages
 from bench.output.document import Block, Bullets, Cell, Head, Table, Tone, Words, numbers, plain, prose, table
-from bench.output.names import variant_word
+from bench.output.names import counted, variant_word
 from bench.output.text import duration, interval, one_line
 
 if TYPE_CHECKING:
@@ -59,30 +60,17 @@ def of_pairs(found: Comparison, calibration: Calibration | None) -> Judgement:
         found: the comparison.
         calibration: this machine's; None if it has none.
     """
-    notes = (
-        rule_note(found.criteria),
-        calibration_note(calibration),
-        prose("Took {} s; all batches are in {}.", f"{found.seconds:.0f}", f"{found.folder}/pairs.csv"),
-    )
+    values = {"seconds": f"{found.seconds:.0f}", "pairs": f"{found.folder}/pairs.csv"}
+    notes = verdict_notes(found.criteria, calibration, **values)
     threads = variant_word("threads", found.threads)
     return Judgement(found.labels, found.criteria, found.cases, found.absent, notes, found.seconds, threads)
 
 
-def rule_note(criteria: Criteria) -> Words:
-    """Return what a verdict takes."""
-    return prose(
-        "REGRESSION: surely slower by more than {}; PASS: surely not slower by more than {}; the chance of any false "
-        "REGRESSION is at most {}. detectable: the slowdown that would have been found {} of the time.",
-        *map(percentage, (criteria.margin, criteria.tolerance, criteria.alpha, criteria.power)),
-    )
-
-
-def calibration_note(calibration: Calibration | None) -> Words:
-    """Return what this machine has shown of its verdicts, or that it has not."""
-    if calibration is not None:
-        return (calibration.sentence(),)
+def verdict_notes(criteria: Criteria, calibration: Calibration | None, **values: Any) -> tuple[Words, ...]:
+    """Return what a verdict takes, and what this machine has shown of its verdicts or that it has not."""
     text = "This machine is not calibrated: `bench doctor --calibrate` measures how often verdicts are wrong here."
-    return prose(text)
+    values["calibrated"] = prose(text) if calibration is None else calibration.sentence()
+    return passages("verdicts.txt", criteria=criteria, percentage=percentage, counted=counted, **values)
 
 
 def slowdown(value: float | None) -> str:

@@ -5,14 +5,14 @@ Written and tested against the schema on bencher.dev/docs/reference/bencher-metr
 
 from __future__ import annotations
 
-from bench.output.export._run import Benchmark, Run, to_json
+from bench.output.export._run import Run, to_json
 
 
 def export(run: Run) -> str:
     """Each benchmark's `latency` in nanoseconds, with its 95 % interval; throughput is not measured."""
-    return to_json({benchmark.name: {"latency": _latency(benchmark)} for benchmark in run.benchmarks})
-
-
-def _latency(benchmark: Benchmark) -> dict[str, float]:
-    ends = {"value": benchmark.median, "lower_value": benchmark.low, "upper_value": benchmark.high}
-    return {name: seconds * 1e9 for name, seconds in ends.items() if seconds is not None}
+    found = {}
+    for benchmark in run.benchmarks:
+        low, high = benchmark.row.low_seconds, benchmark.row.high_seconds
+        ends = {"value": benchmark.median, "lower_value": low, "upper_value": high}
+        found[benchmark.name] = {"latency": {end: value * 1e9 for end, value in ends.items() if value is not None}}
+    return to_json(found)
