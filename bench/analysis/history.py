@@ -158,7 +158,7 @@ def _series(
     last: dict[tuple[Case, str, str | None], dict[str, str]] = {}
     for place, run in enumerate(runs):
         for row in _rows(run.summary, phase, implementations, backend).to_dict("records"):
-            case = case_of({str(name): value for name, value in row.items()})
+            case = case_of(row)
             reason = _gap(row)
             if reason:
                 gaps.setdefault(case, []).append(_point(place, run.manifest, None, reason))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,7 @@ class StoredRun:
         return self.samples.merge(self.processes, on="process", how="inner", validate="many_to_one")
 
 
-def case_of(row: dict[str, Any]) -> Case:
+def case_of(row: Mapping[Any, Any]) -> Case:
     """Make the case of a row of processes.csv or summary.csv.
 
     Raises:
@@ -77,6 +78,6 @@ def cases_by_process(processes: pd.DataFrame) -> dict[int, Case]:
     for row in processes[["run_id", "process", *names]].to_dict("records"):
         key = tuple(row[name] for name in names)
         if key not in known:
-            known[key] = case_of({str(name): value for name, value in row.items()})
+            known[key] = case_of(row)
         found[int(row["process"])] = known[key]
     return found

@@ -7,20 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bench.data.schema import Crossing
 from bench.data.store import CROSSOVERS
 from bench.model.case import settings_among
-from bench.output.document import (
-    Block,
-    Bullets,
-    Cell,
-    Head,
-    Heading,
-    Table,
-    Words,
-    joined,
-    numbers,
-    plain,
-    prose,
-    table,
-)
+from bench.output.document import Bullets, Cell, Head, Heading, Table, Words, joined, numbers, plain, prose, table
 from bench.output.names import counted, spaced, words_of
 from bench.output.text import interval, significant
 
@@ -46,7 +33,7 @@ class Crossovers:
         self._several_backends = len({name for name, _ in who}) < len(who)
         self._several_threads = len({record[f"{side}_threads"] for record in records for side in "ab"}) > 1
 
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[Heading | Bullets]:
         """Return sentences, the most telling ones if there are many; nothing if nothing was compared."""
         if not self.records:
             return []

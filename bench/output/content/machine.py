@@ -8,20 +8,7 @@ from bench.data.manifest import Manifest
 from bench.machine.disturbance import MEANINGS
 from bench.output.content import notes
 from bench.output.content.summary import Summary, folder_of
-from bench.output.document import (
-    Block,
-    Bullets,
-    Cell,
-    Head,
-    Heading,
-    Line,
-    Section,
-    Table,
-    Words,
-    numbers,
-    prose,
-    table,
-)
+from bench.output.document import Block, Bullets, Cell, Head, Heading, Section, Table, Words, numbers, prose, table
 from bench.output.names import counted
 from bench.output.text import significant
 
@@ -63,7 +50,10 @@ def _gibibytes(count: Any) -> str:
 def section(data: RunData, summary: Summary) -> Section:
     """Return all of it."""
     manifest = data.manifest
-    facts: list[Block] = [item for item in (_facts(data), _facts_of_backends(manifest), _peaks(manifest)) if item.rows]
+    reported = [(backend, name, value) for backend, found in manifest.facts.items() for name, value in found.items()]
+    caption = "What each backend was set to, as it reported it"
+    backends = table("backends", caption, ["backend", "setting", Head("value", wraps=True)], reported)
+    facts: list[Block] = [item for item in (_facts(data), backends, _peaks(manifest)) if item.rows]
     missing = notes.unmeasured(summary) or [prose("Nothing: every case that was planned was measured.")]
     blocks = [
         *facts,
@@ -100,20 +90,15 @@ def _threads(data: RunData) -> str:
     return f"{', '.join(map(str, asked)) or 'unknown number'} asked for; {found}"
 
 
-def _facts_of_backends(manifest: Manifest) -> Table:
-    rows = [(backend, name, value) for backend, found in manifest.facts.items() for name, value in found.items()]
-    caption = "What each backend was set to, as it reported it"
-    return table("backends", caption, ["backend", "setting", Head("value", wraps=True)], rows)
-
-
 def _peaks(manifest: Manifest) -> Table:
     heads = [*map(Head, ("backend", "number format", "precision")), *numbers("CPU threads")]
     heads.append(Head("matrix products, GFLOP/s", right=True, unit="GFLOP/s"))
     heads.append(Head("copy, GB/s", right=True, unit="GB/s"))
-    rows: list[Line] = []
-    for peak in manifest.peaks:
-        reached = (Cell(significant(value), (value,)) for value in (peak.gflops, peak.gigabytes_per_second))
-        rows.append([peak.backend, peak.dtype, peak.precision, str(peak.threads), *reached])
+    rows = [
+        [peak.backend, peak.dtype, peak.precision, str(peak.threads)]
+        + [Cell(significant(value), (value,)) for value in (peak.gflops, peak.gigabytes_per_second)]
+        for peak in manifest.peaks
+    ]
     caption = "The most that each backend reached, measured before the first round; “of peak” is a part of this"
     return table("peaks", caption, heads, rows)
 

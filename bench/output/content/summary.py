@@ -31,8 +31,7 @@ def summary_rows(frame: pd.DataFrame) -> list[SummaryRow]:
             values[column.name] = None if unknown and column.optional else column.kind(value)
         values["status"] = Status(values["status"])
         values["method"] = None if values["method"] is None else Method(values["method"])
-        case = case_of({str(name): value for name, value in record.items()})
-        found.append(SummaryRow(case=case, **values))
+        found.append(SummaryRow(case=case_of(record), **values))
     return found
 
 

@@ -5,7 +5,7 @@ All that the figures know about a case's columns, sizes and workloads is in this
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -105,14 +105,11 @@ class RunData(StoredRun):
         self.options = ["--baseline", baseline] if baseline else []
         """Options of the commands that show it so."""
         if baseline:
-            self._summarise_over(baseline)
-
-    def _summarise_over(self, baseline: str) -> None:
-        check_baseline(baseline, [case_in(row) for row in self.headline.to_dict("records")])
-        self.manifest = self.manifest.model_copy(update={"baseline": baseline})
-        rows = summarise(self.manifest, self.samples, self.processes)
-        self.summary = table_of(SummaryRow, rows, sizes_in(self.summary.columns))
-        del self.headline  # it is of the other baseline
+            check_baseline(baseline, [case_of(row) for row in self.headline.to_dict("records")])
+            self.manifest = self.manifest.model_copy(update={"baseline": baseline})
+            rows = summarise(self.manifest, self.samples, self.processes)
+            self.summary = table_of(SummaryRow, rows, sizes_in(self.summary.columns))
+            del self.headline  # it is of the other baseline
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -186,19 +183,16 @@ class RunData(StoredRun):
     @cached_property
     def histories(self) -> tuple[History, ...]:
         """The series of this run's cases that were measured more than once among the `neighbours`."""
-        runs = [replace(run, summary=self._shared(run.summary)) for run in self.neighbours]
-        own = (self.manifest.run_id, self.manifest.created)
-        found = []
+        runs, found, own = [], [], (self.manifest.run_id, self.manifest.created)
+        for run in self.neighbours:
+            lacking = {name: 0 for name in self._key if name not in run.summary}  # a size of 0 is none
+            rows = run.summary.assign(**lacking).merge(self._cases[self._key], on=self._key)
+            runs.append(replace(run, summary=rows))
         for history in histories(runs):
             held = [each for each in history.series if own in {(at.run_id, at.created) for at in each.measured}]
             held = [each for each in held if len(each.measured) > 1]
             found += [replace(history, series=tuple(held))] if held else []
         return tuple(found)
-
-    def _shared(self, summary: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows of another run's summary that are of this one's cases; a size that it lacks is 0."""
-        there = summary.assign(**{name: 0 for name in self._key if name not in summary})
-        return there.merge(self._cases[self._key], on=self._key)
 
     @property
     def footer(self) -> str:
@@ -306,11 +300,6 @@ def facts(row: pd.Series[Any], rows: pd.DataFrame) -> list[str]:
     """Return in words what tells a case apart from the others, beside its implementation."""
     workload = [str(row["workload"])] if rows["workload"].nunique() > 1 else []
     return [str(row["backend"]), *workload, *words_of({name: row[name] for name in _differing(rows)})]
-
-
-def case_in(row: Mapping[Any, Any]) -> Case:
-    """Return the case of a row of the summary."""
-    return case_of({str(name): value for name, value in row.items()})
 
 
 def step_work(case: Case) -> NDArray[np.float64]:

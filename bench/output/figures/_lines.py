@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,7 +22,7 @@ from bench.output.figures._data import RunData
 from bench.output.figures._frame import LEGEND, PANEL_EM, Frame, Grid, Texts, columns_of, new_frame, panel_title
 from bench.output.figures._look import Look, Width, clipped, text_inches
 from bench.output.figures._ticks import log_axis, measured
-from bench.output.names import variant_word, words_of
+from bench.output.names import counted, variant_word, words_of
 from bench.output.text import significant
 
 MOST_PANELS = 6
@@ -56,22 +57,23 @@ class Scene:
     differing: tuple[str, ...]
     """Columns that tell panels apart beside their workload."""
 
-    @property
+    @cached_property
     def contenders(self) -> list[Contender]:
         """The contenders of all lines, in order."""
         return [line.contender for plane in self.planes for line in plane.lines]
 
-    def is_baseline(self, who: Contender) -> bool:
-        """Return whether the line of a contender is 1x itself."""
-        own = self.rows[self.rows["implementation"] == self.rows["baseline"]].to_dict("records")
-        return who in (_data.case_in(row).contender for row in own)
+    @cached_property
+    def baselines(self) -> list[Contender]:
+        """The contenders whose line is 1x itself."""
+        lines = [line for plane in self.planes for line in plane.lines]
+        return [line.contender for line in lines if (line.rows["implementation"] == line.rows["baseline"]).any()]
 
-    @property
+    @cached_property
     def pairs(self) -> dict[tuple[str, str], Contender]:
         """Implementation and backend of each line that is not a baseline, in order, with a contender of it."""
-        return {(who.implementation, who.backend): who for who in self.contenders if not self.is_baseline(who)}
+        return {(who.implementation, who.backend): who for who in self.contenders if who not in self.baselines}
 
-    @property
+    @cached_property
     def threads(self) -> list[int]:
         """The numbers of threads of all lines, in order."""
         return sorted({who.threads for who in self.contenders})
@@ -94,7 +96,7 @@ class Scene:
         """Return in parentheses what tells a contender apart beside its implementation, by default in this scene."""
         backend = _data.several_backends(self.rows) if backend is None else backend
         threads = len(self.threads) > 1 if threads is None else threads
-        words = [who.backend] * backend + [f"{who.threads} thread{'' if who.threads == 1 else 's'}"] * threads
+        words = [who.backend] * backend + [counted(who.threads, "thread")] * threads
         return f" ({', '.join(words)})" if words else ""
 
 
@@ -141,7 +143,7 @@ def in_turn(items: Sequence[_Item], kinds: Sequence[object], most: int) -> list[
 def line_look(scene: Scene, who: Contender, look: Look) -> dict[str, Any]:
     """Return how a contender's line looks: colour and marker for what computes, the line's style for its threads."""
     style: dict[str, Any] = _thread_look(scene, who.threads, look)
-    if scene.is_baseline(who):
+    if who in scene.baselines:
         theme = look.theme
         return style | {"color": theme.ink, "marker": "o", "ms": 4.0 * look.line, "mfc": theme.paper, "mew": look.line}
     number = list(scene.pairs).index((who.implementation, who.backend))
@@ -155,9 +157,8 @@ def _thread_look(scene: Scene, threads: int, look: Look) -> dict[str, Any]:
 def line_keys(scene: Scene, look: Look) -> list[Artist]:
     """Return a key for each thing that computes, and for each number of threads if there are several."""
     several = _data.several_backends(scene.rows)
-    baselines = [who for who in scene.contenders if scene.is_baseline(who)]
-    named = {who.implementation for who in baselines}
-    labelled = [("baseline" if len(named) > 1 else who.implementation, who) for who in baselines[:1]]
+    named = {who.implementation for who in scene.baselines}
+    labelled = [("baseline" if len(named) > 1 else who.implementation, who) for who in scene.baselines[:1]]
     labelled += [(f"{name} ({backend})" if several else name, who) for (name, backend), who in scene.pairs.items()]
     keys: list[Artist] = [
         Line2D([], [], label=label, **line_look(scene, who, look) | {"ls": "-"}) for label, who in labelled

@@ -42,7 +42,12 @@ def draw(data: RunData, look: Look) -> Figure:
     shown = _lines.in_turn(apart, [panel["workload"].iloc[0] for _, panel in apart], _lines.MOST_PANELS)
     inside = pd.concat([panel for _, panel in shown])
     pairs = list(dict.fromkeys(zip(inside["implementation"], inside["backend"], strict=True)))
-    texts = Texts(TITLE, _subtitle(rows, len(shown), len(apart)), data.footer, _keys(pairs, inside, look))
+    subtitle = [
+        _data.problem_line(rows),
+        "whiskers: 95 % interval of the speedup, and from the largest error of a process down to the smallest",
+        f"{len(shown)} of {len(apart)} panels shown" if len(shown) < len(apart) else "",
+    ]
+    texts = Texts(TITLE, subtitle, data.footer, _keys(pairs, inside, look))
     frame = _lines.panel_frame(look, texts, [0] * len(shown))
     across = log_limits([*(inside[name] for name in ("x", "x_low", "x_high")), (1.0,)], span=2.0)
     up = log_limits([inside["y"], inside["y_low"]], span=100.0)
@@ -95,14 +100,6 @@ def _smallest_errors(data: RunData, rows: pd.DataFrame) -> pd.Series[float]:
     errors = data.processes[key].assign(smallest=data.processes[list(ERRORS)].max(axis=1))
     least = errors.groupby(key, as_index=False, observed=True)["smallest"].min()
     return rows[key].merge(least, on=key, how="left").set_axis(rows.index)["smallest"]
-
-
-def _subtitle(rows: pd.DataFrame, shown: int, found: int) -> list[str]:
-    return [
-        _data.problem_line(rows),
-        "whiskers: 95 % interval of the speedup, and from the largest error of a process down to the smallest",
-        f"{shown} of {found} panels shown" if shown < found else "",
-    ]
 
 
 def _power(value: float, place: Any = None) -> str:

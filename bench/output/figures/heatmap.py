@@ -104,7 +104,8 @@ def _cells(
                 axis.text(column, row, words[word], color=theme.ink, **middle)
             else:
                 logs[row, column] = np.log2(speedup)
-                colour = _ink_on(colours((logs[row, column] + reach) / (2 * reach)), look)
+                shade = colours((logs[row, column] + reach) / (2 * reach))
+                colour = max(theme.ink, theme.paper, key=lambda name: contrast(name, shade))
                 axis.text(column, row, _number(float(speedup), wide), color=colour, **middle)
     edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
     shades = np.ma.masked_invalid(logs)
@@ -121,11 +122,6 @@ def _number(speedup: float, wide: bool) -> str:
     if len(text) > 5:
         text = "<0.01" if speedup < 0.01 else f"{speedup:.0e}".replace("e+0", "e")
     return text
-
-
-def _ink_on(colour: tuple[float, ...], look: Look) -> str:
-    """Return ink or paper, whichever has the higher contrast to a colour."""
-    return max(look.theme.ink, look.theme.paper, key=lambda name: contrast(name, colour))
 
 
 def _words(scene: Scene, sizes: Sequence[int], inches: float, look: Look) -> dict[str, str]:

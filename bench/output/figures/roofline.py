@@ -14,9 +14,10 @@ from matplotlib.lines import Line2D
 
 from bench.analysis.roofline import Ceilings, ceilings
 from bench.analysis.scaling import main_axis, planes
+from bench.data.run import case_of
 from bench.errors import NothingToShowError
 from bench.output.figures import _lines
-from bench.output.figures._data import DEVICE_CONDITIONS, RunData, along, case_in, problem_line, step_work
+from bench.output.figures._data import DEVICE_CONDITIONS, RunData, along, problem_line, step_work
 from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, log_limits, plain
@@ -47,7 +48,7 @@ def draw(data: RunData, look: Look) -> Figure:
     """Draw a mark a case, joining those of one contender in the order of sizes."""
     rows = data.headline
     rows = rows[rows["gflops"].notna()]
-    rows = rows.assign(intensity=[np.divide(*step_work(case_in(row))) for row in rows.to_dict("records")])
+    rows = rows.assign(intensity=[np.divide(*step_work(case_of(row))) for row in rows.to_dict("records")])
     panels = list(_panels(data, rows))
     if not panels:
         raise NothingToShowError("no peak of a device that cases ran on was measured: `bench run` measures them anew.")
@@ -77,7 +78,7 @@ def _panels(data: RunData, rows: pd.DataFrame) -> Iterator[RoofPanel]:
     """Yield the cases that share a device and its ceilings, if those were measured."""
     groups: Any = rows.groupby(list(DEVICE_CONDITIONS), sort=False)
     for key, inside in groups:
-        best = ceilings(data.manifest.peaks, case_in(inside.iloc[0].to_dict()))
+        best = ceilings(data.manifest.peaks, case_of(inside.iloc[0]))
         if best is not None:
             yield RoofPanel(tuple(key), inside, best)
 

@@ -53,7 +53,16 @@ def draw(data: RunData, look: Look) -> Figure:
     shown = sorted(every, key=lambda case: -case.flagged.mean())[: _frame.SMALL_MOST[look.width]]
     most, band = MOST_DOTS // len(shown), -(-max(int(case.process[-1]) + 1 for case in shown) // _MOST_BANDS)
     columns = _frame.small_columns(look, len(shown))
-    subtitle = [problem_line(rows), *_remarks(every, shown, most, band)]
+    count, flagged = sum(len(case.seconds) for case in every), sum(int(case.flagged.sum()) for case in every)
+    bars = "many samples are thinned to bars from the shortest to the longest with dots at the medians"
+    subtitle = [
+        problem_line(rows),
+        f"whole steps: {count:,} samples, {flagged:,} of them flagged",
+        f"{len(shown)} of {len(every)} cases, the most disturbed first" if len(shown) < len(every) else "",
+        f"shades alternate with {'each process' if band == 1 else f'every {band} processes'}",
+        "line: median in the table",
+        f"{bars}, the longest of each flag marked" if any(len(case.seconds) > most for case in shown) else "",
+    ]
     grid = Grid([_PANEL_EM] * len(shown), columns, _frame.SMALL_AROUND_EM)
     frame = new_frame(look, Texts(TITLE, subtitle, data.footer, _keys(every, shown, look)), grid)
     for axis, case in zip(frame.axes, shown, strict=True):
@@ -61,18 +70,6 @@ def draw(data: RunData, look: Look) -> Figure:
         _frame.small_heading(axis, str(case.row["implementation"]), facts(case.row, rows), frame)
     frame.label_x("samples, in their order")
     return frame.figure
-
-
-def _remarks(every: list[TimedCase], shown: list[TimedCase], most: int, band: int) -> list[str]:
-    count, flagged = sum(len(case.seconds) for case in every), sum(int(case.flagged.sum()) for case in every)
-    bars = "many samples are thinned to bars from the shortest to the longest with dots at the medians"
-    return [
-        f"whole steps: {count:,} samples, {flagged:,} of them flagged",
-        f"{len(shown)} of {len(every)} cases, the most disturbed first" if len(shown) < len(every) else "",
-        f"shades alternate with {'each process' if band == 1 else f'every {band} processes'}",
-        "line: median in the table",
-        f"{bars}, the longest of each flag marked" if any(len(case.seconds) > most for case in shown) else "",
-    ]
 
 
 def _sign(kind: str, look: Look, size: float = 4.5) -> dict[str, Any]:
