@@ -76,18 +76,15 @@ def _facts(data: RunData) -> Table:
         for name, value in known.items()
     ]
     rows += [(f"device {number}", name) for number, name in enumerate(devices(data), start=1)]
-    rows += [*manifest.packages.items(), ("threads of a case", _threads(data)), *manifest.environment.items()]
+    asked = sorted({int(item.columns["threads"]) for item in manifest.cases})
+    used = sorted(int(count) for count in data.processes["threads_used"].dropna().unique())
+    computing = f"{', '.join(map(str, used))} found computing" if used else "not known how many compute"
+    threads = f"{', '.join(map(str, asked)) or 'unknown number'} asked for; {computing}"
+    rows += [*manifest.packages.items(), ("threads of a case", threads), *manifest.environment.items()]
     if unknown := [_FACTS.get(name, name) for name in manifest.machine if name not in known]:
         rows.append(("unknown or not set", ", ".join(unknown)))
     heads = [Head("what"), Head("value", wraps=True)]
     return table("machine", "Machine, software and threads", heads, rows)
-
-
-def _threads(data: RunData) -> str:
-    asked = sorted({int(item.columns["threads"]) for item in data.manifest.cases})
-    used = sorted(int(count) for count in data.processes["threads_used"].dropna().unique())
-    found = f"{', '.join(map(str, used))} found computing" if used else "not known how many compute"
-    return f"{', '.join(map(str, asked)) or 'unknown number'} asked for; {found}"
 
 
 def _peaks(manifest: Manifest) -> Table:

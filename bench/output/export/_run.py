@@ -14,12 +14,11 @@ from typing import Any
 import pandas as pd
 
 from bench.data.manifest import Manifest
-from bench.data.run import StoredRun, cases_by_process
+from bench.data.run import StoredRun, cases_by_process, summary_rows
 from bench.data.schema import Status, SummaryRow
 from bench.data.store import SAMPLES, SUMMARY
 from bench.errors import DataFormatError
 from bench.model.case import CONDITIONS
-from bench.output.content.summary import summary_rows
 
 _ROW_KEY = ("phase", "method", "clock", "variant")
 

@@ -19,6 +19,7 @@ from bench.analysis.baseline import check_baseline
 from bench.analysis.history import History, RunFiles, histories, moment
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.packages import backends_in, packages_of
+from bench.analysis.runs import read_runs
 from bench.analysis.summarise import summarise
 from bench.analysis.whole import is_whole
 from bench.data.run import StoredRun, case_of
@@ -27,11 +28,9 @@ from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
 from bench.data.tables import table_of
 from bench.errors import DataFormatError, NothingToShowError
 from bench.machine.identity import machine_of
-from bench.model.case import CONDITIONS, Case, case_columns_among, settings_among
-from bench.model.workload import WORKLOADS
+from bench.model.case import CONDITIONS, case_columns_among, settings_among
 from bench.output.names import common_words, words_of
 from bench.output.provenance import digest
-from bench.output.runs import read_runs
 
 DEVICE_CONDITIONS = ("device", *(column.name for column in CONDITIONS))
 """Columns that cases must share to lie under the same ceilings."""
@@ -300,13 +299,3 @@ def facts(row: pd.Series[Any], rows: pd.DataFrame) -> list[str]:
     """Return in words what tells a case apart from the others, beside its implementation."""
     workload = [str(row["workload"])] if rows["workload"].nunique() > 1 else []
     return [str(row["backend"]), *workload, *words_of({name: row[name] for name in _differing(rows)})]
-
-
-def step_work(case: Case) -> NDArray[np.float64]:
-    """Return the operations in the matrix products of a case's step, and the bytes that it must move.
-
-    Both are not a number where nobody knows them.
-    """
-    workload = WORKLOADS.get(case.workload)
-    known = workload and (workload.flops(case.problem, STEP), workload.bytes_moved(case.problem, STEP))
-    return np.array(known or (None, None), dtype=float)

@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.analysis.roofline import Ceilings, ceilings
+from bench.analysis.roofline import Ceilings, ceilings, step_work
 from bench.analysis.scaling import main_axis, planes
 from bench.data.run import case_of
 from bench.errors import NothingToShowError
 from bench.output.figures import _lines
-from bench.output.figures._data import DEVICE_CONDITIONS, RunData, along, problem_line, step_work
+from bench.output.figures._data import DEVICE_CONDITIONS, RunData, along, problem_line
 from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, log_limits, plain

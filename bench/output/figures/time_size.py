@@ -11,11 +11,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
-from bench.analysis.roofline import ceilings
+from bench.analysis.roofline import ceilings, step_work
 from bench.analysis.scaling import Plane
 from bench.data.manifest import Peak
 from bench.output.figures import _lines
-from bench.output.figures._data import RunData, step_work
+from bench.output.figures._data import RunData
 from bench.output.figures._frame import Texts
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, log_limits
