@@ -83,7 +83,14 @@ def case_table(name: str, caption: Words, summary: Summary, rows: Sequence[Summa
     for item in kept:
         unit, begins = _UNITS[SHOWN[item].fields[0]], item == first
         heads.append(Head(SHOWN[item].header, right=True, unit=unit, begins=begins, spare=SHOWN[item].spare))
-    groups = ((title, [_row(summary, row, kept) for row in alike]) for title, alike in summary.variants(rows).items())
+    groups = []
+    for title, alike in summary.variants(rows).items():
+        lines = []
+        for row in alike:
+            key = {column: str(value) for column, value in row.case.columns.items()}
+            names = [Cell(key[column], (key[column],), column) for column in ("implementation", "backend")]
+            lines.append(Row((*names, *(_cell(summary, row, SHOWN[item]) for item in kept)), key))
+        groups.append((title, lines))
     return grouped(name, caption, heads, groups, SUMMARY)
 
 
@@ -96,12 +103,6 @@ def _has(summary: Summary, row: SummaryRow, shown: _Shown) -> bool:
 
 def _is_profiled(row: SummaryRow, shown: _Shown) -> bool:
     return shown.phase != STEP and row.method is Method.PROFILED
-
-
-def _row(summary: Summary, row: SummaryRow, shown: Iterable[str]) -> Row:
-    key = {name: str(value) for name, value in row.case.columns.items()}
-    names = [Cell(key[name], (key[name],), name) for name in ("implementation", "backend")]
-    return Row((*names, *(_cell(summary, row, SHOWN[item]) for item in shown)), key)
 
 
 def _cell(summary: Summary, row: SummaryRow, shown: _Shown) -> Cell:

@@ -99,7 +99,7 @@ def description(
         times = (None if side is None else side.value for side in (row.seconds_a, row.seconds_b))
         ratio = ["-", "-"]
         if row.ratio is not None:
-            ratio = [_ratio(row.ratio.value), interval(row.ratio.low, row.ratio.high, _ratio)]
+            ratio = [f"{row.ratio.value:.3f}", interval(row.ratio.low, row.ratio.high, "{:.3f}".format)]
         lines.append([names[row.case], *map(duration, times), *ratio, *([row.reason] if noted else [])])
     heads = [Head("case", wraps=True), *numbers("A", "B", "B / A", "95 % interval")]
     heads += [Head("note", wraps=True)] if noted else []
@@ -109,10 +109,6 @@ def description(
         *(prose("The runs differ in {} (A / B).", item) for item in differing),
     ]
     return [table("compare", (), heads, lines), Bullets(tuple(notes))]
-
-
-def _ratio(value: float) -> str:
-    return f"{value:.3f}"
 
 
 def compare_json(rows: Sequence[SideBySide]) -> list[dict[str, Any]]:

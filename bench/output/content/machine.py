@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bench.data.manifest import Manifest
 from bench.machine.disturbance import MEANINGS
 from bench.output.content import notes
+from bench.output.content.passages import passages
 from bench.output.content.summary import Summary, folder_of
 from bench.output.document import Block, Bullets, Cell, Head, Heading, Section, Table, Words, numbers, prose, table
 from bench.output.names import counted
@@ -58,7 +59,7 @@ def section(data: RunData, summary: Summary) -> Section:
     blocks = [
         *facts,
         Heading("What disturbed it"),
-        Bullets(tuple(_disturbances(data, summary))),
+        Bullets(_disturbances(data, summary)),
         *_flags(data),
         Heading("What was not measured"),
         Bullets(tuple(missing)),
@@ -100,19 +101,18 @@ def _peaks(manifest: Manifest) -> Table:
     return table("peaks", caption, heads, rows)
 
 
-def _disturbances(data: RunData, summary: Summary) -> list[Words]:
-    found = [prose("found at the start: {}", text) for text in data.manifest.disturbances]
-    found = found or [prose("Nothing was found to disturb the machine when the run began.")]
-    found += notes.disturbances(summary)
-    throttled = data.processes[data.processes["throttled"] != ""]
-    for why, rounds in throttled.groupby("throttled")["round"]:
-        known = sorted({int(number) for number in rounds})
-        word = "round" if len(known) == 1 else "rounds"
-        found.append(prose("A device was throttled ({}) in {} {}.", why, word, ", ".join(map(str, known))))
+def _disturbances(data: RunData, summary: Summary) -> tuple[Words, ...]:
+    throttled = data.processes[data.processes["throttled"] != ""].groupby("throttled")["round"]
     settled = data.processes["warmup_settled"].dropna().astype(bool)
-    if len(settled):
-        found.append(prose("The warm-up became steady in {} of {} processes.", settled.sum(), len(settled)))
-    return found
+    return passages(
+        "notes.txt",
+        "machine",
+        found=data.manifest.disturbances,
+        notes=notes.disturbances(summary),
+        throttled=[(why, sorted({int(number) for number in rounds})) for why, rounds in throttled],
+        settled=settled.sum(),
+        processes=len(settled),
+    )
 
 
 def _flags(data: RunData) -> list[Table]:

@@ -71,19 +71,16 @@ def _variant_table(summary: Summary, workload: str, rows: Iterable[SummaryRow]) 
     variants = sorted({variant for _, by_variant in cases for variant in by_variant})
     lines: list[Line] = []
     for row, by_variant in cases:
-        name = ", ".join([row.case.implementation, *summary.telling(row)])
-        lines.append([name, row.case.backend, *(_variant(by_variant, each) for each in variants)])
+        cells: list[Cell | str] = [", ".join([row.case.implementation, *summary.telling(row)]), row.case.backend]
+        for variant in variants:
+            seconds = by_variant[variant].median_seconds if variant in by_variant else None
+            source = f"variant {variant} median_seconds"
+            cells.append(Cell(duration(seconds), (seconds,), source) if variant in by_variant else "-")
+        lines.append(cells)
     heads = [Head("implementation", wraps=True), Head("backend")]
     heads += [Head(f"variant {each}", right=True, unit="s") for each in variants]
     caption = f"{workload}: single steps by variant: how much work the step did"
     return [table(f"variants-{spaced(workload)}", caption, heads, lines, SUMMARY)] if lines else []
-
-
-def _variant(by_variant: dict[int, SummaryRow], variant: int) -> Cell:
-    if variant not in by_variant:
-        return Cell("-")
-    seconds = by_variant[variant].median_seconds
-    return Cell(duration(seconds), (seconds,), f"variant {variant} median_seconds")
 
 
 def card_table(cells: Sequence[CardCell]) -> Table:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.scaling import Plane, main_axis, planes
+from bench.analysis.scaling import Plane, apart, main_axis, planes
 from bench.data.store import SUMMARY
 from bench.output.content import notes
 from bench.output.content.crossovers import Crossovers
 from bench.output.content.summary import Summary
 from bench.output.document import Block, Cell, Head, Line, Table, numbers, table
-from bench.output.names import spaced, variant_word
+from bench.output.names import spaced, words_of
 from bench.output.text import duration, factor
 
 
@@ -36,11 +36,7 @@ def by_size(summary: Summary) -> list[Block]:
     wanted = {int(size) for size in summary.manifest.axes.get(axis, ()) if not isinstance(size, str)}
     tables: list[Block] = []
     for number, plane in enumerate(shown, start=1):
-        words = [
-            variant_word(name, value)
-            for name, value in plane.common.items()
-            if name != "workload" and any(other.common.get(name) != value for other in shown)
-        ]
+        words = words_of(apart(plane, shown))
         title = ", ".join([f"{plane.workload}: {summary.title(plane.workload)}", *words])
         caption = f"{title}; speedup over {summary.baseline(plane.workload)} by {spaced(axis)}"
         # Sizes that were added around crossovers have no column.

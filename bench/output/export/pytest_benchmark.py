@@ -10,16 +10,26 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from bench.data.manifest import Manifest
 from bench.output.export._run import Benchmark, Run, to_json
 
 
 def export(run: Run) -> str:
     """Write the run as pytest-benchmark would have saved it; times in seconds.
 
-    The commit is the harness's own; its times and its branch are in no file of a run.
+    The machine is the one that measured, as far as the manifest knows it. The commit is the harness's own; its times
+    and its branch are in no file of a run.
     """
-    revision = run.manifest.git_revision or ""
+    manifest = run.manifest
+    facts = manifest.machine
+    system, _, release = str(facts.get("system") or "").partition(" ")
+    known = {
+        "processor": facts.get("cpu"),
+        "python_version": facts.get("python"),
+        "system": system,
+        "release": release,
+        "cpu": {"brand_raw": facts.get("cpu"), "count": facts.get("cpus")},
+    }
+    revision = manifest.git_revision or ""
     commit = {
         "id": revision.removesuffix("-dirty") or "unknown",
         "time": None,
@@ -30,27 +40,13 @@ def export(run: Run) -> str:
     }
     return to_json(
         {
-            "machine_info": _machine(run.manifest),
+            "machine_info": {name: value for name, value in known.items() if value},
             "commit_info": commit,
             "benchmarks": [_benchmark(benchmark) for benchmark in run.benchmarks],
-            "datetime": run.manifest.created,
-            "version": f"stepbench {run.manifest.stepbench}",
+            "datetime": manifest.created,
+            "version": f"stepbench {manifest.stepbench}",
         }
     )
-
-
-def _machine(manifest: Manifest) -> dict[str, Any]:
-    """Describe the machine that measured, which need not be this one; what the manifest does not know is left out."""
-    facts = manifest.machine
-    system, _, release = str(facts.get("system") or "").partition(" ")
-    known = {
-        "processor": facts.get("cpu"),
-        "python_version": facts.get("python"),
-        "system": system,
-        "release": release,
-        "cpu": {"brand_raw": facts.get("cpu"), "count": facts.get("cpus")},
-    }
-    return {name: value for name, value in known.items() if value}
 
 
 def _benchmark(benchmark: Benchmark) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bench.analysis.roofline import Ceilings
-from bench.analysis.scaling import Plane, main_axis, planes
+from bench.analysis.scaling import Plane, apart, main_axis, planes
 from bench.errors import NothingToShowError
 from bench.model.case import Contender
 from bench.output.figures import _data
@@ -50,12 +50,10 @@ class Scene:
     """The size along the horizontal axis."""
     planes: tuple[Plane, ...]
     """The planes that are shown, one a panel."""
-    found: int
-    """The number of planes that there are."""
+    found: tuple[Plane, ...]
+    """All planes that there are."""
     rows: pd.DataFrame
     """Rows of the lines that are shown."""
-    differing: tuple[str, ...]
-    """Columns that tell panels apart beside their workload."""
 
     @cached_property
     def contenders(self) -> list[Contender]:
@@ -85,12 +83,12 @@ class Scene:
 
     def title(self, plane: Plane) -> str:
         """Return what a panel is called."""
-        return ", ".join([plane.workload, *words_of({name: plane.common.get(name) for name in self.differing})])
+        return ", ".join([plane.workload, *words_of(apart(plane, self.found))])
 
     def shared(self) -> list[str]:
         """Return what the subtitle says about all panels."""
-        some = len(self.planes) < self.found
-        return [_data.problem_line(self.rows), f"{len(self.planes)} of {self.found} panels shown" if some else ""]
+        shown, found = len(self.planes), len(self.found)
+        return [_data.problem_line(self.rows), f"{shown} of {found} panels shown" if shown < found else ""]
 
     def note(self, who: Contender, backend: bool | None = None, threads: bool | None = None) -> str:
         """Return in parentheses what tells a contender apart beside its implementation, by default in this scene."""
@@ -118,17 +116,14 @@ def scene(rows: pd.DataFrame, axis: str) -> Scene:
     Raises:
         NothingToShowError: no contender was measured at several sizes.
     """
-    found = [plane for plane in planes(rows) if plane.axis == axis]
+    found = tuple(plane for plane in planes(rows) if plane.axis == axis)
     if not found:
         raise NothingToShowError(
             "no case stands beside its workload's baseline at several sizes: measure both with `bench sweep`."
         )
     shown = tuple(in_turn(found, [plane.workload for plane in found], MOST_PANELS))
-    differing = tuple(
-        name for name in found[0].common if name != "workload" and len({plane.common[name] for plane in found}) > 1
-    )
     inside = pd.concat([line.rows for plane in shown for line in plane.lines])
-    return Scene(axis, shown, len(found), inside, differing)
+    return Scene(axis, shown, found, inside)
 
 
 def in_turn(items: Sequence[_Item], kinds: Sequence[object], most: int) -> list[_Item]:

@@ -82,7 +82,12 @@ def _rows(data: RunData) -> tuple[pd.DataFrame, str]:
     if stem == "precision_speedup":
         full = rows["precision"] == Precision.FULL
         places["x"] = places["x"].mask(full, 1.0)
-    ends = {"y": rows["error"].clip(lower=_LEAST), "y_low": _smallest_errors(data, rows).clip(lower=_LEAST)}
+    # The smallest of the processes' errors, each the largest of its kinds.
+    key = case_columns_among(rows.columns)
+    errors = data.processes[key].assign(smallest=data.processes[list(ERRORS)].max(axis=1))
+    least = errors.groupby(key, as_index=False, observed=True)["smallest"].min()
+    smallest = rows[key].merge(least, on=key, how="left").set_axis(rows.index)["smallest"]
+    ends = {"y": rows["error"].clip(lower=_LEAST), "y_low": smallest.clip(lower=_LEAST)}
     found = rows.assign(**places, **ends).rename(columns={"precision": "rounding"})
     found = found[found["x"].notna() & found["y"].notna()]
     groups: Any = found.groupby(case_columns_among(found.columns))
@@ -92,14 +97,6 @@ def _rows(data: RunData) -> tuple[pd.DataFrame, str]:
             "no case stands with its error and a speedup beside another precision: add full to --precision."
         )
     return found, over
-
-
-def _smallest_errors(data: RunData, rows: pd.DataFrame) -> pd.Series[float]:
-    """Return for each row the smallest of its processes' errors, each the largest of its kinds."""
-    key = case_columns_among(rows.columns)
-    errors = data.processes[key].assign(smallest=data.processes[list(ERRORS)].max(axis=1))
-    least = errors.groupby(key, as_index=False, observed=True)["smallest"].min()
-    return rows[key].merge(least, on=key, how="left").set_axis(rows.index)["smallest"]
 
 
 def _power(value: float, place: Any = None) -> str:

@@ -102,7 +102,11 @@ def draw_histories(found: Sequence[History], phase: str, look: Look) -> Figure:
     subtitle = ["median and 95 % interval over processes", "less is faster", "time axes do not begin at 0"]
     subtitle += [f"{len(shown)} of {len(every)} cases"] if len(shown) < len(every) else []
     what = "one training step" if phase == STEP else f"the {phase} phase"
-    foot = "\n".join([*_told(letters), *(f"{history.machine}: {span(history)}" for history in found)])
+    meanings = [f"{letter}: {text}" for text, letter in letters.items() if letter != _STAR]
+    if len(letters) > len(meanings):
+        meanings.append(f"{_STAR}: earlier news, told by the table of `bench history`")
+    told_of = ["; ".join(meanings)] if meanings else []
+    foot = "\n".join([*told_of, *(f"{history.machine}: {span(history)}" for history in found)])
     texts = Texts(f"Time of {what}, run by run", subtitle, foot, _keys(shown, letters, look))
     frame = new_frame(look, texts, Grid([each.panel_em for each in labels], columns, _frame.SMALL_AROUND_EM + 1))
     extra = telling([series for _, series in shown])
@@ -170,13 +174,6 @@ def _write(axis: Axes, series: Series, labels: Labels, look: Look) -> None:
         height = 0.6 * labels.marks_em / labels.panel_em
         if places:
             axis.plot(places, [height] * len(places), label=name, transform=axis.get_xaxis_transform(), **mark)
-
-
-def _told(letters: dict[str, str]) -> list[str]:
-    """Return the foot's line that says what the letters mean; none without letters."""
-    told = [f"{letter}: {text}" for text, letter in letters.items() if letter != _STAR]
-    more = [f"{_STAR}: earlier news, told by the table of `bench history`"] if len(letters) > len(told) else []
-    return ["; ".join([*told, *more])] if letters else []
 
 
 def _keys(shown: Sequence[tuple[History, Series]], letters: dict[str, str], look: Look) -> list[Line2D]:

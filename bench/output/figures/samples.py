@@ -94,7 +94,12 @@ def _keys(every: list[TimedCase], shown: list[TimedCase], look: Look) -> list[Li
 def _panel(axis: Axes, case: TimedCase, most: int, band: int, frame: Frame) -> None:
     """Draw the samples of a case, gathered into bars if they are more than the most, over shades of processes."""
     look, count = frame.look, len(case.seconds)
-    _bands(axis, case, band, look)
+    group = case.process // band
+    begins = np.flatnonzero(np.diff(group, prepend=-1))
+    ends = np.append(begins[1:], len(group))
+    shades = [(begin - 0.5, end - begin) for begin, end in zip(begins[1::2], ends[1::2], strict=True)]
+    shade: dict[str, Any] = {"facecolor": look.theme.faint, "alpha": 0.5, "lw": 0, "zorder": 0}
+    axis.broken_barh(shades, (0, 1), transform=axis.get_xaxis_transform(), **shade)
     axis.axhline(case.median, color=look.theme.soft, lw=0.7 * look.line, zorder=2)
     bars = np.arange(count) * BARS // count if count > most else np.arange(count)
     _dots(axis, case.seconds, _by_bar(np.flatnonzero(~case.flagged), bars), look)
@@ -109,17 +114,6 @@ def _panel(axis: Axes, case: TimedCase, most: int, band: int, frame: Frame) -> N
 def _by_bar(places: Places, bars: Places) -> list[Places]:
     """Return places, which are in order, bar by bar; bars without any are left out."""
     return [own for own in np.split(places, np.flatnonzero(np.diff(bars[places])) + 1) if len(own)]
-
-
-def _bands(axis: Axes, case: TimedCase, band: int, look: Look) -> None:
-    """Shade every second group of processes."""
-    group = case.process // band
-    begins = np.flatnonzero(np.diff(group, prepend=-1))
-    ends = np.append(begins[1:], len(group))
-    spans = [(begin - 0.5, end - begin) for begin, end in zip(begins[1::2], ends[1::2], strict=True)]
-    axis.broken_barh(
-        spans, (0, 1), transform=axis.get_xaxis_transform(), facecolor=look.theme.faint, alpha=0.5, lw=0, zorder=0
-    )
 
 
 def _dots(axis: Axes, seconds: Floats, by_bar: list[Places], look: Look) -> None:
