@@ -225,6 +225,15 @@ class Labels:
     """Runs without a time."""
     stars: tuple[int, ...]
     """Runs in which something was new that has no letter."""
+    marks_em: float
+    """Room of crosses and stars at the lower edge."""
+    room_em: tuple[float, float]
+    """Room below and above the times."""
+
+    @property
+    def panel_em(self) -> float:
+        """Height of the panel."""
+        return sum(self.room_em) + _TIMES_EM
 
     @classmethod
     def of(cls, series: Series, letters: dict[str, str], runs: int, columns: int, look: Look) -> Labels:
@@ -235,28 +244,14 @@ class Labels:
             for change in series.changes
         ]
         news = [(point.run, letters[_news(point)]) for point in series.points if point.differences]
-        return cls(
-            _in_rows(told, runs, inches, look),
-            _in_rows([item for item in news if item[1] != _STAR], runs, inches, look),
-            tuple(point.run for point in series.points if point.seconds is None),
-            tuple(run for run, letter in news if letter == _STAR),
-        )
-
-    @property
-    def marks_em(self) -> float:
-        """Room of crosses and stars at the lower edge."""
-        return _ROW_EM if self.gaps or self.stars else 0.0
-
-    @property
-    def room_em(self) -> tuple[float, float]:
-        """Room below and above the times."""
-        below, above = (1 + max((label.row for label in each), default=-1) for each in (self.letters, self.changes))
-        return 0.5 + self.marks_em + _ROW_EM * below, 0.5 + _ROW_EM * above
-
-    @property
-    def panel_em(self) -> float:
-        """Height of the panel."""
-        return sum(self.room_em) + _TIMES_EM
+        above = _in_rows(told, runs, inches, look)
+        below = _in_rows([item for item in news if item[1] != _STAR], runs, inches, look)
+        gaps = tuple(point.run for point in series.points if point.seconds is None)
+        stars = tuple(run for run, letter in news if letter == _STAR)
+        marks = _ROW_EM if gaps or stars else 0.0
+        rows = [1 + max((label.row for label in labels), default=-1) for labels in (below, above)]
+        room = 0.5 + marks + _ROW_EM * rows[0], 0.5 + _ROW_EM * rows[1]
+        return cls(above, below, gaps, stars, marks, room)
 
 
 def _in_rows(labels: Sequence[tuple[float, str]], runs: int, inches: float, look: Look) -> tuple[Label, ...]:
