@@ -162,7 +162,7 @@ def _series(
     variables = sorted({name for run in runs for name in run.manifest.environment})
     for place, run in enumerate(runs):
         for row in _rows(run.summary, phase, implementations, backend).to_dict("records"):
-            case = case_of({str(name): value for name, value in row.items()})
+            case = case_of(row)
             reason = _gap(row)
             if reason:
                 gaps.setdefault(case, []).append(_point(place, run.manifest, None, reason))

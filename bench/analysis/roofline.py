@@ -6,8 +6,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 
+import numpy as np
+
 from bench.data.manifest import Peak
+from bench.data.schema import STEP
 from bench.model.case import Case
+from bench.model.workload import WORKLOADS
+from bench.stats import Floats
 
 
 @dataclass(frozen=True)
@@ -47,3 +52,13 @@ def ceilings(peaks: Iterable[Peak], case: Case, threads: Collection[int] = ()) -
     if not same:
         return None
     return Ceilings(max(same, key=attrgetter("gflops")), max(same, key=attrgetter("gigabytes_per_second")))
+
+
+def step_work(case: Case) -> Floats:
+    """Return the operations in the matrix products of a case's step, and the bytes that it must move.
+
+    Both are not a number where nobody knows them.
+    """
+    workload = WORKLOADS.get(case.workload)
+    known = workload and (workload.flops(case.problem, STEP), workload.bytes_moved(case.problem, STEP))
+    return np.array(known or (None, None), dtype=float)

@@ -87,6 +87,16 @@ def _along(rows: pd.DataFrame, workload: str, axis: str) -> list[Plane]:
     return found
 
 
+def apart(plane: Plane, among: Iterable[Plane]) -> dict[str, Any]:
+    """Return the columns that tell a plane from others beside its workload, with its values."""
+    every = list(among)
+    return {
+        name: value
+        for name, value in plane.common.items()
+        if name != "workload" and any(other.common.get(name) != value for other in every)
+    }
+
+
 def contender_of(row: Mapping[Any, Any], prefix: str = "") -> Contender:
     """Take a contender from a row: of crossovers.csv with `a_` or `b_` before the names of its columns."""
     return _contender(row[f"{prefix}{name}"] for name in _CONTENDER)

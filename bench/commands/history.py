@@ -80,7 +80,7 @@ def history(
 
 def _read(folder: Path) -> list[RunFiles]:
     """Read every run below a folder; what cannot be read is named on standard error and passed over."""
-    from bench.output.runs import read_runs
+    from bench.analysis.runs import read_runs
 
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder: name the one that holds the runs, such as results.")

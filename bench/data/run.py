@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.data.manifest import Manifest
+from bench.data.schema import Method, Status, SummaryRow, columns_of
 from bench.data.store import read_crossovers, read_manifest, read_processes, read_samples, read_summary
 from bench.errors import DataFormatError
 from bench.model.case import Case, case_columns_among
@@ -53,7 +55,7 @@ class StoredRun:
         return self.samples.merge(self.processes, on="process", how="inner", validate="many_to_one")
 
 
-def case_of(row: dict[str, Any]) -> Case:
+def case_of(row: Mapping[Any, Any]) -> Case:
     """Make the case of a row of processes.csv or summary.csv.
 
     Raises:
@@ -63,6 +65,22 @@ def case_of(row: dict[str, Any]) -> Case:
         return Case.from_columns(row)
     except (KeyError, ValueError) as error:
         raise DataFormatError(f"A row of run {row['run_id']} holds a case that makes no sense: {error}.") from error
+
+
+def summary_rows(frame: pd.DataFrame) -> list[SummaryRow]:
+    """Return the rows of a frame as `SummaryRow`; an empty cell is None again."""
+    columns = [column for column in columns_of(SummaryRow) if column.path == (column.name,)]
+    found = []
+    for record in frame.to_dict("records"):
+        values: dict[str, Any] = {}
+        for column in columns:
+            value = record[column.name]
+            unknown = value == "" if column.kind is str else value is None or value != value or str(value) == "<NA>"
+            values[column.name] = None if unknown and column.optional else column.kind(value)
+        values["status"] = Status(values["status"])
+        values["method"] = None if values["method"] is None else Method(values["method"])
+        found.append(SummaryRow(case=case_of(record), **values))
+    return found
 
 
 def cases_by_process(processes: pd.DataFrame) -> dict[int, Case]:
@@ -77,6 +95,6 @@ def cases_by_process(processes: pd.DataFrame) -> dict[int, Case]:
     for row in processes[["run_id", "process", *names]].to_dict("records"):
         key = tuple(row[name] for name in names)
         if key not in known:
-            known[key] = case_of({str(name): value for name, value in row.items()})
+            known[key] = case_of(row)
         found[int(row["process"])] = known[key]
     return found

@@ -59,8 +59,9 @@ def explain(file: Path, run: Path | None = None) -> Explanation:
         UsageError: `run` is another run.
     """
     notes = read(file)
-    title = figure_titles().get(notes.figure, "")
-    found = _given(run, notes) if run is not None else _found(file, notes)
+    title, found = figure_titles().get(notes.figure, ""), run or _found(file, notes)
+    if run is not None and (given := read_manifest(run).run_id) != notes.run_id:
+        raise UsageError(f"--run {run} is the run {given!r}, and the figure shows {notes.run_id!r}: name that one.")
     try:
         freshness, reason = _freshness(notes, title, found)
     except DataFormatError as error:
@@ -84,26 +85,17 @@ def _freshness(notes: Provenance, title: str, run: Path | None) -> tuple[Freshne
     return (Freshness.SAME if same else Freshness.CHANGED), ""
 
 
-def _given(run: Path, notes: Provenance) -> Path:
-    found = read_manifest(run).run_id
-    if found != notes.run_id:
-        raise UsageError(f"--run {run} is the run {found!r}, and the figure shows {notes.run_id!r}: name that one.")
-    return run
-
-
 def _found(file: Path, notes: Provenance) -> Path | None:
     """Return the run around a figure in its figures/ folder, or the one of that name in results/."""
     around = file.resolve().parent
     places = [file.parent.parent, around.parent] if around.name == FIGURES else []
     if Path(notes.run_id).name == notes.run_id not in ("", ".."):  # it comes from the file and must not lead elsewhere
         places.append(Path("results", notes.run_id))
-    return next((place for place in places if _is_run(place, notes.run_id)), None)
-
-
-def _is_run(folder: Path, run_id: str) -> bool:
-    with suppress(DataFormatError, OSError):
-        return (folder / MANIFEST).is_file() and read_manifest(folder).run_id == run_id
-    return False
+    for place in places:
+        with suppress(DataFormatError, OSError):
+            if (place / MANIFEST).is_file() and read_manifest(place).run_id == notes.run_id:
+                return place
+    return None
 
 
 def explanation_blocks(found: Explanation) -> list[Block]:

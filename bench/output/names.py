@@ -17,7 +17,7 @@ _AS_IT_IS = ("dtype", "mode")
 _REVISION = 7
 
 
-def counted(count: int, thing: str, many: str = "") -> str:
+def counted(count: object, thing: str, many: str = "") -> str:
     """Return a number with its noun: `1 process`, `2 processes`."""
     return f"{count} {thing if count == 1 else many or f'{thing}s'}"
 
@@ -46,7 +46,7 @@ def words_of(values: Mapping[str, object]) -> list[str]:
 def variant_word(name: str, value: object) -> str:
     """Return the value of a size or condition in words."""
     if name == "threads":
-        return f"{value} CPU thread{'' if value == 1 else 's'}"
+        return counted(value, "CPU thread")
     if name == "precision":
         return f"{value} precision"
     return str(value) if name in _AS_IT_IS else f"{spaced(name)} {value}"

@@ -7,20 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
-from bench.errors import NothingToShowError, UsageError
-
-if TYPE_CHECKING:
-    from bench.output.figures import Look, RunData
+from bench.errors import UsageError
 
 FORMATS = {"html": "html", "markdown": "md", "latex": "tex"}
 """The formats, and the endings of their files' names."""
 _TEX_PATH = re.compile(r"[A-Za-z0-9/._-]+")
-
-Picture = TypeVar("Picture")
 
 
 def report(folder: Path, kind: str, beside: Path | None = None, baseline: str = "") -> str:
@@ -40,13 +33,15 @@ def report(folder: Path, kind: str, beside: Path | None = None, baseline: str = 
         UsageError: LaTeX could not read the path from there to the pictures, or there is no such baseline.
     """
     from bench.data.store import FIGURES
+    from bench.output import figures
     from bench.output.content.report import build
     from bench.output.figures import Look, RunData, Width
     from bench.output.render import html, latex, markdown
 
-    data = RunData(folder, baseline)
+    data, first = RunData(folder, baseline), figures.headlines()
+    shown = [*first, *(name for name in figures.names() if name not in first)]
     if kind == "html":
-        pictures, left_out = _of_each_figure(lambda name: html.drawings(data, name))
+        pictures, left_out = figures.of_each(shown, lambda name: html.drawings(data, name))
         return html.render(build(data, tuple(pictures), left_out), pictures)
     look, ending = (Look(Width.COLUMN), "pdf") if kind == "latex" else (Look(), "png")
     folders = Path(os.path.relpath(folder.resolve(), (beside or folder).resolve())).as_posix()
@@ -55,31 +50,8 @@ def report(folder: Path, kind: str, beside: Path | None = None, baseline: str = 
             f"--output is a file from which the figures are at {folders}/{FIGURES}, which LaTeX cannot read: "
             "choose one in the run's own folder."
         )
-    names, left_out = _of_each_figure(lambda name: _drawn(data, name, ending, look))
-    targets = {name: f"{'' if folders == '.' else f'{folders}/'}{FIGURES}/{file}" for name, file in names.items()}
+    paths, left_out = figures.of_each(shown, lambda name: figures.write(data, name, ending, look))
+    place = FIGURES if folders == "." else f"{folders}/{FIGURES}"
+    targets = {name: f"{place}/{path.name}" for name, path in paths.items()}
     document = build(data, tuple(targets), left_out)
     return latex.render(document, targets) if kind == "latex" else markdown.render(document, targets)
-
-
-def _of_each_figure(draw: Callable[[str], Picture]) -> tuple[dict[str, Picture], dict[str, str]]:
-    """Return what `draw` makes of each figure, and why the run has nothing for the others."""
-    from bench.output.figures import headlines, names
-
-    found, left_out = {}, {}
-    first = headlines()
-    for name in [*first, *(name for name in names() if name not in first)]:
-        try:
-            found[name] = draw(name)
-        except NothingToShowError as error:
-            left_out[name] = str(error)
-    return found, left_out
-
-
-def _drawn(data: RunData, name: str, ending: str, look: Look) -> str:
-    """Draw one figure into the run's folder, and return the file's name."""
-    from bench.data.store import FIGURES, write_atomically
-    from bench.output.figures import picture
-
-    path = data.folder / FIGURES / f"{name}{look.stem}.{ending}"
-    write_atomically(path, picture(data, name, ending, look))
-    return path.name

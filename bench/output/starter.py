@@ -107,7 +107,12 @@ def _filled(template: Path, **values: str) -> str:
 
 def _source(framework: str, workload: Workload, registry: Registry) -> Implementation:
     """Find the implementation to copy: the baseline, or else the first; one for all devices, with a file of its own."""
-    whole = [item for item in registry if item.framework == framework and not item.devices and _alone(item)]
+    whole = []
+    for item in registry:
+        kind, _, file = item.origin.partition(":")
+        fits = item.framework == framework and not item.devices and kind == "file"
+        if fits and len(list(_decorators(Path(file).read_text(encoding="utf-8")))) == 1:  # it registers nothing else
+            whole.append(item)
     found = [item for item in whole if item.workload.name == workload.name]
     if not found:
         others = {item.workload.name for item in whole}
@@ -116,12 +121,6 @@ def _source(framework: str, workload: Workload, registry: Registry) -> Implement
             f"--workload {nearest(workload.name, others)}"
         )
     return next((item for item in found if item.name == workload.baseline), found[0])
-
-
-def _alone(item: Implementation) -> bool:
-    """Tell whether a file registers this implementation and nothing else."""
-    kind, _, target = item.origin.partition(":")
-    return kind == "file" and len(list(_decorators(Path(target).read_text(encoding="utf-8")))) == 1
 
 
 def _decorators(source: str) -> Iterator[ast.Call]:

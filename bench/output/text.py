@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from functools import partial
 
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
@@ -27,19 +28,9 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{rounded:.{max(0, digits - 1 - exponent)}f}"
 
 
-def duration_interval(low: float | None, high: float | None) -> str:
-    """Return an interval of times."""
-    return interval(low, high, duration)
-
-
 def factor(value: float | None) -> str:
     """Return a speedup."""
     return "-" if value is None else f"{significant(value)}x"
-
-
-def factor_interval(low: float | None, high: float | None) -> str:
-    """Return an interval of speedups."""
-    return interval(low, high, significant)
 
 
 def interval(low: float | None, high: float | None, text: Callable[[float], str]) -> str:
@@ -48,6 +39,10 @@ def interval(low: float | None, high: float | None, text: Callable[[float], str]
         return "-"
     unit = text(high).partition(" ")[2]
     return f"{text(low).removesuffix(f' {unit}')} … {text(high)}"
+
+
+duration_interval = partial(interval, text=duration)
+factor_interval = partial(interval, text=significant)
 
 
 def share(value: float | None) -> str:

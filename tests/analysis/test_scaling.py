@@ -4,7 +4,7 @@ from types import ModuleType
 
 import pandas as pd
 
-from bench.analysis.scaling import main_axis, planes
+from bench.analysis.scaling import apart, main_axis, planes
 from bench.model.case import Case
 from bench.workloads import tutorial
 
@@ -73,3 +73,14 @@ def test_a_contender_with_one_size_has_no_line(build: ModuleType) -> None:
     cases.append(build.make_case("torch_nn", "torch-cpu", problem=tutorial(hidden=10)))
     (plane,) = planes(frame(build, cases))
     assert [line.contender["implementation"] for line in plane.lines] == ["numpy_manual"]
+
+
+def test_planes_of_workloads_with_other_sizes_are_told_apart() -> None:
+    shared = {"implementation": "x", "backend": "numpy", "framework": "numpy", "device": "cpu", "dtype": "float32"}
+    shared |= {"threads": 1, "mode": "resident-warm", "precision": "full", "devices": 1}
+    own = {"a": {"size.d_in": 10, "size.seq": 0}, "b": {"size.d_in": 0, "size.seq": 5}}
+    rows = [
+        {**shared, "workload": name, "size.batch": batch, **sizes} for name, sizes in own.items() for batch in (16, 32)
+    ]
+    found = planes(pd.DataFrame(rows))
+    assert [apart(plane, found) for plane in found] == [{"size.d_in": 10}, {"size.seq": 5}]

@@ -7,7 +7,7 @@ import pytest
 
 from bench.analysis.card import CardCell
 from bench.model.case import Mode
-from bench.output.content.card import card_table
+from bench.output.content.result import card_table
 from bench.stats.estimates import Estimate
 from bench.workloads import tutorial
 

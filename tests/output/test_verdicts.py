@@ -180,7 +180,7 @@ def test_the_table_has_a_line_for_each_case_and_the_reason_of_what_is_no_pass(
     assert "INCONCLUSIVE: open on numpy: the minimum is slower by something from 1% to 7%." in lines
     assert not any(line.startswith("PASS: ") for line in lines)
     assert "not compared: torch-cuda: no CUDA device." in lines
-    assert lines[-1] == "Took 12 s; all batches are in results/ab-1/pairs.csv."
+    assert lines[-1] == "Took 12 s; all turns are in results/ab-1/pairs.csv."
 
 
 def test_one_line_a_case_for_logs_with_every_reason(mixed: Judgement) -> None:

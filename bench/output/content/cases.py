@@ -9,18 +9,9 @@ from functools import partial
 from bench.data.schema import DEVICE, HOST, STEP, Method, SummaryRow, columns_of
 from bench.data.store import SUMMARY
 from bench.model.step import STAGES
+from bench.output import text as write
 from bench.output.content.summary import Summary, is_baseline
 from bench.output.document import Cell, Head, Raw, Row, Table, Words, grouped
-from bench.output.text import (
-    duration,
-    duration_interval,
-    factor,
-    factor_interval,
-    interval,
-    percent,
-    share,
-    significant,
-)
 
 _UNITS = {column.name: column.unit for column in columns_of(SummaryRow)}
 
@@ -49,29 +40,29 @@ def _known(text: Callable[[float], str]) -> Callable[[float | None], str]:
 
 
 SHOWN: dict[str, _Shown] = {
-    "step": _Shown("step", ("median_seconds",), duration),
-    "step_interval": _Shown("95 % interval", ("low_seconds", "high_seconds"), duration_interval, spare=1),
-    "minimum": _Shown("minimum", ("minimum_seconds",), duration),
-    "on_device": _Shown("on device", ("median_seconds",), duration, clock=DEVICE),
-    "speedup": _Shown("speedup", ("speedup",), factor),
-    "speedup_interval": _Shown("its 95 % interval", ("speedup_low", "speedup_high"), factor_interval),
-    "precision_speedup": _Shown("over full", ("precision_speedup",), factor),
+    "step": _Shown("step", ("median_seconds",), write.duration),
+    "step_interval": _Shown("95 % interval", ("low_seconds", "high_seconds"), write.duration_interval, spare=1),
+    "minimum": _Shown("minimum", ("minimum_seconds",), write.duration),
+    "on_device": _Shown("on device", ("median_seconds",), write.duration, clock=DEVICE),
+    "speedup": _Shown("speedup", ("speedup",), write.factor),
+    "speedup_interval": _Shown("its 95 % interval", ("speedup_low", "speedup_high"), write.factor_interval),
+    "precision_speedup": _Shown("over full", ("precision_speedup",), write.factor),
     "precision_interval": _Shown(
-        "its 95 % interval", ("precision_speedup_low", "precision_speedup_high"), factor_interval, spare=1
+        "its 95 % interval", ("precision_speedup_low", "precision_speedup_high"), write.factor_interval, spare=1
     ),
     "error": _Shown("error", ("error",), _known(lambda value: f"{value:.1e}")),
-    **{stage: _Shown(stage, ("median_seconds",), duration, 2, phase=stage) for stage in STAGES},
-    "sync_tax": _Shown("sync tax", ("sync_tax",), percent, spare=1),
+    **{stage: _Shown(stage, ("median_seconds",), write.duration, 2, phase=stage) for stage in STAGES},
+    "sync_tax": _Shown("sync tax", ("sync_tax",), write.percent, spare=1),
     "sync_tax_interval": _Shown(
-        "its 95 % interval", ("sync_tax_low", "sync_tax_high"), partial(interval, text=percent), 2
+        "its 95 % interval", ("sync_tax_low", "sync_tax_high"), partial(write.interval, text=write.percent), 2
     ),
-    "per_second": _Shown("rows/s", ("per_second",), _known(significant), spare=4),
-    "gflops": _Shown("GFLOP/s", ("gflops",), _known(significant)),
-    "peak_fraction": _Shown("of peak", ("peak_fraction",), share, spare=2),
+    "per_second": _Shown("rows/s", ("per_second",), _known(write.significant), spare=4),
+    "gflops": _Shown("GFLOP/s", ("gflops",), _known(write.significant)),
+    "peak_fraction": _Shown("of peak", ("peak_fraction",), write.share, spare=2),
     "processes": _Shown("processes", ("processes",), str),
     "samples": _Shown("samples", ("samples",), str),
     "flagged": _Shown("flagged", ("flagged",), str),
-    "energy": _Shown("energy", ("energy_joules",), _known(lambda value: f"{significant(value)} J"), spare=3),
+    "energy": _Shown("energy", ("energy_joules",), _known(lambda value: f"{write.significant(value)} J"), spare=3),
 }
 """The columns that a table of cases may have, and that the `SHOWS` of a figure names."""
 
@@ -92,7 +83,14 @@ def case_table(name: str, caption: Words, summary: Summary, rows: Sequence[Summa
     for item in kept:
         unit, begins = _UNITS[SHOWN[item].fields[0]], item == first
         heads.append(Head(SHOWN[item].header, right=True, unit=unit, begins=begins, spare=SHOWN[item].spare))
-    groups = ((title, [_row(summary, row, kept) for row in alike]) for title, alike in summary.variants(rows).items())
+    groups = []
+    for title, alike in summary.variants(rows).items():
+        lines = []
+        for row in alike:
+            key = {column: str(value) for column, value in row.case.columns.items()}
+            names = [Cell(key[column], (key[column],), column) for column in ("implementation", "backend")]
+            lines.append(Row((*names, *(_cell(summary, row, SHOWN[item]) for item in kept)), key))
+        groups.append((title, lines))
     return grouped(name, caption, heads, groups, SUMMARY)
 
 
@@ -105,12 +103,6 @@ def _has(summary: Summary, row: SummaryRow, shown: _Shown) -> bool:
 
 def _is_profiled(row: SummaryRow, shown: _Shown) -> bool:
     return shown.phase != STEP and row.method is Method.PROFILED
-
-
-def _row(summary: Summary, row: SummaryRow, shown: Iterable[str]) -> Row:
-    key = {name: str(value) for name, value in row.case.columns.items()}
-    names = [Cell(key[name], (key[name],), name) for name in ("implementation", "backend")]
-    return Row((*names, *(_cell(summary, row, SHOWN[item]) for item in shown)), key)
 
 
 def _cell(summary: Summary, row: SummaryRow, shown: _Shown) -> Cell:

@@ -12,9 +12,10 @@ from bench.analysis.rule import Criteria
 from bench.analysis.run_verdicts import CaseVerdict, RunsJudged
 from bench.data.manifest import Manifest
 from bench.model.case import Case
-from bench.output.content.verdicts import Judgement, calibration_note, rule_note
-from bench.output.document import Block, Bullets, Head, Words, numbers, plain, prose, table
-from bench.output.names import counted, day
+from bench.output.content.passages import passages
+from bench.output.content.verdicts import Judgement, verdict_notes
+from bench.output.document import Block, Bullets, Head, numbers, plain, prose, table
+from bench.output.names import day
 from bench.output.text import duration, interval
 from bench.run.calibration import Calibration
 from bench.stats.unpaired import can_show, processes_needed
@@ -44,39 +45,23 @@ def of_runs(
         calibration: this machine's; None if it has none.
         factor: the one by which every case moved; None if they did not move alike.
     """
-    notes = [
-        *_moved(factor),
-        rule_note(criteria),
-        prose(
-            "A, B and slowdown are medians over processes of each one's minimum (Mann-Whitney, Holm over {}).",
-            counted(judged.tests, "test"),
-        ),
-        *_too_few(judged, criteria),
-        *([prose("The runs also differ in {} (A / B).", "; ".join(noted))] if noted else []),
-        prose(
-            "Two runs at two times are less certain than `bench ab`: no bound covers how the machine drifted from one "
-            "to the other. Let `bench ab`, which measures both sides at once, confirm what matters."
-        ),
-        calibration_note(calibration),
-    ]
-    return Judgement(labels, criteria, judged.cases, judged.left_out, tuple(notes))
-
-
-def _moved(factor: float | None) -> list[Words]:
-    """Say that all cases moved alike, if they did."""
-    text = "Every case, the baselines included, moved by about the same factor {}: probably the machine."
-    return [] if factor is None else [prose(text, f"{factor:.2f}")]
-
-
-def _too_few(judged: RunsJudged, criteria: Criteria) -> list[Words]:
     risk = criteria.alpha / max(judged.tests, 1)
     timed = [case.processes for case in judged.cases if all(case.processes)]
-    few = sum(not can_show(*processes, risk) for processes in timed)
-    text = (
-        "{} too few processes for any REGRESSION among so many tests; {} of each run can show one: measure longer, "
-        "with `--budget` or `--rounds` of `bench run`."
+    notes = verdict_notes(
+        criteria,
+        calibration,
+        pairs="",
+        tests=judged.tests,
+        few=sum(not can_show(*processes, risk) for processes in timed),
+        needed=processes_needed(risk),
+        noted=noted,
+        factor=_factor(factor),
     )
-    return [prose(text, counted(few, "case has", "cases have"), processes_needed(risk))] if few else []
+    return Judgement(labels, criteria, judged.cases, judged.left_out, notes)
+
+
+def _factor(factor: float | None) -> str:
+    return "" if factor is None else f"{factor:.2f}"
 
 
 def verdicts_json(
@@ -130,21 +115,17 @@ def description(
         times = (None if side is None else side.value for side in (row.seconds_a, row.seconds_b))
         ratio = ["-", "-"]
         if row.ratio is not None:
-            ratio = [_ratio(row.ratio.value), interval(row.ratio.low, row.ratio.high, _ratio)]
+            ratio = [f"{row.ratio.value:.3f}", interval(row.ratio.low, row.ratio.high, "{:.3f}".format)]
         lines.append([names[row.case], *map(duration, times), *ratio, *([row.reason] if noted else [])])
     heads = [Head("case", wraps=True), *numbers("A", "B", "B / A", "95 % interval")]
     heads += [Head("note", wraps=True)] if noted else []
     notes = [
-        *_moved(factor),
+        *passages("verdicts.txt", "moved", factor=_factor(factor)),
         *(prose("not compared: {}: {}.", name, reason) for name, reason in left_out.items()),
         prose("A ratio over 1 means that B took longer. No verdict: a ratio may be due to anything that differs."),
         *(prose("The runs differ in {} (A / B).", item) for item in differing),
     ]
     return [table("compare", (), heads, lines), Bullets(tuple(notes))]
-
-
-def _ratio(value: float) -> str:
-    return f"{value:.3f}"
 
 
 def compare_json(rows: Sequence[SideBySide]) -> list[dict[str, Any]]:

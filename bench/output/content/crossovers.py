@@ -7,20 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bench.data.schema import Crossing
 from bench.data.store import CROSSOVERS
 from bench.model.case import settings_among
-from bench.output.document import (
-    Block,
-    Bullets,
-    Cell,
-    Head,
-    Heading,
-    Table,
-    Words,
-    joined,
-    numbers,
-    plain,
-    prose,
-    table,
-)
+from bench.output.document import Bullets, Cell, Head, Heading, Table, Words, joined, numbers, plain, prose, table
 from bench.output.names import counted, spaced, words_of
 from bench.output.text import interval, significant
 
@@ -30,7 +17,7 @@ if TYPE_CHECKING:
 MOST_SENTENCES = 12
 _ORDER = (Crossing.FOUND, Crossing.UNDECIDED, Crossing.NEVER)
 
-Record = dict[str, Any]
+Record = dict[Any, Any]
 """A row of crossovers.csv; an unknown value is None."""
 
 
@@ -38,7 +25,7 @@ class Crossovers:
     """The rows of crossovers.csv in words: first crossovers, then what is undecided, then pairs that never cross."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        records = [_known(record) for record in frame.to_dict("records")]
+        records = frame.astype(object).where(frame.notna(), None).to_dict("records")
         self.records = sorted(records, key=lambda record: _ORDER.index(Crossing(record["status"])))
         settings = settings_among(frame.columns)
         self._differing = [name for name in settings if len({record[name] for record in records} - {0}) > 1]
@@ -46,7 +33,7 @@ class Crossovers:
         self._several_backends = len({name for name, _ in who}) < len(who)
         self._several_threads = len({record[f"{side}_threads"] for record in records for side in "ab"}) > 1
 
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[Heading | Bullets]:
         """Return sentences, the most telling ones if there are many; nothing if nothing was compared."""
         if not self.records:
             return []
@@ -107,10 +94,6 @@ class Crossovers:
     def _conditions(self, record: Record) -> str:
         """Return what tells this comparison from others of the same pair; empty if nothing does."""
         return ", ".join(words_of({name: record[name] for name in self._differing}))
-
-
-def _known(record: dict[Any, Any]) -> Record:
-    return {str(name): None if value != value or str(value) == "<NA>" else value for name, value in record.items()}
 
 
 def _range(record: Record) -> str:

@@ -8,12 +8,11 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from bench.output.document import Block, Cell, Head, Heading, Line, numbers, prose, table
+from bench.output.content.passages import passages
+from bench.output.document import Block, Cell, Head, Heading, Line, numbers, table
 from bench.output.text import duration, significant
 from bench.run.doctor import Report
 from bench.run.prove import Proof
-
-_TOO_NOISY = 1.0
 
 
 def doctor_blocks(report: Report) -> list[Block]:
@@ -24,18 +23,18 @@ def doctor_blocks(report: Report) -> list[Block]:
         for finding in report.findings
     ]
     backends = [[item.name, "yes" if item.present else f"no: {item.reason}"] for item in report.backends]
-    told = prose(
-        "{}, {} of {} CPUs usable, {} GiB; {}; Python {}. The clock resolves {}, and one reading costs {}.",
-        *(machine[name] for name in ("cpu", "cpus_usable", "cpus")),
-        significant(int(machine["memory_bytes"] or 0) / 2**30),
-        *(machine[name] for name in ("system", "python")),
-        duration(report.clock_resolution_seconds),
-        duration(report.clock_cost_seconds),
+    told = passages(
+        "doctor.txt",
+        "machine",
+        machine=machine,
+        memory=significant(int(machine["memory_bytes"] or 0) / 2**30),
+        resolution=duration(report.clock_resolution_seconds),
+        cost=duration(report.clock_cost_seconds),
     )
     heads = [Head("condition"), Head("state", wraps=True), Head("cure", wraps=True)]
     return [
         Heading("Machine"),
-        told,
+        *told,
         table("conditions", "What disturbs measurements here", heads, conditions),
         table("backends", "Backends", ["backend", Head("available", wraps=True)], backends),
         *_noise(report),
@@ -54,16 +53,9 @@ def _noise(report: Report) -> list[Block]:
         rows.append([floor.case, *found, *([floor.reason] if missing else [])])
     heads = [Head("case", wraps=True), *numbers("pairs", "B / A", "spread", "detectable", "fork to first step")]
     heads += [Head("reason", wraps=True)] if missing else []
-    worst = max((floor.detectable for floor in measured), default=0.0)
-    text = (
-        "Slowdowns from {} up are detectable on this machine, in its noisiest case: a paired test over so many pairs "
-        "of fresh processes finds them 4 times in 5, with 1 false alarm in 100. More pairs detect smaller ones."
-    )
-    if not measured:
-        text = "No noise floor: no case could be measured."
-    elif worst > _TOO_NOISY:
-        text = "This machine is too noisy now to detect anything: cure what is named above, and try again."
-    return [table("noise", "Noise floor, from an A/A", heads, rows), prose(text, f"{worst:.1%}")]
+    worst = max((floor.detectable for floor in measured), default=None)
+    told = passages("doctor.txt", "noise", worst=worst, percent=f"{worst or 0.0:.1%}")
+    return [table("noise", "Noise floor, from an A/A", heads, rows), *told]
 
 
 def proof_blocks(proofs: Sequence[Proof]) -> list[Block]:

@@ -9,20 +9,8 @@ from typing import Any
 
 from bench.analysis.history import History, Point, Series
 from bench.data.schema import STEP
-from bench.output.document import (
-    Block,
-    Bullets,
-    Cell,
-    Head,
-    Heading,
-    Line,
-    Table,
-    Words,
-    grouped,
-    numbers,
-    prose,
-    table,
-)
+from bench.output.content.passages import passages
+from bench.output.document import Block, Bullets, Cell, Head, Heading, Line, Table, Words, grouped, numbers, table
 from bench.output.names import counted, day, facts, short, size_of, span, telling, told
 from bench.output.text import duration, duration_interval, interval, significant
 from bench.stats.changepoint import ALPHA, fewest_values
@@ -43,7 +31,7 @@ def history_blocks(history: History, phase: str = STEP) -> list[Block]:
         blocks.append(_change_table(series))
     if len(series) <= MOST_SHOWN and len(history.runs) > 1:
         blocks.append(runs_table("runs", (), series))
-    return [*blocks, Bullets(tuple(notes(history)))]
+    return [*blocks, Bullets(notes(history))]
 
 
 def runs_table(name: str, caption: Words, series: Sequence[Series]) -> Table:
@@ -112,52 +100,29 @@ def _change_table(series: Sequence[Series]) -> Table:
     return table("changes", "Changes", [*heads, Head("between", wraps=True), Head("and", wraps=True)], rows)
 
 
-def notes(history: History) -> list[Words]:
+def notes(history: History) -> tuple[Words, ...]:
     """Return what else a reader must know."""
     series, needed = history.series, fewest_values()
-    if len(history.runs) == 1:
-        text = "One run is no history yet: run `bench run` again on this machine, and the next one joins it here."
-        return [prose(text)]
-    found = _differences(series)
-    if len(series) > MOST_SHOWN:
-        found.append(prose("To see the single runs of up to {} cases, choose them with `-i NAME`.", MOST_SHOWN))
-        found += _gaps(series)
-    few = sum(len(item.measured) < needed for item in series)
-    if few:
-        which = "these" if few == len(series) else f"{few} of the {len(series)} series"
-        found.append(prose("It takes {} runs to tell a change from noise; {} have fewer.", needed, which))
-    if few < len(series):
-        text = (
-            "Noise alone shows a change in {} % of series (E-divisive, permutation test). A change says when, not why: "
-            "the machine itself may have changed."
-        )
-        found.append(prose(text, f"{ALPHA * 100:g}"))
-    if any(not change.shifts for item in series for change in item.changes):
-        found.append(prose("scatter: runs differ more, or less, from one another than before, around the same time."))
-    return found
-
-
-def _differences(series: Sequence[Series]) -> list[Words]:
-    """Return what was new in which run, each thing once."""
-    seen: dict[str, dict[str, None]] = {}
+    extra, news = telling(series), dict[str, dict[str, None]]()
     for point in sorted((point for item in series for point in item.points), key=lambda point: point.run):
-        seen.setdefault(point.run_id, {}).update(dict.fromkeys(map(str, point.differences)))
-    found = [prose("New in run {}: {}.", run_id, ", ".join(told)) for run_id, told in seen.items() if told]
-    left_out = found[:-_MOST_NOTES]
-    more = prose("{} earlier runs with something new are in `--json`.", len(left_out))
-    return [*found[-_MOST_NOTES:], *([more] if left_out else [])]
-
-
-def _gaps(series: Sequence[Series]) -> list[Words]:
-    extra = telling(series)
-    found = []
-    for item in series:
-        reasons = Counter(point.reason for point in item.points if point.seconds is None)
-        for why, count in reasons.items():
-            found.append(prose("{} has no time in {}: {}", _title(item, extra), counted(count, "run"), why))
-    left_out = found[_MOST_NOTES:]
-    more = prose("{} more gaps are in `--json`.", len(left_out))
-    return [*found[:_MOST_NOTES], *([more] if left_out else [])]
+        news.setdefault(point.run_id, {}).update(dict.fromkeys(map(str, point.differences)))
+    gaps = Counter(
+        (_title(item, extra), point.reason) for item in series for point in item.points if point.seconds is None
+    )
+    return passages(
+        "history.txt",
+        runs=len(history.runs),
+        series=len(series),
+        shown=MOST_SHOWN,
+        most=_MOST_NOTES,
+        news=[(run_id, ", ".join(told)) for run_id, told in news.items() if told],
+        gaps=[(*gap, count) for gap, count in gaps.items()],
+        needed=needed,
+        few=sum(len(item.measured) < needed for item in series),
+        alpha=f"{ALPHA * 100:g}",
+        scatter=any(not change.shifts for item in series for change in item.changes),
+        counted=counted,
+    )
 
 
 def history_json(histories: Sequence[History]) -> list[dict[str, Any]]:

@@ -21,17 +21,14 @@ def list_blocks(registry: Registry) -> list[Block]:
         rows.append([item["implementation"], item["backend"], item["workload"], phases, *source, available])
     names = map(Head, ("backend", "workload", "phases", *(() if ours else ("from",))))
     heads = [Head("implementation", wraps=True), *names, Head("available", wraps=True)]
-    return [_workloads(registry), table("list", (), heads, rows)]
-
-
-def _workloads(registry: Registry) -> Block:
-    rows = []
-    for item in registry.workloads:
-        sizes = " ".join(f"{name}={value}" for name, value in item.sizes.items())
-        note = f"; unverified: {item.unverified}" if item.unverified else ""
-        rows.append([item.name, sizes, item.baseline, f"{item.title}{note}"])
-    heads = [Head("workload"), Head("sizes, and their usual values", wraps=True), Head("baseline")]
-    return table("workloads", (), [*heads, Head("title", wraps=True)], rows)
+    workloads = []
+    for known in registry.workloads:
+        sizes = " ".join(f"{name}={value}" for name, value in known.sizes.items())
+        note = f"; unverified: {known.unverified}" if known.unverified else ""
+        workloads.append([known.name, sizes, known.baseline, f"{known.title}{note}"])
+    about = [Head("workload"), Head("sizes, and their usual values", wraps=True), Head("baseline")]
+    about.append(Head("title", wraps=True))
+    return [table("workloads", (), about, workloads), table("list", (), heads, rows)]
 
 
 def list_json(registry: Registry) -> list[dict[str, Any]]:

@@ -7,21 +7,9 @@ from typing import TYPE_CHECKING, Any
 from bench.data.manifest import Manifest
 from bench.machine.disturbance import MEANINGS
 from bench.output.content import notes
+from bench.output.content.passages import passages
 from bench.output.content.summary import Summary, folder_of
-from bench.output.document import (
-    Block,
-    Bullets,
-    Cell,
-    Head,
-    Heading,
-    Line,
-    Section,
-    Table,
-    Words,
-    numbers,
-    prose,
-    table,
-)
+from bench.output.document import Block, Bullets, Cell, Head, Heading, Section, Table, Words, numbers, prose, table
 from bench.output.names import counted
 from bench.output.text import significant
 
@@ -67,12 +55,15 @@ def _gibibytes(count: Any) -> str:
 def section(data: RunData, summary: Summary) -> Section:
     """Return all of it."""
     manifest = data.manifest
-    facts: list[Block] = [item for item in (_facts(data), _facts_of_backends(manifest), _peaks(manifest)) if item.rows]
+    reported = [(backend, name, value) for backend, found in manifest.facts.items() for name, value in found.items()]
+    caption = "What each backend was set to, as it reported it"
+    backends = table("backends", caption, ["backend", "setting", Head("value", wraps=True)], reported)
+    facts: list[Block] = [item for item in (_facts(data), backends, _peaks(manifest)) if item.rows]
     missing = notes.unmeasured(summary) or [prose("Nothing: every case that was planned was measured.")]
     blocks = [
         *facts,
         Heading("What disturbed it"),
-        Bullets(tuple(_disturbances(data, summary))),
+        Bullets(_disturbances(data, summary)),
         *_flags(data),
         Heading("What was not measured"),
         Bullets(tuple(missing)),
@@ -90,51 +81,42 @@ def _facts(data: RunData) -> Table:
         for name, value in known.items()
     ]
     rows += [(f"device {number}", name) for number, name in enumerate(devices(data), start=1)]
-    rows += [*manifest.packages.items(), ("threads of a case", _threads(data)), *manifest.environment.items()]
+    asked = sorted({int(item.columns["threads"]) for item in manifest.cases})
+    used = sorted(int(count) for count in data.processes["threads_used"].dropna().unique())
+    computing = f"{', '.join(map(str, used))} found computing" if used else "not known how many compute"
+    threads = f"{', '.join(map(str, asked)) or 'unknown number'} asked for; {computing}"
+    rows += [*manifest.packages.items(), ("threads of a case", threads), *manifest.environment.items()]
     if unknown := [_FACTS.get(name, name) for name in manifest.machine if name not in known]:
         rows.append(("unknown or not set", ", ".join(unknown)))
     heads = [Head("what"), Head("value", wraps=True)]
     return table("machine", "Machine, software and threads", heads, rows)
 
 
-def _threads(data: RunData) -> str:
-    asked = sorted({int(item.columns["threads"]) for item in data.manifest.cases})
-    used = sorted(int(count) for count in data.processes["threads_used"].dropna().unique())
-    found = f"{', '.join(map(str, used))} found computing" if used else "not known how many compute"
-    return f"{', '.join(map(str, asked)) or 'unknown number'} asked for; {found}"
-
-
-def _facts_of_backends(manifest: Manifest) -> Table:
-    rows = [(backend, name, value) for backend, found in manifest.facts.items() for name, value in found.items()]
-    caption = "What each backend was set to, as it reported it"
-    return table("backends", caption, ["backend", "setting", Head("value", wraps=True)], rows)
-
-
 def _peaks(manifest: Manifest) -> Table:
     heads = [*map(Head, ("backend", "number format", "precision")), *numbers("CPU threads")]
     heads.append(Head("matrix products, GFLOP/s", right=True, unit="GFLOP/s"))
     heads.append(Head("copy, GB/s", right=True, unit="GB/s"))
-    rows: list[Line] = []
-    for peak in manifest.peaks:
-        reached = (Cell(significant(value), (value,)) for value in (peak.gflops, peak.gigabytes_per_second))
-        rows.append([peak.backend, peak.dtype, peak.precision, str(peak.threads), *reached])
+    rows = [
+        [peak.backend, peak.dtype, peak.precision, str(peak.threads)]
+        + [Cell(significant(value), (value,)) for value in (peak.gflops, peak.gigabytes_per_second)]
+        for peak in manifest.peaks
+    ]
     caption = "The most that each backend reached, measured before the first round; “of peak” is a part of this"
     return table("peaks", caption, heads, rows)
 
 
-def _disturbances(data: RunData, summary: Summary) -> list[Words]:
-    found = [prose("found at the start: {}", text) for text in data.manifest.disturbances]
-    found = found or [prose("Nothing was found to disturb the machine when the run began.")]
-    found += notes.disturbances(summary)
-    throttled = data.processes[data.processes["throttled"] != ""]
-    for why, rounds in throttled.groupby("throttled")["round"]:
-        known = sorted({int(number) for number in rounds})
-        word = "round" if len(known) == 1 else "rounds"
-        found.append(prose("A device was throttled ({}) in {} {}.", why, word, ", ".join(map(str, known))))
+def _disturbances(data: RunData, summary: Summary) -> tuple[Words, ...]:
+    throttled = data.processes[data.processes["throttled"] != ""].groupby("throttled")["round"]
     settled = data.processes["warmup_settled"].dropna().astype(bool)
-    if len(settled):
-        found.append(prose("The warm-up became steady in {} of {} processes.", settled.sum(), len(settled)))
-    return found
+    return passages(
+        "notes.txt",
+        "machine",
+        found=data.manifest.disturbances,
+        notes=notes.disturbances(summary),
+        throttled=[(why, sorted({int(number) for number in rounds})) for why, rounds in throttled],
+        settled=settled.sum(),
+        processes=len(settled),
+    )
 
 
 def _flags(data: RunData) -> list[Table]:

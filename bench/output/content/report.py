@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from bench import __version__
 from bench.analysis.card import speedup_card
-from bench.output.content import figures, machine, methods, notes, reading, result, sweep
+from bench.data.run import summary_rows
+from bench.output.content import figures, machine, methods, notes, result, sweep
 from bench.output.content.crossovers import Crossovers
-from bench.output.content.summary import Summary, summary_rows
-from bench.output.document import Document, Section
+from bench.output.content.passages import passages
+from bench.output.content.summary import Summary
+from bench.output.document import Document, Glossary, Section, plain
 
 if TYPE_CHECKING:
     from bench.output.figures import RunData
@@ -26,6 +28,18 @@ def build(data: RunData, drawn: Sequence[str], left_out: Mapping[str, str]) -> D
     """
     manifest = data.manifest
     summary = Summary(summary_rows(data.summary), manifest)
+    pictures = figures.section(data, summary, drawn, left_out)
+    if manifest.axes:  # the long tables of a sweep come after the figures
+        crossovers = Crossovers(data.crossovers)
+        long = (*result.tables(summary), *([crossovers.table()] if crossovers.records else []))
+        main = result.section(summary, sweep.by_size(summary), crossovers.blocks())
+        results = [main, pictures, Section("cases", "All cases", long)]
+    else:
+        card = speedup_card(manifest, summary.rows, data.samples, data.processes)
+        main = result.section(summary, result.tables(summary), [result.card_table(card)] if card else [])
+        results = [main, pictures]
+    first, *terms = passages("reading.txt", has_device=summary.has_device)
+    meanings = tuple((word, (text,)) for word, _, text in (plain(term).partition(": ") for term in terms))
     when = manifest.created.replace("T", " ").removesuffix("+00:00")
     return Document(
         title="How fast is one training step?",
@@ -38,19 +52,11 @@ def build(data: RunData, drawn: Sequence[str], left_out: Mapping[str, str]) -> D
         ),
         warnings=(*notes.quality(summary), *notes.shortfall(manifest, summary.contenders)),
         sections=(
-            *_numbers(data, summary, figures.section(data, summary, drawn, left_out)),
+            *results,
             machine.section(data, summary),
-            reading.section(summary),
+            Section("reading", "How to read this", (first, Glossary(meanings))),
             methods.section(data, summary),
             methods.again(data, drawn),
         ),
         stepbench=__version__,
     )
-
-
-def _numbers(data: RunData, summary: Summary, pictures: Section) -> list[Section]:
-    """Return the result and the figures; the long tables of a sweep come after both."""
-    if data.manifest.axes:
-        crossovers = Crossovers(data.crossovers)
-        return [sweep.section(summary, crossovers), pictures, sweep.all_cases(summary, crossovers)]
-    return [result.section(summary, speedup_card(data.manifest, summary.rows, data.samples, data.processes)), pictures]

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bench.analysis.card import CardCell
 from bench.data.schema import SummaryRow, columns_of
 from bench.data.store import SUMMARY
+from bench.model.case import Mode, differing
 from bench.model.step import STAGES
 from bench.output.content import notes
-from bench.output.content.card import card_table
 from bench.output.content.cases import case_table
+from bench.output.content.passages import passages
 from bench.output.content.summary import Summary, name_of
-from bench.output.document import Block, Bullets, Cell, Head, Line, Section, Strong, Table, Words, prose, table
-from bench.output.names import spaced
+from bench.output.document import Block, Bullets, Cell, Head, Line, Section, Strong, Table, Words, table
+from bench.output.names import spaced, variant_word, words_of
 from bench.output.text import duration, factor, factor_interval
-
-if TYPE_CHECKING:
-    from bench.analysis.card import CardCell
 
 _COLUMNS = ("step", "step_interval", "on_device", "speedup", "speedup_interval", *STAGES)
 _PRECISION = ("precision_speedup", "precision_interval", "error")
@@ -41,19 +40,18 @@ def run_blocks(summary: Summary, folder: str, card: Sequence[CardCell] = ()) -> 
     return [*blocks, notes.below_the_tables(summary, folder)]
 
 
-def section(summary: Summary, card: Sequence[CardCell]) -> Section:
-    """Return the section of a report with all that was measured."""
-    blocks: list[Block] = [introduction(summary), *tables(summary)]
-    if found := notes.explanations(summary):
-        blocks.append(Bullets(tuple(found)))
-    blocks += [card_table(card)] if card else []
-    return Section("result", "Result", tuple(blocks))
+def section(summary: Summary, shown: Iterable[Block], after: Iterable[Block]) -> Section:
+    """Return the section of a report with the result.
 
-
-def introduction(summary: Summary) -> Words:
-    """Return what all cases share, and how they were measured."""
+    Args:
+        summary: the run's rows.
+        shown: its tables, below what all cases share and how they were measured.
+        after: what follows the explanations of the tables.
+    """
     said = f"All cases: {summary.shared}. " if summary.shared else ""
-    return (said, *notes.how_measured(summary))
+    explained = notes.explanations(summary)
+    blocks = ((said, *notes.how_measured(summary)), *shown, *([Bullets(explained)] if explained else []), *after)
+    return Section("result", "Result", blocks)
 
 
 def tables(summary: Summary) -> list[Block]:
@@ -73,19 +71,47 @@ def _variant_table(summary: Summary, workload: str, rows: Iterable[SummaryRow]) 
     variants = sorted({variant for _, by_variant in cases for variant in by_variant})
     lines: list[Line] = []
     for row, by_variant in cases:
-        name = ", ".join([row.case.implementation, *summary.telling(row)])
-        lines.append([name, row.case.backend, *(_variant(by_variant, each) for each in variants)])
+        cells: list[Cell | str] = [", ".join([row.case.implementation, *summary.telling(row)]), row.case.backend]
+        for variant in variants:
+            seconds = by_variant[variant].median_seconds if variant in by_variant else None
+            source = f"variant {variant} median_seconds"
+            cells.append(Cell(duration(seconds), (seconds,), source) if variant in by_variant else "-")
+        lines.append(cells)
     heads = [Head("implementation", wraps=True), Head("backend")]
     heads += [Head(f"variant {each}", right=True, unit="s") for each in variants]
     caption = f"{workload}: single steps by variant: how much work the step did"
     return [table(f"variants-{spaced(workload)}", caption, heads, lines, SUMMARY)] if lines else []
 
 
-def _variant(by_variant: dict[int, SummaryRow], variant: int) -> Cell:
-    if variant not in by_variant:
+def card_table(cells: Sequence[CardCell]) -> Table:
+    """Return a table with one row for each contender, opponent and mode, one column for each number of threads."""
+    cases = [cell.case for cell in cells]
+    threads = sorted({case.threads for case in cases})
+    apart = [name for name in differing(cases) if name not in ("mode", "threads")]
+    order = list(dict.fromkeys(case.implementation for case in cases))
+    found: dict[tuple[str, str], dict[tuple[Mode, int], CardCell]] = {}
+    for cell in sorted(cells, key=lambda cell: (order.index(cell.case.implementation), cell.case.backend)):
+        words = words_of({name: cell.case.columns.get(name) for name in apart})
+        place = (", ".join([cell.case.label, *words]), cell.over.label)
+        found.setdefault(place, {})[cell.case.mode, cell.case.threads] = cell
+    rows: list[Line] = [
+        [*place, mode.value, *(_card_cell(inside.get((mode, count))) for count in threads)]
+        for place, inside in found.items()
+        for mode in Mode
+        if any(mode is known for known, _ in inside)
+    ]
+    heads = [Head("contender", wraps=True), Head("over", wraps=True), Head("mode")]
+    heads += [Head(variant_word("threads", count), right=True) for count in threads]
+    caption = "Speedup card: what a speedup is depends on what it is over, in which mode, with how many threads"
+    return table("card", caption, heads, rows)
+
+
+def _card_cell(cell: CardCell | None) -> Cell:
+    if cell is None:
         return Cell("-")
-    seconds = by_variant[variant].median_seconds
-    return Cell(duration(seconds), (seconds,), f"variant {variant} median_seconds")
+    value, ends = cell.speedup.value, (cell.speedup.low, cell.speedup.high)
+    known = "" if cell.speedup.low is None else f"  [{factor_interval(*ends)}]"
+    return Cell(f"{factor(value)}{known}", (value, *ends))
 
 
 def best(summary: Summary) -> SummaryRow | None:
@@ -97,32 +123,21 @@ def best(summary: Summary) -> SummaryRow | None:
 def answer(summary: Summary) -> Words:
     """Return the result in one sentence."""
     row = best(summary)
-    if row is None:
-        fastest = min(summary.measured, key=lambda row: row.median_seconds or 0.0)
-        text = (
-            "There is no speedup, since no case was measured beside its workload's baseline; the fastest step is that "
-            "of {} with {} in {}."
-        )
-        return prose(text, name_of(fastest), duration(fastest.median_seconds), summary.place(fastest))
-    name, over, place, speedup = name_of(row), row.baseline, summary.place(row), Strong(factor(row.speedup))
-    if row.speedup_low is None or row.speedup_high is None:
-        text = (
-            "The largest speedup over {} is {} by {} in {}, but there were too few processes for an interval: take it "
-            "as a hint."
-        )
-        return prose(text, over, speedup, name, place)
-    interval = f"(95 % interval {factor_interval(row.speedup_low, row.speedup_high)})"
-    if row.speedup_low > 1:
-        largest = row.speedup == max(other.speedup or 0.0 for other in summary.contenders)
-        text = (
-            f"{{}} is {{}} as fast as {{}} {{}}, the largest speedup{'' if largest else ' that is certain'}, in {{}}."
-        )
-        return prose(text, name, speedup, over, interval, place)
-    if all(other.speedup_high is not None and other.speedup_high < 1 for other in summary.contenders):
-        text = "No implementation is faster than its baseline here: {} comes closest to {}, with {} {} in {}."
-    else:
-        text = "No implementation is shown to be faster than its baseline: {} leads, over {}, with {} {} in {}."
-    return prose(text, name, over, speedup, interval, place)
+    told = row or min(summary.measured, key=lambda each: each.median_seconds or 0.0)
+    known = told.speedup_low is not None and told.speedup_high is not None
+    (text,) = passages(
+        "answer.txt",
+        best=row,
+        name=name_of(told),
+        time=duration(told.median_seconds),
+        place=summary.place(told),
+        over=told.baseline,
+        speedup=Strong(factor(told.speedup)),
+        interval=f"(95 % interval {factor_interval(told.speedup_low, told.speedup_high)})" if known else "",
+        largest=told.speedup == max((other.speedup or 0.0 for other in summary.contenders), default=None),
+        slower=all(other.speedup_high is not None and other.speedup_high < 1 for other in summary.contenders),
+    )
+    return text
 
 
 def summary_json(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:

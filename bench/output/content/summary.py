@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.analysis.baseline import Baseline, baselines_of
 from bench.data.manifest import Manifest
-from bench.data.run import case_of
-from bench.data.schema import DEVICE, Method, Status, SummaryRow, columns_of, is_headline
+from bench.data.schema import DEVICE, Method, Status, SummaryRow, is_headline
 from bench.model.case import Case
 from bench.model.case import differing as differing_in
 from bench.model.precision import Precision
@@ -17,23 +16,6 @@ from bench.output.names import common_words, words_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-def summary_rows(frame: pd.DataFrame) -> list[SummaryRow]:
-    """Return the rows of a frame as `SummaryRow`; an empty cell is None again."""
-    columns = [column for column in columns_of(SummaryRow) if column.path == (column.name,)]
-    found = []
-    for record in frame.to_dict("records"):
-        values: dict[str, Any] = {}
-        for column in columns:
-            value = record[column.name]
-            unknown = value == "" if column.kind is str else value is None or value != value or str(value) == "<NA>"
-            values[column.name] = None if unknown and column.optional else column.kind(value)
-        values["status"] = Status(values["status"])
-        values["method"] = None if values["method"] is None else Method(values["method"])
-        case = case_of({str(name): value for name, value in record.items()})
-        found.append(SummaryRow(case=case, **values))
-    return found
 
 
 def name_of(row: SummaryRow) -> Words:

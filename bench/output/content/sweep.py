@@ -7,14 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.scaling import Plane, main_axis, planes
+from bench.analysis.scaling import Plane, apart, main_axis, planes
 from bench.data.store import SUMMARY
 from bench.output.content import notes
 from bench.output.content.crossovers import Crossovers
-from bench.output.content.result import introduction, tables
 from bench.output.content.summary import Summary
-from bench.output.document import Block, Bullets, Cell, Head, Line, Section, Table, numbers, table
-from bench.output.names import spaced, variant_word
+from bench.output.document import Block, Cell, Head, Line, Table, numbers, table
+from bench.output.names import spaced, words_of
 from bench.output.text import duration, factor
 
 
@@ -26,48 +25,24 @@ def sweep_blocks(summary: Summary, crossovers: Crossovers, folder: str) -> list[
         crossovers: the run's.
         folder: how the user calls the run's folder.
     """
-    return [*_by_size(summary), *crossovers.blocks(), notes.below_the_tables(summary, folder)]
+    return [*by_size(summary), *crossovers.blocks(), notes.below_the_tables(summary, folder)]
 
 
-def section(summary: Summary, crossovers: Crossovers) -> Section:
-    """Return the section of a report that sums a sweep up."""
-    found = notes.explanations(summary)
-    explained = [Bullets(tuple(found))] if found else []
-    blocks = (introduction(summary), *_by_size(summary), *explained, *crossovers.blocks())
-    return Section("result", "Result", blocks)
-
-
-def all_cases(summary: Summary, crossovers: Crossovers) -> Section:
-    """Return the section of a report with the long tables of a sweep."""
-    return Section("cases", "All cases", (*tables(summary), *([crossovers.table()] if crossovers.records else [])))
-
-
-def _by_size(summary: Summary) -> list[Block]:
+def by_size(summary: Summary) -> list[Block]:
     """Return a table for each workload and slice along the axis with most sizes."""
     found = planes(summary.frame) if summary.measured else ()
     axis = main_axis(found) if found else ""
     shown = [plane for plane in found if plane.axis == axis]
-    return [
-        _plane_table(f"sizes-{number}", plane, _heading(summary, plane, shown), _asked(summary, plane))
-        for number, plane in enumerate(shown, start=1)
-    ]
-
-
-def _heading(summary: Summary, plane: Plane, among: Sequence[Plane]) -> str:
-    """Return the workload, and what is fixed in a plane but not in all others."""
-    words = [
-        variant_word(name, value)
-        for name, value in plane.common.items()
-        if name != "workload" and any(other.common.get(name) != value for other in among)
-    ]
-    title = ", ".join([f"{plane.workload}: {summary.title(plane.workload)}", *words])
-    return f"{title}; speedup over {summary.baseline(plane.workload)} by {spaced(plane.axis)}"
-
-
-def _asked(summary: Summary, plane: Plane) -> list[int]:
-    """Return the sizes that were asked for, not those that were added around crossovers."""
-    asked = {int(size) for size in summary.manifest.axes.get(plane.axis, ()) if not isinstance(size, str)}
-    return [size for size in plane.sizes if size in asked] or list(plane.sizes)
+    wanted = {int(size) for size in summary.manifest.axes.get(axis, ()) if not isinstance(size, str)}
+    tables: list[Block] = []
+    for number, plane in enumerate(shown, start=1):
+        words = words_of(apart(plane, shown))
+        title = ", ".join([f"{plane.workload}: {summary.title(plane.workload)}", *words])
+        caption = f"{title}; speedup over {summary.baseline(plane.workload)} by {spaced(axis)}"
+        # Sizes that were added around crossovers have no column.
+        asked = [size for size in plane.sizes if size in wanted] or list(plane.sizes)
+        tables.append(_plane_table(f"sizes-{number}", plane, caption, asked))
+    return tables
 
 
 def _plane_table(name: str, plane: Plane, caption: str, sizes: Sequence[int]) -> Table:

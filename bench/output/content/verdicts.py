@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.analysis.rule import Criteria, Evidence, Statistic, Verdict, worst
 from bench.data.schema import STEP
 from bench.machine.processor import core_kind
+from bench.output.content.passages import passages
 from bench.output.document import Block, Bullets, Cell, Head, Table, Tone, Words, numbers, plain, prose, table
-from bench.output.names import variant_word
+from bench.output.names import counted, variant_word
 from bench.output.text import duration, interval, one_line
 from bench.stats.paired import unseen_share
 
@@ -61,12 +62,11 @@ def of_pairs(found: Comparison, calibration: Calibration | None) -> Judgement:
         found: the comparison.
         calibration: this machine's; None if it has none.
     """
-    notes = (
-        rule_note(found.criteria),
-        *_unseen_note(found),
-        calibration_note(calibration),
-        prose("Took {} s; all batches are in {}.", f"{found.seconds:.0f}", f"{found.folder}/pairs.csv"),
-    )
+    passed = [case for case in found.cases if case.verdict.verdict is Verdict.PASS]
+    fewest = min((evidence.pairs for case in passed if (evidence := step_evidence(case))), default=0)
+    unseen = f"{unseen_share(fewest, found.criteria.alpha):.0%}" if fewest else ""
+    values = {"seconds": f"{found.seconds:.0f}", "pairs": f"{found.folder}/pairs.csv"}
+    notes = verdict_notes(found.criteria, calibration, **values, fewest=fewest, unseen=unseen)
     under = variant_word("threads", found.threads)
     if found.cpu is not None:
         kind = core_kind(found.cpu)
@@ -74,32 +74,12 @@ def of_pairs(found: Comparison, calibration: Calibration | None) -> Judgement:
     return Judgement(found.labels, found.criteria, found.cases, found.absent, notes, found.seconds, under)
 
 
-def rule_note(criteria: Criteria) -> Words:
-    """Return what a verdict takes."""
-    return prose(
-        "REGRESSION: surely slower by more than {}; PASS: surely not slower by more than {}, a phase by what it adds "
-        "to the step; the chance of any false REGRESSION is at most {}. detectable: the slowdown of the step that "
-        "would have been found {} of the time.",
-        *map(percentage, (criteria.margin, criteria.tolerance, criteria.alpha, criteria.power)),
-    )
-
-
-def _unseen_note(found: Comparison) -> tuple[Words, ...]:
-    """Return what the PASS with the fewest pairs cannot exclude, if there is a PASS."""
-    passed = [case for case in found.cases if case.verdict.verdict is Verdict.PASS]
-    pairs = [evidence.pairs for case in passed if (evidence := step_evidence(case))]
-    if not pairs:
-        return ()
-    text = "A PASS after {} pairs: a slowdown that strikes some processes only, fewer than {} of them, can be missed."
-    return (prose(text, str(min(pairs)), f"{unseen_share(min(pairs), found.criteria.alpha):.0%}"),)
-
-
-def calibration_note(calibration: Calibration | None) -> Words:
-    """Return what this machine has shown of its verdicts, or that it has not."""
-    if calibration is not None:
-        return (calibration.sentence(),)
+def verdict_notes(criteria: Criteria, calibration: Calibration | None, **values: Any) -> tuple[Words, ...]:
+    """Return what a verdict takes, and what this machine has shown of its verdicts or that it has not."""
     text = "This machine is not calibrated: `bench doctor --calibrate` measures how often verdicts are wrong here."
-    return prose(text)
+    values["calibrated"] = prose(text) if calibration is None else calibration.sentence()
+    values = {"factor": "", "fewest": 0, **values}
+    return passages("verdicts.txt", criteria=criteria, percentage=percentage, counted=counted, **values)
 
 
 def slowdown(value: float | None) -> str:

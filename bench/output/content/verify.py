@@ -26,7 +26,12 @@ def verify_blocks(replies: Sequence[tuple[Planned, Reply]], every: bool = False)
     rows: list[Line] = []
     for planned, reply in replies:
         found = reply.verification
-        rows.append([*_who(planned), *_error(None if found is None else found.worst), _verdict(reply), _said(reply)])
+        verdict = Cell("right", tone="good")
+        if reply.status is not Status.OK:
+            verdict = Cell(reply.status.value, tone="bad")
+        elif found is not None and found.unverified:
+            verdict = Cell("unverified")
+        rows.append([*_who(planned), *_error(None if found is None else found.worst), verdict, _said(reply)])
     heads = [Head("implementation", wraps=True), Head("backend"), Head("worst array", wraps=True), *_NUMBERS]
     blocks: list[Block] = [table("verify", (), [*heads, Head("verdict"), Head("reason", wraps=True)], rows)]
     if every:
@@ -61,13 +66,6 @@ def _error(found: ArrayError | None) -> list[str]:
         f"{found.allowed:.1e}",
         significant(found.ratio, 2) if found.ratio < 1e6 else ">1e6",
     ]
-
-
-def _verdict(reply: Reply) -> Cell:
-    if reply.status is not Status.OK:
-        return Cell(reply.status.value, tone="bad")
-    unverified = reply.verification is not None and reply.verification.unverified
-    return Cell("unverified") if unverified else Cell("right", tone="good")
 
 
 def _said(reply: Reply) -> str:

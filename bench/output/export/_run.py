@@ -14,12 +14,11 @@ from typing import Any
 import pandas as pd
 
 from bench.data.manifest import Manifest
-from bench.data.run import StoredRun, cases_by_process
-from bench.data.schema import Status
+from bench.data.run import StoredRun, cases_by_process, summary_rows
+from bench.data.schema import Status, SummaryRow
 from bench.data.store import SAMPLES, SUMMARY
 from bench.errors import DataFormatError
-from bench.model.case import CONDITIONS, Case
-from bench.output.content.summary import summary_rows
+from bench.model.case import CONDITIONS
 
 _ROW_KEY = ("phase", "method", "clock", "variant")
 
@@ -38,38 +37,29 @@ class Process:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One row of the summary with the processes behind it; times in seconds an iteration."""
+    """One row of the summary that has a time, and the processes behind it; times in seconds an iteration."""
 
-    case: Case
-    phase: str
-    method: str
-    clock: str
-    variant: int | None
+    row: SummaryRow
     median: float
-    low: float | None
-    high: float | None
-    """End of the 95 % interval, as `low` is; None where there were too few processes for one."""
-    speedup: tuple[float | None, float | None, float | None]
-    """Over the workload's baseline in the same rounds, with its interval: what other machines agree on."""
     processes: tuple[Process, ...]
 
     @property
     def columns(self) -> dict[str, str | int]:
         """Columns of the case and of the row, those that are unknown left out."""
-        own = {name: getattr(self, name) for name in _ROW_KEY}
-        return {**self.case.columns, **{name: value for name, value in own.items() if value is not None}}
+        own = {name: getattr(self.row, name) for name in _ROW_KEY}
+        return {**self.row.case.columns, **{name: value for name, value in own.items() if value is not None}}
 
     @property
     def label(self) -> str:
         """The part of the name that is equal for benchmarks to be compared: `mlp_sgd-64x1000x100x10-float32-...`."""
-        conditions = []
+        case, row, conditions = self.row.case, self.row, []
         for column in CONDITIONS:
-            value = column.value_in(self.case)
+            value = column.value_in(case)
             if value != column.usual:
                 conditions.append(str(value) if column.name == "dtype" else f"{column.name}={value}")
-        sizes = "x".join(map(str, self.case.problem.sizes.values()))
-        variant = [] if self.variant is None else [f"variant={self.variant}"]
-        return "-".join([self.case.workload, sizes, *conditions, self.method, self.clock, *variant])
+        sizes = "x".join(map(str, case.problem.sizes.values()))
+        variant = [] if row.variant is None else [f"variant={row.variant}"]
+        return "-".join([case.workload, sizes, *conditions, str(row.method), str(row.clock), *variant])
 
     @property
     def name(self) -> str:
@@ -78,7 +68,7 @@ class Benchmark:
         It depends on nothing but the row itself, also where a run holds only one dtype or size: tools compare by name
         alone, so a run of other sizes must not carry the same names.
         """
-        return f"{self.case.implementation}/{self.case.backend}/{self.phase}[{self.label}]"
+        return f"{self.row.case.implementation}/{self.row.case.backend}/{self.row.phase}[{self.label}]"
 
     @property
     def samples(self) -> int:
@@ -103,32 +93,26 @@ class Run:
                 nothing was measured.
         """
         run = StoredRun(folder)
-        rows = [row for row in summary_rows(run.summary) if row.status is Status.OK]
-        if all(row.median_seconds is None for row in rows):
-            raise DataFormatError(f"{folder} has no case that was measured: there is nothing to export.")
         processes, found = _processes(run), []
-        for row in rows:
-            if row.median_seconds is not None:
-                key = (row.case, row.phase, str(row.method), str(row.clock), row.variant)
-                times = (row.median_seconds, row.low_seconds, row.high_seconds)
-                speedup = (row.speedup, row.speedup_low, row.speedup_high)
-                found.append(Benchmark(*key, *times, speedup, tuple(processes.get(key, ()))))
-                _check(found[-1], folder)
+        for row in summary_rows(run.summary):
+            if row.status is Status.OK and row.median_seconds is not None:
+                key = (row.case, *(getattr(row, name) for name in _ROW_KEY))
+                found.append(Benchmark(row, row.median_seconds, tuple(processes.get(key, ()))))
+                if not found[-1].processes:
+                    raise DataFormatError(f"{folder / SAMPLES} has no samples of {found[-1].name}: restore the file.")
+                for value in (row.median_seconds, row.low_seconds, row.high_seconds):
+                    if value is not None and not 0 <= value < math.inf:
+                        raise DataFormatError(
+                            f"{folder / SUMMARY} is damaged: {found[-1].name} took {value} s; restore the file."
+                        )
+        if not found:
+            raise DataFormatError(f"{folder} has no case that was measured: there is nothing to export.")
         return cls(run.manifest, tuple(found))
 
 
 def to_json(data: Any) -> str:
     """Write JSON in ASCII. Nothing that is not a number gets here as one; `allow_nan` is a defect's last trap."""
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
-
-
-def _check(found: Benchmark, folder: Path) -> None:
-    """Refuse a benchmark whose files contradict each other, or that took a time that is none."""
-    if not found.processes:
-        raise DataFormatError(f"{folder / SAMPLES} has no samples of {found.name}: restore the file.")
-    for value in (found.median, found.low, found.high):
-        if value is not None and not 0 <= value < math.inf:
-            raise DataFormatError(f"{folder / SUMMARY} is damaged: {found.name} took {value} s; restore the file.")
 
 
 def _processes(run: StoredRun) -> dict[tuple[Any, ...], list[Process]]:

@@ -5,7 +5,8 @@ Written and tested against the schema on bencher.dev/docs/reference/bencher-metr
 
 from __future__ import annotations
 
-from bench.output.export._run import Benchmark, Run, to_json
+from bench.data.schema import SummaryRow
+from bench.output.export._run import Run, to_json
 
 
 def export(run: Run) -> str:
@@ -13,12 +14,13 @@ def export(run: Run) -> str:
 
     The format has no room for the machine, and only a speedup means the same on several.
     """
-    return to_json({benchmark.name: _measures(benchmark) for benchmark in run.benchmarks})
+    return to_json({benchmark.name: _measures(benchmark.row) for benchmark in run.benchmarks})
 
 
-def _measures(benchmark: Benchmark) -> dict[str, dict[str, float]]:
-    found = {"latency": _metric((benchmark.median, benchmark.low, benchmark.high), 1e9)}
-    return found if benchmark.speedup[0] is None else {**found, "speedup": _metric(benchmark.speedup)}
+def _measures(row: SummaryRow) -> dict[str, dict[str, float]]:
+    found = {"latency": _metric((row.median_seconds, row.low_seconds, row.high_seconds), 1e9)}
+    speedup = (row.speedup, row.speedup_low, row.speedup_high)
+    return found if row.speedup is None else {**found, "speedup": _metric(speedup)}
 
 
 def _metric(ends: tuple[float | None, ...], factor: float = 1.0) -> dict[str, float]:

@@ -19,18 +19,15 @@ def export(run: Run) -> str:
 
 
 def _entry(benchmark: Benchmark, machine: str) -> dict[str, str | float]:
-    entry: dict[str, str | float] = {
-        "name": benchmark.name,
-        "unit": UNIT,
-        "value": float(_microseconds(benchmark.median)),
-    }
+    middle, low, high = benchmark.median, benchmark.row.low_seconds, benchmark.row.high_seconds
+    entry: dict[str, str | float] = {"name": benchmark.name, "unit": UNIT, "value": float(_microseconds(middle))}
     counts = f"processes: {len(benchmark.processes)}\nsamples: {benchmark.samples}\nmachine: {machine}"
-    if benchmark.low is None or benchmark.high is None:
+    if low is None or high is None:
         return {**entry, "extra": f"no interval: too few processes\n{counts}"}
     # The action knows only one number on both sides: the farther end, so that the whole interval is inside.
-    reach = max(benchmark.high - benchmark.median, benchmark.median - benchmark.low)
-    interval = f"95 % interval: {_microseconds(benchmark.low)} to {_microseconds(benchmark.high)} {UNIT}"
-    return {**entry, "range": f"± {_microseconds(reach)}", "extra": f"{interval}\n{counts}"}
+    reach = _microseconds(max(high - middle, middle - low))
+    interval = f"95 % interval: {_microseconds(low)} to {_microseconds(high)} {UNIT}"
+    return {**entry, "range": f"± {reach}", "extra": f"{interval}\n{counts}"}
 
 
 def _microseconds(seconds: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.data.manifest import Manifest
 from bench.errors import DataFormatError
-from bench.output.export._run import Benchmark, Process, Run, to_json
+from bench.output.export._run import Process, Run, to_json
 
 
 def export(run: Run) -> str:
@@ -20,17 +20,23 @@ def export(run: Run) -> str:
     Raises:
         DataFormatError: every benchmark holds a time of zero.
     """
-    positive = [
-        benchmark for benchmark in run.benchmarks if all(min(process.seconds) > 0 for process in benchmark.processes)
-    ]
+    positive = [each for each in run.benchmarks if all(min(process.seconds) > 0 for process in each.processes)]
     if not positive:
         raise DataFormatError(
             f"{run.manifest.run_id} has a time of zero in every benchmark, which pyperf does not take: "
             "export it to another format."
         )
-    return to_json(
-        {"version": "1.0", "metadata": _suite(run.manifest), "benchmarks": [_benchmark(item) for item in positive]}
-    )
+    benchmarks: list[dict[str, Any]] = [
+        {
+            "metadata": {"name": each.name, **each.columns},
+            "runs": [
+                {"values": process.seconds, "metadata": _process(process, each.row.case.device == "cpu")}
+                for process in each.processes
+            ],
+        }
+        for each in positive
+    ]
+    return to_json({"version": "1.0", "metadata": _suite(run.manifest), "benchmarks": benchmarks})
 
 
 def _suite(manifest: Manifest) -> dict[str, Any]:
@@ -49,14 +55,6 @@ def _suite(manifest: Manifest) -> dict[str, Any]:
     # pyperf refuses empty values and values of several lines.
     spaced = {name: " ".join(value.split()) if isinstance(value, str) else value for name, value in facts.items()}
     return {name: value for name, value in spaced.items() if value not in (None, "")}
-
-
-def _benchmark(benchmark: Benchmark) -> dict[str, Any]:
-    on_cpu = benchmark.case.device == "cpu"
-    return {
-        "metadata": {"name": benchmark.name, **benchmark.columns},
-        "runs": [{"values": process.seconds, "metadata": _process(process, on_cpu)} for process in benchmark.processes],
-    }
 
 
 def _process(process: Process, on_cpu: bool) -> dict[str, int]:

@@ -10,25 +10,16 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from bench.data.manifest import Manifest
 from bench.output.export._run import Benchmark, Run, to_json
 
 
 def export(run: Run) -> str:
-    """Write the run as pytest-benchmark would have saved it; times in seconds."""
-    return to_json(
-        {
-            "machine_info": _machine(run.manifest),
-            "commit_info": _commit(run.manifest.git_revision),
-            "benchmarks": [_benchmark(benchmark) for benchmark in run.benchmarks],
-            "datetime": run.manifest.created,
-            "version": f"stepbench {run.manifest.stepbench}",
-        }
-    )
+    """Write the run as pytest-benchmark would have saved it; times in seconds.
 
-
-def _machine(manifest: Manifest) -> dict[str, Any]:
-    """Describe the machine that measured, which need not be this one; what the manifest does not know is left out."""
+    The machine is the one that measured, as far as the manifest knows it. The commit is the harness's own; its times
+    and its branch are in no file of a run.
+    """
+    manifest = run.manifest
     facts = manifest.machine
     system, _, release = str(facts.get("system") or "").partition(" ")
     known = {
@@ -38,38 +29,39 @@ def _machine(manifest: Manifest) -> dict[str, Any]:
         "release": release,
         "cpu": {"brand_raw": facts.get("cpu"), "count": facts.get("cpus")},
     }
-    return {name: value for name, value in known.items() if value}
-
-
-def _commit(revision: str | None) -> dict[str, Any]:
-    """Give the harness's own revision; the times and the branch of the commit are in no file of a run."""
-    return {
-        "id": (revision or "unknown").removesuffix("-dirty"),
+    revision = manifest.git_revision or ""
+    commit = {
+        "id": revision.removesuffix("-dirty") or "unknown",
         "time": None,
         "author_time": None,
-        "dirty": (revision or "").endswith("-dirty"),
+        "dirty": revision.endswith("-dirty"),
         "project": "stepbench",
         "branch": "(unknown)",
     }
+    return to_json(
+        {
+            "machine_info": {name: value for name, value in known.items() if value},
+            "commit_info": commit,
+            "benchmarks": [_benchmark(benchmark) for benchmark in run.benchmarks],
+            "datetime": manifest.created,
+            "version": f"stepbench {manifest.stepbench}",
+        }
+    )
 
 
 def _benchmark(benchmark: Benchmark) -> dict[str, Any]:
-    name = benchmark.name
-    fewest = min(sum(process.iterations) for process in benchmark.processes)
+    name, row, samples = benchmark.name, benchmark.row, benchmark.samples
     medians = [statistics.median(process.seconds) for process in benchmark.processes]
     return {
-        "group": f"{benchmark.phase}[{benchmark.label}]",  # what one table compares
+        "group": f"{row.phase}[{benchmark.label}]",  # what one table compares
         "name": name,
         "fullname": name,
         "params": benchmark.columns,
         "param": benchmark.label,
-        "extra_info": {"low_seconds": benchmark.low, "high_seconds": benchmark.high, "samples": benchmark.samples},
+        "extra_info": {"low_seconds": row.low_seconds, "high_seconds": row.high_seconds, "samples": samples},
         "options": {},
         # Processes differ in how often they iterate: at least so many iterations are behind each datum.
-        "stats": {
-            **_stats(medians),
-            "iterations": fewest,
-        },
+        "stats": _stats(medians) | {"iterations": min(sum(process.iterations) for process in benchmark.processes)},
     }
 
 

@@ -19,12 +19,12 @@ The modules whose names begin with an underscore are shared:
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 from bench import __version__
 from bench.data.store import FIGURES, write_atomically
@@ -40,12 +40,15 @@ from bench.output.provenance import Provenance, as_command
 FORMATS = ("png", "svg", "pdf")
 
 
+_Made = TypeVar("_Made")
+
+
 @dataclass
 class Drawn:
     """The outcome of `draw`."""
 
-    paths: list[Path] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
+    paths: list[Path]
+    left_out: dict[str, str]
     """Figures that the run has nothing for, each with the reason."""
 
 
@@ -111,30 +114,45 @@ def draw(
     for name in figures:
         if name not in names():
             raise UsageError(f"There is no figure {name!r}: {nearest(name, names())}")
-    data, look, done = data or RunData(folder), look or Look(), Drawn()
-    for name in figures or names():
-        try:
-            for kind in formats:
-                path = folder / FIGURES / f"{name}{look.stem}.{kind}"
-                write_atomically(path, picture(data, name, kind, look))
-                done.paths.append(path)
-                report(path)
-        except NothingToShowError as error:
-            if figures:
-                raise NothingToShowError(f"--figure {name}: {error}") from error
-            done.left_out[name] = str(error)
-    if not done.paths:
+    data, paths = data or RunData(folder), list[Path]()
+
+    def save(name: str) -> None:
+        for kind in formats:
+            paths.append(write(data, name, kind, look or Look()))
+            report(paths[-1])
+
+    _, left_out = of_each(figures or names(), save)
+    for name in figures:
+        if name in left_out:
+            raise NothingToShowError(f"--figure {name}: {left_out[name]}")
+    if not paths:
         raise NothingToShowError(f"{folder} has nothing that a figure could show.")
-    return done
+    return Drawn(paths, left_out)
 
 
 def draw_headlines(folder: Path) -> list[Path]:
     """Draw the figures for the end of a run, as far as it has something for them, and return their files."""
-    data, found = RunData(folder), []
-    for name in headlines():
-        with suppress(NothingToShowError):
-            found += draw(folder, [name], data=data).paths
-    return found
+    data = RunData(folder)
+    found, _ = of_each(headlines(), lambda name: [write(data, name, kind, Look()) for kind in ("png", "svg")])
+    return [path for paths in found.values() for path in paths]
+
+
+def of_each(figures: Iterable[str], make: Callable[[str], _Made]) -> tuple[dict[str, _Made], dict[str, str]]:
+    """Return what `make` makes of each figure, and why the run has nothing for the others."""
+    found, left_out = {}, {}
+    for name in figures:
+        try:
+            found[name] = make(name)
+        except NothingToShowError as error:
+            left_out[name] = str(error)
+    return found, left_out
+
+
+def write(data: RunData, name: str, kind: str, look: Look) -> Path:
+    """Draw one figure into the run's folder, and return its file; see `picture`."""
+    path = data.folder / FIGURES / f"{name}{look.stem}.{kind}"
+    write_atomically(path, picture(data, name, kind, look))
+    return path
 
 
 def picture(data: RunData, name: str, kind: str, look: Look) -> bytes:

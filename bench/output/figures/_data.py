@@ -5,7 +5,7 @@ All that the figures know about a case's columns, sizes and workloads is in this
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from bench.analysis.baseline import check_baseline
 from bench.analysis.history import History, RunFiles, histories, moment
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.packages import backends_in, packages_of
+from bench.analysis.runs import read_runs
 from bench.analysis.summarise import summarise
 from bench.analysis.whole import is_whole
 from bench.data.run import StoredRun, case_of
@@ -27,11 +28,9 @@ from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
 from bench.data.tables import table_of
 from bench.errors import DataFormatError, NothingToShowError
 from bench.machine.identity import machine_of
-from bench.model.case import CONDITIONS, Case, case_columns_among, settings_among
-from bench.model.workload import WORKLOADS
+from bench.model.case import CONDITIONS, case_columns_among, settings_among
 from bench.output.names import common_words, words_of
 from bench.output.provenance import digest
-from bench.output.runs import read_runs
 
 DEVICE_CONDITIONS = ("device", *(column.name for column in CONDITIONS))
 """Columns that cases must share to lie under the same ceilings."""
@@ -105,14 +104,11 @@ class RunData(StoredRun):
         self.options = ["--baseline", baseline] if baseline else []
         """Options of the commands that show it so."""
         if baseline:
-            self._summarise_over(baseline)
-
-    def _summarise_over(self, baseline: str) -> None:
-        check_baseline(baseline, [case_in(row) for row in self.headline.to_dict("records")])
-        self.manifest = self.manifest.model_copy(update={"baseline": baseline})
-        rows = summarise(self.manifest, self.samples, self.processes)
-        self.summary = table_of(SummaryRow, rows, sizes_in(self.summary.columns))
-        del self.headline  # it is of the other baseline
+            check_baseline(baseline, [case_of(row) for row in self.headline.to_dict("records")])
+            self.manifest = self.manifest.model_copy(update={"baseline": baseline})
+            rows = summarise(self.manifest, self.samples, self.processes)
+            self.summary = table_of(SummaryRow, rows, sizes_in(self.summary.columns))
+            del self.headline  # it is of the other baseline
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -186,19 +182,16 @@ class RunData(StoredRun):
     @cached_property
     def histories(self) -> tuple[History, ...]:
         """The series of this run's cases that were measured more than once among the `neighbours`."""
-        runs = [replace(run, summary=self._shared(run.summary)) for run in self.neighbours]
-        own = (self.manifest.run_id, self.manifest.created)
-        found = []
+        runs, found, own = [], [], (self.manifest.run_id, self.manifest.created)
+        for run in self.neighbours:
+            lacking = {name: 0 for name in self._key if name not in run.summary}  # a size of 0 is none
+            rows = run.summary.assign(**lacking).merge(self._cases[self._key], on=self._key)
+            runs.append(replace(run, summary=rows))
         for history in histories(runs):
             held = [each for each in history.series if own in {(at.run_id, at.created) for at in each.measured}]
             held = [each for each in held if len(each.measured) > 1]
             found += [replace(history, series=tuple(held))] if held else []
         return tuple(found)
-
-    def _shared(self, summary: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows of another run's summary that are of this one's cases; a size that it lacks is 0."""
-        there = summary.assign(**{name: 0 for name in self._key if name not in summary})
-        return there.merge(self._cases[self._key], on=self._key)
 
     @property
     def footer(self) -> str:
@@ -306,18 +299,3 @@ def facts(row: pd.Series[Any], rows: pd.DataFrame) -> list[str]:
     """Return in words what tells a case apart from the others, beside its implementation."""
     workload = [str(row["workload"])] if rows["workload"].nunique() > 1 else []
     return [str(row["backend"]), *workload, *words_of({name: row[name] for name in _differing(rows)})]
-
-
-def case_in(row: Mapping[Any, Any]) -> Case:
-    """Return the case of a row of the summary."""
-    return case_of({str(name): value for name, value in row.items()})
-
-
-def step_work(case: Case) -> NDArray[np.float64]:
-    """Return the operations in the matrix products of a case's step, and the bytes that it must move.
-
-    Both are not a number where nobody knows them.
-    """
-    workload = WORKLOADS.get(case.workload)
-    known = workload and (workload.flops(case.problem, STEP), workload.bytes_moved(case.problem, STEP))
-    return np.array(known or (None, None), dtype=float)

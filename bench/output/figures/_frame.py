@@ -112,30 +112,23 @@ class _Folded:
     subtitle: list[str]
     foot: list[str]
     key_columns: int
-    key_rows: int
+    head: float
+    """The height of everything above the panels in inches."""
+    tail: float
+    """The height of everything below the panels in inches."""
 
     @classmethod
     def of(cls, texts: Texts, look: Look) -> _Folded:
         """Fold the texts for a look."""
         room = look.inches * (1 - 2 * _MARGIN)
         columns = _key_columns(look, [str(key.get_label()) for key in texts.keys], room)
-        subtitle = "; ".join(filter(None, texts.subtitle))
-        return cls(
-            wrapped(texts.title, room, look.points * _TITLE, bold=True),
-            wrapped(subtitle, room, look.points * _SUBTITLE) if subtitle else [],
-            wrapped(texts.foot, room, look.points * _FOOT),
-            columns,
-            -(-len(texts.keys) // columns),
-        )
-
-    def head(self, look: Look) -> float:
-        """Return the height of everything above the panels in inches."""
-        lines = len(self.title) * _TITLE + len(self.subtitle) * _SUBTITLE + self.key_rows * _KEYS
-        return look.em(lines * _LINE + 2 * _PADDING)
-
-    def tail(self, look: Look) -> float:
-        """Return the height of everything below the panels in inches."""
-        return look.em(len(self.foot) * _FOOT * _LINE + _PADDING)
+        shared = "; ".join(filter(None, texts.subtitle))
+        title = wrapped(texts.title, room, look.points * _TITLE, bold=True)
+        subtitle = wrapped(shared, room, look.points * _SUBTITLE) if shared else []
+        foot = wrapped(texts.foot, room, look.points * _FOOT)
+        lines = len(title) * _TITLE + len(subtitle) * _SUBTITLE + -(-len(texts.keys) // columns) * _KEYS
+        head, tail = look.em(lines * _LINE + 2 * _PADDING), look.em(len(foot) * _FOOT * _LINE + _PADDING)
+        return cls(title, subtitle, foot, columns, head, tail)
 
 
 def new_frame(look: Look, texts: Texts, grid: Grid) -> Frame:
@@ -145,11 +138,11 @@ def new_frame(look: Look, texts: Texts, grid: Grid) -> Frame:
     """
     rows, around = grid.rows, grid.around * len(grid.rows)
     folded = _Folded.of(texts, look)
-    beside = around + (folded.head(look) + folded.tail(look)) / look.em(1)
+    beside = around + (folded.head + folded.tail) / look.em(1)
     fitted = look.fitted(sum(rows) * grid.denser + beside, grid.least_width * grid.columns)
     if fitted != look:
         look, folded = fitted, _Folded.of(texts, fitted)
-    head, tail = folded.head(look), folded.tail(look)
+    head, tail = folded.head, folded.tail
     if look.tallest is not None:
         part = (look.tallest - head - tail - look.em(around)) / look.em(sum(rows))
         rows = [row * min(1.0, max(grid.denser, part)) for row in rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bench.analysis.roofline import Ceilings
-from bench.analysis.scaling import Plane, main_axis, planes
+from bench.analysis.scaling import Plane, apart, main_axis, planes
 from bench.errors import NothingToShowError
 from bench.model.case import Contender
 from bench.output.figures import _data
@@ -21,7 +22,7 @@ from bench.output.figures._data import RunData
 from bench.output.figures._frame import LEGEND, PANEL_EM, Frame, Grid, Texts, columns_of, new_frame, panel_title
 from bench.output.figures._look import Look, Width, clipped, text_inches
 from bench.output.figures._ticks import log_axis, measured
-from bench.output.names import variant_word, words_of
+from bench.output.names import counted, variant_word, words_of
 from bench.output.text import significant
 
 MOST_PANELS = 6
@@ -49,29 +50,28 @@ class Scene:
     """The size along the horizontal axis."""
     planes: tuple[Plane, ...]
     """The planes that are shown, one a panel."""
-    found: int
-    """The number of planes that there are."""
+    found: tuple[Plane, ...]
+    """All planes that there are."""
     rows: pd.DataFrame
     """Rows of the lines that are shown."""
-    differing: tuple[str, ...]
-    """Columns that tell panels apart beside their workload."""
 
-    @property
+    @cached_property
     def contenders(self) -> list[Contender]:
         """The contenders of all lines, in order."""
         return [line.contender for plane in self.planes for line in plane.lines]
 
-    def is_baseline(self, who: Contender) -> bool:
-        """Return whether the line of a contender is 1x itself."""
-        own = self.rows[self.rows["implementation"] == self.rows["baseline"]].to_dict("records")
-        return who in (_data.case_in(row).contender for row in own)
+    @cached_property
+    def baselines(self) -> list[Contender]:
+        """The contenders whose line is 1x itself."""
+        lines = [line for plane in self.planes for line in plane.lines]
+        return [line.contender for line in lines if (line.rows["implementation"] == line.rows["baseline"]).any()]
 
-    @property
+    @cached_property
     def pairs(self) -> dict[tuple[str, str], Contender]:
         """Implementation and backend of each line that is not a baseline, in order, with a contender of it."""
-        return {(who.implementation, who.backend): who for who in self.contenders if not self.is_baseline(who)}
+        return {(who.implementation, who.backend): who for who in self.contenders if who not in self.baselines}
 
-    @property
+    @cached_property
     def threads(self) -> list[int]:
         """The numbers of threads of all lines, in order."""
         return sorted({who.threads for who in self.contenders})
@@ -83,18 +83,18 @@ class Scene:
 
     def title(self, plane: Plane) -> str:
         """Return what a panel is called."""
-        return ", ".join([plane.workload, *words_of({name: plane.common.get(name) for name in self.differing})])
+        return ", ".join([plane.workload, *words_of(apart(plane, self.found))])
 
     def shared(self) -> list[str]:
         """Return what the subtitle says about all panels."""
-        some = len(self.planes) < self.found
-        return [_data.problem_line(self.rows), f"{len(self.planes)} of {self.found} panels shown" if some else ""]
+        shown, found = len(self.planes), len(self.found)
+        return [_data.problem_line(self.rows), f"{shown} of {found} panels shown" if shown < found else ""]
 
     def note(self, who: Contender, backend: bool | None = None, threads: bool | None = None) -> str:
         """Return in parentheses what tells a contender apart beside its implementation, by default in this scene."""
         backend = _data.several_backends(self.rows) if backend is None else backend
         threads = len(self.threads) > 1 if threads is None else threads
-        words = [who.backend] * backend + [f"{who.threads} thread{'' if who.threads == 1 else 's'}"] * threads
+        words = [who.backend] * backend + [counted(who.threads, "thread")] * threads
         return f" ({', '.join(words)})" if words else ""
 
 
@@ -116,17 +116,14 @@ def scene(rows: pd.DataFrame, axis: str) -> Scene:
     Raises:
         NothingToShowError: no contender was measured at several sizes.
     """
-    found = [plane for plane in planes(rows) if plane.axis == axis]
+    found = tuple(plane for plane in planes(rows) if plane.axis == axis)
     if not found:
         raise NothingToShowError(
             "no case stands beside its workload's baseline at several sizes: measure both with `bench sweep`."
         )
     shown = tuple(in_turn(found, [plane.workload for plane in found], MOST_PANELS))
-    differing = tuple(
-        name for name in found[0].common if name != "workload" and len({plane.common[name] for plane in found}) > 1
-    )
     inside = pd.concat([line.rows for plane in shown for line in plane.lines])
-    return Scene(axis, shown, len(found), inside, differing)
+    return Scene(axis, shown, found, inside)
 
 
 def in_turn(items: Sequence[_Item], kinds: Sequence[object], most: int) -> list[_Item]:
@@ -141,7 +138,7 @@ def in_turn(items: Sequence[_Item], kinds: Sequence[object], most: int) -> list[
 def line_look(scene: Scene, who: Contender, look: Look) -> dict[str, Any]:
     """Return how a contender's line looks: colour and marker for what computes, the line's style for its threads."""
     style: dict[str, Any] = _thread_look(scene, who.threads, look)
-    if scene.is_baseline(who):
+    if who in scene.baselines:
         theme = look.theme
         return style | {"color": theme.ink, "marker": "o", "ms": 4.0 * look.line, "mfc": theme.paper, "mew": look.line}
     number = list(scene.pairs).index((who.implementation, who.backend))
@@ -155,9 +152,8 @@ def _thread_look(scene: Scene, threads: int, look: Look) -> dict[str, Any]:
 def line_keys(scene: Scene, look: Look) -> list[Artist]:
     """Return a key for each thing that computes, and for each number of threads if there are several."""
     several = _data.several_backends(scene.rows)
-    baselines = [who for who in scene.contenders if scene.is_baseline(who)]
-    named = {who.implementation for who in baselines}
-    labelled = [("baseline" if len(named) > 1 else who.implementation, who) for who in baselines[:1]]
+    named = {who.implementation for who in scene.baselines}
+    labelled = [("baseline" if len(named) > 1 else who.implementation, who) for who in scene.baselines[:1]]
     labelled += [(f"{name} ({backend})" if several else name, who) for (name, backend), who in scene.pairs.items()]
     keys: list[Artist] = [
         Line2D([], [], label=label, **line_look(scene, who, look) | {"ls": "-"}) for label, who in labelled

@@ -298,18 +298,14 @@ def rendered(draw: Callable[[], Figure], kind: str, look: Look, provenance: Prov
         mpl.rcdefaults()  # whatever the user's own matplotlibrc says
         mpl.rcParams.update(cast("Any", look.rc()))
         figure = draw()
-        _settle(figure)
+        # Laid out once and for all, rounding away the solver's last bits, which depend on addresses in memory.
+        figure.set_dpi(_DPI)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for axes in figure.axes:
+            left, bottom, width, height = (round(float(part), 9) for part in axes.get_position(original=True).bounds)
+            axes.set_position((left, bottom, width, height))
         figure.savefig(content, format=kind, dpi=_DPI, metadata=metadata(provenance, kind))
     if kind == "svg":
         return _NOT_IN_XML.sub("\ufffd", content.getvalue().decode()).encode()
     return content.getvalue()
-
-
-def _settle(figure: Figure) -> None:
-    """Lay out once and for all, rounding away the solver's last bits, which depend on addresses in memory."""
-    figure.set_dpi(_DPI)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for axes in figure.axes:
-        left, bottom, width, height = (round(float(part), 9) for part in axes.get_position(original=True).bounds)
-        axes.set_position((left, bottom, width, height))

@@ -52,8 +52,19 @@ def draw(data: RunData, look: Look) -> Figure:
     beyond = sum(
         int((case.seconds > high).sum()) for (_, high), (_, cases) in zip(ends, panels, strict=True) for case in cases
     )
-    counts, numbers = [len(cases) for _, cases in panels], _numbers(rows)
-    texts = Texts(TITLE, _subtitle(rows, beyond, shown.remark), data.footer)
+    samples, flagged, processes = (int(rows[name].sum()) for name in ("samples", "flagged", "processes"))
+    subtitle = [
+        problem_line(rows),
+        f"{samples:,} samples ({flagged:,} flagged) of {processes:,} processes",
+        "curves: share of samples that took at most so long",
+        "rows: ticks are medians of processes, marks their median as in the table",
+        f"{beyond:,} sample{'s lie' if beyond > 1 else ' lies'} beyond the right edge" if beyond else "",
+        shown.remark,
+    ]
+    # An implementation has the same number in all panels of its workload, so that it looks alike.
+    computing = rows["implementation"] + " " + rows["backend"]
+    numbers = dict(computing.groupby(rows["workload"]).transform(lambda group: pd.factorize(group)[0]))
+    counts, texts = [len(cases) for _, cases in panels], Texts(TITLE, subtitle, data.footer)
     frame = _bars.new_panels(look, texts, counts, _DENSEST, _panel_em)
     for number, (axis, (name, cases)) in enumerate(zip(frame.axes, panels, strict=True)):
         names = [_bars.name_of(case.row, shown.with_backend, frame) for case in cases]
@@ -71,12 +82,6 @@ def _panel_em(cases: int) -> float:
     return _TOP * _CURVES_EM + (cases + 0.5) * _ROW_EM
 
 
-def _numbers(rows: pd.DataFrame) -> dict[Any, int]:
-    """Give numbers to the implementations of each workload, so that a case looks alike in all panels."""
-    names = rows["implementation"] + " " + rows["backend"]
-    return dict(names.groupby(rows["workload"]).transform(lambda group: pd.factorize(group)[0]))
-
-
 def _style(number: int, look: Look) -> dict[str, Any]:
     """Return colour, line and mark of a case; no two among many share all three."""
     dashes = _LINES[number // len(look.theme.series) % len(_LINES)]
@@ -90,18 +95,6 @@ def _ends(cases: list[TimedCase]) -> tuple[float, float]:
     tails = [float(np.quantile(times, _TAIL)) for times in shown]
     near = max(*tails, *(float(case.medians[-1]) for case in cases), *(case.median for case in cases))
     return log_limits((times[times <= near * _FAR] for times in shown), span=1.1, margin=0.04)
-
-
-def _subtitle(rows: pd.DataFrame, beyond: int, remark: str) -> list[str]:
-    samples, flagged, processes = (int(rows[name].sum()) for name in ("samples", "flagged", "processes"))
-    return [
-        problem_line(rows),
-        f"{samples:,} samples ({flagged:,} flagged) of {processes:,} processes",
-        "curves: share of samples that took at most so long",
-        "rows: ticks are medians of processes, marks their median as in the table",
-        f"{beyond:,} sample{'s lie' if beyond > 1 else ' lies'} beyond the right edge" if beyond else "",
-        remark,
-    ]
 
 
 def _panel(axis: Axes, cases: list[TimedCase], names: list[str], numbers: dict[Any, int], frame: Frame) -> None:

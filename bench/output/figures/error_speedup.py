@@ -42,7 +42,12 @@ def draw(data: RunData, look: Look) -> Figure:
     shown = _lines.in_turn(apart, [panel["workload"].iloc[0] for _, panel in apart], _lines.MOST_PANELS)
     inside = pd.concat([panel for _, panel in shown])
     pairs = list(dict.fromkeys(zip(inside["implementation"], inside["backend"], strict=True)))
-    texts = Texts(TITLE, _subtitle(rows, len(shown), len(apart)), data.footer, _keys(pairs, inside, look))
+    subtitle = [
+        _data.problem_line(rows),
+        "whiskers: 95 % interval of the speedup, and from the largest error of a process down to the smallest",
+        f"{len(shown)} of {len(apart)} panels shown" if len(shown) < len(apart) else "",
+    ]
+    texts = Texts(TITLE, subtitle, data.footer, _keys(pairs, inside, look))
     frame = _lines.panel_frame(look, texts, [0] * len(shown))
     across = log_limits([*(inside[name] for name in ("x", "x_low", "x_high")), (1.0,)], span=2.0)
     up = log_limits([inside["y"], inside["y_low"]], span=100.0)
@@ -77,7 +82,12 @@ def _rows(data: RunData) -> tuple[pd.DataFrame, str]:
     if stem == "precision_speedup":
         full = rows["precision"] == Precision.FULL
         places["x"] = places["x"].mask(full, 1.0)
-    ends = {"y": rows["error"].clip(lower=_LEAST), "y_low": _smallest_errors(data, rows).clip(lower=_LEAST)}
+    # The smallest of the processes' errors, each the largest of its kinds.
+    key = case_columns_among(rows.columns)
+    errors = data.processes[key].assign(smallest=data.processes[list(ERRORS)].max(axis=1))
+    least = errors.groupby(key, as_index=False, observed=True)["smallest"].min()
+    smallest = rows[key].merge(least, on=key, how="left").set_axis(rows.index)["smallest"]
+    ends = {"y": rows["error"].clip(lower=_LEAST), "y_low": smallest.clip(lower=_LEAST)}
     found = rows.assign(**places, **ends).rename(columns={"precision": "rounding"})
     found = found[found["x"].notna() & found["y"].notna()]
     groups: Any = found.groupby(case_columns_among(found.columns))
@@ -87,22 +97,6 @@ def _rows(data: RunData) -> tuple[pd.DataFrame, str]:
             "no case stands with its error and a speedup beside another precision: add full to --precision."
         )
     return found, over
-
-
-def _smallest_errors(data: RunData, rows: pd.DataFrame) -> pd.Series[float]:
-    """Return for each row the smallest of its processes' errors, each the largest of its kinds."""
-    key = case_columns_among(rows.columns)
-    errors = data.processes[key].assign(smallest=data.processes[list(ERRORS)].max(axis=1))
-    least = errors.groupby(key, as_index=False, observed=True)["smallest"].min()
-    return rows[key].merge(least, on=key, how="left").set_axis(rows.index)["smallest"]
-
-
-def _subtitle(rows: pd.DataFrame, shown: int, found: int) -> list[str]:
-    return [
-        _data.problem_line(rows),
-        "whiskers: 95 % interval of the speedup, and from the largest error of a process down to the smallest",
-        f"{shown} of {found} panels shown" if shown < found else "",
-    ]
 
 
 def _power(value: float, place: Any = None) -> str:

@@ -48,7 +48,11 @@ def draw(data: RunData, look: Look) -> Figure:
     scene = _lines.scene(rows.assign(word=why.where(rows["speedup"].isna(), "")), axis)
     columns = _bars.columns_of(look, len(scene.planes))
     sizes = _shown_sizes(scene, data.asked_sizes(axis), look, columns)
-    words = _words(scene, sizes, _cells_inches(look, columns) / len(sizes), look)
+    # What is written into cells that were not measured: each word, or its first letter in narrow cells.
+    unmeasured = sorted({*scene.rows["word"][scene.rows[axis].isin(sizes)]} - {""})
+    room = _cells_inches(look, columns) / len(sizes) - look.em(0.3)
+    fit = all(text_inches(word, look.points * _LETTERS) <= room for word in unmeasured)
+    words = {word: word if fit else word[0] for word in unmeasured}
     reach = max(1.0, float(np.log2(scene.rows["speedup"]).abs().max()))
     texts = Texts(TITLE, _subtitle(scene, words, sizes), data.footer, _keys(words, reach, look))
     frame = new_frame(look, texts, Grid([len(plane.lines) * _ROW_EM for plane in scene.planes], columns))
@@ -104,7 +108,8 @@ def _cells(
                 axis.text(column, row, words[word], color=theme.ink, **middle)
             else:
                 logs[row, column] = np.log2(speedup)
-                colour = _ink_on(colours((logs[row, column] + reach) / (2 * reach)), look)
+                shade = colours((logs[row, column] + reach) / (2 * reach))
+                colour = max(theme.ink, theme.paper, key=lambda name: contrast(name, shade))
                 axis.text(column, row, _number(float(speedup), wide), color=colour, **middle)
     edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
     shades = np.ma.masked_invalid(logs)
@@ -121,18 +126,6 @@ def _number(speedup: float, wide: bool) -> str:
     if len(text) > 5:
         text = "<0.01" if speedup < 0.01 else f"{speedup:.0e}".replace("e+0", "e")
     return text
-
-
-def _ink_on(colour: tuple[float, ...], look: Look) -> str:
-    """Return ink or paper, whichever has the higher contrast to a colour."""
-    return max(look.theme.ink, look.theme.paper, key=lambda name: contrast(name, colour))
-
-
-def _words(scene: Scene, sizes: Sequence[int], inches: float, look: Look) -> dict[str, str]:
-    """Return what is written into cells that were not measured: each word, or its first letter in narrow cells."""
-    found = sorted({*scene.rows["word"][scene.rows[scene.axis].isin(sizes)]} - {""})
-    fit = all(text_inches(word, look.points * _LETTERS) <= inches - look.em(0.3) for word in found)
-    return {word: word if fit else word[0] for word in found}
 
 
 def _names(scene: Scene, sizes: int, frame: Frame) -> dict[Contender, str]:

@@ -102,7 +102,11 @@ def draw_histories(found: Sequence[History], phase: str, look: Look) -> Figure:
     subtitle = ["median and 95 % interval over processes", "less is faster", "time axes do not begin at 0"]
     subtitle += [f"{len(shown)} of {len(every)} cases"] if len(shown) < len(every) else []
     what = "one training step" if phase == STEP else f"the {phase} phase"
-    foot = "\n".join([*_told(letters), *(f"{history.machine}: {span(history)}" for history in found)])
+    meanings = [f"{letter}: {text}" for text, letter in letters.items() if letter != _STAR]
+    if len(letters) > len(meanings):
+        meanings.append(f"{_STAR}: earlier news, told by the table of `bench history`")
+    told_of = ["; ".join(meanings)] if meanings else []
+    foot = "\n".join([*told_of, *(f"{history.machine}: {span(history)}" for history in found)])
     texts = Texts(f"Time of {what}, run by run", subtitle, foot, _keys(shown, letters, look))
     frame = new_frame(look, texts, Grid([each.panel_em for each in labels], columns, _frame.SMALL_AROUND_EM + 1))
     extra = telling([series for _, series in shown])
@@ -172,13 +176,6 @@ def _write(axis: Axes, series: Series, labels: Labels, look: Look) -> None:
             axis.plot(places, [height] * len(places), label=name, transform=axis.get_xaxis_transform(), **mark)
 
 
-def _told(letters: dict[str, str]) -> list[str]:
-    """Return the foot's line that says what the letters mean; none without letters."""
-    told = [f"{letter}: {text}" for text, letter in letters.items() if letter != _STAR]
-    more = [f"{_STAR}: earlier news, told by the table of `bench history`"] if len(letters) > len(told) else []
-    return ["; ".join([*told, *more])] if letters else []
-
-
 def _keys(shown: Sequence[tuple[History, Series]], letters: dict[str, str], look: Look) -> list[Line2D]:
     theme, line = look.theme, look.line
     size: dict[str, Any] = {"ms": 4.5 * line, "mec": theme.edge, "mew": 0.5 * line}
@@ -228,6 +225,15 @@ class Labels:
     """Runs without a time."""
     stars: tuple[int, ...]
     """Runs in which something was new that has no letter."""
+    marks_em: float
+    """Room of crosses and stars at the lower edge."""
+    room_em: tuple[float, float]
+    """Room below and above the times."""
+
+    @property
+    def panel_em(self) -> float:
+        """Height of the panel."""
+        return sum(self.room_em) + _TIMES_EM
 
     @classmethod
     def of(cls, series: Series, letters: dict[str, str], runs: int, columns: int, look: Look) -> Labels:
@@ -238,28 +244,14 @@ class Labels:
             for change in series.changes
         ]
         news = [(point.run, letters[_news(point)]) for point in series.points if point.differences]
-        return cls(
-            _in_rows(told, runs, inches, look),
-            _in_rows([item for item in news if item[1] != _STAR], runs, inches, look),
-            tuple(point.run for point in series.points if point.seconds is None),
-            tuple(run for run, letter in news if letter == _STAR),
-        )
-
-    @property
-    def marks_em(self) -> float:
-        """Room of crosses and stars at the lower edge."""
-        return _ROW_EM if self.gaps or self.stars else 0.0
-
-    @property
-    def room_em(self) -> tuple[float, float]:
-        """Room below and above the times."""
-        below, above = (1 + max((label.row for label in each), default=-1) for each in (self.letters, self.changes))
-        return 0.5 + self.marks_em + _ROW_EM * below, 0.5 + _ROW_EM * above
-
-    @property
-    def panel_em(self) -> float:
-        """Height of the panel."""
-        return sum(self.room_em) + _TIMES_EM
+        above = _in_rows(told, runs, inches, look)
+        below = _in_rows([item for item in news if item[1] != _STAR], runs, inches, look)
+        gaps = tuple(point.run for point in series.points if point.seconds is None)
+        stars = tuple(run for run, letter in news if letter == _STAR)
+        marks = _ROW_EM if gaps or stars else 0.0
+        rows = [1 + max((label.row for label in labels), default=-1) for labels in (below, above)]
+        room = 0.5 + marks + _ROW_EM * rows[0], 0.5 + _ROW_EM * rows[1]
+        return cls(above, below, gaps, stars, marks, room)
 
 
 def _in_rows(labels: Sequence[tuple[float, str]], runs: int, inches: float, look: Look) -> tuple[Label, ...]:

@@ -47,16 +47,13 @@ def draw(data: RunData, look: Look) -> Figure:
     texts = Texts(TITLE, subtitle, data.footer, _keys(data, look))
     frame = _bars.bar_figure(look, texts, shown, partial(_bar, data))
     for axis, (_, panel) in zip(frame.axes, shown.panels, strict=True):
-        axis.set_xlim(0, _longest(data, panel if apart else rows) * 1.04)
+        inside = panel if apart else rows
+        ends = float(np.nanmax(inside[["median_seconds", "high_seconds"]].to_numpy(dtype=float)))
+        stacks = (sum(seconds for _, seconds, _ in _stack(data, row)) for _, row in inside.iterrows())
+        axis.set_xlim(0, max(ends, *stacks) * 1.04)
         put_ticks(axis, "x", TimeFormatter(), FittingLocator(frame.look, even_steps))
     frame.label_x("time of one step")
     return frame.figure
-
-
-def _longest(data: RunData, rows: pd.DataFrame) -> float:
-    """Return the longest of all steps, ends of intervals and stacks of these cases, in seconds."""
-    ends = float(np.nanmax(rows[["median_seconds", "high_seconds"]].to_numpy(dtype=float)))
-    return max(ends, *(sum(seconds for _, seconds, _ in _stack(data, row)) for _, row in rows.iterrows()))
 
 
 def _stack(data: RunData, whole: pd.Series[Any]) -> list[tuple[str, float, bool]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.analysis.roofline import Ceilings, ceilings
+from bench.analysis.roofline import Ceilings, ceilings, step_work
 from bench.analysis.scaling import main_axis, planes
+from bench.data.run import case_of
 from bench.errors import NothingToShowError
 from bench.output.figures import _lines
-from bench.output.figures._data import DEVICE_CONDITIONS, RunData, along, case_in, problem_line, step_work
+from bench.output.figures._data import DEVICE_CONDITIONS, RunData, along, problem_line
 from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, log_limits, plain
@@ -47,8 +47,10 @@ def draw(data: RunData, look: Look) -> Figure:
     """Draw a mark a case, joining those of one contender in the order of sizes."""
     rows = data.headline
     rows = rows[rows["gflops"].notna()]
-    rows = rows.assign(intensity=[np.divide(*step_work(case_in(row))) for row in rows.to_dict("records")])
-    panels = list(_panels(data, rows))
+    rows = rows.assign(intensity=[np.divide(*step_work(case_of(row))) for row in rows.to_dict("records")])
+    groups: Any = rows.groupby(list(DEVICE_CONDITIONS), sort=False)
+    limited = ((key, inside, ceilings(data.manifest.peaks, case_of(inside.iloc[0]))) for key, inside in groups)
+    panels = [RoofPanel(tuple(key), inside, best) for key, inside, best in limited if best is not None]
     if not panels:
         raise NothingToShowError("no peak of a device that cases ran on was measured: `bench run` measures them anew.")
     shown = _lines.in_turn(panels, [panel.key[0] for panel in panels], _lines.MOST_PANELS)
@@ -71,15 +73,6 @@ def draw(data: RunData, look: Look) -> Figure:
         _lines.put_title(place, _title(panel, panels), notes, frame)
     _lines.label_axes(frame, "FLOP per compulsory byte", "GFLOP/s (log scale)", "GFLOP/s")
     return frame.figure
-
-
-def _panels(data: RunData, rows: pd.DataFrame) -> Iterator[RoofPanel]:
-    """Yield the cases that share a device and its ceilings, if those were measured."""
-    groups: Any = rows.groupby(list(DEVICE_CONDITIONS), sort=False)
-    for key, inside in groups:
-        best = ceilings(data.manifest.peaks, case_in(inside.iloc[0].to_dict()))
-        if best is not None:
-            yield RoofPanel(tuple(key), inside, best)
 
 
 def _subtitle(rows: pd.DataFrame, panels: list[RoofPanel], shown: int, axis: str | None) -> list[str]:

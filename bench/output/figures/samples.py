@@ -53,7 +53,16 @@ def draw(data: RunData, look: Look) -> Figure:
     shown = sorted(every, key=lambda case: -case.flagged.mean())[: _frame.SMALL_MOST[look.width]]
     most, band = MOST_DOTS // len(shown), -(-max(int(case.process[-1]) + 1 for case in shown) // _MOST_BANDS)
     columns = _frame.small_columns(look, len(shown))
-    subtitle = [problem_line(rows), *_remarks(every, shown, most, band)]
+    count, flagged = sum(len(case.seconds) for case in every), sum(int(case.flagged.sum()) for case in every)
+    bars = "many samples are thinned to bars from the shortest to the longest with dots at the medians"
+    subtitle = [
+        problem_line(rows),
+        f"whole steps: {count:,} samples, {flagged:,} of them flagged",
+        f"{len(shown)} of {len(every)} cases, the most disturbed first" if len(shown) < len(every) else "",
+        f"shades alternate with {'each process' if band == 1 else f'every {band} processes'}",
+        "line: median in the table",
+        f"{bars}, the longest of each flag marked" if any(len(case.seconds) > most for case in shown) else "",
+    ]
     grid = Grid([_PANEL_EM] * len(shown), columns, _frame.SMALL_AROUND_EM)
     frame = new_frame(look, Texts(TITLE, subtitle, data.footer, _keys(every, shown, look)), grid)
     for axis, case in zip(frame.axes, shown, strict=True):
@@ -61,18 +70,6 @@ def draw(data: RunData, look: Look) -> Figure:
         _frame.small_heading(axis, str(case.row["implementation"]), facts(case.row, rows), frame)
     frame.label_x("samples, in their order")
     return frame.figure
-
-
-def _remarks(every: list[TimedCase], shown: list[TimedCase], most: int, band: int) -> list[str]:
-    count, flagged = sum(len(case.seconds) for case in every), sum(int(case.flagged.sum()) for case in every)
-    bars = "many samples are thinned to bars from the shortest to the longest with dots at the medians"
-    return [
-        f"whole steps: {count:,} samples, {flagged:,} of them flagged",
-        f"{len(shown)} of {len(every)} cases, the most disturbed first" if len(shown) < len(every) else "",
-        f"shades alternate with {'each process' if band == 1 else f'every {band} processes'}",
-        "line: median in the table",
-        f"{bars}, the longest of each flag marked" if any(len(case.seconds) > most for case in shown) else "",
-    ]
 
 
 def _sign(kind: str, look: Look, size: float = 4.5) -> dict[str, Any]:
@@ -97,7 +94,12 @@ def _keys(every: list[TimedCase], shown: list[TimedCase], look: Look) -> list[Li
 def _panel(axis: Axes, case: TimedCase, most: int, band: int, frame: Frame) -> None:
     """Draw the samples of a case, gathered into bars if they are more than the most, over shades of processes."""
     look, count = frame.look, len(case.seconds)
-    _bands(axis, case, band, look)
+    group = case.process // band
+    begins = np.flatnonzero(np.diff(group, prepend=-1))
+    ends = np.append(begins[1:], len(group))
+    shades = [(begin - 0.5, end - begin) for begin, end in zip(begins[1::2], ends[1::2], strict=True)]
+    shade: dict[str, Any] = {"facecolor": look.theme.faint, "alpha": 0.5, "lw": 0, "zorder": 0}
+    axis.broken_barh(shades, (0, 1), transform=axis.get_xaxis_transform(), **shade)
     axis.axhline(case.median, color=look.theme.soft, lw=0.7 * look.line, zorder=2)
     bars = np.arange(count) * BARS // count if count > most else np.arange(count)
     _dots(axis, case.seconds, _by_bar(np.flatnonzero(~case.flagged), bars), look)
@@ -112,17 +114,6 @@ def _panel(axis: Axes, case: TimedCase, most: int, band: int, frame: Frame) -> N
 def _by_bar(places: Places, bars: Places) -> list[Places]:
     """Return places, which are in order, bar by bar; bars without any are left out."""
     return [own for own in np.split(places, np.flatnonzero(np.diff(bars[places])) + 1) if len(own)]
-
-
-def _bands(axis: Axes, case: TimedCase, band: int, look: Look) -> None:
-    """Shade every second group of processes."""
-    group = case.process // band
-    begins = np.flatnonzero(np.diff(group, prepend=-1))
-    ends = np.append(begins[1:], len(group))
-    spans = [(begin - 0.5, end - begin) for begin, end in zip(begins[1::2], ends[1::2], strict=True)]
-    axis.broken_barh(
-        spans, (0, 1), transform=axis.get_xaxis_transform(), facecolor=look.theme.faint, alpha=0.5, lw=0, zorder=0
-    )
 
 
 def _dots(axis: Axes, seconds: Floats, by_bar: list[Places], look: Look) -> None:

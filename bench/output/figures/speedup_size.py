@@ -22,7 +22,7 @@ from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._lines import Scene
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, log_limits, octaves, times
-from bench.output.names import spaced
+from bench.output.names import counted, spaced
 from bench.output.text import significant
 
 TITLE = "Speedup over the baseline as the problem grows"
@@ -72,7 +72,15 @@ def draw(data: RunData, look: Look) -> Figure:
     crossovers = [_crossovers(data, plane) for plane in scene.planes]
     named = [found[: _MOST_NOTES[len(scene.planes) > 1]] for found in crossovers]
     more = sum(map(len, crossovers)) - sum(map(len, named))
-    texts = Texts(TITLE, _subtitle(scene, named, more), data.footer, _lines.line_keys(scene, look))
+    every = [each for found in named for each in found]
+    subtitle = [
+        *scene.shared(),
+        "bars: 95 % interval over processes",
+        "bands: 95 % interval of where a line crosses 1x" if any(each.one for each in every) else "",
+        "rings: one line overtakes another" if any(each.same_threads and not each.one for each in every) else "",
+        f"{counted(more, 'more crossover')} in crossovers.csv" if more else "",
+    ]
+    texts = Texts(TITLE, subtitle, data.footer, _lines.line_keys(scene, look))
     frame = _lines.panel_frame(look, texts, [len(found) for found in named])
     ends = log_limits([*(scene.rows[name] for name in _COLUMNS), (0.5, 2.0)])
     for panel, plane, found in zip(frame.axes, scene.planes, named, strict=True):
@@ -85,17 +93,6 @@ def draw(data: RunData, look: Look) -> Figure:
     over = f"speedup over {_data.over(scene.rows)}"
     _lines.label_axes(frame, spaced(axis), f"{over} (log scale)", over, "speedup")
     return frame.figure
-
-
-def _subtitle(scene: Scene, named: list[list[DrawnCrossover]], more: int) -> list[str]:
-    every = [each for found in named for each in found]
-    return [
-        *scene.shared(),
-        "bars: 95 % interval over processes",
-        "bands: 95 % interval of where a line crosses 1x" if any(each.one for each in every) else "",
-        "rings: one line overtakes another" if any(each.same_threads and not each.one for each in every) else "",
-        f"{more} more crossover{'' if more == 1 else 's'} in crossovers.csv" if more else "",
-    ]
 
 
 def _crossovers(data: RunData, plane: Plane) -> list[DrawnCrossover]:

@@ -36,11 +36,15 @@ def draw(data: RunData, look: Look) -> Figure:
             "no case has its phases timed apart: measure an implementation that has a stage for each."
         )
     shown = _bars.shown(data, rows, look)
+    without = every[every["sync_tax"].isna()]
+    names = without["implementation"] + (" (" + without["backend"] + ")" if several_backends(every) else "")
+    told = list(dict.fromkeys(names))
+    more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
     subtitle = [
         problem_line(rows),
         "sum of forward, backward and update, each timed apart, over the whole step, minus 1",
         "whiskers: 95 % interval over processes",
-        _untimed(every),
+        f"not timed apart, so without a bar: {', '.join(told[:_MOST_NAMED])}{more}" if told else "",
         shown.remark,
     ]
     texts = Texts(TITLE, subtitle, data.footer, _bars.backend_keys(rows["backend"], look))
@@ -48,18 +52,10 @@ def draw(data: RunData, look: Look) -> Figure:
     for axis in frame.axes:
         axis.axvline(0, color=look.theme.ink, lw=frame.look.line)
         axis.set_xlim(*_ends(rows))
-        put_ticks(axis, "x", _label, FittingLocator(frame.look, even_steps))
+        ticks = FittingLocator(frame.look, even_steps)
+        put_ticks(axis, "x", lambda value, _: f"{'+' if value > 0 else ''}{plain(value)} %", ticks)
     frame.label_x("sum of the phases over the whole step, minus 1" if not frame.narrow else "sync tax")
     return frame.figure
-
-
-def _untimed(every: pd.DataFrame) -> str:
-    """Name the first few cases whose phases were not timed apart; empty if there is none."""
-    without, several = every[every["sync_tax"].isna()], several_backends(every)
-    names = without["implementation"] + (" (" + without["backend"] + ")" if several else "")
-    told = list(dict.fromkeys(names))
-    more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
-    return f"not timed apart, so without a bar: {', '.join(told[:_MOST_NAMED])}{more}" if told else ""
 
 
 def _ends(rows: pd.DataFrame) -> tuple[float, float]:
@@ -68,11 +64,6 @@ def _ends(rows: pd.DataFrame) -> tuple[float, float]:
     low, high = min(0.0, float(np.nanmin(ends))), max(0.0, float(np.nanmax(ends)))
     air = max(high - low, 1.0) * 0.05
     return low - air, high + air
-
-
-def _label(value: float, place: Any = None) -> str:
-    """Return a signed number of percent."""
-    return f"{'+' if value > 0 else ''}{plain(value)} %"
 
 
 def _bar(axis: Axes, place: float, row: pd.Series[Any], frame: Frame) -> _bars.Bar:

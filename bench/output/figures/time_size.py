@@ -11,11 +11,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
-from bench.analysis.roofline import ceilings
+from bench.analysis.roofline import ceilings, step_work
 from bench.analysis.scaling import Plane
 from bench.data.manifest import Peak
 from bench.output.figures import _lines
-from bench.output.figures._data import RunData, step_work
+from bench.output.figures._data import RunData
 from bench.output.figures._frame import Texts
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import log_axis, log_limits
@@ -58,7 +58,11 @@ def draw(data: RunData, look: Look) -> Figure:
     limits = [_limits(plane, data.manifest.peaks) for plane in scene.planes]
     alike = len({tuple(limit.words for limit in found) for found in limits}) == 1 < len(limits) and not look.narrow
     keys = [*_lines.line_keys(scene, look), *(limit.key(look) for limit in limits[0] if alike)]
-    subtitle = [*scene.shared(), "bars: 95 % interval over processes", _limit_words(limits)]
+    where = "" if all(limits) else ", where there are some"
+    words = f"limits: by measured peaks{where}; from caches a step may beat the limit by memory"
+    if not any(limits):
+        words = "no limits: the run measured no peak of these devices"
+    subtitle = [*scene.shared(), "bars: 95 % interval over processes", words]
     texts = Texts(TITLE, subtitle, data.footer, keys)
     frame = _lines.panel_frame(look, texts, [0 if alike else len(found) for found in limits])
     known = [*(scene.rows[name] for name in _COLUMNS), *(limit.seconds for found in limits for limit in found)]
@@ -72,14 +76,6 @@ def draw(data: RunData, look: Look) -> Figure:
         _lines.put_title(panel, scene.title(plane), notes, frame)
     _lines.label_axes(frame, spaced(axis), "time of one step (log scale)", "time of one step")
     return frame.figure
-
-
-def _limit_words(limits: list[list[TimeLimit]]) -> str:
-    """Return what the subtitle says about the limits."""
-    if not any(limits):
-        return "no limits: the run measured no peak of these devices"
-    where = "" if all(limits) else ", where there are some"
-    return f"limits: by measured peaks{where}; from caches a step may beat the limit by memory"
 
 
 def _limits(plane: Plane, peaks: list[Peak]) -> list[TimeLimit]:

@@ -109,6 +109,8 @@ def _clean(element: Element, prefix: str, wanted: set[str], colours: Mapping[str
 def _attributes(
     source: Element, prefix: str, wanted: set[str], colours: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
+    painted = {colour: f"var(--{name})" for colour, name in colours.items()}
+
     def own(value: str) -> str:
         return value.replace("url(#", f"url(#{prefix}-")
 
@@ -123,11 +125,7 @@ def _attributes(
         elif name not in ("id", "href", "style", *_PAINTED) and not name.startswith("on"):
             yield name, own(" ".join(value.split()))
     if style := "; ".join(f"{name}: {value}" for name, value in _style(source).items()):
-        yield "style", _COLOUR.sub(lambda match: _variable(match[0].lower(), colours), own(style))
-
-
-def _variable(colour: str, colours: Mapping[str, str]) -> str:
-    return f"var(--{colours[colour]})" if colour in colours else colour
+        yield "style", _COLOUR.sub(lambda match: painted.get(match[0].lower(), match[0].lower()), own(style))
 
 
 def _share_style(group: Element) -> None:

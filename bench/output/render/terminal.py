@@ -103,17 +103,14 @@ def _table(table: doc.Table, width: int) -> Iterator[RenderableType]:
 def _fitting(table: doc.Table, width: int) -> list[int]:
     """Return the places of the columns to show: the most dispensable ones go until the others fit."""
     places = list(range(len(table.heads)))
+    letters = [table.letters(place, cell_len) for place in places]
+    least = [min(each, _LEAST_WRAPPED) if head.wraps else each for each, head in zip(letters, table.heads, strict=True)]
     while True:
         most = max(table.heads[place].spare for place in places)
-        needed = sum(_least(table, place) + _GAP for place in places) - _GAP
+        needed = sum(least[place] + _GAP for place in places) - _GAP
         if needed <= width or not most:
             return places
         places = [place for place in places if table.heads[place].spare < most]
-
-
-def _least(table: doc.Table, place: int) -> int:
-    letters = table.letters(place, cell_len)
-    return min(letters, _LEAST_WRAPPED) if table.heads[place].wraps else letters
 
 
 def _rows(table: doc.Table, rows: Sequence[doc.Row], places: Sequence[int]) -> Table:

@@ -2,22 +2,24 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from bench.errors import DataFormatError, NothingToShowError
-from bench.output import render as package
+from bench.output import content, render
 from bench.output.report import report
 
 
-def test_a_wheel_takes_every_template_with_it(root: Path) -> None:
+@pytest.mark.parametrize(("package", "count"), [(render, 5), (content, 7)])
+def test_a_wheel_takes_every_template_with_it(package: ModuleType, count: int, root: Path) -> None:
     settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    patterns = settings["tool"]["setuptools"]["package-data"]["bench.output.render"]
-    folder = Path(package.__file__).parent
+    patterns = settings["tool"]["setuptools"]["package-data"][package.__name__]
+    folder = Path(str(package.__file__)).parent
     taken = {path for pattern in patterns for path in folder.glob(pattern)}
     others = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
     assert others == taken
-    assert len(taken) == 5
+    assert len(taken) == count
 
 
 def test_headline_figures_come_first_and_what_cannot_be_drawn_says_why(

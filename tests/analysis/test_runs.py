@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from bench.analysis.runs import read_runs
 from bench.data.schema import SCHEMA_VERSION
 from bench.data.store import MANIFEST, PROCESSES, SAMPLES, SUMMARY
 from bench.errors import DataFormatError
-from bench.output.runs import read_runs
 
 
 @pytest.fixture
