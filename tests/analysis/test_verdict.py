@@ -86,7 +86,7 @@ def test_margin_and_tolerance_are_compared_with_the_bounds_themselves(sd: float)
 def test_evidence_is_what_the_estimators_give() -> None:
     minimum, median = rng(1).normal(0.03, 0.02, (2, 20))
     found = judged(column(minimum=minimum, median=median)).columns[0].evidence
-    test = sign_flip_test(np.column_stack([minimum, median]), np.random.default_rng([0, 0]))
+    test = sign_flip_test(np.column_stack([minimum, median]), np.random.default_rng([0, 20]))
     for h, (values, each) in enumerate(zip((minimum, median), found, strict=True)):
         assert each.statistic is tuple(Statistic)[h]
         assert each.pairs == 20
@@ -243,7 +243,7 @@ def test_a_family_has_the_verdict_and_the_reasons_of_its_worst_columns() -> None
 
 def test_many_families_are_corrected_together() -> None:
     doubtful = rng(3).normal(0.03, 0.04, 20)
-    p = float(sign_flip_test(np.column_stack([doubtful, doubtful]), np.random.default_rng([0, 0])).adjusted[0])
+    p = float(sign_flip_test(np.column_stack([doubtful, doubtful]), np.random.default_rng([0, 20])).adjusted[0])
     assert 0.002 < p < 0.02
     slower = Family("slower", 20, (column(minimum=doubtful),))
     quiet = [Family(f"f{i}", 20, (column(minimum=-spread(0.0, 0.02) - 0.01),)) for i in range(4)]
