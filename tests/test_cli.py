@@ -499,7 +499,7 @@ def test_compare_judges_stored_runs_and_exits_by_the_worst_verdict(here: Run, st
     xml = tmp_path / "verdicts.xml"
     done = here("compare", a, stored({"one": 0.001, "two": 0.2}), "--junit", xml)
     assert done.returncode == 1, done.stderr
-    assert re.search(r"^REGRESSION +two on numpy, mlp_sgd .* backward \+20.0%$", done.stdout, re.MULTILINE)
+    assert re.search(r"^REGRESSION +two on numpy, mlp_sgd .* backward \+20.0%, \+[0-9.]+% of the step$", done.stdout, re.MULTILINE)
     assert re.search(r"^PASS +one on numpy", done.stdout, re.MULTILINE)
     assert "less certain than `bench ab`" in done.stdout
     assert f"wrote {xml}" in done.stderr

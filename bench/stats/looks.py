@@ -29,7 +29,7 @@ DOUBT = 0.1
 def planned_looks(most: int, alpha: float) -> tuple[int, ...]:
     """Return after how many pairs to look: 8, 14, 22, 32, 44, 58, and so on to `most`.
 
-    The first look comes later where a smaller alpha needs more pairs for a bound. The last stage takes in what would be
+    The first look comes later where a smaller alpha needs more pairs for a bound. The last one takes in what would be
     too few for a look of their own.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -177,6 +178,13 @@ def test_the_budget_cuts_off_after_a_look(
 def test_a_smaller_alpha_needs_more_first_pairs(arena: Any, decide: Decide, measured: Any) -> None:
     decide(Volume(44, 1.0), criteria=Criteria(alpha=0.001))
     assert measured() == {("numpy_manual", 1): 12}
+
+
+def test_the_first_look_is_taken_even_if_the_budget_is_spent_before(decide: Decide, measured: Any, arena: Any) -> None:
+    arena.factor = noisy
+    clock = itertools.count()
+    decide(Volume(44, 0.5), now=lambda: float(next(clock)))
+    assert measured() == {("numpy_manual", 1): 8}
 
 
 def test_a_fine_case_passes_however_small_the_budget(arena: Any, decide: Decide) -> None:

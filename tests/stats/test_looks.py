@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from bench.stats.estimates import detectable_slowdown
 from bench.stats.looks import (
+    DOUBT,
     detectable_by_looks,
     mean_bound,
     planned_looks,
@@ -123,6 +125,7 @@ def test_a_slowdown_of_the_size_called_detectable_needs_the_spread_the_looks_and
     assert reach(factor=2) > 1.5 * reach()
     assert reach((8,), 1, 0.0) > reach((44,), 1, 0.0)
     assert reach((44,), 100, 0.0) > reach((44,), 1, 0.0)
-    assert reach((8, 44), 1, 0.0) > reach((44,), 1, 0.0)  # what is not doubted at the first look is missed
+    # What is not doubted at the first look is missed.
+    assert reach((8, 44), 1, 0.0) == pytest.approx(detectable_slowdown(values, DOUBT, 0.9))
     assert detectable_by_looks(values, (8,), 0.01, 12, 0.8, 0.01) is None
     assert detectable_by_looks([0.1], LOOKS, 0.01, 1, 0.8, 0.01) is None

@@ -15,11 +15,14 @@ from bench.stats import Floats
 from bench.stats.paired import (
     FLIPS,
     hodges_lehmann,
+    odd_ones,
     pair_value,
     pairs_needed,
     sign_flip_test,
     signed_rank_bounds,
+    spread_growth,
     step_down_families,
+    unseen_share,
 )
 from bench.stats.ranks import signed_rank_cdf
 
@@ -97,6 +100,41 @@ def test_estimate_and_bounds_turn_with_the_sides_and_ignore_the_order(
         return
     assert signed_rank_bounds(turned, alpha) == (-high, -low)
     assert min(d) <= low <= centre <= high <= max(d)
+
+
+# Odd pairs, and the spread of either side
+
+
+def test_odd_pairs_are_far_over_the_others_and_over_a_number() -> None:
+    d = np.append(np.linspace(-0.02, 0.02, 19), 0.4)
+    assert odd_ones(d, 0.05).tolist() == [0.4]
+    assert odd_ones(d, 0.5).size == odd_ones(-d, 0.05).size == 0
+    assert odd_ones(np.linspace(-0.4, 0.4, 20), 0.05).size == 0  # over it, but not unlike the others
+
+
+def test_a_spread_grew_only_where_b_s_is_larger_and_not_by_what_both_share() -> None:
+    rng = np.random.default_rng(5)
+    drift, a, b = 0.05 * rng.normal(size=30), 0.01 * rng.normal(size=30), 0.1 * rng.normal(size=30)
+    assert spread_growth(drift + a, drift + b, 0.01) == pytest.approx(
+        ((drift + a).std(ddof=1), (drift + b).std(ddof=1))
+    )
+    assert spread_growth(drift + b, drift + a, 0.01) is None
+    still = np.zeros(30)
+    assert spread_growth(still, b, 0.01) == pytest.approx((0.0, b.std(ddof=1)))
+    assert (
+        spread_growth(b, still, 0.01) is spread_growth(still, still, 0.01) is spread_growth(a[:2], b[:2], 0.01) is None
+    )
+
+
+def test_a_spread_that_did_not_grow_is_seldom_said_to() -> None:
+    count, rng = 2000, np.random.default_rng(6)
+    seen = (spread_growth(*(0.02 * rng.normal(size=(2, 14)) + rng.normal(size=14)), 0.05) for _ in range(count))
+    assert fewest(count, 0.05) <= sum(each is not None for each in seen) <= most(count, 0.05)
+
+
+def test_what_strikes_a_share_of_all_processes_is_in_none_of_the_pairs_with_probability_alpha() -> None:
+    for pairs, alpha in ((8, 0.01), (44, 0.05)):
+        assert (1 - unseen_share(pairs, alpha)) ** pairs == pytest.approx(alpha)
 
 
 # The bounds
