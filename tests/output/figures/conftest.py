@@ -275,9 +275,18 @@ def sampled(new: Callable[[str, Path], Any], tmp_path: Path) -> Any:
     return new("sampled", tmp_path / "sampled")
 
 
-@pytest.fixture(scope="session")
-def gallery(new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFactory) -> figures.Drawn:
-    """All figures in all formats of a run with two sizes and precisions, beside an older run of the same cases."""
+@pytest.fixture(
+    scope="session",
+    params=[{"svg": (), "png": ("samples",), "pdf": ("phases", "speedup")}, pytest.param({}, marks=pytest.mark.slow)],
+    ids=["each-figure-and-format", "all"],
+)
+def gallery(
+    request: pytest.FixtureRequest, new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFactory
+) -> figures.Drawn:
+    """Figures of a run with two sizes and precisions, beside an older run of the same cases.
+
+    All are drawn as svg and some in the other formats; in the slow suite, all in all.
+    """
     folder = tmp_path_factory.mktemp("gallery")
     for name, created in (("older", "2026-01-01T03:04:05+00:00"), ("run", "2026-01-02T03:04:05+00:00")):
         made = new("sampled", folder / name)
@@ -289,7 +298,12 @@ def gallery(new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFa
                 options = {"processes": 6, "precision": precision, "row": lambda number, errors=errors: errors}
                 made.add("torch_tensor", problem=tutorial(hidden=hidden), seconds=3e-6 * hidden, **options)
         run = made.write()
-    return figures.draw(run, (), figures.FORMATS)
+    data, done = RunData(run), figures.Drawn()
+    for kind in figures.FORMATS:
+        some = figures.draw(run, request.param.get(kind, ()), [kind], data=data)
+        done.paths.extend(some.paths)
+        done.left_out.update(some.left_out)
+    return done
 
 
 @dataclasses.dataclass(frozen=True)
