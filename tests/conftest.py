@@ -59,13 +59,23 @@ def here() -> Callable[..., Any]:
     """Run the command in this process, which has imported everything already: its status and what it printed.
 
     `cwd` is the folder where it is run, other keywords are variables of its environment. The processes that it starts
-    to measure are real, but what a device can do at most is left out: that takes longer than all else.
+    to measure are real, but each takes few samples, and what a device can do at most is left out: that takes longer
+    than all else.
     """
     from bench.cli import main
     from bench.data.schema import Status
     from bench.model.backends import BACKENDS
     from bench.model.workload import WORKLOADS
+    from bench.timing.policy import SamplingPolicy
     from bench.timing.protocol import Reply
+
+    class Few:
+        """Stands for the class of policies: what it makes is one, with little of everything."""
+
+        process_seconds = 0.04
+
+        def __new__(cls, **options: Any) -> Any:
+            return SamplingPolicy(**options, sample_seconds=0.001, warmup_max_seconds=0.05, energy_seconds=0.05)
 
     def run(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         out, err = io.StringIO(), io.StringIO()
@@ -76,6 +86,7 @@ def here() -> Callable[..., Any]:
             mock.patch.dict(os.environ, environment),
             mock.patch.dict(BACKENDS),  # those of a file that it loads go with it
             mock.patch.dict(WORKLOADS),
+            mock.patch("bench.run.runner.SamplingPolicy", Few),
             mock.patch("bench.run.runner.ask_device", return_value=Reply(Status.OK)),
             mock.patch("signal.signal"),  # it takes signals over: not in a process that goes on
             pytest.raises(SystemExit) as ended,
