@@ -362,7 +362,8 @@ def refusals(numbers: Iterable[int], models: Callable[[str], Model]) -> list[str
 
 
 def test_no_right_step_is_refused(models: Callable[[str], Model]) -> None:
-    assert refusals(range(32), models) == []
+    """Each of the models that train, once in each format."""
+    assert refusals(range(16), models) == []
 
 
 @pytest.mark.slow
