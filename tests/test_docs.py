@@ -57,11 +57,12 @@ def test_the_commands_in_the_documents_have_the_options_that_they_give(root: Pat
 
     from bench.cli import cli
 
-    for document in [root / "README.md", *(root / "docs").glob("*.md")]:
-        for _, name, *words in commands_of(document):
-            command = cli.commands[name]
-            with click.Context(command, info_name=name) as context:
-                command.parse_args(context, words)
+    found = [words for path in [root / "README.md", *(root / "docs").glob("*.md")] for words in commands_of(path)]
+    assert len(found) > 20
+    for _, name, *words in found:
+        command = cli.commands[name]
+        with click.Context(command, info_name=name) as context:
+            assert command.parse_args(context, words) == [], words
 
 
 def test_the_first_file_of_own_step_is_what_bench_new_writes(root: Path) -> None:

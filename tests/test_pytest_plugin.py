@@ -66,7 +66,13 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.name == "test_own")
 """
 """A conftest.py that reorders tests."""
-HEAVY = ("bench.options.judging", "bench.output.content.verdicts", "bench.output.progress", "bench.run.ab", "scipy.special")
+HEAVY = (
+    "bench.options.judging",
+    "bench.output.content.verdicts",
+    "bench.output.progress",
+    "bench.run.ab",
+    "scipy.special",
+)
 NANOSECONDS = {"forward": 200_000, "backward": 300_000, "update": 100_000, "step": 600_000}
 SLOWER = {"slowed": {"backward": 1.2, "step": 1.1}}
 NOISE = {"noisy": 0.3}

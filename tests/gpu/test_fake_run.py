@@ -50,13 +50,13 @@ def start(*command: str | Path, **environment: str) -> subprocess.CompletedProce
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(here: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One run on NumPy, torch's CPU and the fake GPU."""
     out = tmp_path_factory.mktemp("fake") / "run"
     names = ",".join([*BASELINES, *CHOSEN])
-    done = start(
-        BENCH, "run", "--load", FAKE, "-i", names, "--modes", ",".join(MODES), *SMALL, "--rounds", "1",
-        "--budget", "5s", "--no-figures", "--out", out,
+    done = here(
+        "run", "--load", FAKE, "-i", names, "--modes", ",".join(MODES), *SMALL, "--rounds", "1",
+        "--budget", "5s", "--no-figures", "--out", out, peaks="fakegpu",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "torch-fakegpu" in done.stdout
@@ -199,8 +199,8 @@ def test_a_throttled_round_and_a_step_that_stops_working(tmp_path: Path) -> None
     assert row["reason"].startswith("after it was timed, ")
 
 
-def test_the_doctor_passes_what_is_right() -> None:
-    done = start(BENCH, "doctor", "--device", "fakegpu", "--load", FAKE, "--threads", "1")
+def test_the_doctor_passes_what_is_right(here: Any) -> None:
+    done = here("doctor", "--device", "fakegpu", "--load", FAKE, "--threads", "1", COLUMNS="220")
     assert done.returncode == 0, done.stderr + done.stdout
     assert "FAIL" not in done.stdout
     lines = [line for line in done.stdout.splitlines() if line.lstrip().startswith("PASS")]

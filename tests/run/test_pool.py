@@ -138,33 +138,22 @@ def test_an_interpreter_that_is_none_is_an_error_with_its_cure(tmp_path: Path, n
     assert f"{tmp_path / name} cannot be started" in str(caught.value)
 
 
-FAKE = """
-import numpy as np
-from bench import Availability, Backend, Device, backend
-
-@backend
-class FakeCpu(Backend):
-    name, framework, device = "numpy-fakecpu", "numpy", "fakecpu"
-    def availability(self):
-        return Availability(True)
-    def preload(self):
-        open(PRELOADED, "a").write("x")
-    def open(self, settings):
-        return Device(kind="fakecpu", name="Imaginary 1", threads=settings.threads, handle=None, put=np.array,
-                      synchronize=lambda: None)
-    def threads_in_use(self):
-        return 7
-"""
-
-
 @pytest.fixture
-def fake(tmp_path: Path, own_backends: None) -> Callable[[str], Path]:
-    """Load the backend above, with more lines in its class."""
+def fake(fakecpu: Path, tmp_path: Path, own_backends: None) -> Callable[[str], Path]:
+    """Load the backend of `fakecpu`, which leaves a file when it is preloaded, with more lines in its class."""
 
     def load(lines: str = "") -> Path:
         path = tmp_path / "fake.py"
-        text = FAKE.replace("PRELOADED", repr(str(tmp_path / "preloaded")))
-        path.write_text(text.replace("    def availability", f"{lines}    def availability"))
+        text = fakecpu.read_text(encoding="utf-8")
+        preload = f"open({str(tmp_path / 'preloaded')!r}, 'a').write('x')"
+        for plain, changed in (
+            ("        pass\n", f"        {preload}\n"),
+            ("return None", "return 7"),
+            ("    def availability", f"{lines}    def availability"),
+        ):
+            assert text.count(plain) == 1
+            text = text.replace(plain, changed)
+        path.write_text(text, encoding="utf-8")
         Registry().load(f"file:{path}")
         return path
 
@@ -180,7 +169,7 @@ def test_a_backend_from_a_file_is_loaded_by_the_interpreter_and_its_children(
     order = [request_, other] if builtin_first else [other, request_]
     replies = {each.backend: pool.ask(BACKENDS[each.backend], each, 60.0) for each in order}
     assert {name: reply.status for name, reply in replies.items()} == dict.fromkeys(replies, Status.OK)
-    assert (replies["numpy-fakecpu"].device_name, replies["numpy-fakecpu"].threads) == ("Imaginary 1", 7)
+    assert (replies["numpy-fakecpu"].device_name, replies["numpy-fakecpu"].threads) == ("Imaginary Device 1", 7)
     assert (replies["numpy"].device_name, replies["numpy"].threads) == ("", 1)
     assert (tmp_path / "preloaded").exists() or builtin_first
 

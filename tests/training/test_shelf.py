@@ -28,7 +28,9 @@ def test_the_small_gpt_takes_at_most_twenty_lines(root: Path) -> None:
     assert len((root / "docs" / "examples" / "mini_gpt.py").read_text(encoding="utf-8").splitlines()) <= 20
 
 
-def measured(here: Here, root: Path, out: Path, names: list[str], sizes: str = SMALL) -> dict[str, tuple[str, set[str]]]:
+def measured(
+    here: Here, root: Path, out: Path, names: list[str], sizes: str = SMALL
+) -> dict[str, tuple[str, set[str]]]:
     """Run one round and return the status of each implementation, and what of it was timed beside the whole step."""
     load = [f"--load=docs/examples/{name}.py" for name in SHELF]
     cases = ["-i", ",".join(names), "--size", sizes, "--threads", "1", "--device", "cpu"]
