@@ -22,7 +22,7 @@ def test_the_worked_example_is_the_file_and_it_is_right(here: Run, root: Path) -
     assert block == (root / "docs" / "examples" / "numpy_inplace.py").read_text(encoding="utf-8")
     (command,) = re.findall(r"^(bench verify .*)$", text, flags=re.MULTILINE)
     for dtype in ("float32", "float64"):
-        done = here(*command.split()[1:], "--dtype", dtype, "--json", cwd=root)
+        done = here(*command.split()[1:], "--dtype", dtype, "--threads", "1", "--json", cwd=root)
         assert done.returncode == 0, done.stdout + done.stderr
         assert [row["status"] for row in json.loads(done.stdout)] == ["ok"]
 
