@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -162,17 +162,29 @@ def own_workloads() -> Iterator[None]:
     WORKLOADS.update(before)
 
 
-@pytest.fixture(scope="session")
-def build() -> ModuleType:
-    """The module `tests/data/builders.py`: runs made by hand. A fixture, since test files do not import one another."""
-    name = "stepbench_test_builders"
+def beside(stem: str) -> ModuleType:
+    """A module of `tests/data/`, for fixtures, since test files do not import one another."""
+    name = f"stepbench_test_{stem}"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "data" / "builders.py")
+        spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "data" / f"{stem}.py")
         assert spec is not None
         assert spec.loader is not None
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def build() -> ModuleType:
+    """The module `tests/data/builders.py`: runs made by hand."""
+    return beside("builders")
+
+
+@pytest.fixture(scope="session")
+def new(build: ModuleType) -> Callable[[str, Path], Any]:
+    """Make a run to be drawn of one of the `KINDS` of `tests/data/drawable.py` in a folder, empty to begin with."""
+    kinds = beside("drawable").KINDS
+    return lambda kind, folder: kinds[kind](build, folder)
 
 
 @pytest.fixture(scope="session")
@@ -198,3 +210,26 @@ def needs() -> Callable[[str, str], str]:
         pytest.skip(reason)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def shown() -> Callable[..., str]:
+    """What a terminal of some width shows of blocks, without colours; never wider than the terminal."""
+    from rich.console import Console
+
+    from bench.output.render.terminal import render
+
+    def show(blocks: Iterable[Any], width: int = 140) -> str:
+        stream = io.StringIO()
+        Console(file=stream, width=width, highlight=False).print(render(blocks, width))
+        text = stream.getvalue()
+        assert max((len(line) for line in text.splitlines()), default=0) <= width
+        return text
+
+    return show
+
+
+@pytest.fixture(scope="session")
+def words(shown: Callable[..., str]) -> Callable[..., str]:
+    """The words of that, however lines were wrapped."""
+    return lambda blocks, width=140: " ".join(shown(blocks, width).split())

@@ -24,9 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FAKE = Path(__file__).with_name("fakegpu.py")
 BENCH = Path(sys.executable).with_name("bench")
 TORCH = [item.name for item in discover() if item.framework == "torch" and not item.devices]
-CHOSEN = ["torch_tensor", "torch_optim", "torch_dynamic"]
-"""One a workload: plain operations, an optimiser of torch's own, and depths that vary. The doctor has all of them."""
-BASELINES = ["numpy_manual", "numpy_adam", "numpy_dynamic"]
+CHOSEN = ["torch_tensor", "torch_dynamic"]
+"""Plain operations, and depths that vary. The doctor has all of them."""
+BASELINES = ["numpy_manual", "numpy_dynamic"]
 SMALL = ["--batch", "8", "--d-in", "20", "--hidden", "10", "--d-out", "4", "--threads", "1"]
 MODES = ["resident-warm", "transferred-warm"]
 CHECKS = {

@@ -132,7 +132,7 @@ def six_panels(made: Any) -> None:
             made.line(f"torch_{speedup}", "torch-cuda", workload, constant=1e-4 / speedup, hidden=hidden)
 
 
-@crowd("swept", *LINES, page=True)
+@crowd("swept", *LINES)
 def threads_and_devices(made: Any) -> None:
     counts = (1, 2, 16)
     made.manifest["peaks"] = [
