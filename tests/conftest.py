@@ -55,7 +55,21 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
 
 
 @pytest.fixture(scope="session")
-def here() -> Callable[..., Any]:
+def few() -> type[Any]:
+    """Stands for the class of policies: what it makes is one, with little of everything."""
+    from bench.timing.policy import SamplingPolicy
+
+    class Few:
+        process_seconds = 0.04
+
+        def __new__(cls, **options: Any) -> Any:
+            return SamplingPolicy(**options, sample_seconds=0.001, warmup_max_seconds=0.05)
+
+    return Few
+
+
+@pytest.fixture(scope="session")
+def here(few: type[Any]) -> Callable[..., Any]:
     """Run the command in this process, which has imported everything already: its status and what it printed.
 
     `cwd` is the folder where it is run, other keywords are variables of its environment. The processes that it starts
@@ -67,16 +81,7 @@ def here() -> Callable[..., Any]:
     from bench.model.backends import BACKENDS
     from bench.model.workload import WORKLOADS
     from bench.run.asking import ask_device
-    from bench.timing.policy import SamplingPolicy
     from bench.timing.protocol import Reply
-
-    class Few:
-        """Stands for the class of policies: what it makes is one, with little of everything."""
-
-        process_seconds = 0.04
-
-        def __new__(cls, **options: Any) -> Any:
-            return SamplingPolicy(**options, sample_seconds=0.001, warmup_max_seconds=0.05)
 
     def run(
         *arguments: str | Path, cwd: Path | None = None, peaks: str = "", **environment: str
@@ -92,7 +97,7 @@ def here() -> Callable[..., Any]:
             mock.patch.dict(os.environ, environment),
             mock.patch.dict(BACKENDS),  # those of a file that it loads go with it
             mock.patch.dict(WORKLOADS),
-            mock.patch("bench.run.runner.SamplingPolicy", Few),
+            mock.patch("bench.run.runner.SamplingPolicy", few),
             mock.patch("bench.run.runner.ask_device", ask),
             mock.patch("signal.signal"),  # it takes signals over: not in a process that goes on
             pytest.raises(SystemExit) as ended,

@@ -31,6 +31,8 @@ QUICK = SamplingPolicy(sample_seconds=1e-4, process_seconds=1e-3, warmup_min_sec
 SOURCE = (BUILT_IN / "numpy_manual.py").read_text(encoding="utf-8")
 PROBLEM = tutorial(batch=20, d_in=16, hidden=12, d_out=8)
 Ask = Callable[..., Reply]
+FORKED = pytest.mark.parametrize("pool", ["fork"], indirect=True)
+"""For what does not depend on how the process was started."""
 
 
 @pytest.fixture(params=["fork", "spawn"])
@@ -75,6 +77,7 @@ def test_a_child_that_dies_by_a_signal_says_which(ask: Ask) -> None:
     assert ask().status is Status.OK
 
 
+@FORKED
 def test_a_child_that_leaves_without_a_word_is_quoted(ask: Ask) -> None:
     with pytest.raises(ChildError, match="exited with status 3 and no answer; it said: last words"):
         ask("    print('first'); print('last words', file=sys.stderr, flush=True); os._exit(3)")
@@ -99,6 +102,7 @@ def test_a_child_that_hangs_is_killed_with_what_it_started(ask: Ask, tmp_path: P
     assert ask().status is Status.OK
 
 
+@FORKED
 def test_what_an_implementation_prints_does_not_get_into_the_protocol(ask: Ask) -> None:
     assert ask('    print(\'{"status": "failed"}\', flush=True)').status is Status.OK
 
@@ -257,6 +261,7 @@ def test_one_that_dies_in_a_batch_says_how_and_the_next_is_served(open_: Open, t
     assert open_().reply.status is Status.OK
 
 
+@FORKED
 def test_one_that_raises_in_a_batch_is_quoted(open_: Open, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     talk = open_(f"if os.path.exists({str(flag)!r}): raise RuntimeError('no luck')")

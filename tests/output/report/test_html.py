@@ -75,7 +75,7 @@ def test_every_value_is_that_of_the_file(page: Element, sample: Path, key_of_sam
                 for text, value in zip(found, in_file(sample, known, source), strict=True):
                     assert (text == "") if value is None else type(value)(text) == value, (known, source)
                 checked += 1
-    assert checked > 500
+    assert checked > 400
 
 
 def test_ids_are_unique_and_everything_that_is_named_is_there(page: Element) -> None:
