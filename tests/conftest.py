@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,19 +55,40 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
 
 
 @pytest.fixture(scope="session")
-def here() -> Callable[..., Any]:
+def few() -> type[Any]:
+    """Stands for the class of policies: what it makes is one, with little of everything."""
+    from bench.timing.policy import SamplingPolicy
+
+    class Few:
+        process_seconds = 0.04
+
+        def __new__(cls, **options: Any) -> Any:
+            return SamplingPolicy(**options, turn_seconds=0.001, max_turns=8, warmup_max_seconds=0.05)
+
+    return Few
+
+
+@pytest.fixture(scope="session")
+def here(few: type[Any]) -> Callable[..., Any]:
     """Run the command in this process, which has imported everything already: its status and what it printed.
 
     `cwd` is the folder where it is run, other keywords are variables of its environment. The processes that it starts
-    to measure are real, but what a device can do at most is left out: that takes longer than all else.
+    to measure are real, but each takes few samples, and what a device can do at most is left out: that takes longer
+    than all else, unless the device is the one of `peaks`, whose time is made up.
     """
     from bench.cli import main
     from bench.data.schema import Status
     from bench.model.backends import BACKENDS
     from bench.model.workload import WORKLOADS
+    from bench.run.asking import ask_device
     from bench.timing.protocol import Reply
 
-    def run(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str | Path, cwd: Path | None = None, peaks: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        def ask(asks: Any, item: Any, *more: Any) -> Reply:
+            return ask_device(asks, item, *more) if item.case.device == peaks else Reply(Status.OK)
+
         out, err = io.StringIO(), io.StringIO()
         with (
             contextlib.redirect_stdout(out),
@@ -76,7 +97,8 @@ def here() -> Callable[..., Any]:
             mock.patch.dict(os.environ, environment),
             mock.patch.dict(BACKENDS),  # those of a file that it loads go with it
             mock.patch.dict(WORKLOADS),
-            mock.patch("bench.run.known_peaks.ask_device", return_value=Reply(Status.OK)),
+            mock.patch("bench.run.runner.SamplingPolicy", few),
+            mock.patch("bench.run.known_peaks.ask_device", ask),
             mock.patch("signal.signal"),  # it takes signals over: not in a process that goes on
             pytest.raises(SystemExit) as ended,
         ):
@@ -145,17 +167,29 @@ def own_workloads() -> Iterator[None]:
     WORKLOADS.update(before)
 
 
-@pytest.fixture(scope="session")
-def build() -> ModuleType:
-    """The module `tests/data/builders.py`: runs made by hand. A fixture, since test files do not import one another."""
-    name = "stepbench_test_builders"
+def beside(stem: str) -> ModuleType:
+    """A module of `tests/data/`, for fixtures, since test files do not import one another."""
+    name = f"stepbench_test_{stem}"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "data" / "builders.py")
+        spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "data" / f"{stem}.py")
         assert spec is not None
         assert spec.loader is not None
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def build() -> ModuleType:
+    """The module `tests/data/builders.py`: runs made by hand."""
+    return beside("builders")
+
+
+@pytest.fixture(scope="session")
+def new(build: ModuleType) -> Callable[[str, Path], Any]:
+    """Make a run to be drawn of one of the `KINDS` of `tests/data/drawable.py` in a folder, empty to begin with."""
+    kinds = beside("drawable").KINDS
+    return lambda kind, folder: kinds[kind](build, folder)
 
 
 @pytest.fixture(scope="session")
@@ -181,3 +215,26 @@ def needs() -> Callable[[str, str], str]:
         pytest.skip(reason)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def shown() -> Callable[..., str]:
+    """What a terminal of some width shows of blocks, without colours; never wider than the terminal."""
+    from rich.console import Console
+
+    from bench.output.render.terminal import render
+
+    def show(blocks: Iterable[Any], width: int = 140) -> str:
+        stream = io.StringIO()
+        Console(file=stream, width=width, highlight=False).print(render(blocks, width))
+        text = stream.getvalue()
+        assert max((len(line) for line in text.splitlines()), default=0) <= width
+        return text
+
+    return show
+
+
+@pytest.fixture(scope="session")
+def words(shown: Callable[..., str]) -> Callable[..., str]:
+    """The words of that, however lines were wrapped."""
+    return lambda blocks, width=140: " ".join(shown(blocks, width).split())

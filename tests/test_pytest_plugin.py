@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import random
 import subprocess
 import sys
 import tomllib
@@ -11,6 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from bench.errors import ChildError
+from bench.run.pairs import Pair, PairCase, SideTurn
+from bench.run.pool import Pool
 
 Suite = Callable[..., pytest.RunResult]
 
@@ -54,38 +60,52 @@ contest.PAIR_POLICY = dataclasses.replace(contest.PAIR_POLICY, process_seconds=0
 terms.Terms = functools.partial(terms.Terms, sizes={'batch': 20, 'd_in': 16, 'hidden': 12, 'd_out': 8})
 """
 """A conftest.py that keeps real pairs small."""
-SIMULATED = """
-import random
-from bench.workloads import tutorial
-from bench.errors import ChildError
-from bench.run import contest, pairs
-from bench.run.pool import Pool
-
-NANOSECONDS = {"forward": 200_000, "backward": 300_000, "update": 100_000, "step": 600_000}
-SLOWER = {"slowed": {"backward": 1.2, "step": 1.1}}
-NOISE = {"noisy": 0.8}
-chance = random.Random(4)
-
-def measure(rounds, pair, seats):
-    name = pair.case.implementation
-    if name == "broken":
-        raise ChildError("side B died by SIGSEGV")
-    if name == "forbidden":
-        raise OSError(28, "No space left on device", "pairs.csv")
-    def turn(side):
-        factors = SLOWER.get(name, {}) if side == "B" else {}
-        noise = 1 + NOISE.get(name, 0.002) * chance.uniform(-1, 1)
-        times = {phase: ns * factors.get(phase, 1) * noise for phase, ns in NANOSECONDS.items()}
-        return pairs.SideTurn(times, times)
-    return pairs.Pair(tuple({side: turn(side) for side in "AB"} for _ in range(8)))
-
-contest.measure_pair = measure
-Pool.start = lambda self, backends: None
-
+LAST = """
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.name == "test_own")
 """
-"""A conftest.py that starts no process, draws what pairs would have said, the same in each run, and reorders tests."""
+"""A conftest.py that reorders tests."""
+HEAVY = (
+    "bench.options.judging",
+    "bench.output.content.verdicts",
+    "bench.output.progress",
+    "bench.run.ab",
+    "scipy.special",
+)
+NANOSECONDS = {"forward": 200_000, "backward": 300_000, "update": 100_000, "step": 600_000}
+SLOWER = {"slowed": {"backward": 1.2, "step": 1.1}}
+NOISE = {"noisy": 0.8}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported() -> None:
+    """What the plugin imports, before a suite in this process does, which forgets at its end what it imported."""
+    for name in HEAVY:
+        importlib.import_module(name)
+
+
+@pytest.fixture
+def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process is started: what pairs would have said is drawn, the same in each run."""
+    chance = random.Random(4)  # noqa: S311 - chance, not secrecy
+
+    def measure(rounds: object, pair: PairCase, seats: object) -> Pair:
+        name = pair.case.implementation
+        if name == "broken":
+            raise ChildError("side B died by SIGSEGV")
+        if name == "forbidden":
+            raise OSError(28, "No space left on device", "pairs.csv")
+
+        def turn(side: str) -> SideTurn:
+            factors = SLOWER.get(name, {}) if side == "B" else {}
+            noise = 1 + NOISE.get(name, 0.002) * chance.uniform(-1, 1)
+            times = {phase: ns * factors.get(phase, 1) * noise for phase, ns in NANOSECONDS.items()}
+            return SideTurn(times, times)
+
+        return Pair(tuple({side: turn(side) for side in "AB"} for _ in range(8)))
+
+    monkeypatch.setattr("bench.run.contest.measure_pair", measure)
+    monkeypatch.setattr(Pool, "start", lambda self, backends: None)
 
 
 def steps(*names: str, spin: dict[str, int] | None = None) -> str:
@@ -102,7 +122,7 @@ def git(folder: Path, *arguments: str) -> None:
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, root: Path) -> Suite:
     """Make a repository whose `main` holds `before`, change it to `now`, and run its suite with the plugin.
 
-    That takes a process of its own, but for options that are refused: those are seen `here` as well.
+    It does so in this process, unless `apart` asks for one of its own.
     """
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])]))
     # Only what is named, so that it is the same whether the entry point of this package is installed or not.
@@ -112,9 +132,9 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, root: Path
         *arguments: str,
         before: str,
         now: str,
-        conftest: str = SIMULATED,
+        conftest: str = LAST,
         file: str = "steps.py",
-        here: bool = False,
+        apart: bool = False,
     ) -> object:
         path = pytester.path / file
         path.parent.mkdir(exist_ok=True)
@@ -125,7 +145,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, root: Path
         git(pytester.path, "add", ".")
         git(pytester.path, "commit", "--quiet", "--message", "before")
         path.write_text(now, encoding="utf-8")
-        started = pytester.runpytest_inprocess if here else pytester.runpytest_subprocess
+        started = pytester.runpytest_subprocess if apart else pytester.runpytest_inprocess
         return started("-p", "bench.pytest_plugin", *arguments)
 
     return run
@@ -144,6 +164,7 @@ def test_a_planted_delay_fails_and_names_its_phase(suite: Suite, pytester: pytes
         now=steps("slowed", "freed", spin={"slowed": 300_000}),
         conftest=SMALL,
         file="implementations/steps.py",
+        apart=True,
     )
     found.assert_outcomes(passed=2, failed=1)
     assert found.ret == pytest.ExitCode.TESTS_FAILED
@@ -162,6 +183,7 @@ def test_a_planted_delay_fails_and_names_its_phase(suite: Suite, pytester: pytes
     assert list(pytester.path.glob("results/ab-*/pairs.csv")), "what was measured is kept"
 
 
+@pytest.mark.usefixtures("simulated")
 def test_each_verdict_is_a_test_after_the_suites_own(suite: Suite, pytester: pytest.Pytester) -> None:
     found = suite(
         *("--bench-gate", "main", "--bench-gate-load", "steps.py", "--junitxml", "verdicts.xml"),
@@ -192,6 +214,7 @@ def test_each_verdict_is_a_test_after_the_suites_own(suite: Suite, pytester: pyt
     assert found.stderr.str().count("Starting numpy") == 1, "measured once for all of them"
 
 
+@pytest.mark.usefixtures("simulated")
 def test_what_is_open_may_be_allowed_and_only_chosen_cases_are_measured(suite: Suite) -> None:
     """A time limit for tests does not end the comparison, which has its own."""
     found = suite(
@@ -207,6 +230,7 @@ def test_what_is_open_may_be_allowed_and_only_chosen_cases_are_measured(suite: S
     found.stdout.no_fnmatch_line("*slowed*")
 
 
+@pytest.mark.usefixtures("simulated")
 def test_what_is_unchanged_passes_with_a_wide_tolerance(suite: Suite) -> None:
     found = suite(
         *("--bench-gate", "main", "--bench-gate-load", "steps.py"),
@@ -219,6 +243,7 @@ def test_what_is_unchanged_passes_with_a_wide_tolerance(suite: Suite) -> None:
     found.stderr.fnmatch_lines(["*8 pairs of noisy*"])
 
 
+@pytest.mark.usefixtures("simulated")
 def test_a_budget_that_is_too_small_says_which_option_to_raise(suite: Suite) -> None:
     found = suite(
         *("--bench-gate", "main", "--bench-gate-load", "steps.py", "--bench-gate-budget", "1ms"),
@@ -229,6 +254,7 @@ def test_a_budget_that_is_too_small_says_which_option_to_raise(suite: Suite) -> 
     found.stdout.fnmatch_lines(["INCONCLUSIVE: * the budget has no room for its next pairs: raise --bench-gate-budget"])
 
 
+@pytest.mark.usefixtures("simulated")
 def test_a_comparison_that_breaks_off_fails_every_case_and_is_not_tried_again(suite: Suite) -> None:
     found = suite(
         *("--bench-gate", "main", "--bench-gate-load", "steps.py", "--bench-gate-implementation", "forbidden,same"),
@@ -254,7 +280,7 @@ def test_a_comparison_that_breaks_off_fails_every_case_and_is_not_tried_again(su
     ids=["revision", "load", "budget", "criteria", "tolerance", "pairs"],
 )
 def test_wrong_use_is_one_sentence(suite: Suite, arguments: list[str], message: str) -> None:
-    found = suite(*arguments, before=steps("same"), now=steps("same"), conftest="", here=True)
+    found = suite(*arguments, before=steps("same"), now=steps("same"), conftest="")
     assert found.ret == pytest.ExitCode.USAGE_ERROR
     found.stderr.fnmatch_lines([f"*{message}"])
     assert "Traceback" not in found.stderr.str() + found.stdout.str()
@@ -264,7 +290,7 @@ def test_it_does_not_measure_beside_xdist(suite: Suite) -> None:
     """A double of the option that `-n 2` sets."""
     conftest = "def pytest_addoption(parser): parser.addoption('--tx', action='append')\n"
     arguments = ["--tx", "popen", "--bench-gate", "main", "--bench-gate-load", "steps.py"]
-    found = suite(*arguments, before=steps("same"), now=steps("same"), conftest=conftest, here=True)
+    found = suite(*arguments, before=steps("same"), now=steps("same"), conftest=conftest)
     assert found.ret == pytest.ExitCode.USAGE_ERROR
     found.stderr.fnmatch_lines(["*needs the machine for itself: run it without -n."])
 
@@ -273,7 +299,11 @@ def test_without_the_option_nothing_happens(suite: Suite) -> None:
     test = "import sys\ndef pytest_sessionfinish():\n    print('HEAVY', sorted(HEAVY & set(sys.modules)))\n"
     heavy = "HEAVY = {'numpy', 'pandas', 'pydantic', 'torch', 'click', 'rich', 'matplotlib'}\n"
     found = suite(
-        "-s", "--bench-gate-load", "nowhere.py", before=steps("same"), now=steps("same"), conftest=test + heavy
+        *("-s", "--bench-gate-load", "nowhere.py"),
+        before=steps("same"),
+        now=steps("same"),
+        conftest=test + heavy,
+        apart=True,
     )
     found.assert_outcomes(passed=1)
     found.stdout.fnmatch_lines(["*HEAVY []"])

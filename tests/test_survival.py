@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -143,7 +144,7 @@ def killed_and_finished(folder: Path, rounds: int, kills: int, seed: int) -> dic
 
 
 def test_a_run_survives_kills_at_random_moments(tmp_path: Path) -> None:
-    struck = killed_and_finished(tmp_path, rounds=6, kills=2, seed=1)
+    struck = killed_and_finished(tmp_path, rounds=3, kills=2, seed=1)
     assert sum(struck.values()) >= 2
 
 
@@ -156,35 +157,37 @@ def test_a_hundred_kills(tmp_path: Path) -> None:
     assert set(struck) == {"parent", "zygote", "child"}
 
 
-def bench(*arguments: str, limit_bytes: int | None = None) -> subprocess.CompletedProcess[str]:
-    def limit() -> None:
-        if limit_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
-
-    return subprocess.run(
-        [str(BENCH), *arguments], capture_output=True, text=True, timeout=150, check=False, preexec_fn=limit
-    )
+@contextlib.contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """A limit on the size of files, for this process and those that it starts, stands for a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk_loses_nothing_that_was_finished_and_the_run_can_be_resumed(here: Run, tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk: a write that crosses it fails half-way."""
+    """A write that crosses the limit fails half-way."""
     out = tmp_path / "r"
-    sizes = ["--batch", "8", "--d-in", "10", "--hidden", "8", "--d-out", "5", "--threads", "1"]
-    few = ["run", "-i", "numpy_manual", *sizes, "--rounds", "16", "--no-figures", "--out", str(out)]
-    tiny = bench(*few[:-1], str(tmp_path / "tiny"), limit_bytes=10_000)
+    sizes = ["--batch", "4", "--d-in", "5", "--hidden", "4", "--d-out", "3", "--threads", "1"]
+    few = ["run", "-i", "numpy_manual", *sizes, "--rounds", "10", "--no-figures", "--out"]
+    with files_of_at_most(10_000):
+        tiny = here(*few, tmp_path / "tiny")
     assert tiny.returncode == 2
     assert "cannot be written (File too large): raise the limit on file sizes (ulimit -f) or set TMPDIR" in tiny.stderr
-    done = bench(*few, limit_bytes=50_000)
+    with files_of_at_most(16_000):
+        done = here(*few, out)
     assert done.returncode == 2, done.stderr
     assert "cannot be extended" in done.stderr
-    assert "Traceback" not in done.stderr
     finished = read_processes(out)
-    assert 0 < len(finished) < 16
+    assert 0 < len(finished) < 10
     whole = read_samples(out)
     done = here("run", "--resume", str(out), "--no-figures", "--budget", "60s")
     assert done.returncode == 0, done.stderr
     after = read_samples(out)
-    assert len(read_processes(out)) == 16
+    assert len(read_processes(out)) == 10
     # Text by text: a flag that only later samples carry is a category more.
     assert after.iloc[: len(whole)].astype("str").equals(whole.astype("str"))
 

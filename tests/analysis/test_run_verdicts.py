@@ -308,8 +308,10 @@ STRICT = Criteria(alpha=0.05, margin=0.0, tolerance=0.05)
 """No margin: then a REGRESSION is as likely as the tests alone make it."""
 
 
-@pytest.mark.parametrize("alpha", [0.05, 0.01])
-@pytest.mark.parametrize("cases", [1, 3])
+@pytest.mark.parametrize(
+    ("alpha", "cases"),
+    [(0.05, 3), (0.01, 1), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((0.05, 1), (0.01, 3)))],
+)
 def test_runs_that_are_alike_show_a_regression_no_more_often_than_alpha(alpha: float, cases: int) -> None:
     draw, count, false = np.random.default_rng(71), 300 // cases, 0
     criteria = replace(STRICT, alpha=alpha)

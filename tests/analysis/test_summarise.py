@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.summarise import PEAK_ALLOWANCE
 from bench.data.manifest import WorkloadFacts
 from bench.data.schema import Method, Status, SummaryRow
 from bench.model.case import Mode
@@ -34,13 +33,6 @@ UNKNOWN = [
     "sync_tax_high",
     "gflops",
 ]
-
-
-@pytest.fixture
-def made(build: ModuleType, tmp_path: Path) -> Any:
-    made = build.HandMade(tmp_path / "run")
-    made.peak, made.case = build.make_peak, build.make_case
-    return made
 
 
 def only(rows: list[SummaryRow], implementation: str = "", **wanted: Any) -> SummaryRow:
@@ -490,77 +482,6 @@ def test_if_all_rounds_were_throttled_all_of_them_count(made: Any) -> None:
         made.process(case, number, step=[1.0 + number], throttled="power cap")
     row = only(made.summary())
     assert (row.status, row.median_seconds, row.processes, row.invalid_rounds) == (Status.OK, 2.0, 3, 0)
-
-
-# What is impossible
-
-
-def timed_at(made: Any, rate: float, **peak: Any) -> list[SummaryRow]:
-    """One case whose step runs at that rate, and one whose step is a thousand times slower, over a peak of 100."""
-    flops = WORKLOADS["mlp_sgd"].flops(tutorial(), "step")
-    assert flops is not None
-    seconds = flops / (rate * 1e9)
-    fast, slow = made.plan(), made.plan("torch_tensor", "torch-cpu")
-    phases = {phase: [seconds / 3] for phase in ("forward", "backward", "update")}
-    made.process(fast, step=[seconds], phases=phases, first=1.0)
-    made.process(slow, step=[1000 * seconds])
-    rows: list[SummaryRow] = made.summary(peaks=[made.peak(**peak)])
-    return rows
-
-
-def test_a_rate_that_the_device_cannot_reach_is_wrong_and_says_both_figures(made: Any) -> None:
-    rows = timed_at(made, 126.0)
-    row = only(rows, "numpy_manual")
-    assert row.status is Status.WRONG
-    assert row.reason.startswith("impossible: 126 GFLOP/s, where the device's measured peak is 100; ")
-    assert [getattr(row, name) for name in (*UNKNOWN, "peak_fraction")] == [None] * (len(UNKNOWN) + 1)
-    assert only(rows, "torch_tensor").status is Status.OK
-
-
-@pytest.mark.parametrize("gflops", [100 * PEAK_ALLOWANCE * (1 - 1e-9), 99.0, 1.0])
-def test_a_rate_within_the_allowance_is_possible(made: Any, gflops: float) -> None:
-    row = only(timed_at(made, gflops), "numpy_manual", phase="step")
-    assert (row.status, row.reason) == (Status.OK, "")
-    assert row.gflops == pytest.approx(gflops)
-    assert row.peak_fraction == pytest.approx(gflops / 100)
-
-
-def test_exactly_at_the_allowance_is_possible(made: Any, build: ModuleType, tmp_path: Path) -> None:
-    """A peak that makes the allowance the very rate that was found."""
-    found = only(timed_at(made, 50.0), "numpy_manual", phase="step").gflops
-    assert found is not None
-    for peak, status in ((found / PEAK_ALLOWANCE, Status.OK), (found / PEAK_ALLOWANCE * (1 - 1e-12), Status.WRONG)):
-        made = build.HandMade(tmp_path / status)
-        made.peak = build.make_peak
-        rows = timed_at(made, 50.0, gflops=peak)
-        assert {row.status for row in rows if row.case.implementation == "numpy_manual"} == {status}
-
-
-@pytest.mark.parametrize(
-    "peak", [{"threads": 1}, {"dtype": "float64"}, {"precision": "tf32"}, {"backend": "torch-cuda"}]
-)
-def test_the_peak_of_anything_else_says_nothing(made: Any, peak: dict[str, Any]) -> None:
-    row = only(timed_at(made, 1000.0, **peak), "numpy_manual", phase="step")
-    assert (row.status, row.peak_fraction) == (Status.OK, None)
-
-
-def test_the_best_that_any_backend_reached_on_the_device_is_its_peak(made: Any) -> None:
-    case = made.plan()
-    made.process(case, step=[1.0])
-    rows = made.summary(
-        peaks=[made.peak(gflops=7.0), made.peak("torch-cpu", gflops=8.0), made.peak("tf-graph", gflops=2)]
-    )
-    row = only(rows)
-    assert row.peak_fraction == pytest.approx(row.gflops / 8)
-
-
-def test_an_impossible_time_by_the_devices_clock_is_refused_as_well(made: Any) -> None:
-    """What was not waited for may show there only."""
-    flops = WORKLOADS["mlp_sgd"].flops(tutorial(), "step")
-    made.process(made.plan("torch_tensor", "torch-cuda"), step=[1.0], on_device={"step": [flops / 1e9 / 1000]})
-    row = only(made.summary(peaks=[made.peak("torch-cuda")]))
-    assert row.status is Status.WRONG
-    assert "impossible: 1000 GFLOP/s" in row.reason
 
 
 def test_sizes_that_joined_a_sweep_later_stand_among_the_others(build: ModuleType, tmp_path: Path) -> None:

@@ -310,7 +310,7 @@ STRICT = Criteria(alpha=0.05, margin=0.0, tolerance=0.05)
 """No margin: then a REGRESSION is as likely as the tests alone make it."""
 
 
-@pytest.mark.parametrize("families", [1, 3])
+@pytest.mark.parametrize("families", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_an_a_a_shows_a_regression_no_more_often_than_alpha(families: int) -> None:
     count, draw, false = 720 // families, rng(51), 0
     for _ in range(count):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
 
 import pytest
+
+from bench.run.pairs import PAIR_POLICY
 
 Done = subprocess.CompletedProcess[str]
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +19,8 @@ SMALL = ("--batch", "16", "--d-in", "64", "--hidden", "32", "--d-out", "4")
 # Criteria that noise cannot meet: what is planted makes a phase many times slower, and nothing else comes near half.
 SURE = ("--alpha", "5%", "--margin", "50%", "--tolerance", "95%")
 QUICK = (*SMALL, *SURE, "--pairs", "7", "--budget", "60s")
+
+SMALL_PAIRS = replace(PAIR_POLICY, process_seconds=0.015, max_units=4)
 
 KNOB = "def turn():\n    pass\n"
 SLOW_KNOB = """import time
@@ -83,7 +87,10 @@ class Repository:
 
     def bench(self, *arguments: str | Path, cwd: Path | None = None, **environment: str) -> Done:
         """Run the command in the repository; it must leave neither a worktree nor a temporary folder behind."""
-        with mock.patch("tempfile.tempdir", str(self.temporary)):
+        with (
+            mock.patch("tempfile.tempdir", str(self.temporary)),
+            mock.patch("bench.run.contest.PAIR_POLICY", SMALL_PAIRS),
+        ):
             done = self.here(*arguments, cwd=cwd or self.top, **{**self.environment, **environment})
         self.check_clean()
         return done

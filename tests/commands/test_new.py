@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from bench.cli import main
 from bench.model.registry import Registry, discover
 from bench.model.workload import WORKLOADS
 
+Here = Callable[..., subprocess.CompletedProcess[str]]
 TUTORIAL = ("mlp_sgd", "mlp_bias_sgd", "mlp_bias_adam", "mlp_dynamic")
 STARTERS = {
     "mine": ([], ["mine.eager", "mine.compiled"]),
@@ -37,26 +38,25 @@ def bench(*arguments: str) -> int:
     return int(end.value.code or 0)
 
 
-def verified(*arguments: str) -> dict[str, str]:
+def verified(here: Here, *arguments: str) -> dict[str, str]:
     """What the gate says of each implementation on the CPU."""
-    command = [sys.executable, "-m", "bench", "verify", *arguments, "--device", "cpu", "--timeout", "150s", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
+    done = here("verify", *arguments, "--device", "cpu", "--threads", "1", "--timeout", "150s", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     return {row["implementation"]: row["status"] for row in json.loads(done.stdout)}
 
 
-def test_every_starter_is_right_as_it_is() -> None:
+def test_every_starter_is_right_as_it_is(here: Here) -> None:
     for name, (options, _) in STARTERS.items():
         assert bench("new", name, *options) == 0
     loads = [word for name in STARTERS for word in ("--load", f"{name}.py")]
     names = [name for _, found in STARTERS.values() for name in found if name != "mine.compiled"]
-    assert verified(*loads, "-i", ",".join(names)) == dict.fromkeys(names, "ok")
+    assert verified(here, *loads, "-i", ",".join(names)) == dict.fromkeys(names, "ok")
 
 
 @pytest.mark.slow
-def test_the_models_starter_is_right_compiled_too() -> None:
+def test_the_models_starter_is_right_compiled_too(here: Here) -> None:
     assert bench("new", "mine") == 0
-    assert verified("--load", "mine.py", "-w", "mine") == {"mine.eager": "ok", "mine.compiled": "ok"}
+    assert verified(here, "--load", "mine.py", "-w", "mine") == {"mine.eager": "ok", "mine.compiled": "ok"}
 
 
 @pytest.mark.parametrize("name", STARTERS)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from bench.data.run import StoredRun
 from bench.data.store import SAMPLES, SUMMARY
 
-BENCH = Path(sys.executable).with_name("bench")
 TEXT = '''
 from lying_beside import rate
 from bench import BACKWARD, FORWARD, UPDATE, Data, Stage, State, Step, implementation, workload
@@ -69,6 +67,7 @@ def loop(problem, data, device):
 def at_once(problem, data, device):
     return step(data, lambda w, v: (w @ v).sum())
 '''
+Here = Callable[..., Any]
 TUTORIAL = ("--batch", "8", "--d-in", "6", "--hidden", "5", "--d-out", "3")
 OTHERS = ["size.batch", "size.d_in", "size.hidden", "size.d_out"]
 
@@ -82,25 +81,15 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return "--load", str(folder / "toy.py")
 
 
-Here = Callable[..., Any]
-
-
-@pytest.fixture
-def here(here: Here, own_workloads: None) -> Here:
-    """The command in this process; the workloads that it loads go with the test."""
-    return here
-
-
 @pytest.fixture(scope="module")
-def runs(load: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def runs(here: Here, load: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two runs of the user's workload and one of the tutorial's, in one folder, as a history wants them."""
     folder = tmp_path_factory.mktemp("results")
     made = [folder / "one", folder / "two"]
     names = ("-i", "toy_loop,toy_at_once,numpy_manual")
     for out in made:
         sizes = ("--size", "layers=2", *TUTORIAL)
-        options = (*load, *names, *sizes, "--threads", "1", "--rounds", "2", "--no-figures", "--out", str(out))
-        done = subprocess.run([str(BENCH), "run", *options], capture_output=True, text=True, timeout=150, check=False)
+        done = here("run", *load, *names, *sizes, "--threads", "1", "--rounds", "1", "--no-figures", "--out", out)
         assert done.returncode == 0, done.stderr
     return made
 
@@ -151,7 +140,8 @@ def test_a_stored_run_is_shown_without_the_file_that_made_it(here: Here, runs: l
     assert any((runs[0] / "figures").iterdir())
     for kind in ("html", "markdown"):
         path = tmp_path / f"report.{kind}"
-        done = here("report", runs[0], "--to", kind, "--out", path)
+        with mock.patch("bench.output.figures.names", return_value=("speedup",)):
+            done = here("report", runs[0], "--to", kind, "--out", path)
         assert done.returncode == 0, done.stderr
         assert "A sum of dot products" in path.read_text(encoding="utf-8")
         assert "layers 0" not in path.read_text(encoding="utf-8")
@@ -171,7 +161,8 @@ def test_it_is_swept_over_its_own_size_and_the_others_are_left_out(
     out = tmp_path / "run"
     names = ("-i", "toy_loop,toy_at_once,numpy_manual")
     axis = ("--axis", "layers=1:4:x4", "--size", "width=4")
-    done = here("sweep", *load, *names, *axis, "--threads", "1", "--rounds", "1", "--budget", "60s", "--out", out)
+    with mock.patch("bench.output.figures.names", return_value=("speedup_size",)):
+        done = here("sweep", *load, *names, *axis, "--threads", "1", "--rounds", "1", "--budget", "60s", "--out", out)
     assert done.returncode == 0, done.stderr
     run = StoredRun(out)
     assert run.manifest.axes == {"size.layers": [1, 4]}

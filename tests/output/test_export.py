@@ -18,11 +18,9 @@ from typing import Annotated, Any, Literal
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 import bench.output.export as formats
-from bench.commands.export import export as command
 from bench.data.schema import Method
 from bench.data.store import SAMPLES, RunStore, read_summary
 from bench.errors import DataFormatError, UsageError
@@ -424,29 +422,3 @@ def test_a_range_keeps_its_zeros(build: ModuleType, one_case: Finish) -> None:
     entry = TypeAdapter(list[Entry]).validate_json(export(folder, "github-action-benchmark"))[0]
     assert (entry.value, entry.range) == (9.0, "± 5.00000")
     assert (entry.extra or "").startswith("95 % interval: 8.00000 to 14.0000 us")
-
-
-def test_the_command_prints_or_writes_the_same_text(sample: Path, tmp_path: Path) -> None:
-    printed = CliRunner().invoke(command, [str(sample), "--to", "bencher"], catch_exceptions=False)
-    assert printed.exit_code == 0
-    assert printed.stdout == export(sample, "bencher")
-    path = tmp_path / "new" / "out.json"
-    written = CliRunner().invoke(command, [str(sample), "--to", "bencher", "--output", str(path)])
-    assert (written.exit_code, written.stdout, written.stderr) == (0, "", f"wrote {path}\n")
-    assert path.read_text() == printed.stdout
-
-
-def test_the_command_knows_its_formats_and_asks_for_one(sample: Path, tmp_path: Path) -> None:
-    shown = CliRunner().invoke(command, ["--help"]).stdout
-    assert all(name in shown for name in ALL)
-    for options in ([], ["--to", "xml"], ["--to", "bencher", "--output", str(tmp_path)]):
-        assert CliRunner().invoke(command, [str(sample), *options]).exit_code == 2
-
-
-def test_the_command_imports_nothing_heavy(root: Path) -> None:
-    code = (
-        "import sys, bench.commands.export\n"
-        "print(sorted({'pandas', 'numpy', 'pydantic', 'torch', 'tensorflow', 'matplotlib'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"

@@ -304,3 +304,10 @@ def pair_cases() -> tuple[PairCase, ...]:
     """Two implementations, each against itself."""
     planned = plan_cases(Selection(choose(discover(), ("numpy_manual", "numpy_adam")), SMALL.sizes))
     return tuple(PairCase(item, item) for item in planned)
+
+
+@pytest.fixture
+def measures_little(few: type[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real processes take few samples, and what a device can do at most is left out: it takes longer than all else."""
+    monkeypatch.setattr("bench.run.runner.SamplingPolicy", few)
+    monkeypatch.setattr("bench.run.known_peaks.ask_device", lambda *arguments: Reply(Status.OK))

@@ -31,6 +31,8 @@ QUICK = SamplingPolicy(turn_seconds=1e-4, warmup_min_seconds=1e-4, warmup_max_se
 SOURCE = (BUILT_IN / "numpy_manual.py").read_text(encoding="utf-8")
 PROBLEM = tutorial(batch=20, d_in=16, hidden=12, d_out=8)
 Ask = Callable[..., Reply]
+FORKED = pytest.mark.parametrize("pool", ["fork"], indirect=True)
+"""For what does not depend on how the process was started."""
 
 
 @pytest.fixture(params=["fork", "spawn"])
@@ -75,6 +77,7 @@ def test_a_child_that_dies_by_a_signal_says_which(ask: Ask) -> None:
     assert ask().status is Status.OK
 
 
+@FORKED
 def test_a_child_that_leaves_without_a_word_is_quoted(ask: Ask) -> None:
     with pytest.raises(ChildError, match="exited with status 3 and no answer; it said: last words"):
         ask("    print('first'); print('last words', file=sys.stderr, flush=True); os._exit(3)")
@@ -99,6 +102,7 @@ def test_a_child_that_hangs_is_killed_with_what_it_started(ask: Ask, tmp_path: P
     assert ask().status is Status.OK
 
 
+@FORKED
 def test_what_an_implementation_prints_does_not_get_into_the_protocol(ask: Ask) -> None:
     assert ask('    print(\'{"status": "failed"}\', flush=True)').status is Status.OK
 
@@ -138,33 +142,22 @@ def test_an_interpreter_that_is_none_is_an_error_with_its_cure(tmp_path: Path, n
     assert f"{tmp_path / name} cannot be started" in str(caught.value)
 
 
-FAKE = """
-import numpy as np
-from bench import Availability, Backend, Device, backend
-
-@backend
-class FakeCpu(Backend):
-    name, framework, device = "numpy-fakecpu", "numpy", "fakecpu"
-    def availability(self):
-        return Availability(True)
-    def preload(self):
-        open(PRELOADED, "a").write("x")
-    def open(self, settings):
-        return Device(kind="fakecpu", name="Imaginary 1", threads=settings.threads, handle=None, put=np.array,
-                      synchronize=lambda: None)
-    def threads_in_use(self):
-        return 7
-"""
-
-
 @pytest.fixture
-def fake(tmp_path: Path, own_backends: None) -> Callable[[str], Path]:
-    """Load the backend above, with more lines in its class."""
+def fake(fakecpu: Path, tmp_path: Path, own_backends: None) -> Callable[[str], Path]:
+    """Load the backend of `fakecpu`, which leaves a file when it is preloaded, with more lines in its class."""
 
     def load(lines: str = "") -> Path:
         path = tmp_path / "fake.py"
-        text = FAKE.replace("PRELOADED", repr(str(tmp_path / "preloaded")))
-        path.write_text(text.replace("    def availability", f"{lines}    def availability"))
+        text = fakecpu.read_text(encoding="utf-8")
+        preload = f"open({str(tmp_path / 'preloaded')!r}, 'a').write('x')"
+        for plain, changed in (
+            ("        pass\n", f"        {preload}\n"),
+            ("return None", "return 7"),
+            ("    def availability", f"{lines}    def availability"),
+        ):
+            assert text.count(plain) == 1
+            text = text.replace(plain, changed)
+        path.write_text(text, encoding="utf-8")
         Registry().load(f"file:{path}")
         return path
 
@@ -180,7 +173,7 @@ def test_a_backend_from_a_file_is_loaded_by_the_interpreter_and_its_children(
     order = [request_, other] if builtin_first else [other, request_]
     replies = {each.backend: pool.ask(BACKENDS[each.backend], each, 60.0) for each in order}
     assert {name: reply.status for name, reply in replies.items()} == dict.fromkeys(replies, Status.OK)
-    assert (replies["numpy-fakecpu"].device_name, replies["numpy-fakecpu"].threads) == ("Imaginary 1", 7)
+    assert (replies["numpy-fakecpu"].device_name, replies["numpy-fakecpu"].threads) == ("Imaginary Device 1", 7)
     assert (replies["numpy"].device_name, replies["numpy"].threads) == ("", 1)
     assert (tmp_path / "preloaded").exists() or builtin_first
 
@@ -279,6 +272,7 @@ def test_one_that_dies_in_a_turn_says_how_and_the_next_is_served(open_: Open, tm
     assert open_().reply.status is Status.OK
 
 
+@FORKED
 def test_one_that_raises_in_a_turn_is_quoted(open_: Open, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     talk = open_(f"if os.path.exists({str(flag)!r}): raise RuntimeError('no luck')")

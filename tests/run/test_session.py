@@ -14,7 +14,6 @@ from bench.model.registry import discover
 from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.run.session import new_run_id, resume, run, verify_all
 from bench.run.terms import RunTerms
-from bench.timing.protocol import Reply
 from bench.workloads import tutorial
 
 SMALL = tutorial(batch=20, d_in=16, hidden=12, d_out=8)
@@ -28,10 +27,7 @@ class Silent:
     def failed(self, *_: object) -> None: ...
 
 
-@pytest.fixture(autouse=True)
-def no_peaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a device can do at most takes longer to measure than all else."""
-    monkeypatch.setattr("bench.run.known_peaks.ask_device", lambda *arguments: Reply(Status.OK))
+pytestmark = pytest.mark.usefixtures("measures_little")
 
 
 def numpy_cases(*names: str) -> tuple[Planned, ...]:

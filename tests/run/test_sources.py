@@ -191,6 +191,7 @@ def cut(folder: Path, rounds: int) -> None:
     (folder / "processes.csv").write_text("\n".join([lines[0], *rows]) + "\n")
 
 
+@pytest.mark.usefixtures("measures_little")
 def test_a_neighbour_that_changed_before_the_run_is_resumed_is_named_and_what_was_measured_is_kept(
     mine: Path, fancy: Callable[[str], None], tmp_path: Path
 ) -> None:

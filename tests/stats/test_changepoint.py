@@ -52,7 +52,7 @@ def test_the_first_change_is_where_the_definition_puts_it() -> None:
     assert checked >= 6
 
 
-@pytest.mark.parametrize("length", [10, 20, 50])
+@pytest.mark.parametrize("length", [10, pytest.param(20, marks=pytest.mark.slow), 50])
 def test_noise_is_called_a_change_no_more_often_than_promised(length: int) -> None:
     count = {10: 1000, 20: 600, 50: 100}[length]
     false = sum(bool(places(series([(length, 1.0)], seed))) for seed in range(count))

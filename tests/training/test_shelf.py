@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bench.data.store import read_summary
 
+Here = Callable[..., subprocess.CompletedProcess[str]]
 SHELF = ("accumulation", "char_lstm", "cnn", "inference", "lbfgs", "mini_gpt", "mlp_dropout", "own_reference")
 MODELS = tuple(name for name in SHELF if name != "own_reference")
 SMALL = "batch=8,width=8,hidden=8,length=8,context=8"
@@ -27,15 +28,15 @@ def test_the_small_gpt_takes_at_most_twenty_lines(root: Path) -> None:
     assert len((root / "docs" / "examples" / "mini_gpt.py").read_text(encoding="utf-8").splitlines()) <= 20
 
 
-def measured(root: Path, out: Path, names: list[str], sizes: str = SMALL) -> dict[str, tuple[str, set[str]]]:
+def measured(
+    here: Here, root: Path, out: Path, names: list[str], sizes: str = SMALL
+) -> dict[str, tuple[str, set[str]]]:
     """Run one round and return the status of each implementation, and what of it was timed beside the whole step."""
     load = [f"--load=docs/examples/{name}.py" for name in SHELF]
     cases = ["-i", ",".join(names), "--size", sizes, "--threads", "1", "--device", "cpu"]
     ends = ["--rounds", "1", "--budget", "1700s", "--timeout", "400s", "--no-figures", "--out", str(out)]
-    command = [sys.executable, "-m", "bench", "run", *load, *cases, *ends]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=1750, check=False)
-    if done.returncode not in (0, 4):
-        pytest.fail(done.stdout + done.stderr)
+    done = here("run", *load, *cases, *ends, cwd=root)
+    assert done.returncode in (0, 4), done.stdout + done.stderr
     rows = read_summary(out).groupby("implementation")
     return {str(name): (each["status"].iloc[0], {*each["phase"]} - {"step", "first_step"}) for name, each in rows}
 
@@ -46,21 +47,21 @@ def expected(names: list[str]) -> dict[str, tuple[str, set[str]]]:
 
 
 @pytest.mark.timeout(900)
-def test_every_file_of_the_shelf_is_right_and_measured(root: Path, tmp_path: Path) -> None:
+def test_every_file_of_the_shelf_is_right_and_measured(here: Here, root: Path, tmp_path: Path) -> None:
     folder = root / "docs" / "examples"
     assert {path.stem for path in folder.glob("*.py")} == {*SHELF, "numpy_inplace", "mini_gpt_model"}
     names = [f"{name}.eager" for name in MODELS] + ["softmax.numpy", "softmax.torch"]
-    assert measured(root, tmp_path / "run", names) == expected(names)
+    assert measured(here, root, tmp_path / "run", names) == expected(names)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_models_of_the_shelf_compile(root: Path, tmp_path: Path) -> None:
+def test_models_of_the_shelf_compile(here: Here, root: Path, tmp_path: Path) -> None:
     names = [f"{name}.compiled" for name in MODELS if name != "cnn"]
-    assert measured(root, tmp_path / "run", names) == expected(names)
+    assert measured(here, root, tmp_path / "run", names) == expected(names)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_compiled_cnn_is_right(root: Path, tmp_path: Path) -> None:
-    assert measured(root, tmp_path / "run", ["cnn.compiled"], "batch=8,width=8") == expected(["cnn.compiled"])
+def test_a_compiled_cnn_is_right(here: Here, root: Path, tmp_path: Path) -> None:
+    assert measured(here, root, tmp_path / "run", ["cnn.compiled"], "batch=8,width=8") == expected(["cnn.compiled"])

@@ -107,9 +107,10 @@ def many_sizes(swept: Any) -> Any:
     return swept
 
 
-@pytest.mark.parametrize("name", ["speedup", "phases"])
-@pytest.mark.parametrize("width", Width)
-def test_a_sweep_shows_as_many_of_its_sizes_as_fit(many_sizes: Any, drawn: Any, width: Width, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "width"), [("speedup", Width.COLUMN), ("speedup", Width.SLIDE), ("phases", Width.PAGE)]
+)
+def test_a_sweep_shows_as_many_of_its_sizes_as_fit(many_sizes: Any, drawn: Any, name: str, width: Width) -> None:
     """The first, the last and some between, small to large; never one that was added around a crossover."""
     drawing = drawn(name, many_sizes, Look(width))
     shown = [int(match[1]) for title in drawing.titles if (match := re.search(r"hidden (\d+)", title))]
@@ -148,9 +149,15 @@ def test_numbers_stand_beside_their_bars(measured: Any, drawn: Any, name: str, t
     assert drawn(name, measured).beside() == texts
 
 
-@FIGURES
-@pytest.mark.parametrize("width", Width)
-def test_bars_of_a_figure_are_equally_thick(measured: Any, drawn: Any, width: Width, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        pytest.param(name, width, marks=[pytest.mark.slow] * (at != place))
+        for at, name in enumerate(["speedup", "phases", "sync_tax"])
+        for place, width in enumerate(Width)
+    ],
+)
+def test_bars_of_a_figure_are_equally_thick(measured: Any, drawn: Any, name: str, width: Width) -> None:
     """Also where panels of one case and of many stand beside each other."""
     measured.contenders([f"torch_{number}" for number in range(7)])
     measured.contenders(["torch_module"], "mlp_bias_sgd")

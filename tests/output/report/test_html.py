@@ -75,7 +75,7 @@ def test_every_value_is_that_of_the_file(page: Element, sample: Path, key_of_sam
                 for text, value in zip(found, in_file(sample, known, source), strict=True):
                     assert (text == "") if value is None else type(value)(text) == value, (known, source)
                 checked += 1
-    assert checked > 500
+    assert checked > 400
 
 
 def test_ids_are_unique_and_everything_that_is_named_is_there(page: Element) -> None:
@@ -142,8 +142,9 @@ def test_each_figure_has_a_drawing_for_wide_and_for_narrow_screens(page: Element
     assert len(page.all("figure")) == len(page.all("details")) > 2
 
 
-def test_the_same_files_give_the_same_page(sample: Path, two_figures: None, tmp_path: Path) -> None:
+def test_the_same_files_give_the_same_page(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of this machine is in it: not the folder, not the date."""
+    monkeypatch.setattr("bench.output.figures.names", lambda: ("phases",))
     shutil.copytree(sample, tmp_path / "elsewhere", ignore=shutil.ignore_patterns("report*"))
     text = report(tmp_path / "elsewhere", "html")
     assert text == report(sample, "html")

@@ -275,15 +275,11 @@ def texts(figure: Figure) -> list[str]:
 
 
 @pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
-def test_the_figure_is_written_and_always_the_same(filled: Folder, tmp_path: Path, kind: str, start: bytes) -> None:
-    contents = []
-    for number in range(2):
-        path = tmp_path / str(number) / f"history.{kind}"
-        assert f"wrote {path}" in on_all(filled.path, "-i", "numpy_manual", "--figure", path).stderr
-        contents.append(path.read_bytes())
-    assert contents[0] == contents[1]
-    assert contents[0].startswith(start)
-    assert b"CreationDate" not in contents[0]
+def test_the_figure_is_written_without_a_date(filled: Folder, tmp_path: Path, kind: str, start: bytes) -> None:
+    path = tmp_path / "new" / f"history.{kind}"
+    assert f"wrote {path}" in on_all(filled.path, "-i", "numpy_manual", "--figure", path).stderr
+    assert path.read_bytes().startswith(start)
+    assert b"CreationDate" not in path.read_bytes()
     found = provenance.read(path)
     assert (found.figure, found.run_id) == ("history", "run024")
     assert found.command == (
