@@ -18,16 +18,19 @@ SPARE_CPUS = 0.25
 class Load:
     """CPU time of the process beside wall time, over whole steps."""
 
+    ratios: list[float] = field(default_factory=list)
+    """CPU time over wall time of each stretch of passes that is long enough to say something."""
     cpu_nanoseconds: int = 0
     wall_nanoseconds: int = 0
-    ratios: list[float] = field(default_factory=list)
-    """CPU time over wall time of each pass, where they were seen one by one."""
+    """Time of the passes since the last such stretch, as the CPU time before it is."""
 
     def add(self, taken: Taken) -> Taken:
         """Add what one pass over whole steps found; return it."""
         self.cpu_nanoseconds += taken.cpu_nanoseconds
         self.wall_nanoseconds += sum(taken.nanoseconds)
-        self.ratios.append(taken.cpu_nanoseconds / max(1, sum(taken.nanoseconds)))
+        if self.wall_nanoseconds >= LEAST_NANOSECONDS:
+            self.ratios.append(self.cpu_nanoseconds / self.wall_nanoseconds)
+            self.cpu_nanoseconds = self.wall_nanoseconds = 0
         return taken
 
     @property
@@ -36,9 +39,7 @@ class Load:
 
         A pool that a library has started spins for some milliseconds before it sleeps; the median leaves that out.
         """
-        if self.wall_nanoseconds < LEAST_NANOSECONDS:
-            return None
-        return round(median(self.ratios or [self.cpu_nanoseconds / self.wall_nanoseconds]), 3)
+        return round(median(self.ratios), 3) if self.ratios else None
 
 
 def limit_pools(threads: int) -> None:

@@ -45,6 +45,15 @@ def test_more_than_it_was_told_is_said_with_the_number_and_the_cure(
     assert bool(found) == bool(said)
 
 
+def test_a_kernel_that_counts_in_ticks_makes_no_cpus_out_of_them() -> None:
+    """Two CPUs busy in passes of 1.7 ms; a tick of 4 ms of the other thread falls into some of them whole."""
+    load = Load()
+    for number in range(200):
+        ticks = (number + 1) * 17 // 40 - number * 17 // 40
+        load.add(Taken((1_700_000,), cpu_nanoseconds=1_700_000 + ticks * 4_000_000))
+    assert load.cpus == pytest.approx(2.0, abs=0.1)
+
+
 def test_too_little_time_says_nothing() -> None:
     load = Load()
     load.add(Taken((LEAST_NANOSECONDS - 1,), cpu_nanoseconds=2 * LEAST_NANOSECONDS))
