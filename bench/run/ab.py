@@ -31,6 +31,8 @@ from bench.stats.looks import planned_looks
 from bench.stats.paired import pair_value
 
 PHASES = (STEP, *STAGES)
+_GRACE_SECONDS = 30.0
+"""The first look is taken if it ends at most so long after the budget: without it nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Decided:
 
     verdict: FamilyVerdict
     looks: int
-    """How many looks it took; 0 if a side is missing, wrong or died."""
+    """How many looks it took; 0 if a side is missing, wrong or died, or if the budget did not hold the first."""
     seconds_a: float | None = None
     """Seconds of a whole step of side A, by the statistic that decides; see `typical_seconds`."""
     seconds_b: float | None = None
@@ -92,7 +94,9 @@ class Looks:
         found: dict[str, FamilyVerdict] = {}
         began = 0
         for number, look in enumerate(self._looks, 1):
-            if number > 1 and not self._affordable(going, look - began):
+            if number == 1:
+                self._stage(number, going, range(began := 1))  # it shows what a pair costs
+            if not self._affordable(going, look - began, _GRACE_SECONDS if number == 1 else 0.0):
                 break
             self._stage(number, going, range(began, look))
             found = {verdict.name: verdict for verdict in self._judge()}
@@ -101,15 +105,18 @@ class Looks:
             if not going:
                 break
         for case in going:
-            reason = f"{found[case.label].reason}; the budget has no room for its next pairs: raise --budget"
-            found[case.label] = replace(found[case.label], reason=reason)
-        found |= {label: _invalid(label, why) for label, why in self._broken.items()}
+            before = found.get(case.label) or _unseen(case.label, Verdict.INCONCLUSIVE, f"{began} pair is too few")
+            reason = f"{before.reason}; the budget has no room for its next pairs: raise --budget"
+            found[case.label] = replace(before, reason=reason)
+        found |= {label: _unseen(label, Verdict.INVALID, why) for label, why in self._broken.items()}
         decided = [self._decided(found[case.label]) for case in self._match.cases]
-        return decided + [Decided(_invalid(label, why), 0) for label, why in self._match.unmatched.items()]
+        return decided + [
+            Decided(_unseen(label, Verdict.INVALID, why), 0) for label, why in self._match.unmatched.items()
+        ]
 
-    def _affordable(self, cases: Sequence[PairCase], pairs: int) -> bool:
-        """Say whether the rest of the budget holds so many pairs of each of these cases."""
-        return self._now() + pairs * self._cost(cases) <= self._end
+    def _affordable(self, cases: Sequence[PairCase], pairs: int, grace: float) -> bool:
+        """Say whether the rest of the budget, and a grace in seconds, holds so many pairs of each of these cases."""
+        return self._now() + pairs * self._cost(cases) <= self._end + grace
 
     def _cost(self, cases: Sequence[PairCase]) -> float:
         """Return the seconds that one pair of each of these cases takes, renewed interpreters included."""
@@ -118,12 +125,11 @@ class Looks:
 
     def _stage(self, look: int, cases: Sequence[PairCase], numbers: range) -> None:
         """Measure pair after pair of all cases in turn, so that a drift of the machine falls on all."""
-        order = random.Random(f"{self._seed}/{look}")  # noqa: S311 - an order, not a secret
         for number in numbers:
             turn = [case for case in cases if case.label not in self._broken]
             if not turn:
                 return
-            order.shuffle(turn)
+            random.Random(f"{self._seed}/{number}").shuffle(turn)  # noqa: S311 - an order, not a secret
             began = self._now()
             self._renew(number)
             self._renewals.append(self._now() - began)
@@ -153,9 +159,9 @@ class Looks:
         return family_of(case.label, pairs, self._looks)
 
     def _decided(self, verdict: FamilyVerdict) -> Decided:
-        if verdict.name in self._broken:
+        pairs = self._pairs.get(verdict.name, [])
+        if verdict.name in self._broken or len(pairs) not in self._looks:
             return Decided(verdict, 0)
-        pairs = self._pairs[verdict.name]
         shown = verdict.columns[0].deciding
         statistic = Statistic.MINIMUM if shown is None else shown.statistic
         a, b = (typical_seconds(pairs, side, statistic) for side in (A, B))
@@ -163,9 +169,9 @@ class Looks:
         return Decided(verdict, looks, a[STEP], b[STEP], changed_phases(verdict, typical_seconds(pairs, A)))
 
 
-def _invalid(name: str, reason: str) -> FamilyVerdict:
-    """Return the verdict on a case that has no pairs to judge."""
-    return FamilyVerdict(name, Verdict.INVALID, reason, (ColumnVerdict(STEP, Verdict.INVALID, reason),))
+def _unseen(name: str, verdict: Verdict, reason: str) -> FamilyVerdict:
+    """Return the verdict on a case whose pairs no look has judged."""
+    return FamilyVerdict(name, verdict, reason, (ColumnVerdict(STEP, verdict, reason),))
 
 
 def typical_seconds(pairs: Sequence[Pair], side: str, statistic: Statistic = Statistic.MINIMUM) -> dict[str, float]:

@@ -182,9 +182,18 @@ def test_a_smaller_alpha_needs_more_first_pairs(arena: Any, decide: Decide, meas
 
 def test_the_first_look_is_taken_even_if_the_budget_is_spent_before(decide: Decide, measured: Any, arena: Any) -> None:
     arena.factor = noisy
-    clock = itertools.count()
+    clock = itertools.count(step=0.1)
     decide(Volume(44, 0.5), now=lambda: float(next(clock)))
     assert measured() == {("numpy_manual", 1): 8}
+
+
+def test_a_first_look_that_would_take_minutes_is_not_begun(arena: Any, decide: Decide, measured: Any) -> None:
+    """Steps of seconds, a budget of ten: one pair shows what eight would cost."""
+    arena.seconds_a_process = 7.0
+    (found,) = decide(Volume(44, 10.0))
+    assert measured() == {("numpy_manual", 1): 1}
+    assert (found.verdict.verdict, found.looks) == (Verdict.INCONCLUSIVE, 0)
+    assert "raise --budget" in found.verdict.reason
 
 
 def test_a_fine_case_passes_however_small_the_budget(arena: Any, decide: Decide) -> None:
