@@ -16,6 +16,7 @@ import pandas as pd
 from bench.analysis.baseline import Baseline, baselines_of
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.roofline import ceilings
+from bench.analysis.steady import UNSTEADY, remark
 from bench.analysis.whole import by_round, is_whole, whole_steps_by_turn
 from bench.data.manifest import Manifest, PlannedCase
 from bench.data.run import cases_by_process
@@ -59,6 +60,11 @@ class _Found:
         return self.times[self.times["whole"]]
 
     @property
+    def steady(self) -> bool:
+        """Whether its time is one number."""
+        return not self.reason.startswith(UNSTEADY)
+
+    @property
     def verified(self) -> bool:
         """Agreement of all its processes with the oracle."""
         return len(self.outcome) > 0 and bool(self.outcome["verified"].all())
@@ -87,7 +93,7 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
         found.append(
             _judged(manifest, _Found(case, *_status(planned.skipped, outcome), outcome, here, rounds.get(case, {})))
         )
-    well = {item.case: item for item in found if item.status is Status.OK}
+    well = {item.case: item for item in found if item.status is Status.OK and item.steady}
     rules = baselines_of(manifest)
     rows: list[SummaryRow] = []
     for item in found:
@@ -102,14 +108,15 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
             rows.append(SummaryRow(**common, phase=STEP, processes=len(item.outcome)))
             continue
         common["invalid_rounds"] = len(invalid & set(item.outcome["round"]))
-        rows += _case_rows({**common, **_beside_time(item)}, item, _speedups(item, rules[item.case.workload], well))
+        speedups = _speedups(item, rules[item.case.workload], well) if item.steady else {}
+        rows += _case_rows({**common, **_beside_time(item)}, item, speedups)
     return rows
 
 
 def rounds_of_cases(
     manifest: Manifest, rows: Sequence[SummaryRow], samples: pd.DataFrame, processes: pd.DataFrame
 ) -> dict[Case, dict[int, Turns]]:
-    """Give the whole steps of each case by round and turn, in seconds, of the cases that are well in the summary.
+    """Give the whole steps of each case by round and turn, in seconds, of the cases that the summary calls well.
 
     Throttled rounds are left out.
 
@@ -120,7 +127,8 @@ def rounds_of_cases(
         processes: a frame with the columns of `ProcessRow`.
     """
     counting = processes[~processes["round"].isin(throttled_rounds(processes))]
-    well = {row.case for row in rows if is_headline(row) and row.status is Status.OK}
+    fine = [row for row in rows if is_headline(row) and row.status is Status.OK]
+    well = {row.case for row in fine if not row.reason.startswith(UNSTEADY)}
     found = by_round(whole_steps_by_turn(samples, manifest.turns), counting, cases_by_process(counting))
     return {case: rounds for case, rounds in found.items() if case in well}
 
@@ -151,7 +159,7 @@ def _judged(manifest: Manifest, found: _Found) -> _Found:
     peak = None if best is None else best.products.gflops
     found = replace(found, peak=peak)
     if peak is None or rate <= PEAK_ALLOWANCE * peak:
-        return found
+        return replace(found, reason=remark(found.rounds) if manifest.turns else "")
     reason = (
         f"{IMPOSSIBLE}{rate:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
         "part of the step was not done or not waited for"

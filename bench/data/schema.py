@@ -231,7 +231,7 @@ class SummaryRow:
     clock: str | None = _column("`host` or `device`.", values=(HOST, DEVICE), default=None)
     variant: int | None = _column("Amount of work of single steps; see samples.csv.", default=None)
     status: Status = _column("`ok`, `skipped`, `failed`, `wrong` or `timeout`.")
-    reason: str = _column("Why the status is not `ok`.", default="")
+    reason: str = _column("Why the status is not `ok`, or what speaks against its time.", default="")
     verified: bool = _column("Whether every process of the case agreed with the truth before it was timed and after.")
     processes: int = _column("Processes that were started, failed ones included.", default=0)
     samples: int = _column("Samples behind the row.", default=0)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from statistics import median
 
 from bench.analysis.crossover import crossovers
+from bench.analysis.steady import drift
 from bench.analysis.summarise import summarise
 from bench.data.manifest import Manifest
 from bench.data.schema import (
@@ -19,6 +20,7 @@ from bench.data.schema import (
     SummaryRow,
 )
 from bench.data.store import RunStore, read_processes, read_samples
+from bench.machine.disturbance import DRIFTING
 from bench.machine.processor import cpu_name
 from bench.model.case import Case
 from bench.model.condition import THROTTLED
@@ -54,7 +56,7 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
             variant=sample.variant,
             flags=sample.flags,
         )
-        for sample in _summed(found.samples)
+        for sample in _summed(_flagged(found.samples))
     ]
     verified, warmup, condition = reply.verification, reply.warmup, reply.condition
     return samples, ProcessRow(
@@ -87,6 +89,16 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
         other_bytes=None if condition is None else condition.other_bytes,
         energy_joules=reply.energy_joules,
     )
+
+
+def _flagged(samples: Sequence[Sample]) -> list[Sample]:
+    """Flag the whole steps of a process that drifts."""
+    if not drift(whole_steps(samples)):
+        return list(samples)
+    return [
+        replace(each, flags=f"{each.flags} {DRIFTING}".strip()) if each.phase == STEP and each.variant is None else each
+        for each in samples
+    ]
 
 
 def _summed(samples: Iterable[Sample]) -> list[Sample]:

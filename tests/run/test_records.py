@@ -53,6 +53,22 @@ def test_stages_are_summed_over_a_turn_and_whole_steps_kept_one_by_one(small_pro
     ]
 
 
+def test_whole_steps_of_a_process_that_drifts_say_so(small_problem: Any) -> None:
+    (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), small_problem.sizes))
+
+    def flags(slope: int) -> set[tuple[str, str]]:
+        turns = [
+            Sample(phase, method, turn, 1, 1000 + slope * turn, flags="stolen")
+            for turn in range(12)
+            for phase, method in (("step", Method.WHOLE), ("forward", Method.STAGED))
+        ]
+        samples, _ = rows_of("r", item.case, 0, 0, Found(Reply(Status.OK), {"": turns}))
+        return {(sample.phase, sample.flags) for sample in samples}
+
+    assert flags(0) == {("step", "stolen"), ("forward", "stolen")}
+    assert flags(50) == {("step", "stolen drifting"), ("forward", "stolen")}
+
+
 def test_whole_steps_by_turn_leave_out_single_variants_and_phases() -> None:
     samples = [
         Sample("step", Method.WHOLE, 0, 2, 2000),

@@ -64,7 +64,8 @@ def how_measured(summary: Summary) -> Words:
 def quality(summary: Summary) -> tuple[Words, ...]:
     """Return what speaks against quoting the numbers."""
     fewest = min(row.processes for row in summary.measured)
-    return passages("notes.txt", "quality", fewest=fewest, needed=MIN_PROCESSES, **_flagged(summary))
+    remarks = [(row.case.label, row.reason) for row in summary.measured if row.reason]
+    return passages("notes.txt", "quality", fewest=fewest, needed=MIN_PROCESSES, remarks=remarks, **_flagged(summary))
 
 
 def _flagged(summary: Summary) -> dict[str, int]:

@@ -1,0 +1,118 @@
+"""What speaks against taking a case's time for one number, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.analysis.crossover import crossovers
+from bench.analysis.steady import UNSTEADY, drift, remark
+from bench.analysis.summarise import rounds_of_cases
+from bench.data.run import StoredRun
+from bench.data.schema import Status, SummaryRow, is_headline
+from bench.output.content import notes
+from bench.output.content.summary import Summary
+from bench.output.document import plain
+from bench.workloads import tutorial
+
+TURNS = 12
+Times = Callable[[np.random.Generator], Any]
+
+
+def even(rng: np.random.Generator) -> Any:
+    return 1e-3 * rng.lognormal(0.0, 0.05, TURNS)
+
+
+def slowing(rng: np.random.Generator) -> Any:
+    return even(rng) * np.linspace(1.0, 2.0, TURNS)
+
+
+@pytest.fixture
+def run(build: ModuleType, tmp_path: Path) -> Callable[..., Any]:
+    """Eight rounds of the baseline and a contender whose turns take what a test says."""
+
+    def make(mine: Times, base: Times = even, hidden: tuple[int, ...] = (100,)) -> tuple[Any, list[SummaryRow]]:
+        rng = np.random.default_rng(3)
+        made = build.HandMade(tmp_path / "run")
+        for size in hidden:
+            for name, backend, times in (("numpy_manual", "numpy", base), ("torch_nn", "torch-cpu", mine)):
+                case = made.plan(name, backend, problem=tutorial(hidden=size))
+                for number in range(8):
+                    made.process(case, number, step=times(rng))
+        return made, made.summary(turns=True)
+
+    return make
+
+
+def headlines(rows: list[SummaryRow]) -> dict[str, SummaryRow]:
+    return {row.case.implementation: row for row in rows if is_headline(row)}
+
+
+def test_a_step_that_slows_down_is_named_and_has_no_speedup(run: Any) -> None:
+    made, rows = run(slowing)
+    found = headlines(rows)
+    row = found["torch_nn"]
+    assert (row.status, row.speedup) == (Status.OK, None)
+    assert row.reason.startswith(f"{UNSTEADY}its steps take 1.7")
+    assert "times as long at the end of a process as at its beginning (median of 8)" in row.reason
+    assert found["numpy_manual"].reason == ""
+    stored = StoredRun(made.folder)
+    told = " ".join(map(plain, notes.quality(Summary(rows, stored.manifest))))
+    assert "torch_nn on torch-cpu is not steady" in told
+    assert "numpy_manual" not in told
+
+
+def test_one_that_speeds_up_is_named_too_and_nothing_is_stated_over_a_baseline_that_drifts(run: Any) -> None:
+    _, rows = run(even, base=lambda rng: slowing(rng)[::-1])
+    found = headlines(rows)
+    assert "its steps take 0.5" in found["numpy_manual"].reason
+    assert {row.speedup for row in found.values()} == {None}
+
+
+def test_a_steady_step_is_not_accused(run: Any) -> None:
+    found = headlines(run(even)[1])
+    assert {row.reason for row in found.values()} == {""}
+    assert found["torch_nn"].speedup == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_case_that_drifts_leads_no_crossover(run: Any) -> None:
+    made, rows = run(slowing, hidden=(100, 200))
+    stored = StoredRun(made.folder)
+    cases = rounds_of_cases(stored.manifest, rows, stored.samples, stored.processes)
+    assert {case.implementation for case in cases} == {"numpy_manual"}
+    assert crossovers(stored.manifest, rows, stored.samples, stored.processes) == []
+
+
+def test_two_groups_of_processes_are_named_with_their_times_and_keep_their_speedup(run: Any) -> None:
+    kinds = iter([1.0, 1.35] * 4)
+    row = headlines(run(lambda rng: 4e-4 * next(kinds) * rng.lognormal(0.0, 0.002, TURNS))[1])["torch_nn"]
+    assert row.reason == "in two groups: 400 µs in 4 processes, 540 µs in 4"
+    assert row.speedup is not None
+
+
+def series(end: float, turns: int = TURNS) -> dict[int, float]:
+    return dict(enumerate(np.linspace(1.0, end, turns)))
+
+
+def test_a_drift_is_the_change_from_the_first_quarter_of_the_turns_to_the_last() -> None:
+    assert drift(series(1.5)) == pytest.approx((1.5 - 1 / 22) / (1 + 1 / 22) - 1)
+    assert drift(series(1.03)) == 0.0, "too small to mind"
+    assert drift(series(1.5, 7)) == 0.0, "too few to say"
+    assert remark({}) == ""
+
+
+def test_several_processes_show_what_one_cannot() -> None:
+    """The pace changes once, near the end, as when a buffer overflows."""
+    rng = np.random.default_rng(1)
+
+    def late() -> dict[int, float]:
+        return dict(enumerate(rng.lognormal(0.0, 0.02, 20) * np.where(np.arange(20) < 15, 1.0, 6.0)))
+
+    assert drift(late()) == 0.0
+    assert UNSTEADY in remark({0: late(), 1: late(), 2: late()})
+    assert UNSTEADY not in remark({0: series(1.0), 1: series(1.0), 2: series(1.5), 3: series(1.0)}), "one of four"
