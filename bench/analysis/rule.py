@@ -21,7 +21,7 @@ class Verdict(StrEnum):
 
 
 class Statistic(StrEnum):
-    """What a batch of steps is reduced to. A column needs both; the first is the primary one."""
+    """What a turn is reduced to. A column needs both; the first is the primary one."""
 
     MINIMUM = "minimum"
     MEDIAN = "median"

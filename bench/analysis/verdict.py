@@ -1,9 +1,9 @@
 """What paired log ratios mean: REGRESSION, PASS, INCONCLUSIVE or INVALID, for each thing compared and for each family.
 
 A *family* is one implementation on one device; its *columns* are what was timed in the same pairs, such as the whole
-step and its phases. Each column is reduced to two statistics of its batches. The minimum is the quieter one; the median
+step and its phases. Each column is reduced to two statistics of its turns. The minimum is the quieter one; the median
 must be there too, because a minimum cannot show a slowdown that strikes only some steps. Both are hypotheses of the
-same family, so looking twice is paid for: a column is a REGRESSION if either statistic shows one, and a PASS only if
+same family, so asking twice is paid for: a column is a REGRESSION if either statistic shows one, and a PASS only if
 both pass.
 
 Families are judged at planned *looks*, and one that is decided needs no more pairs. Why the chance of any false

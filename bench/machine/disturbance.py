@@ -1,4 +1,4 @@
-"""What disturbed a sample: counters read before and after it, outside its time, and turned into flags.
+"""What disturbed a turn: counters read before and after it, outside its times, and turned into flags of its samples.
 
 A flag is a remark, not a verdict: nothing is deleted, and the summary says what the estimate would be without.
 """
@@ -27,12 +27,12 @@ MEANINGS = {
 }
 """What each flag means."""
 PRESSURE_SHARE = 0.1
-"""Waiting for a CPU for at least this part of a sample counts as pressure."""
+"""Waiting for a CPU for at least this part of a turn counts as pressure."""
 
 Ended = Callable[[int], str]
-"""Called after a sample with its nanoseconds; returns the flags, separated by spaces."""
+"""Called after a turn with its nanoseconds; returns the flags, separated by spaces."""
 Observe = Callable[[], Ended]
-"""Called right before a sample."""
+"""Called right before a turn."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Reading:
 
 
 def flags(before: Reading, after: Reading, nanoseconds: int) -> str:
-    """Return the flags of a sample of that length, separated by spaces."""
+    """Return the flags of a turn of that length, separated by spaces."""
     found = []
     if after.switches > before.switches:
         found.append(PREEMPTED)

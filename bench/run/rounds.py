@@ -24,7 +24,7 @@ from bench.timing.policy import Sample, SamplingPolicy
 from bench.timing.protocol import Reply, Task, Turn
 
 _END_PATIENCE = 3.0
-"""The end takes last samples and verifies again: it may be silent for so many times as long as a turn."""
+"""The end takes last samples and verifies again: it may be silent this many times as long as a turn."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Rounds:
-    """Measures rounds: how much, and how long it waits."""
+    """Measures rounds; its fields say how much, and how long it waits."""
 
     truths: Truths
     timeout: float

@@ -1,6 +1,6 @@
 """A against B in pairs of processes: one number a pair, its estimate and bounds, and a test that flips signs.
 
-A pair is one process of A and one of B, alive at once and alternating in short batches. It gives one number, D, the
+A pair is one process of A and one of B, alive at once and taking turns. It gives one number, D, the
 log ratio B / A; over 0 is slower. Everything here rests on one assumption: where A and B are the same, D and -D are
 equally likely, because a coin decides who goes first. No shape of the noise is assumed.
 """
@@ -21,11 +21,11 @@ FLIPS = 19_999
 
 
 def pair_value(a: ArrayLike, b: ArrayLike) -> float:
-    """Return the log ratio of one pair: the median over its rounds of ln(b / a).
+    """Return the log ratio of one pair: the median over its turns of ln(b / a).
 
     Args:
-        a: A's batch times, one positive number a round, shape (rounds,); any unit.
-        b: B's batch times of the same rounds, in the same unit.
+        a: A's times, one positive number a turn, shape (turns,); any unit.
+        b: B's times of the same turns, in the same unit.
 
     Raises:
         ValueError: the sides differ in length, are empty, or hold a time that is not positive and finite.
