@@ -35,7 +35,7 @@ def _surely(z: float, change: float) -> bool:
 
 
 def remark(rounds: Mapping[int, Turns]) -> str:
-    """Say that a case is not steady, as all its processes together show, or that it comes in two groups.
+    """Say that a case is not steady, as all its processes together show, or that its processes are of two kinds.
 
     Args:
         rounds: times of whole steps by round and turn, as processes took them.
@@ -50,7 +50,7 @@ def remark(rounds: Mapping[int, Turns]) -> str:
     if kinds is None:
         return ""
     (low, high), (few, more) = map(_told, kinds.seconds), kinds.counts
-    return f"in two groups: {low} in {few} processes, {high} in {more}"
+    return f"of two kinds: {low} in {few} processes, {high} in {more}"
 
 
 def _told(seconds: float) -> str:

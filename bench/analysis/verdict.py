@@ -125,12 +125,12 @@ def _values(column: PairedColumn, pairs: int) -> Floats | str:
     for statistic in Statistic:
         given = column.values.get(statistic)
         if given is None:
-            return f"the batch {statistic} is missing"
+            return f"a turn's {statistic} is missing"
         values = np.asarray(given, dtype=float)
         if values.shape != (pairs,):
-            return f"the batch {statistic} has values of {values.size} pairs, not of {pairs}"
+            return f"a turn's {statistic} has values of {values.size} pairs, not of {pairs}"
         if (wrong := np.flatnonzero(~np.isfinite(values))).size:
-            return f"the batch {statistic} of pair {wrong[0]} is not a finite number"
+            return f"a turn's {statistic} of pair {wrong[0]} is not a finite number"
         found.append(values)
     return np.column_stack(found)
 

@@ -250,7 +250,7 @@ class SummaryRow:
         default=None,
     )
     speedup: float | None = _column(
-        "Baseline / this case, over 1 is faster; median over the rounds both ran in.", default=None
+        "Baseline / this case, over 1 is faster; geometric mean over the rounds that both ran in.", default=None
     )
     speedup_low: float | None = _column("Lower end of the 95 % interval of `speedup`.", default=None)
     speedup_high: float | None = _column("Upper end of the 95 % interval of `speedup`.", default=None)

@@ -18,7 +18,7 @@ DRIFTING = "drifting"
 MEANINGS = {
     PREEMPTED: "the kernel took a CPU away from the process (involuntary context switches)",
     STOLEN: "the hypervisor gave a CPU of this machine to somebody else (steal time)",
-    PRESSURE: "runnable tasks waited for a CPU for a tenth of the sample or more",
+    PRESSURE: "runnable tasks waited for a CPU for a tenth of the turn or more",
     DRIFTING: "steps became slower or faster from the beginning of the process to its end",
     UNSETTLED: "the warm-up of the whole process never became steady",
     THROTTLED: "the device ran slower than it can, for heat or power",

@@ -72,13 +72,13 @@ def median_estimate(values: ArrayLike, confidence: float = CONFIDENCE) -> Estima
 
 
 def ratio_estimate(numerators: ArrayLike, denominators: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
-    """Return numerator / denominator of values paired by round: the median of the rounds' ratios, with its interval.
+    """Return numerator / denominator of values paired by process: the median of the ratios, with its interval.
 
-    A drift of the machine falls on both sides of a round and cancels in its ratio.
+    What a process has in common falls on both sides and cancels in its ratio.
 
     Args:
-        numerators: one positive number a round, shape (n,).
-        denominators: the same rounds' numbers, shape (n,).
+        numerators: one positive number a process, shape (n,).
+        denominators: the same processes' numbers, shape (n,).
         confidence: the coverage aimed at.
     """
     logs = np.log(np.asarray(numerators, dtype=float)) - np.log(np.asarray(denominators, dtype=float))

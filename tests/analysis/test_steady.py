@@ -68,10 +68,12 @@ def test_a_step_that_slows_down_is_named_and_has_no_speedup(run: Any) -> None:
 
 
 def test_one_that_speeds_up_is_named_too_and_nothing_is_stated_over_a_baseline_that_drifts(run: Any) -> None:
-    _, rows = run(even, base=lambda rng: slowing(rng)[::-1])
+    made, rows = run(even, base=lambda rng: slowing(rng)[::-1])
     found = headlines(rows)
     assert "its steps take 0.5" in found["numpy_manual"].reason
     assert {row.speedup for row in found.values()} == {None}
+    told = " ".join(map(plain, notes.explanations(Summary(rows, StoredRun(made.folder).manifest))))
+    assert "was not measured" not in told
 
 
 def test_a_steady_step_is_not_accused(run: Any) -> None:
@@ -88,10 +90,10 @@ def test_a_case_that_drifts_leads_no_crossover(run: Any) -> None:
     assert crossovers(stored.manifest, rows, stored.samples, stored.processes) == []
 
 
-def test_two_groups_of_processes_are_named_with_their_times_and_keep_their_speedup(run: Any) -> None:
+def test_two_kinds_of_processes_are_named_with_their_times_and_keep_their_speedup(run: Any) -> None:
     kinds = iter([1.0, 1.35] * 4)
     row = headlines(run(lambda rng: 4e-4 * next(kinds) * rng.lognormal(0.0, 0.002, TURNS))[1])["torch_nn"]
-    assert row.reason == "in two groups: 400 µs in 4 processes, 540 µs in 4"
+    assert row.reason == "of two kinds: 400 µs in 4 processes, 540 µs in 4"
     assert row.speedup is not None
 
 

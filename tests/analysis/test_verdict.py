@@ -171,7 +171,7 @@ def test_what_is_detectable_grows_with_the_number_of_families() -> None:
 
 
 GOOD, HOLE = spread(0.0), np.where(np.arange(20) == 3, math.nan, spread(0.0))
-NO_MEDIAN, NO_MINIMUM = "the batch median is missing", "the batch minimum is missing"
+NO_MEDIAN, NO_MINIMUM = "a turn's median is missing", "a turn's minimum is missing"
 
 
 @pytest.mark.parametrize(
@@ -183,15 +183,15 @@ NO_MEDIAN, NO_MINIMUM = "the batch median is missing", "the batch minimum is mis
         (PairedColumn("step", {MINIMUM: GOOD}), NO_MEDIAN),
         (PairedColumn("step", {MEDIAN: GOOD}), NO_MINIMUM),
         (PairedColumn("step", {MINIMUM: GOOD, MEDIAN: None}), NO_MEDIAN),  # type: ignore[dict-item]
-        (column(minimum=GOOD[:-1]), "the batch minimum has values of 19 pairs, not of 20"),
-        (column(minimum=GOOD, median=GOOD[:-1]), "the batch median has values of 19 pairs, not of 20"),
-        (column(minimum=np.append(GOOD, 0.0)), "the batch minimum has values of 21 pairs, not of 20"),
-        (column(minimum=[]), "the batch minimum has values of 0 pairs, not of 20"),
-        (column(minimum=HOLE), "the batch minimum of pair 3 is not a finite number"),
-        (column(minimum=GOOD, median=HOLE), "the batch median of pair 3 is not a finite number"),
+        (column(minimum=GOOD[:-1]), "a turn's minimum has values of 19 pairs, not of 20"),
+        (column(minimum=GOOD, median=GOOD[:-1]), "a turn's median has values of 19 pairs, not of 20"),
+        (column(minimum=np.append(GOOD, 0.0)), "a turn's minimum has values of 21 pairs, not of 20"),
+        (column(minimum=[]), "a turn's minimum has values of 0 pairs, not of 20"),
+        (column(minimum=HOLE), "a turn's minimum of pair 3 is not a finite number"),
+        (column(minimum=GOOD, median=HOLE), "a turn's median of pair 3 is not a finite number"),
         (
             column(minimum=np.where(GOOD[5] == GOOD, -math.inf, GOOD)),
-            "the batch minimum of pair 5 is not a finite number",
+            "a turn's minimum of pair 5 is not a finite number",
         ),
     ],
 )

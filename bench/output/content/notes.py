@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from bench.analysis.steady import UNSTEADY
 from bench.data.manifest import Manifest
 from bench.data.schema import Status, SummaryRow
 from bench.output.content.passages import passages
@@ -74,7 +75,8 @@ def _flagged(summary: Summary) -> dict[str, int]:
 
 def explanations(summary: Summary) -> tuple[Words, ...]:
     """Return what is needed to read the tables right."""
-    lonely = {row.case.workload for row in summary.measured if row.speedup is None}
+    unsteady = {row.case.workload for row in summary.measured if row.reason.startswith(UNSTEADY)}
+    lonely = {row.case.workload for row in summary.measured if row.speedup is None} - unsteady
     return passages(
         "notes.txt",
         "explanations",
