@@ -163,7 +163,7 @@ def test_a_budget_that_cannot_be_enough_is_said_beforehand(monkeypatch: pytest.M
 def test_an_interrupted_sweep_is_finished_and_json_is_all_of_standard_output(here: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
     options = ("--axis", "hidden=8,16", "-i", "numpy_manual", *SMALL, "--no-figures")
-    first = here("sweep", *options, "--budget", "2s", "--out", out, "--json")
+    first = here("sweep", *options, "--budget", "200ms", "--out", out, "--json")
     assert first.returncode == 0, first.stderr
     json.loads(first.stdout)
     before = len(read_processes(out))
