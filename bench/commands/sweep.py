@@ -102,10 +102,9 @@ def sweep(
       bench sweep --axis hidden=64:4096:x2 --axis threads=1,2 the same with one thread and with two
       bench sweep --preset small                              a first look, in two and a half minutes
 
-    The engine is that of `bench run`: every implementation at every size is a case, and those of one size take turns.
-    Six rounds over the grid come first; then further sizes are measured around each crossover (NumPy against torch,
-    eager against graph, one thread against two) until it is known to --crossover-within; then time goes to the widest
-    intervals.
+    The engine is that of `bench run`; implementations take turns at each size. Six rounds over the grid come first;
+    then further sizes are measured around each crossover (NumPy against torch, eager against graph, one thread against
+    two) until it is known to --crossover-within; then time goes to the widest intervals.
 
     A size that cannot fit in memory keeps its row, with that reason.
     """
