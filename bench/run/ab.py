@@ -95,10 +95,10 @@ class Looks:
         began = 0
         for number, look in enumerate(self._looks, 1):
             if number == 1:
-                self._stage(number, going, range(began := 1))  # it shows what a pair costs
+                self._stage(number, going, range(began := 1), look)  # it shows what a pair costs
             if not self._affordable(going, look - began, _GRACE_SECONDS if number == 1 else 0.0):
                 break
-            self._stage(number, going, range(began, look))
+            self._stage(number, going, range(began, look), look)
             found = {verdict.name: verdict for verdict in self._judge()}
             going = [case for case in going if not found[case.label].decided]
             began = look
@@ -123,7 +123,7 @@ class Looks:
         renewing = sum(self._renewals) / len(self._renewals) if self._renewals else 0.0
         return renewing + sum(self._seconds.get(case.label, 0.0) for case in cases)
 
-    def _stage(self, look: int, cases: Sequence[PairCase], numbers: range) -> None:
+    def _stage(self, look: int, cases: Sequence[PairCase], numbers: range, of: int) -> None:
         """Measure pair after pair of all cases in turn, so that a drift of the machine falls on all."""
         for number in numbers:
             turn = [case for case in cases if case.label not in self._broken]
@@ -134,7 +134,7 @@ class Looks:
             self._renew(number)
             self._renewals.append(self._now() - began)
             for case in turn:
-                self._watcher.pairing(case.case, number, numbers.stop)
+                self._watcher.pairing(case.case, number, of)
                 self._measure(case, look, number)
 
     def _measure(self, case: PairCase, look: int, number: int) -> None:

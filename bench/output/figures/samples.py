@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from bench.machine.disturbance import LAUNCH_BOUND, PREEMPTED, PRESSURE, STOLEN, UNSETTLED
+from bench.machine.disturbance import DRIFTING, LAUNCH_BOUND, PREEMPTED, PRESSURE, STOLEN, UNSETTLED
 from bench.model.condition import FOREIGN, THROTTLED
 from bench.output.figures import _frame
 from bench.output.figures._data import RunData, TimedCase, facts, problem_line
@@ -30,12 +30,13 @@ FLAGS = {
     STOLEN: ("the hypervisor gave a CPU to others", "^", 2),
     PRESSURE: ("tasks waited for a CPU", "s", 0),
     UNSETTLED: ("the warm-up never became steady", "v", 6),
+    DRIFTING: ("steps changed their pace", "h", 7),
     THROTTLED: ("the device ran slower than it can", "D", 3),
     FOREIGN: ("others held memory of the device", "P", 4),
     LAUNCH_BOUND: ("the device waited for the host", "X", 5),
 }
-"""Meaning of each flag, its mark, and the mark's place among the theme's colours."""
-_OTHER_FLAG = ("", "*", 7)
+"""Meaning of each flag, its mark, and the mark's place among the theme's colours; ink comes after them."""
+_OTHER_FLAG = ("", "*", 8)
 MOST_DOTS = 3600
 """Most dots of a figure; a panel with more than its part of them gathers its samples into bars."""
 BARS = 120
@@ -75,7 +76,7 @@ def draw(data: RunData, look: Look) -> Figure:
 def _sign(kind: str, look: Look, size: float = 4.5) -> dict[str, Any]:
     """Return the look of a flag's mark, which is hollow so that several on one sample can be told apart."""
     _, marker, place = FLAGS.get(kind, _OTHER_FLAG)
-    colour, line = look.theme.series[place], look.line
+    colour, line = (*look.theme.series, look.theme.ink)[place], look.line
     return {"ls": "none", "marker": marker, "ms": size * line, "mfc": "none", "mec": colour, "mew": 0.9 * line}
 
 
