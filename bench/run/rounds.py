@@ -105,12 +105,13 @@ class Rounds:
         """
         pausing = len(seats) > 1 and any(seat.item.case.threads > 1 for seat in seats)
         with ExitStack() as stack:
-            live: list[_Live] = []
-            order = [*seats]
+            order = list(range(len(seats)))
             self.chance.shuffle(order)
-            for seat in order:
-                starting(seat)
-                live.append(self._opened(stack, seat, pausing))
+            opened: dict[int, _Live] = {}
+            for place in order:
+                starting(seats[place])
+                opened[place] = self._opened(stack, seats[place], pausing)
+            live = list(opened.values())
             if any(arm.delay_share for each in live for arm in each.seat.arms):
                 self._learn_step(live)
             turns = [(each, arm) for each in live if each.well for arm in each.seat.arms]
@@ -121,8 +122,7 @@ class Rounds:
                     each.turn(first_turn + number, arm)
             for each in live:
                 each.finish()
-        by_seat = {id(each.seat): each.found for each in live}
-        return [by_seat[id(seat)] for seat in seats]
+        return [opened[place].found for place in range(len(seats))]
 
     def _opened(self, stack: ExitStack, seat: Seat, pausing: bool) -> _Live:
         began = self.now()

@@ -104,15 +104,14 @@ def make_run(folder: Path, count: int) -> None:
     which = process % len(planned)
     phase = order % SAMPLES_A_PROCESS % len(PHASES)
     level = np.array([1.0, 0.4, 0.4, 0.2])[phase] * (1e-4 + 1e-6 * np.repeat(HIDDEN, len(names))[which])
-    iterations = 10
     samples = {
         "process": process,
         "turn": order % SAMPLES_A_PROCESS // len(PHASES),
         "phase": np.array(PHASES)[phase],
         "method": np.where(phase == 0, "whole", "staged"),
         "clock": "host",
-        "iterations": iterations,
-        "seconds": iterations * level * generator.lognormal(0, 0.1, count),
+        "iterations": 10,
+        "seconds": 10 * level * generator.lognormal(0, 0.1, count),
         "variant": "",
         "flags": np.where(generator.random(count) < 0.1, "preempted", ""),
     }
