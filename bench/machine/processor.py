@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from bench.machine.cgroup import cgroup_quota
 from bench.machine.files import ROOT, content
 
 _ARM = {
@@ -123,18 +124,26 @@ def _cpu_folders(root: Path) -> list[Path]:
     return list((root / "sys/devices/system/cpu").glob("cpu[0-9]*"))
 
 
-def pinned_cpu(threads: int, cpus: Collection[int] | None = None, root: Path = ROOT) -> int | None:
-    """Choose the CPU that processes are pinned to: the last fast one, away from where interrupts usually go.
+def pinned_cpus(threads: int, cpus: Collection[int] | None = None, root: Path = ROOT) -> tuple[int, ...]:
+    """Choose the CPUs that processes are pinned to, one of each fast core: the last first, away from most interrupts.
 
     Args:
-        threads: of the process; with more than one it is not pinned.
+        threads: of a process; with more than one it is not pinned.
         cpus: those that may be chosen; None for those that this process may run on.
         root: where the files of the system begin.
+
+    Returns:
+        As many as a container's quota allows; none where nothing is pinned.
     """
     usable = affinity() if cpus is None else cpus
     if threads > 1 or not usable:
-        return None
-    return max(fast_cpus(usable, root) or usable)
+        return ()
+    found: dict[str, int] = {}
+    for cpu in sorted(fast_cpus(usable, root) or usable, reverse=True):
+        siblings = content(root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        found.setdefault(siblings or str(cpu), cpu)
+    quota = cgroup_quota(root)
+    return tuple(found.values())[: None if quota is None else max(1, int(quota))]
 
 
 def core_kind(cpu: int | None, root: Path = ROOT) -> str:

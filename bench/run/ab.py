@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from bench.data.store import append_pairs
 from bench.errors import ChildError
 from bench.model.step import STAGES
 from bench.run.asking import Truths
+from bench.run.lanes import Done, Lanes, Task
 from bench.run.matching import Match
 from bench.run.pairs import A, B, Pair, PairCase
 from bench.run.terms import Terms
@@ -55,28 +57,28 @@ class Looks:
     def __init__(
         self,
         match: Match,
-        measure: Callable[[PairCase], Pair],
+        lanes: Lanes,
         truths: Truths,
         watcher: Watcher,
         terms: Terms,
         folder: Path,
         *,
-        renew: Callable[[int], None] = lambda number: None,
+        renew: Callable[[int], None] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare.
 
         Args:
             match: the cases.
-            measure: measures a pair.
+            lanes: measure pairs.
             truths: the oracle's files.
             watcher: is told about progress.
             terms: pairs and budget, what a verdict takes, and the seed.
             folder: where pairs.csv is; its name is that of the comparison.
-            renew: called before every pair of a case with its number, to renew interpreters.
+            renew: called before every pair of all cases with its number, to renew interpreters; None if they are not.
             now: a clock in seconds.
         """
-        self._match, self._measure_pair, self._truths, self._watcher = match, measure, truths, watcher
+        self._match, self._lanes, self._truths, self._watcher = match, lanes, truths, watcher
         self._volume, self._criteria, self._seed = terms.volume, terms.criteria, terms.seed
         self._folder, self._run_id, self._renew, self._now = folder, folder.resolve().name, renew, now
         self._end = now() + terms.volume.budget_seconds
@@ -85,7 +87,8 @@ class Looks:
         """What one pair of a case cost."""
         self._renewals: list[float] = []
         """What renewing cost before each pair of all cases."""
-        self._pairs: dict[str, list[Pair]] = {}
+        self._found: dict[str, dict[int, Pair]] = {}
+        """Pairs by case and number."""
         self._looks = planned_looks(terms.volume.pairs, terms.criteria.alpha)
 
     def decide(self) -> list[Decided]:
@@ -121,45 +124,68 @@ class Looks:
     def _cost(self, cases: Sequence[PairCase]) -> float:
         """Return the seconds that one pair of each of these cases takes, renewed interpreters included."""
         renewing = sum(self._renewals) / len(self._renewals) if self._renewals else 0.0
-        return renewing + sum(self._seconds.get(case.label, 0.0) for case in cases)
+        shared = {True: len(self._lanes), False: 1}
+        return renewing + sum(self._seconds.get(case.label, 0.0) / shared[_on_host(case)] for case in cases)
 
     def _stage(self, look: int, cases: Sequence[PairCase], numbers: range, of: int) -> None:
-        """Measure pair after pair of all cases in turn, so that a drift of the machine falls on all."""
-        for number in numbers:
-            turn = [case for case in cases if case.label not in self._broken]
-            if not turn:
-                return
-            random.Random(f"{self._seed}/{number}").shuffle(turn)  # noqa: S311 - an order, not a secret
-            began = self._now()
-            self._renew(number)
-            self._renewals.append(self._now() - began)
-            for case in turn:
-                self._watcher.pairing(case.case, number, of)
-                self._measure(case, look, number)
+        """Measure pair after pair of all cases in turn, so that a drift of the machine falls on all.
 
-    def _measure(self, case: PairCase, look: int, number: int) -> None:
-        began = self._now()
-        try:
-            self._truths.path(case.a)  # before either side asks: what is true is side A's to say
-            pair = self._measure_pair(case)
-        except ChildError as error:
-            self._broken[case.label] = str(error)
+        Pairs in the host's memory are measured side by side; those on another device follow, one at a time.
+        """
+        for some in [numbers] if self._renew is None else [range(number, number + 1) for number in numbers]:
+            if all(case.label in self._broken for case in cases):
+                return
+            if self._renew is not None:
+                began = self._now()
+                self._renew(some.start)
+                self._renewals.append(self._now() - began)
+            tasks = [Task(case, number) for number in some for case in self._shuffled(cases, number)]
+            for on_host, lanes in ((True, None), (False, 1)):
+                those = [task for task in tasks if _on_host(task.case) is on_host]
+                with closing(self._lanes.run(self._announced(those, of), lanes)) as measured:
+                    for done in measured:
+                        self._take(look, done)
+
+    def _shuffled(self, cases: Sequence[PairCase], number: int) -> Sequence[PairCase]:
+        return random.Random(f"{self._seed}/{number}").sample(cases, len(cases))  # noqa: S311 - an order, not a secret
+
+    def _announced(self, tasks: Iterable[Task], of: int) -> Iterator[Task]:
+        """Give out what can still be measured, one when there is room for it."""
+        for task in tasks:
+            if task.case.label in self._broken:
+                continue
+            try:
+                self._truths.path(task.case.a)  # before either side asks: what is true is side A's to say
+            except ChildError as error:
+                self._broken[task.case.label] = str(error)
+                continue
+            self._watcher.pairing(task.case.case, task.number, of)
+            yield task
+
+    def _take(self, look: int, done: Done) -> None:
+        case, number = done.task.case, done.task.number
+        if isinstance(done.found, ChildError):
+            self._broken[case.label] = str(done.found)
             return
-        self._seconds[case.label] = self._now() - began
-        self._pairs.setdefault(case.label, []).append(pair)
-        append_pairs(self._folder, rows_of_pair(self._run_id, case, look, number, pair))
+        self._seconds[case.label] = done.seconds
+        self._found.setdefault(case.label, {})[number] = done.found
+        append_pairs(self._folder, rows_of_pair(self._run_id, case, look, number, done.found))
+
+    def _pairs(self, label: str) -> list[Pair]:
+        """Return a case's pairs in the order of their numbers."""
+        return [pair for _, pair in sorted(self._found.get(label, {}).items())]
 
     def _judge(self) -> Sequence[FamilyVerdict]:
         return judge([self._family(case) for case in self._match.cases], self._seed, self._criteria)
 
     def _family(self, case: PairCase) -> Family:
-        pairs = self._pairs.get(case.label, [])
+        pairs = self._pairs(case.label)
         if (broken := self._broken.get(case.label)) is not None or not pairs:
             return Family(case.label, 0, (PairedColumn(STEP, invalid=broken or "no pair was measured"),))
         return family_of(case.label, pairs, self._looks)
 
     def _decided(self, verdict: FamilyVerdict) -> Decided:
-        pairs = self._pairs.get(verdict.name, [])
+        pairs = self._pairs(verdict.name)
         if verdict.name in self._broken or len(pairs) not in self._looks:
             return Decided(verdict, 0)
         shown = verdict.columns[0].deciding
@@ -167,6 +193,11 @@ class Looks:
         a, b = (typical_seconds(pairs, side, statistic) for side in (A, B))
         looks = self._looks.index(len(pairs)) + 1
         return Decided(verdict, looks, a[STEP], b[STEP], changed_phases(verdict, typical_seconds(pairs, A)))
+
+
+def _on_host(case: PairCase) -> bool:
+    """Say whether both sides compute in the host's memory: a device of its own serves one pair at a time."""
+    return all(item.backend.host_memory for item in (case.a, case.b))
 
 
 def _unseen(name: str, verdict: Verdict, reason: str) -> FamilyVerdict:

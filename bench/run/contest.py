@@ -17,13 +17,15 @@ from typing import Any
 from bench import __version__
 from bench.analysis.rule import Criteria, Verdict, exit_code, worst
 from bench.data.store import create_pairs, write_atomically
+from bench.errors import UsageError
 from bench.machine.environment import machine_facts, package_versions
-from bench.machine.processor import core_kind, pinned_cpu
+from bench.machine.processor import core_kind, pinned_cpus
 from bench.machine.variables import variables
 from bench.model.backends import BACKENDS
 from bench.model.device import Backend
 from bench.run.ab import Decided, Looks
 from bench.run.asking import Truths
+from bench.run.lanes import Lanes, MeasurePair
 from bench.run.matching import Match
 from bench.run.pairs import PAIR_POLICY, A, B, measure_pair
 from bench.run.pool import Pool
@@ -51,8 +53,8 @@ class Comparison:
     absent: Mapping[str, str]
     seconds: float
     threads: int
-    cpu: int | None = None
-    """The CPU that the processes of both sides were pinned to."""
+    cpus: tuple[int, ...] = ()
+    """The CPUs that pairs were pinned to, one each and as many at once; none if they were not."""
 
     @property
     def verdict(self) -> Verdict:
@@ -79,37 +81,55 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
         terms: what was asked for.
 
     Raises:
+        UsageError: so many pairs cannot be measured at once.
         StorageError: the folder holds something already or cannot be written.
     """
+    cpus = _cpus(terms)
     started = datetime.now(UTC)
     folder = terms.out if terms.out is not None else RESULTS / new_id(started, "ab")
     create_pairs(folder, dict.fromkeys(name for item in match.cases for name in item.case.problem.sizes.columns))
-    cpu = pinned_cpu(terms.threads)
     planned = [item for case in match.cases for item in (case.a, case.b)]
     backends = list({item.case.backend: item.backend for item in planned}.values())
     with ExitStack() as stack:
         opens, renew = _interpreters(stack, sides, backends, watcher)
         truths = Truths(opens[A], terms.timeout, sides[0].path)
-        chance = random.Random(terms.seed)  # noqa: S311 - an order, not a secret
-        rounds = Rounds(truths, terms.timeout, chance, PAIR_POLICY, cpu=cpu)
         seats = {
             letter: partial(Seat, asks=opens[letter], path=side.path, foreign=side.foreign)
             for letter, side in zip((A, B), sides, strict=True)
         }
-        measure = partial(measure_pair, rounds, seats=seats)
-        looks = Looks(match, measure, truths, watcher, terms, folder, renew=renew)
+
+        def lane(number: int, cpu: int | None) -> MeasurePair:
+            chance = random.Random(f"{terms.seed}/{number}")  # noqa: S311 - an order, not a secret
+            return partial(measure_pair, Rounds(truths, terms.timeout, chance, PAIR_POLICY, cpu=cpu), seats=seats)
+
+        lanes = Lanes([lane(number, cpu) for number, cpu in enumerate(cpus or (None,))], stack.close)
+        looks = Looks(match, lanes, truths, watcher, terms, folder, renew=renew)
         cases = tuple(looks.decide())
     seconds = round((datetime.now(UTC) - started).total_seconds(), 1)
     labels = (sides[0].label, sides[1].label)
     created = started.isoformat(timespec="seconds")
-    found = Comparison(folder, created, labels, terms.criteria, cases, match.absent, seconds, terms.threads, cpu)
+    found = Comparison(folder, created, labels, terms.criteria, cases, match.absent, seconds, terms.threads, cpus)
     write_atomically(folder / VERDICTS, json.dumps(as_json(found), indent=2) + "\n")
     return found
 
 
+def _cpus(terms: Terms) -> tuple[int, ...]:
+    """Choose a CPU for each pair that is measured at once; none where pairs are not pinned.
+
+    Raises:
+        UsageError: there are not so many.
+    """
+    found = pinned_cpus(terms.threads)
+    most = max(1, len(found))
+    if terms.jobs is not None and terms.jobs > most:
+        why = "steps of several threads share them" if terms.threads > 1 else "each pair needs a fast core of its own"
+        raise UsageError(f"--jobs {terms.jobs} is too many here, since {why}: give at most {most}.")
+    return found[: terms.jobs]
+
+
 def _interpreters(
     stack: ExitStack, sides: tuple[Side, Side], backends: Sequence[Backend], watcher: Watcher
-) -> tuple[dict[str, Pool], Callable[[int], None]]:
+) -> tuple[dict[str, Pool], Callable[[int], None] | None]:
     """Start the interpreters of both sides; return who starts each side's processes, and what renews the interpreters.
 
     One interpreter for both sides if it is the same: its children share a memory layout, which is then no difference.
@@ -119,7 +139,7 @@ def _interpreters(
     if sides[0].interpreter == sides[1].interpreter:
         both = stack.enter_context(Pool(sides[0].interpreter))
         both.start(backends)
-        return {A: both, B: both}, lambda number: None
+        return {A: both, B: both}, None
     opens = {letter: stack.enter_context(Pool(side.interpreter)) for letter, side in zip((A, B), sides, strict=True)}
 
     def renew(number: int) -> None:
@@ -143,8 +163,8 @@ def as_json(found: Comparison) -> dict[str, Any]:
         "verdict": found.verdict,
         "criteria": dataclasses.asdict(found.criteria),
         "threads": found.threads,
-        "cpu": found.cpu,
-        "core": core_kind(found.cpu),
+        "cpus": list(found.cpus),
+        "cores": [core_kind(cpu) for cpu in found.cpus],
         "seconds": found.seconds,
         "cases": [dataclasses.asdict(case) for case in found.cases],
         "absent": dict(found.absent),

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -73,6 +74,8 @@ class ZygoteHandle:
         """
         self._log, self.number = log, number
         self.forks = interpreter.forks(backend)
+        self._asking = threading.Lock()
+        """Held while it forks or collects a child: several conversations may be under way at once."""
         self.sound = True
         """Whether it can be asked again: not after a child that could not be collected."""
         ours, theirs = socket.socketpair()
@@ -159,9 +162,9 @@ class ZygoteHandle:
         try:
             ours, theirs = socket.socketpair()
             try:
-                with theirs:
+                with theirs, self._asking:
                     socket.send_fds(self._control.socket, [b"fork\n"], [theirs.fileno()])
-                pid = int(self._control.receive_object(_LEAVE_SECONDS)["pid"])
+                    pid = int(self._control.receive_object(_LEAVE_SECONDS)["pid"])
             except BaseException:
                 ours.close()
                 raise
@@ -209,8 +212,9 @@ class ZygoteHandle:
         if not self.forks:
             return self._process.wait()
         try:
-            self._control.send(str(pid).encode())
-            return int(self._control.receive_object(_LEAVE_SECONDS)["exit"])
+            with self._asking:
+                self._control.send(str(pid).encode())
+                return int(self._control.receive_object(_LEAVE_SECONDS)["exit"])
         except ChildError as error:
             raise ZygoteGone("the measuring interpreter died") from error
 

@@ -20,9 +20,7 @@ from bench.timing.policy import Sample, SamplingPolicy
 A, B = "A", "B"
 SeatOf = Callable[..., Seat]
 """Makes the seat of one side from a case, and from what else a seat has."""
-PAIR_POLICY = SamplingPolicy(
-    process_seconds=0.3, min_turns=8, max_turns=30, min_units=4, max_units=10, warmup_max_seconds=0.1
-)
+PAIR_POLICY = SamplingPolicy(process_seconds=0.3, min_turns=8, max_turns=30, min_units=4, warmup_max_seconds=0.1)
 """How much one pair measures. The warm-up is short: what is left of it falls on both sides."""
 
 

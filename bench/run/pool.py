@@ -8,6 +8,7 @@ repeated once.
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -35,6 +36,8 @@ class Pool:
         self._failures: dict[_Key, list[ZygoteGone]] = {}
         self._started: Counter[str] = Counter()
         """How many each framework has had."""
+        self._lock = threading.RLock()
+        """Held while zygotes come and go: several requests may be under way at once."""
         self._talking: list[ZygoteHandle] = []
         """Those that cannot fork, each of them held by the one conversation that it serves."""
 
@@ -134,31 +137,42 @@ class Pool:
             use: what to do.
             keep: whether a zygote that serves a single request is still needed afterwards.
         """
-        key = self._key(backend)
         for attempt in (1, 2):
-            zygote = self._running.get(key)
+            zygote = None
             try:
-                if zygote is None:
-                    zygote = self._launch(backend)
-                    self._await(backend, zygote)
+                zygote = self._taken(backend)
                 return use(zygote)
             except ZygoteGone:
-                self._discard(key)
+                if zygote is not None:
+                    zygote.sound = False
                 if attempt == 2:
                     raise
             finally:
-                if zygote is not None and not zygote.forks:
-                    self._retire(key, keep)
-                elif zygote is not None and not zygote.sound:
-                    self._discard(key)
+                if zygote is not None:
+                    self._given_back(self._key(backend), zygote, keep)
         raise AssertionError("unreachable: the second attempt returns or raises")
 
-    def _retire(self, key: _Key, keep: bool) -> None:
-        """Let go of a zygote that has served its only request."""
-        if keep and key in self._running:
-            self._talking.append(self._running.pop(key))
-        else:
-            self._discard(key)
+    def _taken(self, backend: Backend) -> ZygoteHandle:
+        """Return a backend's zygote, started if need be; one that serves a single request is nobody else's."""
+        key = self._key(backend)
+        with self._lock:
+            zygote = self._running.get(key)
+            if zygote is None:
+                zygote = self._launch(backend)
+                self._await(backend, zygote)
+            if not zygote.forks:
+                del self._running[key]
+            return zygote
+
+    def _given_back(self, key: _Key, zygote: ZygoteHandle, keep: bool) -> None:
+        with self._lock:
+            if zygote.forks:
+                if not zygote.sound and self._running.get(key) is zygote:
+                    self._discard(key)
+            elif keep and zygote.sound:
+                self._talking.append(zygote)
+            else:
+                zygote.close()
 
     def _discard(self, key: _Key) -> None:
         """End a zygote; the next request starts another."""

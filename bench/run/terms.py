@@ -63,6 +63,8 @@ class Terms:
     """Seed of data and weights, of orders and of the sign flips of the test."""
     threads: int = 1
     """CPU threads; with one, both sides are pinned to the same core."""
+    jobs: int | None = None
+    """Pairs that are measured at once, each on a core of its own; None for as many as there are such cores."""
     volume: Volume = field(default_factory=Volume)
     criteria: Criteria = field(default_factory=Criteria)
     timeout: float = 30.0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.machine import processor
-from bench.machine.processor import core_kind, cpu_model, cpu_name, fast_cpus, pinned_cpu, spans
+from bench.machine.processor import core_kind, cpu_model, cpu_name, fast_cpus, pinned_cpus, spans
 from tests.machine.conftest import System
 
 CPU = "/sys/devices/system/cpu"
@@ -82,16 +82,29 @@ def clocks(*megahertz: int, file: str = "cpufreq/cpuinfo_max_freq") -> dict[str,
 def test_fast_cores_are_told_from_slow_ones(system: System, files: dict[str, str], fast: set[int]) -> None:
     root = system(files)
     assert fast_cpus(range(4), root) == fast
-    assert pinned_cpu(1, range(4), root) == max(fast)
+    assert pinned_cpus(1, range(4), root) == tuple(sorted(fast, reverse=True))
 
 
-def test_a_process_is_pinned_to_the_last_fast_cpu_that_it_may_use(system: System) -> None:
+def test_processes_are_pinned_to_the_fast_cpus_that_they_may_use(system: System) -> None:
     root = system(clocks(5200, 5200, 5200, 3900, 3900))
-    assert pinned_cpu(1, {0, 1, 3, 4}, root) == 1
-    assert pinned_cpu(1, {3, 4}, root) == 4, "there is no other"
-    assert pinned_cpu(2, {0, 1}, root) is None
-    assert pinned_cpu(1, (), root) is None, "a system that cannot pin"
+    assert pinned_cpus(1, {0, 1, 3, 4}, root) == (1, 0)
+    assert pinned_cpus(1, {3, 4}, root) == (4, 3), "there is no other"
+    assert pinned_cpus(2, {0, 1}, root) == ()
+    assert pinned_cpus(1, (), root) == (), "a system that cannot pin"
     assert [core_kind(cpu, root) for cpu in (1, 4, None)] == ["fast", "slow", ""]
+
+
+def test_a_core_with_two_cpus_takes_one_process(system: System) -> None:
+    files = {f"{CPU}/cpu{cpu}/topology/thread_siblings_list": f"{cpu % 2},{cpu % 2 + 2}\n" for cpu in range(4)}
+    assert pinned_cpus(1, range(4), system(files)) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("quota", "cpus"), [("max 100000", (3, 2, 1, 0)), ("250000 100000", (3, 2)), ("50000 100000", (3,))]
+)
+def test_a_quota_bounds_how_many_are_pinned(system: System, quota: str, cpus: tuple[int, ...]) -> None:
+    root = system({"/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": f"{quota}\n"})
+    assert pinned_cpus(1, range(4), root) == cpus
 
 
 def test_cores_that_are_alike_have_no_kind(system: System) -> None:

@@ -76,7 +76,8 @@ def test_the_result_says_on_which_cpu_a_pair_was(
     make: Callable[..., Judgement], monkeypatch: pytest.MonkeyPatch, kind: str, told: str
 ) -> None:
     monkeypatch.setattr("bench.output.content.verdicts.core_kind", lambda cpu: kind if cpu == 5 else "?")
-    assert make(cpu=5).conditions == f"1 CPU thread, pinned to CPU 5{told}"
+    assert make(cpus=(5,)).conditions == f"1 CPU thread, pinned to CPU 5{told}"
+    assert make(cpus=(5, 4)).conditions == f"1 CPU thread, 2 pairs at once, pinned to CPU 4-5{told}"
     assert make().conditions == "1 CPU thread"
 
 

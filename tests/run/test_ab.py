@@ -22,6 +22,7 @@ from bench.errors import ChildError
 from bench.model.step import Phase
 from bench.run.ab import Decided, Looks, rows_of_pair
 from bench.run.asking import Truths
+from bench.run.lanes import Lanes
 from bench.run.matching import Match
 from bench.run.pairs import PAIR_POLICY, A, B, Pair, PairCase, SideTurn, measure_pair
 from bench.run.rounds import Rounds, Seat
@@ -51,7 +52,7 @@ def decide(
         match = Match(pair_cases[:cases], unmatched or {}, {})
         terms = Terms(seed=3, volume=volume, criteria=options.pop("criteria", Criteria()))
         more: dict[str, Any] = {"now": lambda: arena.time, **options}
-        return Looks(match, measure, truths, seen, terms, folder, **more).decide()
+        return Looks(match, Lanes([measure], now=more["now"]), truths, seen, terms, folder, **more).decide()
 
     return do
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
 from bench.data.schema import Status
 from bench.data.store import PAIRS
-from bench.errors import StorageError
+from bench.errors import StorageError, UsageError
 from bench.model.registry import Registry
 from bench.run import contest
 from bench.run.ab import Decided
@@ -168,11 +169,34 @@ def test_the_name_of_a_comparison_sorts_by_time(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_pinning_reaches_both_processes(arena: Any, compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contest, "pinned_cpu", lambda threads: 7 if threads == 1 else None)
+    monkeypatch.setattr(contest, "pinned_cpus", lambda threads: (7,) if threads == 1 else ())
     arena.factor = faster
     found = compare()
     assert {request.cpu for _, request in arena.opened} == {7}
-    assert found.cpu == as_json(found)["cpu"] == 7
+    assert list(found.cpus) == as_json(found)["cpus"] == [7]
+
+
+def test_each_pair_that_is_measured_beside_others_has_a_cpu_of_its_own(
+    arena: Any, compare: Compare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contest, "pinned_cpus", lambda threads: (7, 5, 3))
+    arena.factor = faster
+    found = compare(jobs=2)
+    pairs = {side: Counter(request.cpu for of, request in arena.opened if of == side) for side in (A, B)}
+    assert found.cpus == (7, 5)
+    assert pairs[A] == pairs[B], "both sides of a pair share one"
+    assert set(pairs[A]) == {7, 5}
+    assert pairs[A].total() == 8
+
+
+@pytest.mark.parametrize(("threads", "jobs"), [(1, 4), (2, 2)])
+def test_more_pairs_at_once_than_there_are_cores_are_refused(
+    compare: Compare, interpreters: Interpreters, monkeypatch: pytest.MonkeyPatch, threads: int, jobs: int
+) -> None:
+    monkeypatch.setattr(contest, "pinned_cpus", lambda threads: (7, 5, 3) if threads == 1 else ())
+    with pytest.raises(UsageError, match=f"--jobs {jobs}"):
+        compare(jobs=jobs, threads=threads)
+    assert interpreters.made == []
 
 
 R, V, I, P = Verdict.REGRESSION, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.PASS  # noqa: E741

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.analysis.rule import Criteria, Evidence, Statistic, Verdict, worst
 from bench.data.schema import STEP
-from bench.machine.processor import core_kind
+from bench.machine.processor import core_kind, spans
 from bench.output.content.passages import passages
 from bench.output.document import Block, Bullets, Cell, Head, Table, Tone, Words, numbers, plain, prose, table
 from bench.output.names import counted, variant_word
@@ -68,9 +68,10 @@ def of_pairs(found: Comparison, calibration: Calibration | None) -> Judgement:
     values = {"seconds": f"{found.seconds:.0f}", "pairs": f"{found.folder}/pairs.csv"}
     notes = verdict_notes(found.criteria, calibration, **values, fewest=fewest, unseen=unseen)
     under = variant_word("threads", found.threads)
-    if found.cpu is not None:
-        kind = core_kind(found.cpu)
-        under += f", pinned to CPU {found.cpu}" + (f", a {kind} core" if kind else "")
+    if found.cpus:
+        kind = core_kind(found.cpus[0])
+        under += f", {counted(len(found.cpus), 'pair')} at once" if len(found.cpus) > 1 else ""
+        under += f", pinned to CPU {spans(found.cpus)}" + (f", a {kind} core" if kind else "")
     return Judgement(found.labels, found.criteria, found.cases, found.absent, notes, found.seconds, under)
 
 
