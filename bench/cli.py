@@ -13,6 +13,7 @@ import click
 
 from bench import __version__
 from bench.commands.ab import ab
+from bench.commands.bisect import bisect
 from bench.commands.compare import compare
 from bench.commands.doctor import doctor
 from bench.commands.explain import explain
@@ -52,6 +53,7 @@ def cli(debug: bool) -> None:
       bench explain FIGURE           where a figure comes from, and how to draw it again
       bench ab main                  did it get slower than that revision, and where?
       bench gate --base origin/main  the same for continuous integration
+      bench bisect v1.0 main         which commit made it slower?
       bench compare RUN_A RUN_B      verdicts from two stored runs
       bench history                  a step's time over the runs of this machine
       bench export RUN --to NAME     for pytest-benchmark, pyperf and other tools
@@ -81,7 +83,7 @@ def list_command(load: tuple[Path, ...], as_json: bool) -> None:
         show(list_blocks(registry))
 
 
-for command in (new, run, verify, sweep, plot, report, explain, doctor, ab, gate, compare, history, export):
+for command in (new, run, verify, sweep, plot, report, explain, doctor, ab, gate, bisect, compare, history, export):
     cli.add_command(command)
 
 

@@ -127,8 +127,12 @@ def _append(path: Path, text: str) -> None:
         raise StorageError(f"{path} cannot be extended ({error.strerror}): {cure}, then run again.") from error
 
 
-def _make_empty(folder: Path) -> None:
-    """Make a folder that holds nothing yet."""
+def make_empty(folder: Path) -> None:
+    """Make a folder that holds nothing yet.
+
+    Raises:
+        StorageError: it has something in it already, or cannot be made.
+    """
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             what = "a run" if (folder / MANIFEST).exists() else "something"
@@ -157,7 +161,7 @@ class RunStore:
         Raises:
             StorageError: the folder has something in it already, or cannot be written.
         """
-        _make_empty(folder)
+        make_empty(folder)
         write_atomically(folder / SAMPLES, to_csv(SampleRow, ()))
         write_atomically(folder / PROCESSES, to_csv(ProcessRow, (), manifest.size_columns))
         store = cls(folder)
@@ -269,7 +273,7 @@ def create_pairs(folder: Path, sizes: Iterable[str]) -> None:
     Raises:
         StorageError: the folder has something in it already, or cannot be written.
     """
-    _make_empty(folder)
+    make_empty(folder)
     write_atomically(folder / PAIRS, to_csv(PairRow, (), sizes))
 
 

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from bench.analysis.rule import Criteria
     from bench.run.contest import Comparison
     from bench.run.sides import Side
+    from bench.run.terms import Terms
 
-JUDGING = (
+CRITERIA = (
     click.option("--alpha", type=Percent(), default="1%", show_default=True, help="Risk of any false REGRESSION."),
     click.option(
         "--margin", type=Percent(), default="1%", show_default=True, help="REGRESSION: surely slower than this."
@@ -44,14 +45,17 @@ JUDGING = (
         show_default=True,
         help="PASS: surely not slower than this; a phase by what it adds to the step.",
     ),
+)
+"""What a verdict takes: `criteria_of` reads them."""
+JUDGING = (
+    *CRITERIA,
     click.option("--allow-inconclusive", is_flag=True, help="Exit with 0 if nothing is worse than INCONCLUSIVE."),
     click.option(
         "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", help="Write the verdicts for a build server."
     ),
 )
-"""Options of every command that judges: `criteria_of` reads the first three."""
-COMPARING = (
-    click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for all pairs."),
+"""Options of a command that judges once."""
+PAIRS = (
     click.option(
         "--pairs",
         type=click.IntRange(min=7),
@@ -64,6 +68,11 @@ COMPARING = (
         type=click.IntRange(min=1),
         help="Pairs at once, each on a core of its own.  [default: one for each fast core; 1 with more threads]",
     ),
+)
+"""How much is measured of one comparison."""
+COMPARING = (
+    click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for all pairs."),
+    *PAIRS,
     *JUDGING,
     click.option("--out", type=click.Path(path_type=Path), help="Folder for pairs.csv.  [default: results/ab-...]"),
     click.option("--json", "as_json", is_flag=True, help="The verdicts as JSON, on standard output."),
@@ -103,8 +112,7 @@ def criteria_of(**given: float) -> Criteria:
         raise UsageError(f"{message}.") from None
 
 
-def decide(
-    sides: tuple[Side, Side],
+def terms_of(
     *,
     implementation: tuple[str, ...],
     device: str,
@@ -122,16 +130,12 @@ def decide(
     seed: int,
     allow_new: bool = False,
     **more_sizes: int | None,
-) -> Comparison:
-    """Measure and judge two sides as the options say."""
+) -> Terms:
+    """Read the options of `SIDES` and of a comparison."""
     from bench.model.problem import Dtype
-    from bench.output.progress import Progress
-    from bench.run.contest import compare_sides
-    from bench.run.matching import match
-    from bench.run.plan import check_devices
     from bench.run.terms import Terms, Volume
 
-    terms = Terms(
+    return Terms(
         names=names_of(implementation),
         devices=() if device == "all" else (device,),
         sizes=sizes_of(sizes, **more_sizes),
@@ -145,6 +149,16 @@ def decide(
         out=out,
         allow_new=allow_new,
     )
+
+
+def decide(sides: tuple[Side, Side], **chosen: Any) -> Comparison:
+    """Measure and judge two sides as the options say; see `terms_of`."""
+    from bench.output.progress import Progress
+    from bench.run.contest import compare_sides
+    from bench.run.matching import match
+    from bench.run.plan import check_devices
+
+    terms = terms_of(**chosen)
     check_devices(terms.devices)
     cases = match(sides, terms)
     with Progress() as progress:

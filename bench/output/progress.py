@@ -63,7 +63,11 @@ class Progress:
         """Say that the peak of a backend's device is about to be measured."""
         self._say(f"Measuring the peak of the device: {backend}")
 
+    def note(self, line: str) -> None:
+        """Print a line that stays."""
+        self._clear()
+        self._console.print(line, soft_wrap=True, markup=False, emoji=False)
+
     def failed(self, case: Case, status: Status, reason: str) -> None:
         """Say that a case is out of the run."""
-        self._clear()
-        self._console.print(f"{case.label}: {status.value}: {reason}", soft_wrap=True, markup=False, emoji=False)
+        self.note(f"{case.label}: {status.value}: {reason}")

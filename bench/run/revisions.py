@@ -8,12 +8,30 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import UsageError
 
 _SECONDS = 120
 _OF_ONE_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit, as a reader knows it."""
+
+    name: str
+    """Its full hash."""
+    date: str
+    """When its author made it, `YYYY-MM-DD`."""
+    subject: str
+    """The first line of its message."""
+
+    @property
+    def short(self) -> str:
+        """The beginning of its hash."""
+        return self.name[:9]
 
 
 def _environment() -> dict[str, str]:
@@ -87,6 +105,41 @@ def commit_of(top: Path, revision: str) -> str:
             f"There is no revision {revision!r} in {top}: see `git log`, and fetch it if the clone is shallow."
         )
     return commit
+
+
+def commit(top: Path, revision: str) -> Commit:
+    """Look up one commit.
+
+    Raises:
+        UsageError: there is no such revision.
+    """
+    return _commits(top, "--no-walk", commit_of(top, revision))[0]
+
+
+def commits_between(top: Path, good: Commit, bad: Commit) -> tuple[Commit, ...]:
+    """List the commits after `good` up to and with `bad`, the oldest first.
+
+    Only first parents are followed: a branch that was merged counts as one commit, its merge.
+
+    Raises:
+        UsageError: `good` is `bad`, or no ancestor of it.
+    """
+    if good == bad:
+        raise UsageError(f"GOOD and BAD are the same commit ({good.short}): name two between which it got slower.")
+    if _run(top, "merge-base", "--is-ancestor", good.name, bad.name)[0]:
+        raise UsageError(
+            f"GOOD ({good.short}) is no ancestor of BAD ({bad.short}), so there is no history from one to the other: "
+            "swap them if they are the wrong way round, name their `git merge-base`, or fetch all of a shallow clone."
+        )
+    return _commits(top, "--reverse", "--first-parent", "--ancestry-path", f"{good.name}..{bad.name}")
+
+
+def _commits(top: Path, *which: str) -> tuple[Commit, ...]:
+    code, output, messages = _run(top, "rev-list", "--date=short", "--format=%H%x00%ad%x00%s", *which)
+    if code:
+        raise UsageError(f"git cannot list commits ({_last_line(messages)}): try `git rev-list` by hand in {top}.")
+    # Each is preceded by a line of git's own, which has no such separator.
+    return tuple(Commit(*line.split("\0")) for line in output.split("\n") if "\0" in line)
 
 
 @contextmanager

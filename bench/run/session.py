@@ -105,7 +105,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         **_circumstances(planned),
     )
     store = RunStore.create(folder, manifest)
-    with _locked(folder):
+    with locked(folder):
         return _drive(store, manifest, planned, watcher, began, Done())
 
 
@@ -133,7 +133,7 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) 
     if budget_seconds is not None:
         manifest.budget_seconds = budget_seconds
     manifest.disturbances = list(dict.fromkeys([*manifest.disturbances, *here.disturbances]))
-    with _locked(folder):
+    with locked(folder):
         repair(folder)
         return _drive(RunStore(folder), manifest, planned, watcher, began, done_so_far(folder, manifest))
 
@@ -179,7 +179,7 @@ def _drive(
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold the folder for this process alone: two that write the same run would spoil it.
 
     The kernel lets go of the lock with the process, however that ends.

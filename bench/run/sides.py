@@ -91,6 +91,11 @@ def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None
     )
 
 
+def _label(revision: str, commit: str) -> str:
+    """Name a side: by the revision as it was given and the commit behind it, once if it is the commit itself."""
+    return commit[:9] if revision == commit else f"{revision} ({commit[:9]})"
+
+
 @contextmanager
 def of_revisions(a: str, b: str | None, load: Sequence[Path], folder: Path) -> Iterator[tuple[Side, Side]]:
     """Check out two revisions of the repository that `folder` is in, for as long as the context lasts.
@@ -121,7 +126,7 @@ def of_revisions(a: str, b: str | None, load: Sequence[Path], folder: Path) -> I
                     f"There is no file {path} on either side: give the path of a Python file of the repository."
                 )
         sides = [
-            _in_folder(tree, f"{name} ({commit[:9]})", inside, commit, [*trees, top])
+            _in_folder(tree, _label(name, commit), inside, commit, [*trees, top])
             for tree, name, commit in zip(trees, (a, b or ""), commits, strict=False)
         ]
         if b is None:

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     Judged = Decided | CaseVerdict
     """A case with its verdict, from pairs or from two stored runs."""
 
-_TONES: dict[Verdict, Tone] = {
+TONES: dict[Verdict, Tone] = {
     Verdict.REGRESSION: "bad",
     Verdict.INVALID: "bad",
     Verdict.INCONCLUSIVE: "warn",
     Verdict.PASS: "good",
 }
+"""What a reader should think of each verdict."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def _table(found: Judgement) -> Table:
     rows = []
     for case in found.cases:
         verdict, evidence = case.verdict.verdict, step_evidence(case)
-        row: list[Cell | str] = [Cell(verdict, tone=_TONES[verdict]), case.verdict.name]
+        row: list[Cell | str] = [Cell(verdict, tone=TONES[verdict]), case.verdict.name]
         row += [duration(case.seconds_a), duration(case.seconds_b), shown(evidence)]
         row += [interval(evidence.low, evidence.high, slowdown) if evidence else "-", slowdown(detectable(case))]
         row += [str(evidence.pairs) if evidence else "-"] if paired else []

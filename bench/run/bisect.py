@@ -1,0 +1,267 @@
+"""The first slow commit: commit after commit against the good one, and a file that holds what was decided.
+
+Every commit is compared with GOOD as `bench ab` compares two revisions, never with its neighbour: a slowdown that came
+in small steps would be under the margin in each.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench import __version__
+from bench.analysis.rule import Criteria, Verdict, worst
+from bench.data.manifest import Manifest
+from bench.data.store import PAIRS, make_empty, write_atomically
+from bench.errors import DataFormatError
+from bench.machine.environment import git_revision, machine_facts, package_versions
+from bench.machine.variables import patterns, variables
+from bench.model.backends import BACKENDS
+from bench.run.ab import Decided
+from bench.run.contest import Comparison, compare_sides, new_id
+from bench.run.matching import Match, match
+from bench.run.plan import check_devices
+from bench.run.resume import check_same
+from bench.run.revisions import Commit, commit, commits_between, repository
+from bench.run.search import first_slow, most_measured
+from bench.run.session import RESULTS, locked
+from bench.run.sides import of_revisions
+from bench.run.terms import Terms
+from bench.run.watcher import Watcher
+
+SEARCH = "bisect.json"
+
+
+class CommitVerdict(BaseModel):
+    """A commit that was compared with GOOD, and what was found of each case."""
+
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
+
+    commit: Commit
+    folder: str
+    """Where its pairs are, inside the folder of the search."""
+    cases: tuple[Decided, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict of the worst case."""
+        return worst(case.verdict.verdict for case in self.cases)
+
+
+class Search(BaseModel):
+    """A search with what it has decided so far."""
+
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
+
+    manifest: Manifest
+    """Where and with what it is measured."""
+    good: Commit
+    commits: tuple[Commit, ...]
+    """Those after GOOD, the oldest first; the last is BAD."""
+    terms: Terms
+    """What is compared and what a verdict takes; its alpha is that of the whole search."""
+    tested: list[CommitVerdict] = []
+    """In the order of the tests."""
+
+    @property
+    def bad(self) -> CommitVerdict | None:
+        """What was found of BAD, which is tested first; None before."""
+        return self.tested[0] if self.tested else None
+
+    @property
+    def criteria(self) -> Criteria:
+        """What the verdict on one commit takes: its part of alpha."""
+        whole = self.terms.criteria
+        return replace(whole, alpha=whole.alpha / most_measured(len(self.commits)))
+
+    @property
+    def watched(self) -> frozenset[str] | None:
+        """The cases that are slow in BAD, in which commits are tested; None before BAD was: all of them."""
+        if self.bad is None:
+            return None
+        cases = (case.verdict for case in self.bad.cases)
+        return frozenset(case.name for case in cases if case.verdict is Verdict.REGRESSION)
+
+
+@dataclass(frozen=True)
+class Bisection:
+    """How a search ended."""
+
+    search: Search
+    folder: Path
+    first: tuple[Commit, ...]
+    """The first slow commit; several if it is one of them, none if BAD is not surely slower than GOOD."""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit status: 0 one commit was found, 4 GOOD and BAD could not be compared, 3 anything else."""
+        bad = self.search.bad
+        if len(self.first) == 1:
+            return 0
+        return 4 if bad is not None and bad.verdict is Verdict.INVALID else 3
+
+
+Compare = Callable[[Search, Commit, Path], Comparison]
+"""Compares a commit with GOOD in those cases that the search watches, into a new folder."""
+Tell = Callable[[Search, Commit, CommitVerdict | None], None]
+"""Is told that a commit is about to be tested, and what was found."""
+
+
+def begin(good: str, bad: str, load: Sequence[Path], terms: Terms, command: Sequence[str]) -> tuple[Search, Path]:
+    """Begin a search in the repository that the command runs in; return it with its new folder.
+
+    Args:
+        good: the revision to compare with.
+        bad: the later revision that is slow.
+        load: files of implementations beside those in implementations/.
+        terms: what is compared, with the folder if it was named.
+        command: the command line.
+
+    Raises:
+        UsageError: there is no repository, no such revision, or no history from one to the other.
+        StorageError: the folder holds something already or cannot be written.
+    """
+    top = repository(Path.cwd())
+    first, last = commit(top, good), commit(top, bad)
+    commits = commits_between(top, first, last)
+    started = datetime.now(UTC)
+    folder = terms.out if terms.out is not None else RESULTS / new_id(started, "bisect")
+    manifest = Manifest(
+        run_id=folder.resolve().name,
+        created=started.isoformat(timespec="seconds"),
+        command=list(command),
+        seed=terms.seed,
+        budget_seconds=terms.volume.budget_seconds,
+        rounds=None,
+        timeout_seconds=terms.timeout,
+        load=[str(path.resolve()) for path in load],
+        cases=[],
+        **_circumstances(),
+    )
+    search = Search(manifest=manifest, good=first, commits=commits, terms=replace(terms, out=None))
+    make_empty(folder)
+    _write(folder, search)
+    return search, folder
+
+
+def read(folder: Path) -> Search:
+    """Read a search that is to go on.
+
+    Raises:
+        DataFormatError: the folder holds none, or a damaged one.
+        UsageError: the machine, the packages or the harness changed since.
+    """
+    path = folder / SEARCH
+    try:
+        search = Search.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise DataFormatError(
+            f"{folder} is not the folder of a search ({SEARCH}: {error.strerror}): name one below {RESULTS}/."
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "its beginning"
+        raise DataFormatError(f"{path} is damaged at {where} ({first['msg']}): start a new search.") from error
+    check_same(search.manifest, search.manifest.model_copy(update=_circumstances()), folder)
+    return search
+
+
+def _circumstances() -> dict[str, Any]:
+    """Look at what must stay the same from the first comparison to the last."""
+    return {
+        "stepbench": __version__,
+        "environment": variables(),
+        "looked_for": patterns(),
+        "machine": machine_facts(),
+        "packages": package_versions(BACKENDS.values()),
+        "git_revision": git_revision(),
+    }
+
+
+def _write(folder: Path, search: Search) -> None:
+    write_atomically(folder / SEARCH, search.model_dump_json(indent=2) + "\n")
+
+
+def bisect(search: Search, folder: Path, compare: Compare, tell: Tell) -> Bisection:
+    """Search, or go on with it; every decision is on disk before the next commit is tested.
+
+    Args:
+        search: as it was begun or read; what it decides is added.
+        folder: its folder.
+        compare: compares a commit with GOOD.
+        tell: is told about progress.
+
+    Raises:
+        UsageError: another command goes on with the search already.
+        StorageError: a decision cannot be written.
+    """
+    commits = {each.name: each for each in search.commits}
+
+    def decide(name: str) -> Verdict | None:
+        known = next((each for each in search.tested if each.commit.name == name), None)
+        if known is None:
+            if sum(map(_has_pairs, _attempts(folder))) >= most_measured(len(commits)):
+                return None
+            tell(search, commits[name], None)
+            known = _test(search, folder, commits[name], compare)
+            tell(search, commits[name], known)
+        return known.verdict
+
+    with locked(folder):
+        try:
+            first = first_slow(list(commits), decide)
+        finally:
+            if not _attempts(folder):  # what was asked for cannot be compared at all, and nothing is lost
+                shutil.rmtree(folder)
+    return Bisection(search, folder, tuple(commits[name] for name in first))
+
+
+def _test(search: Search, folder: Path, which: Commit, compare: Compare) -> CommitVerdict:
+    own = folder / f"{1 + len(_attempts(folder)):02}-{which.short}"
+    found = compare(search, which, own)
+    tested = CommitVerdict(commit=which, folder=own.name, cases=found.cases)
+    search.tested.append(tested)
+    _write(folder, search)
+    return tested
+
+
+def _attempts(folder: Path) -> list[Path]:
+    """List the folders of all comparisons, those that were interrupted included."""
+    return [path for path in folder.iterdir() if path.is_dir()]
+
+
+def _has_pairs(attempt: Path) -> bool:
+    """Say whether a comparison measured any pair: a commit that does not load takes no part of alpha."""
+    try:
+        with (attempt / PAIRS).open(encoding="utf-8") as file:
+            return len(list(islice(file, 2))) > 1  # the first line is the header
+    except OSError:
+        return False
+
+
+def comparing(watcher: Watcher) -> Compare:
+    """Return what compares a commit with GOOD by pairs of processes."""
+
+    def compare(search: Search, which: Commit, out: Path) -> Comparison:
+        terms = replace(search.terms, criteria=search.criteria, out=out)
+        load = [Path(path) for path in search.manifest.load]
+        with of_revisions(search.good.name, which.name, load, Path.cwd()) as sides:
+            check_devices(terms.devices)  # a loaded file may bring one of its own
+            return compare_sides(sides, _only(search.watched, match(sides, terms)), watcher, terms)
+
+    return compare
+
+
+def _only(watched: frozenset[str] | None, found: Match) -> Match:
+    """Leave the cases that are watched; all of them if None."""
+    if watched is None:
+        return found
+    cases = tuple(case for case in found.cases if case.label in watched)
+    return Match(cases, {label: why for label, why in found.unmatched.items() if label in watched}, found.absent)
