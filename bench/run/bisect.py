@@ -30,7 +30,7 @@ from bench.run.matching import Match, match
 from bench.run.plan import check_devices
 from bench.run.resume import check_same
 from bench.run.revisions import Commit, commit, commits_between, repository
-from bench.run.search import first_slow, most_measured
+from bench.run.search import criteria_of_commit, first_slow, most_measured
 from bench.run.session import RESULTS, locked
 from bench.run.sides import of_revisions
 from bench.run.terms import Terms
@@ -77,16 +77,14 @@ class Search(BaseModel):
 
     @property
     def criteria(self) -> Criteria:
-        """What the verdict on one commit takes: its part of alpha."""
-        whole = self.terms.criteria
-        return replace(whole, alpha=whole.alpha / most_measured(len(self.commits)))
+        """What the verdict on the next commit takes."""
+        slow = [case.verdict for case in self.bad.cases if case.verdict.name in self.watched] if self.bad else []
+        return criteria_of_commit(self.terms.criteria, len(self.commits), slow)
 
     @property
-    def watched(self) -> frozenset[str] | None:
-        """The cases that are slow in BAD, in which commits are tested; None before BAD was: all of them."""
-        if self.bad is None:
-            return None
-        cases = (case.verdict for case in self.bad.cases)
+    def watched(self) -> frozenset[str]:
+        """The cases that are slow in BAD, in which the others are tested; none before BAD was."""
+        cases = [case.verdict for case in self.bad.cases] if self.bad else []
         return frozenset(case.name for case in cases if case.verdict is Verdict.REGRESSION)
 
 
@@ -254,14 +252,13 @@ def comparing(watcher: Watcher) -> Compare:
         load = [Path(path) for path in search.manifest.load]
         with of_revisions(search.good.name, which.name, load, Path.cwd()) as sides:
             check_devices(terms.devices)  # a loaded file may bring one of its own
-            return compare_sides(sides, _only(search.watched, match(sides, terms)), watcher, terms)
+            found = match(sides, terms)
+            return compare_sides(sides, _only(search.watched, found) if search.bad else found, watcher, terms)
 
     return compare
 
 
-def _only(watched: frozenset[str] | None, found: Match) -> Match:
-    """Leave the cases that are watched; all of them if None."""
-    if watched is None:
-        return found
+def _only(watched: frozenset[str], found: Match) -> Match:
+    """Leave the cases that are watched."""
     cases = tuple(case for case in found.cases if case.label in watched)
     return Match(cases, {label: why for label, why in found.unmatched.items() if label in watched}, found.absent)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from bench.analysis.rule import Verdict
+from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
 
 
 def first_slow(commits: Sequence[str], decide: Callable[[str], Verdict | None]) -> tuple[str, ...]:
@@ -42,9 +44,31 @@ def most_tests(commits: int) -> int:
 
 
 def most_measured(commits: int) -> int:
-    """Return how many commits may be measured: as many again as find it may stay INCONCLUSIVE.
-
-    Each of them is tested at alpha over this number. So the chance of any wrong verdict is at most alpha (Bonferroni),
-    however many are measured and whichever the search chooses.
-    """
+    """Return how many commits may be measured: as many again as find it may stay INCONCLUSIVE."""
     return 2 * most_tests(commits)
+
+
+def criteria_of_commit(whole: Criteria, commits: int, slow: Iterable[FamilyVerdict] = ()) -> Criteria:
+    """Return what the verdict on one commit takes.
+
+    Its alpha is the whole one's over `most_measured`. So the chance of any wrong verdict is at most the whole one,
+    however many commits are measured and whichever the search chooses (Bonferroni).
+
+    Its tolerance is at most what the slowdown of the last commit surely adds to the step: else a commit that has all of
+    a slowdown under the tolerance could PASS, and the commit that is found be too late.
+
+    Args:
+        whole: the criteria of the whole search.
+        commits: how many there are after the good one.
+        slow: the verdicts on the cases that are a REGRESSION in the last one; none for that one itself.
+    """
+    surely = min((_surely_added(case) for case in slow), default=whole.tolerance)
+    least = math.nextafter(whole.margin, 1.0)  # a tolerance is over the margin
+    tolerance = min(whole.tolerance, max(least, surely))
+    return replace(whole, alpha=whole.alpha / most_measured(commits), tolerance=tolerance)
+
+
+def _surely_added(case: FamilyVerdict) -> float:
+    """Return what a REGRESSION surely adds to the step, by the evidence that shows most."""
+    shown = [each for column in case.columns for each in column.evidence if each.verdict is Verdict.REGRESSION]
+    return max((each.low * each.share for each in shown if each.low is not None), default=0.0)

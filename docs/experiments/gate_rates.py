@@ -67,7 +67,7 @@ def gate(sd: float, planted: Planted, seed: int) -> Outcome:
     data = [draw(rng, MOST, sd, planted if case == 0 else Planted()) for case in range(CASES)]
     pairs = [looks[0]] * CASES
     while True:
-        judged = judge([_family(str(i), d[:n], looks) for i, (d, n) in enumerate(zip(data, pairs, strict=True))], 0)
+        judged = judge([family(str(i), d[:n], looks) for i, (d, n) in enumerate(zip(data, pairs, strict=True))], 0)
         going = [i for i, each in enumerate(judged) if not each.decided]
         if not going:
             return Outcome(tuple(each.verdict for each in judged), sum(pairs))
@@ -75,7 +75,8 @@ def gate(sd: float, planted: Planted, seed: int) -> Outcome:
             pairs[i] = looks[looks.index(pairs[i]) + 1]
 
 
-def _family(name: str, values: NDArray[np.float64], looks: tuple[int, ...]) -> Family:
+def family(name: str, values: NDArray[np.float64], looks: tuple[int, ...]) -> Family:
+    """Return one case with what was drawn of it."""
     columns = tuple(
         PairedColumn(column, dict(zip(Statistic, values[:, h].T, strict=True)), share=share)
         for h, (column, share) in enumerate({"step": 1.0, **SHARES}.items())

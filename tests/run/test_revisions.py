@@ -12,7 +12,7 @@ import pytest
 
 from bench.errors import UsageError
 from bench.run import revisions
-from bench.run.revisions import checked_out, commit_of, repository
+from bench.run.revisions import checked_out, commit, commit_of, commits_between, repository
 
 Git = Callable[..., str]
 
@@ -200,3 +200,29 @@ def test_compiled_files_that_were_committed_do_not_come_along(git: Git, top: Pat
     with checked_out(top, commit_of(top, "main")) as tree:
         assert (tree / "file.txt").exists()
         assert list(tree.rglob("*.pyc")) == []
+
+
+# --- the history between two revisions ----------------------------------------------------------------------------
+
+
+def test_the_commits_between_two_are_those_of_first_parents_the_oldest_first(git: Git, top: Path) -> None:
+    git("checkout", "-q", "-b", "side")
+    git("commit", "-q", "--allow-empty", "-m", "aside")
+    git("checkout", "-q", "main")
+    git("commit", "-q", "--allow-empty", "-m", "three")
+    git("merge", "-q", "--no-ff", "side", "-m", "merge \x1b[31m\n\nand more")
+    found = commits_between(top, commit(top, "main~2"), commit(top, "main"))
+    assert [each.subject for each in found] == ["three", "merge \x1b[31m"]
+    assert found[-1] == commit(top, "HEAD")
+    assert [found[0].name, found[0].short] == [git("rev-parse", "main~1"), git("rev-parse", "main~1")[:9]]
+    assert found[0].date == git("log", "-1", "--format=%as", "main~1")
+    # Of a branch that was merged, the merge is what came after it.
+    assert [each.subject[:5] for each in commits_between(top, commit(top, "side"), commit(top, "main"))] == ["merge"]
+
+
+def test_without_a_history_from_one_to_the_other_it_says_so(git: Git, top: Path) -> None:
+    one, two = commit(top, "main~1"), commit(top, "main")
+    with pytest.raises(UsageError, match="the same commit"):
+        commits_between(top, two, two)
+    with pytest.raises(UsageError, match=f"GOOD .{two.short}. is no ancestor of BAD .{one.short}."):
+        commits_between(top, two, one)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
-from bench.analysis.rule import Verdict
-from bench.run.search import first_slow, most_measured, most_tests
+from bench.analysis.rule import ColumnVerdict, Criteria, Evidence, FamilyVerdict, Statistic, Verdict
+from bench.analysis.verdict import Family, PairedColumn, judge
+from bench.run.search import criteria_of_commit, first_slow, most_measured, most_tests
 
 
 class History:
@@ -79,3 +83,55 @@ def test_a_search_that_may_not_go_on_leaves_what_it_has_not_told_apart() -> None
 def test_as_many_again_may_be_measured() -> None:
     assert [most_tests(count) for count in (1, 2, 3, 4, 5, 8, 9, 1000)] == [1, 2, 3, 3, 4, 4, 5, 11]
     assert most_measured(9) == 10
+
+
+# --- the criteria of one commit -----------------------------------------------------------------------------------
+
+
+def regression(low: float, share: float = 1.0) -> FamilyVerdict:
+    """A case whose second column is slower by at least `low`; the first is fine."""
+    fine = Evidence(Statistic.MINIMUM, 8, 0.0, -0.01, 0.01, 1.0, 1.0, 0.03, Verdict.PASS)
+    shown = replace(fine, low=low, verdict=Verdict.REGRESSION, share=share)
+    columns = (
+        ColumnVerdict("step", Verdict.PASS, "", (fine,)),
+        ColumnVerdict("update", Verdict.REGRESSION, "", (shown,)),
+    )
+    return FamilyVerdict("x", Verdict.REGRESSION, "", columns)
+
+
+def test_each_commit_has_its_part_of_alpha() -> None:
+    whole = Criteria(alpha=0.02, margin=0.01, tolerance=0.04)
+    assert criteria_of_commit(whole, 8) == replace(whole, alpha=0.02 / 8)
+
+
+@pytest.mark.parametrize(
+    ("slow", "tolerance"),
+    [
+        ([regression(0.3)], 0.05),
+        ([regression(0.03)], 0.03),
+        ([regression(0.3, share=0.1)], 0.03),
+        ([regression(0.04), regression(0.03)], 0.03),
+        ([regression(0.02, share=0.1)], math.nextafter(0.01, 1)),
+    ],
+    ids=["large", "small", "in a phase", "two cases", "under the margin"],
+)
+def test_what_passes_is_not_as_slow_as_the_last_commit(slow: list[FamilyVerdict], tolerance: float) -> None:
+    assert criteria_of_commit(Criteria(), 8, slow).tolerance == pytest.approx(tolerance, abs=1e-12)
+
+
+def test_a_search_is_rarely_wrong_where_the_noise_is_as_large_as_the_slowdown() -> None:
+    """Pairs are drawn: of 40 searches for 3 % in pairs that spread by 2 % none may name a wrong commit."""
+    wrong = 0
+    for seed in range(40):
+        rng, slow, tested = np.random.default_rng(seed), seed % 10, []
+
+        def decide(name: str, rng: Any = rng, slow: int = slow, tested: list[FamilyVerdict] = tested) -> Verdict:
+            logs = rng.normal(math.log1p(0.03 if int(name) >= slow else 0.0), 0.02, 14)
+            column = PairedColumn("step", dict.fromkeys(Statistic, logs))
+            criteria = criteria_of_commit(Criteria(), 10, tested[:1])
+            tested.append(judge([Family("x", 14, (column,))], 0, criteria)[0])
+            return tested[-1].verdict
+
+        found = first_slow([str(number) for number in range(10)], decide)
+        wrong += bool(found) and str(slow) not in found
+    assert wrong == 0

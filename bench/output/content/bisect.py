@@ -105,7 +105,7 @@ def _part(found: Bisection) -> list[Block]:
         for each in search.tested
         if each.commit in (first, search.commits[-1])
     ]
-    for name in sorted(search.watched or ()):
+    for name in sorted(search.watched):
         here, bad = by_case[-1].get(name), by_case[0].get(name)
         if here and bad and here.high is not None and bad.low is not None and here.high < bad.low:
             text = "{} has a part of the slowdown: {} is slower by at most {} there, in BAD by at least {}. Go on with"
