@@ -141,17 +141,19 @@ def test_the_table_shows_every_step_and_the_conclusion_says_that_there_are_two(
     assert "in the whole search is at most 1%: each commit was tested at 0.167%" in " ".join(done.stdout.split())
 
 
-def test_what_does_not_load_is_passed_over_and_named(repository: Any, history: Commit, measuring: Measuring) -> None:
-    broken, mended = ({"implementations/tiny.py": text} for text in ("from bench import implementation, x", ""))
-    source = (repository.top / "implementations" / "tiny.py").read_text()
-    history("1", "1", {**broken}, {**broken}, {**mended, "implementations/tiny.py": source, "tiny.speed": "2"}, "2.1")
-    code, told = search(repository)
-    assert (code, first(told)) == (3, ["c2", "c3", "c4"])
-    assert len([each for each in told["tested"] if each["cases"][0]["verdict"]["verdict"] == "INVALID"]) == 2
+def test_what_does_not_load_is_passed_over_and_named_and_takes_no_part_of_alpha(
+    repository: Any, history: Commit, measuring: Measuring, step_file: Callable[..., str]
+) -> None:
+    broken = {"implementations/tiny.py": "from bench import implementation, x\n@implementation"}
+    history("1", "1", *[broken] * 8, {"implementations/tiny.py": step_file(), "tiny.speed": "2"}, "2.1")
     done = repository.bench("bisect", "good", "work", "--out", repository.out())
     assert done.returncode == 3
-    assert "The first slow commit is one of:" in done.stdout
-    assert done.stdout.count("INVALID") == 2
+    assert len(measuring.subjects) == 11  # ten may be measured
+    _, _, conclusion = done.stdout.partition("The first slow commit is one of:\n\n")
+    named = [line.split()[-1] for line in conclusion.splitlines()[:10]]
+    assert named == [*(f"c{number}" for number in range(2, 11)), named[-1]]
+    assert done.stdout.count(" INVALID ") == 8
+    assert done.stdout.count("does not import") == 8
 
 
 def test_what_stays_inconclusive_is_passed_over_until_the_risk_is_spent(
