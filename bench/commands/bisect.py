@@ -59,7 +59,8 @@ def bisect(
     wrong or fails, or stays INCONCLUSIVE with --pairs and --budget, is passed over and named. BAD is tested first: if
     it is no REGRESSION there is nothing to search for. Of a merge only the first parent's history is followed.
 
-    --alpha is the chance of any wrong verdict in the whole search; each commit is tested at a part of it.
+    --alpha is the chance of any wrong verdict in the whole search; each commit is tested at a part of it. If BAD is
+    surely slower by less than --tolerance, that takes its place: no commit that is as slow as BAD may PASS.
 
     Exit status: 0 the first slow commit was found; 3 it was not: BAD is not surely slower than GOOD, or several commits
     are left; 4 GOOD and BAD cannot be compared (missing, wrong or failed); 2 wrong use; 130 interrupted, what was
