@@ -23,7 +23,7 @@ from bench.data.store import append_pairs
 from bench.errors import ChildError
 from bench.model.step import STAGES
 from bench.run.asking import Truths
-from bench.run.lanes import Done, Lanes, Task
+from bench.run.lanes import Lanes, PairDone, PairTask
 from bench.run.matching import Match
 from bench.run.pairs import A, B, Pair, PairCase
 from bench.run.terms import Terms
@@ -139,7 +139,7 @@ class Looks:
                 began = self._now()
                 self._renew(some.start)
                 self._renewals.append(self._now() - began)
-            tasks = [Task(case, number) for number in some for case in self._shuffled(cases, number)]
+            tasks = [PairTask(case, number) for number in some for case in self._shuffled(cases, number)]
             for on_host, lanes in ((True, None), (False, 1)):
                 those = [task for task in tasks if _on_host(task.case) is on_host]
                 with closing(self._lanes.run(self._announced(those, of), lanes)) as measured:
@@ -149,7 +149,7 @@ class Looks:
     def _shuffled(self, cases: Sequence[PairCase], number: int) -> Sequence[PairCase]:
         return random.Random(f"{self._seed}/{number}").sample(cases, len(cases))  # noqa: S311 - an order, not a secret
 
-    def _announced(self, tasks: Iterable[Task], of: int) -> Iterator[Task]:
+    def _announced(self, tasks: Iterable[PairTask], of: int) -> Iterator[PairTask]:
         """Give out what can still be measured, one when there is room for it."""
         for task in tasks:
             if task.case.label in self._broken:
@@ -162,7 +162,7 @@ class Looks:
             self._watcher.pairing(task.case.case, task.number, of)
             yield task
 
-    def _take(self, look: int, done: Done) -> None:
+    def _take(self, look: int, done: PairDone) -> None:
         case, number = done.task.case, done.task.number
         if isinstance(done.found, ChildError):
             self._broken[case.label] = str(done.found)

@@ -14,7 +14,7 @@ MeasurePair = Callable[[PairCase], Pair]
 
 
 @dataclass(frozen=True)
-class Task:
+class PairTask:
     """A pair that is to be measured."""
 
     case: PairCase
@@ -22,10 +22,10 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Done:
+class PairDone:
     """What became of it."""
 
-    task: Task
+    task: PairTask
     found: Pair | ChildError
     seconds: float
 
@@ -43,7 +43,7 @@ class Lanes:
     def __len__(self) -> int:
         return len(self.measure)
 
-    def run(self, tasks: Iterable[Task], most: int | None = None) -> Generator[Done, None, None]:
+    def run(self, tasks: Iterable[PairTask], most: int | None = None) -> Generator[PairDone, None, None]:
         """Yield each pair when it is done; a task is taken from `tasks` when a lane is free for it.
 
         Args:
@@ -52,7 +52,7 @@ class Lanes:
         """
         waiting = iter(tasks)
         free = list(self.measure[:most])
-        running: dict[Future[Done], MeasurePair] = {}
+        running: dict[Future[PairDone], MeasurePair] = {}
         with ThreadPoolExecutor(len(free)) as executor:
             try:
                 while True:
@@ -68,10 +68,10 @@ class Lanes:
                 self.abandon()
                 raise
 
-    def _measured(self, measure: MeasurePair, task: Task) -> Done:
+    def _measured(self, measure: MeasurePair, task: PairTask) -> PairDone:
         began = self.now()
         try:
             found: Pair | ChildError = measure(task.case)
         except ChildError as error:
             found = error
-        return Done(task, found, self.now() - began)
+        return PairDone(task, found, self.now() - began)

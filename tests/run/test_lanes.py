@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from bench.errors import ChildError
-from bench.run.lanes import Lanes, Task
+from bench.run.lanes import Lanes, PairTask
 from bench.run.pairs import Pair, PairCase
 
 SECONDS = 20.0
@@ -21,15 +21,15 @@ def case(pair_cases: tuple[PairCase, ...]) -> PairCase:
     return pair_cases[0]
 
 
-def tasks(case: PairCase, count: int) -> list[Task]:
-    return [Task(case, number) for number in range(count)]
+def tasks(case: PairCase, count: int) -> list[PairTask]:
+    return [PairTask(case, number) for number in range(count)]
 
 
 def test_one_lane_takes_its_tasks_one_after_another(case: PairCase) -> None:
     given: list[int] = []
     found: list[int] = []
 
-    def announced() -> Iterator[Task]:
+    def announced() -> Iterator[PairTask]:
         for task in tasks(case, 3):
             given.append(task.number)
             yield task
