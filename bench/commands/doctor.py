@@ -27,7 +27,7 @@ from bench.options import LOAD, TIMEOUT, Duration, Threads
 def doctor(
     threads: int,
     pairs: int,
-    timeout: float,
+    timeout: float | None,
     device: str | None,
     load: tuple[Path, ...],
     calibrate: bool,
@@ -56,7 +56,7 @@ def doctor(
         _examine(threads, pairs, timeout, as_json)
 
 
-def _prove(device: str, load: tuple[Path, ...], threads: int, timeout: float, as_json: bool) -> None:
+def _prove(device: str, load: tuple[Path, ...], threads: int, timeout: float | None, as_json: bool) -> None:
     from bench.output.content.doctor import proof_blocks, proof_json
     from bench.output.progress import Progress
     from bench.output.render.terminal import show
@@ -71,7 +71,7 @@ def _prove(device: str, load: tuple[Path, ...], threads: int, timeout: float, as
     sys.exit(0 if all(proof.check.passed for proof in proofs) else 4)
 
 
-def _calibrate(budget: float, timeout: float, as_json: bool) -> None:
+def _calibrate(budget: float, timeout: float | None, as_json: bool) -> None:
     from bench.output.progress import Progress
     from bench.run.calibrate import calibrate_machine
 
@@ -81,7 +81,7 @@ def _calibrate(budget: float, timeout: float, as_json: bool) -> None:
     click.echo(f"wrote {path}", err=True)
 
 
-def _examine(threads: int, pairs: int, timeout: float, as_json: bool) -> None:
+def _examine(threads: int, pairs: int, timeout: float | None, as_json: bool) -> None:
     from bench.output.content.doctor import doctor_blocks, doctor_json
     from bench.output.progress import Progress
     from bench.output.render.terminal import show

@@ -41,7 +41,7 @@ def run(
     out: Path | None,
     figures: bool,
     as_json: bool,
-    timeout: float,
+    timeout: float | None,
     seed: int,
     **chosen: Any,
 ) -> None:

@@ -91,7 +91,7 @@ def sweep(
     out: Path | None,
     figures: bool,
     as_json: bool,
-    timeout: float,
+    timeout: float | None,
     seed: int,
     **chosen: Any,
 ) -> None:

@@ -16,7 +16,7 @@ from bench.options.planning import selection
 @with_options(CHOOSING, MEASURING)
 @click.option("--verbose", is_flag=True, help="List every array with its error and what is allowed.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
-def verify(as_json: bool, verbose: bool, timeout: float, **chosen: Any) -> None:
+def verify(as_json: bool, verbose: bool, timeout: float | None, **chosen: Any) -> None:
     """Compare loss, gradients and parameter changes with the truth in float64; time nothing.
 
     Shown is the array that comes closest to what is allowed: its error, its own allowance, and their ratio.

@@ -76,7 +76,8 @@ class Manifest(BaseModel):
     """Rounds asked for; None if budget and precision decide."""
     within: float = 0.02
     """Half an interval over its speedup that was good enough to stop."""
-    timeout_seconds: float = 30.0
+    timeout_seconds: float | None = None
+    """Longest silence of a process that was asked for; None for the default."""
     process_seconds: float | None = None
     """How long each process sampled; worked out from the budget when the run began."""
     environment: dict[str, str] = {}

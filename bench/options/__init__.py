@@ -180,7 +180,10 @@ BASELINE = click.option(
     "is not named is the contender's own.  [default: each workload's own, on the CPU, at full precision]",
 )
 TIMEOUT = click.option(
-    "--timeout", type=Duration(), default="30s", show_default=True, help="Longest silence of one process."
+    "--timeout",
+    type=Duration(),
+    help="Longest silence of one process, which gives a sign of life after each step.  [default: 5m if it uses no CPU "
+    "time meanwhile, 1h if it does]",
 )
 MEASURING = (
     *PROBLEM,

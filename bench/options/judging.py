@@ -118,7 +118,7 @@ def terms_of(
     device: str,
     dtype: str,
     threads: int,
-    timeout: float,
+    timeout: float | None,
     budget: float,
     pairs: int,
     jobs: int | None,

@@ -159,7 +159,7 @@ def verify(
         truth: the course of training.
         dtype: the number format.
         precision: how products may be rounded.
-        run: runs the step once; by default `step` itself. A caller that times the first call passes its own.
+        run: runs the step once; by default `step` itself. A caller that timed the first call passes its own.
     """
     gate = _Gate(dtype)
     state = run_course(gate, step, truth.course, truth, run or step)
@@ -170,7 +170,7 @@ def verify(
         gate.refuse(f"its results are as exact as those of full precision, and {precision} is asked for.")
     if not gate.reason:
         again = _Gate(dtype)
-        run_course(again, step, truth.course[:1], truth, step)
+        run_course(again, step, truth.course[:1], truth, run or step)
         step.reset()
         if again.reason:
             gate.refuse(f"after reset(), {again.reason}")
@@ -178,7 +178,13 @@ def verify(
 
 
 def verify_again(
-    step: Step, truth: Truth, dtype: Dtype, before: Verification, when: str, fresh: bool = False
+    step: Step,
+    truth: Truth,
+    dtype: Dtype,
+    before: Verification,
+    when: str,
+    fresh: bool = False,
+    run: Callable[[], object] | None = None,
 ) -> Verification:
     """Verify a step that was right before, from its start; it is left as it was at the start.
 
@@ -189,9 +195,10 @@ def verify_again(
         before: what was found before; worse errors are added.
         when: how the reason begins, such as `after timing`.
         fresh: whether it has been given the fresh inputs.
+        run: runs the step once; by default `step` itself.
     """
     gate = _Gate(dtype)
-    run_course(gate, step, truth.fresh if fresh else truth.course, truth, step)
+    run_course(gate, step, truth.fresh if fresh else truth.course, truth, run or step)
     step.reset()
     found = _verification(gate, before.steps)
     worst = {(each.key, each.element): each for each in before.errors}

@@ -1,4 +1,4 @@
-"""Progress on standard error, drawn by the parent between measurements and never during one."""
+"""Progress on standard error, drawn by the parent between measurements; during one only if that lasts a minute."""
 
 from __future__ import annotations
 
@@ -67,6 +67,11 @@ class Progress:
         """Print a line that stays."""
         self._clear()
         self._console.print(line, soft_wrap=True, markup=False, emoji=False)
+
+    def waiting(self, who: str, seconds: float, working: bool) -> None:
+        """Say that a process is still in one step, compilation or build, and whether it does anything."""
+        line = f"{who}: no answer for {seconds / 60:.0f} min, {'at work' if working else 'idle'}"
+        self._say(line, f"{line}.")
 
     def failed(self, case: Case, status: Status, reason: str) -> None:
         """Say that a case is out of the run."""

@@ -16,10 +16,6 @@ from bench.oracle.perturbed import MORE_RUNS, RUNS
 from bench.run.plan import Planned
 from bench.timing.protocol import Reply, Request, Task, Turn, Turned
 
-_TRUTH_PATIENCE = 10.0
-COMPILING = 20.0
-"""A process that compiles may be silent for so many times as long as another."""
-
 
 class Asks(Protocol):
     """Whoever runs requests in fresh processes: `Pool`, or a double in a test."""
@@ -34,10 +30,10 @@ class Asks(Protocol):
     def renew(self, backends: Sequence[Backend]) -> None:
         """Start anew what these backends need: other interpreters, with another memory layout."""
 
-    def ask(self, backend: Backend, request: Request, timeout: float) -> Reply:
+    def ask(self, backend: Backend, request: Request, timeout: float | None) -> Reply:
         """Run one request in a fresh process."""
 
-    def open(self, backend: Backend, request: Request, timeout: float) -> Talks:
+    def open(self, backend: Backend, request: Request, timeout: float | None) -> Talks:
         """Start a fresh process that takes turns; its `reply` says how verification went."""
 
 
@@ -46,10 +42,10 @@ class Talks(Protocol):
 
     reply: Reply
 
-    def turn(self, turn: Turn, timeout: float) -> Turned | Reply:
+    def turn(self, turn: Turn, timeout: float | None) -> Turned | Reply:
         """Have it take one turn."""
 
-    def finish(self, timeout: float) -> Reply:
+    def finish(self, timeout: float | None) -> Reply:
         """Have it take its last samples and verify itself again."""
 
     def pause(self, on: bool) -> None:
@@ -62,12 +58,12 @@ class Talks(Protocol):
 class Truths:
     """Files of what is true of each problem, each found out in a process of its own when it is first needed."""
 
-    def __init__(self, asks: Asks, timeout: float, path: Sequence[str] = ()) -> None:
+    def __init__(self, asks: Asks, timeout: float | None, path: Sequence[str] = ()) -> None:
         """Prepare.
 
         Args:
             asks: runs the baseline.
-            timeout: longest silence of a measuring process, in seconds; a truth takes many steps and may take longer.
+            timeout: longest silence of a measuring process, in seconds; None for that of `bench.run.patience`.
             path: where else imports of the workload are looked for.
         """
         self._asks, self._timeout, self._path = asks, timeout, tuple(path)
@@ -126,7 +122,7 @@ class Truths:
             path=self._path,
             runs=runs,
         )
-        reply = ask(self._asks, backend, request, _TRUTH_PATIENCE * self._timeout)
+        reply = ask(self._asks, backend, request, self._timeout)
         if reply.reason.startswith(str(path)):  # it is the disk's fault, and not that of one case
             raise StorageError(reply.reason)
         if reply.status is not Status.OK:
@@ -177,26 +173,21 @@ def request_of(item: Planned, truths: Truths, task: Task, **more: Any) -> Reques
     )
 
 
-def patience(item: Planned, timeout: float) -> float:
-    """Return how long a process of a case may be silent until it is ready, in seconds."""
-    return timeout * (COMPILING if item.implementation.compiles else 1.0)
-
-
-def ask_case(asks: Asks, item: Planned, truths: Truths, timeout: float, task: Task = Task.VERIFY) -> Reply:
+def ask_case(asks: Asks, item: Planned, truths: Truths, timeout: float | None, task: Task = Task.VERIFY) -> Reply:
     """Verify one case in a fresh process. Whatever becomes of the process is a reply, never an exception.
 
     A refusal that more perturbed runs could turn is judged once more, by a truth with four times as many.
     """
     try:
-        reply = ask(asks, item.backend, request_of(item, truths, task), patience(item, timeout))
+        reply = ask(asks, item.backend, request_of(item, truths, task), timeout)
         if not truths.look_closer(item, reply):
             return reply
-        return ask(asks, item.backend, request_of(item, truths, task), patience(item, timeout))
+        return ask(asks, item.backend, request_of(item, truths, task), timeout)
     except ChildError as error:
         return Reply(Status.FAILED, str(error))
 
 
-def ask_device(asks: Asks, item: Planned, task: Task, timeout: float) -> Reply:
+def ask_device(asks: Asks, item: Planned, task: Task, timeout: float | None) -> Reply:
     """Ask something of a case's device, with its settings and without its implementation."""
     case = item.case
     request = Request(
@@ -212,17 +203,14 @@ def ask_device(asks: Asks, item: Planned, task: Task, timeout: float) -> Reply:
     return ask(asks, item.backend, request, timeout)
 
 
-def ask(asks: Asks, backend: Backend, request: Request, timeout: float) -> Reply:
+def ask(asks: Asks, backend: Backend, request: Request, timeout: float | None) -> Reply:
     """Put one request to a fresh process. Whatever becomes of the process is a reply, never an exception."""
     try:
         return asks.ask(backend, request, timeout)
     except ChildError as error:
-        return reply_of(error, timeout)
+        return reply_of(error)
 
 
-def reply_of(error: ChildError, timeout: float) -> Reply:
-    """Return the reply that tells of a process that died or was silent for so many seconds."""
-    if isinstance(error, ChildTimeout):
-        reason = f"no answer for {timeout:g} s, so it was killed: raise --timeout if it is only slow"
-        return Reply(Status.TIMEOUT, reason)
-    return Reply(Status.FAILED, str(error))
+def reply_of(error: ChildError) -> Reply:
+    """Return the reply that tells of a process that died or was silent for too long."""
+    return Reply(Status.TIMEOUT if isinstance(error, ChildTimeout) else Status.FAILED, str(error))

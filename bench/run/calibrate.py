@@ -121,7 +121,7 @@ def calibrate(
     pairs: int,
     budget_seconds: float,
     criteria: Criteria,
-    timeout: float,
+    timeout: float | None,
     now: Callable[[], float] = time.monotonic,
 ) -> Calibration:
     """Run trials until the budget is spent, at least one.
@@ -132,7 +132,7 @@ def calibrate(
         pairs: the most that one trial has.
         budget_seconds: time for all trials.
         criteria: what a verdict takes.
-        timeout: longest silence of a process, in seconds.
+        timeout: longest silence of a process, in seconds; None for that of `bench.run.patience`.
         now: a clock in seconds.
 
     Raises:
@@ -140,7 +140,7 @@ def calibrate(
     """
     began = now()
     trials = Trials()
-    with Pool() as pool:
+    with Pool(waiting=watcher.waiting) as pool:
         watcher.starting([item.case.framework])
         pool.start([item.backend])
         chance = random.Random(item.case.problem.seed)  # noqa: S311 - an order, not a secret
@@ -172,7 +172,7 @@ def calibrate(
     )
 
 
-def calibrate_machine(watcher: Watcher, budget_seconds: float, timeout: float) -> tuple[Calibration, Path]:
+def calibrate_machine(watcher: Watcher, budget_seconds: float, timeout: float | None) -> tuple[Calibration, Path]:
     """Measure the error rates of verdicts here, and keep them; gives also the file.
 
     Raises:

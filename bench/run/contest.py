@@ -137,10 +137,13 @@ def _interpreters(
     if backends:
         watcher.starting(sorted({backend.framework for backend in backends}))
     if sides[0].interpreter == sides[1].interpreter:
-        both = stack.enter_context(Pool(sides[0].interpreter))
+        both = stack.enter_context(Pool(sides[0].interpreter, watcher.waiting))
         both.start(backends)
         return {A: both, B: both}, None
-    opens = {letter: stack.enter_context(Pool(side.interpreter)) for letter, side in zip((A, B), sides, strict=True)}
+    opens = {
+        letter: stack.enter_context(Pool(side.interpreter, watcher.waiting))
+        for letter, side in zip((A, B), sides, strict=True)
+    }
 
     def renew(number: int) -> None:
         if number % RENEW_PAIRS == 0:

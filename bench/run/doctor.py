@@ -78,7 +78,7 @@ def backend_states() -> tuple[BackendState, ...]:
     return tuple(BackendState(name, state.present, state.reason) for name, state in found)
 
 
-def examine(planned: Sequence[Planned], asks: Asks, watcher: Watcher, pairs: int, timeout: float) -> Report:
+def examine(planned: Sequence[Planned], asks: Asks, watcher: Watcher, pairs: int, timeout: float | None) -> Report:
     """Look at the machine and run a short A/A of each planned case; change nothing."""
     absent = absent_reason()
     gpu = None if absent is not None else NvidiaGpu.open()
@@ -103,7 +103,9 @@ def examine(planned: Sequence[Planned], asks: Asks, watcher: Watcher, pairs: int
     )
 
 
-def _noise_floor(item: Planned, asks: Asks, truths: Truths, watcher: Watcher, pairs: int, timeout: float) -> NoiseFloor:
+def _noise_floor(
+    item: Planned, asks: Asks, truths: Truths, watcher: Watcher, pairs: int, timeout: float | None
+) -> NoiseFloor:
     rounds = Rounds(truths, timeout, random.Random(item.case.problem.seed), AA_POLICY)  # noqa: S311 - an order
     logs, starts = [], []
     for number in range(pairs):

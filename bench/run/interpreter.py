@@ -13,9 +13,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout, os_cure
 from bench.model.device import Backend
+from bench.run.patience import Activity, hear
 from bench.timing.protocol import REPLY, REQUEST, TURN, TURNED, Channel, Reply, Request, Turn, Turned
 
 Answer = TypeVar("Answer")
@@ -52,6 +54,8 @@ class Interpreter:
         return self.fork and backend.may_fork
 
 
+Waiting = Callable[[str, float, bool], None]
+"""Is told of a long silence: whose it is, how many seconds it has lasted, and whether that process is at work."""
 _ASLEEP = {"OPENBLAS_NUM_THREADS": "1"}
 """What interpreters are started with unless the user says otherwise. Every child pins its pools itself, but a worker
 that OpenBLAS starts in it spins for a tenth of a second before it sleeps, beside the first samples of its steps."""
@@ -60,7 +64,7 @@ that OpenBLAS starts in it spins for a tenth of a second before it sleeps, besid
 class ZygoteHandle:
     """One running zygote, as the parent sees it."""
 
-    def __init__(self, backend: Backend, interpreter: Interpreter, log: Path, number: int = 0) -> None:
+    def __init__(self, backend: Backend, interpreter: Interpreter, log: Path, number: int, waiting: Waiting) -> None:
         """Start a zygote; `wait_ready` waits for it.
 
         Args:
@@ -68,11 +72,12 @@ class ZygoteHandle:
             interpreter: which Python it runs in.
             log: what it and its children print is appended to this file.
             number: how many zygotes its framework had before.
+            waiting: is told of long silences of its children.
 
         Raises:
             ZygoteGone: the interpreter cannot be started.
         """
-        self._log, self.number = log, number
+        self._log, self.number, self.waiting = log, number, waiting
         self.forks = interpreter.forks(backend)
         self._asking = threading.Lock()
         """Held while it forks or collects a child: several conversations may be under way at once."""
@@ -126,11 +131,11 @@ class ZygoteHandle:
             cause = str(error) if hung else self._last_line(0) if code > 0 else _signal_name(code)
             raise ZygoteGone(f"the measuring interpreter did not start: {cause}") from error
 
-    def ask(self, request: Request, timeout: float) -> Reply:
+    def ask(self, request: Request, timeout: float | None) -> Reply:
         """Have one child do `request`.
 
         Raises:
-            ChildTimeout: it was silent for `timeout` seconds and has been killed.
+            ChildTimeout: it was silent for too long and has been killed; see `bench.run.patience`.
             ZygoteGone: the zygote died.
             ChildError: the child died; the message says how.
         """
@@ -138,15 +143,16 @@ class ZygoteHandle:
         talk.close()
         return talk.reply
 
-    def open(self, request: Request, timeout: float) -> Conversation:
+    def open(self, request: Request, timeout: float | None) -> Conversation:
         """Start a child that stays alive after its first reply.
 
         Raises:
-            ChildTimeout: it was silent for `timeout` seconds and has been killed.
+            ChildTimeout: it was silent for too long and has been killed; see `bench.run.patience`.
             ZygoteGone: the zygote died.
             ChildError: the child died; the message says how.
         """
-        talk = Conversation(self, *self._child(), self._log.stat().st_size)
+        who = f"{request.implementation} on {request.backend}" if request.implementation else request.backend
+        talk = Conversation(self, *self._child(), self._log.stat().st_size, who)
         talk.reply = talk.exchange(REQUEST.dump_json(request), REPLY, timeout)
         return talk
 
@@ -243,22 +249,23 @@ class ZygoteHandle:
 class Conversation:
     """A child that stays alive: it takes turns until it is asked for the end, is closed, or something goes wrong."""
 
-    def __init__(self, zygote: ZygoteHandle, channel: Channel, pid: int, printed: int) -> None:
+    def __init__(self, zygote: ZygoteHandle, channel: Channel, pid: int, printed: int, who: str) -> None:
         self._zygote, self._channel, self._pid, self._printed = zygote, channel, pid, printed
+        self._at_work, self._waiting = Activity(pid), partial(zygote.waiting, who)
         self._ended = False
         self.reply = Reply(Status.FAILED, "it has not answered")
 
-    def turn(self, turn: Turn, timeout: float) -> Turned | Reply:
+    def turn(self, turn: Turn, timeout: float | None) -> Turned | Reply:
         """Have the child take one turn; a reply instead of what it found says what went wrong.
 
         Raises:
-            ChildTimeout: it was silent for `timeout` seconds and has been killed.
+            ChildTimeout: it was silent for too long and has been killed; see `bench.run.patience`.
             ZygoteGone: the zygote died.
             ChildError: it died, or its answer makes no sense; the message says how.
         """
         return self.exchange(TURN.dump_json(turn), TURNED, timeout)
 
-    def finish(self, timeout: float) -> Reply:
+    def finish(self, timeout: float | None) -> Reply:
         """Have the child take its last samples and verify itself again; raise as `turn` does."""
         return self.exchange(TURN.dump_json(None), REPLY, timeout)
 
@@ -267,11 +274,11 @@ class Conversation:
         if not self._ended:
             self._zygote.pause(self._pid, on)
 
-    def exchange(self, line: bytes, kind: TypeAdapter[Answer], timeout: float) -> Answer:
+    def exchange(self, line: bytes, kind: TypeAdapter[Answer], timeout: float | None) -> Answer:
         """Send a line and read the answer; raise as `turn` does, and end the child if anything goes wrong."""
         try:
             self._channel.send(line)
-            return kind.validate_json(self._channel.receive(timeout))
+            return kind.validate_json(hear(self._channel, self._at_work, timeout, self._waiting))
         except ChildTimeout:
             self.close()
             raise

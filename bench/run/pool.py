@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from bench.model.device import Backend
-from bench.run.interpreter import Conversation, Interpreter, ZygoteGone, ZygoteHandle
+from bench.run.interpreter import Conversation, Interpreter, Waiting, ZygoteGone, ZygoteHandle
 from bench.timing.protocol import Reply, Request
 
 Answer = TypeVar("Answer")
@@ -29,8 +29,10 @@ _Key = tuple[str, bool]
 class Pool:
     """All zygotes of a run, each started when it is first needed and again when it dies."""
 
-    def __init__(self, interpreter: Interpreter | None = None) -> None:
-        self._interpreter = interpreter or Interpreter()
+    def __init__(
+        self, interpreter: Interpreter | None = None, waiting: Waiting = lambda who, seconds, working: None
+    ) -> None:
+        self._interpreter, self._waiting = interpreter or Interpreter(), waiting
         self._folder = tempfile.TemporaryDirectory(prefix="stepbench-")
         self._running: dict[_Key, ZygoteHandle] = {}
         self._failures: dict[_Key, list[ZygoteGone]] = {}
@@ -72,7 +74,7 @@ class Pool:
             self._discard(self._key(backend))
         self.start(backends)
 
-    def ask(self, backend: Backend, request: Request, timeout: float) -> Reply:
+    def ask(self, backend: Backend, request: Request, timeout: float | None) -> Reply:
         """Have a fresh process do `request`; see `ZygoteHandle.ask` for what it raises."""
 
         def use(zygote: ZygoteHandle) -> Reply:
@@ -80,7 +82,7 @@ class Pool:
 
         return self._with_zygote(backend, use)
 
-    def open(self, backend: Backend, request: Request, timeout: float) -> Conversation:
+    def open(self, backend: Backend, request: Request, timeout: float | None) -> Conversation:
         """Start a fresh process that stays alive; see `ZygoteHandle.open` for what it raises."""
 
         def use(zygote: ZygoteHandle) -> Conversation:
@@ -111,7 +113,7 @@ class Pool:
             raise failures[-1]
         log = self.scratch / f"{key[0]}.log"
         try:
-            zygote = ZygoteHandle(backend, self._interpreter, log, self._started[framework])
+            zygote = ZygoteHandle(backend, self._interpreter, log, self._started[framework], self._waiting)
         except ZygoteGone as error:
             failures.append(error)
             raise

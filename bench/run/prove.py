@@ -22,14 +22,14 @@ class Proof:
     check: Check
 
 
-def prove(planned: Sequence[Planned], asks: Asks, watcher: Watcher, timeout: float) -> list[Proof]:
+def prove(planned: Sequence[Planned], asks: Asks, watcher: Watcher, timeout: float | None) -> list[Proof]:
     """Check the device of the planned cases, then every case: equal to the oracle, and no waiting inside a phase.
 
     Args:
         planned: cases on one kind of device, each of whose backends is present.
         asks: runs the checks in fresh processes.
         watcher: is told about progress.
-        timeout: longest silence of a process, in seconds.
+        timeout: longest silence of a process, in seconds; None for that of `bench.run.patience`.
     """
     backends = list({item.case.backend: item.backend for item in planned}.values())
     watcher.starting(sorted({backend.framework for backend in backends}))

@@ -18,13 +18,10 @@ from dataclasses import dataclass, field, replace
 
 from bench.data.schema import STEP, Method, Status
 from bench.errors import ChildError
-from bench.run.asking import Asks, Talks, Truths, patience, reply_of, request_of
+from bench.run.asking import Asks, Talks, Truths, reply_of, request_of
 from bench.run.plan import Planned
 from bench.timing.policy import Sample, SamplingPolicy
 from bench.timing.protocol import Reply, Task, Turn
-
-_END_PATIENCE = 3.0
-"""The end takes last samples and verifies again: it may be silent this many times as long as a turn."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +78,8 @@ class Rounds:
     """Measures rounds; its fields say how much, and how long it waits."""
 
     truths: Truths
-    timeout: float
-    """Longest silence of a process, in seconds."""
+    timeout: float | None
+    """Longest silence of a process, in seconds; None for that of `bench.run.patience`."""
     chance: random.Random
     """Decides orders."""
     policy: SamplingPolicy = SamplingPolicy()
@@ -126,7 +123,6 @@ class Rounds:
 
     def _opened(self, stack: ExitStack, seat: Seat, pausing: bool) -> _Live:
         began = self.now()
-        wait = patience(seat.item, self.timeout)
         live = _Live(seat, Found(Reply(Status.FAILED, "it has not answered")), self.timeout, pausing, self.now)
         try:
             request = request_of(
@@ -140,12 +136,12 @@ class Rounds:
                 cpu=self.cpu,
                 plant=seat.planted,
             )
-            live.talk = seat.asks.open(seat.item.backend, request, wait)
+            live.talk = seat.asks.open(seat.item.backend, request, self.timeout)
             stack.callback(live.talk.close)
             live.found.reply = live.talk.reply
             live.pause(True)
         except ChildError as error:
-            live.found.reply = reply_of(error, wait)
+            live.found.reply = reply_of(error)
         live.found.seconds = self.now() - began
         return live
 
@@ -167,7 +163,7 @@ class _Live:
 
     seat: Seat
     found: Found
-    timeout: float
+    timeout: float | None
     pausing: bool
     now: Callable[[], float]
     talk: Talks | None = None
@@ -188,17 +184,16 @@ class _Live:
             else:
                 self.found.arms.setdefault(arm.name, []).extend(answer.samples)
 
-        self._do(take, self.timeout)
+        self._do(take)
         self.pause(True)
 
     def finish(self) -> None:
         """Take what is taken once, and end the process."""
-        wait = _END_PATIENCE * patience(self.seat.item, self.timeout)  # on fresh inputs it may be built again
 
         def end(talk: Talks) -> None:
-            self.found.reply = replace(talk.finish(wait), zygote=talk.reply.zygote)
+            self.found.reply = replace(talk.finish(self.timeout), zygote=talk.reply.zygote)
 
-        self._do(end, wait)
+        self._do(end)
         if self.talk is not None:
             self.talk.close()
 
@@ -207,7 +202,7 @@ class _Live:
         if self.pausing and self.talk is not None:
             self.talk.pause(on)
 
-    def _do(self, what: Callable[[Talks], None], wait: float) -> None:
+    def _do(self, what: Callable[[Talks], None]) -> None:
         if self.talk is None or not self.well:
             return
         began = self.now()
@@ -215,5 +210,5 @@ class _Live:
         try:
             what(self.talk)
         except ChildError as error:
-            self.found.reply = reply_of(error, wait)
+            self.found.reply = reply_of(error)
         self.found.seconds += self.now() - began

@@ -164,7 +164,7 @@ def _drive(
     store: RunStore, manifest: Manifest, planned: Sequence[Planned], watcher: Watcher, began: float, done: Done
 ) -> Outcome:
     interrupted = False
-    with Pool() as pool:
+    with Pool(waiting=watcher.waiting) as pool:
         runner = Runner(store, manifest, planned, pool, watcher, done=done, began=began)
         try:
             runner.execute()
@@ -195,11 +195,11 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float) -> list[tuple[Planned, Reply]]:
+def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float | None) -> list[tuple[Planned, Reply]]:
     """Ask every planned case whether it agrees with the oracle; measure nothing and write nothing."""
     replies = []
     live = [item for item in planned if not item.skipped]
-    with Pool() as pool:
+    with Pool(waiting=watcher.waiting) as pool:
         truths = Truths(pool, timeout)
         backends = list({item.case.backend: item.backend for item in live}.values())
         watcher.starting(sorted({backend.framework for backend in backends}))
@@ -214,7 +214,9 @@ AA_IMPLEMENTATIONS = ("numpy_manual", "torch_autograd", "tf_static_graph")
 """One implementation a framework: what the doctor measures against itself."""
 
 
-def prove_device(device: str, load: Sequence[Path], watcher: Watcher, threads: int, timeout: float) -> list[Proof]:
+def prove_device(
+    device: str, load: Sequence[Path], watcher: Watcher, threads: int, timeout: float | None
+) -> list[Proof]:
     """Prove that measuring works on one kind of device, with every implementation that runs on it.
 
     Raises:
@@ -230,13 +232,13 @@ def prove_device(device: str, load: Sequence[Path], watcher: Watcher, threads: i
         for item in plan_cases(Selection(choose(registry), threads=(threads,), devices=(device,)))
         if not item.skipped
     ]
-    with Pool() as pool:
+    with Pool(waiting=watcher.waiting) as pool:
         return prove(planned, pool, watcher, timeout)
 
 
-def examine_machine(watcher: Watcher, threads: int, pairs: int, timeout: float) -> Report:
+def examine_machine(watcher: Watcher, threads: int, pairs: int, timeout: float | None) -> Report:
     """Examine this machine for the doctor, with an A/A on each framework's CPU backend that is present."""
     chosen = choose(discover(), AA_IMPLEMENTATIONS)
     planned = [item for item in plan_cases(Selection(chosen, threads=(threads,), devices=("cpu",))) if not item.skipped]
-    with Pool() as pool:
+    with Pool(waiting=watcher.waiting) as pool:
         return examine(planned, pool, watcher, pairs, timeout)

@@ -21,8 +21,8 @@ class RunTerms:
     """Rounds over all cases; None: time is given out by need until every interval is narrow enough."""
     within: float = 0.02
     """Half an interval over its speedup that is good enough."""
-    timeout_seconds: float = 30.0
-    """Longest silence of a process."""
+    timeout_seconds: float | None = None
+    """Longest silence of a process; None for that of `bench.run.patience`."""
     seed: int = 0
     """Seed of the data and of the order of the rounds."""
     command: tuple[str, ...] = ()
@@ -67,8 +67,8 @@ class Terms:
     """Pairs that are measured at once, each on a core of its own; None for as many as there are such cores."""
     volume: Volume = field(default_factory=Volume)
     criteria: Criteria = field(default_factory=Criteria)
-    timeout: float = 30.0
-    """Longest silence of a process, in seconds."""
+    timeout: float | None = None
+    """Longest silence of a process, in seconds; None for that of `bench.run.patience`."""
     out: Path | None = None
     """Folder for pairs.csv and verdicts.json; None for a new one below results/."""
     allow_new: bool = False

@@ -10,7 +10,7 @@ from bench.model.case import Case
 
 
 class Watcher(Protocol):
-    """Whoever shows progress. It is called between measurements, never during one."""
+    """Whoever shows progress. It is called between measurements, and during one if that lasts a minute."""
 
     def starting(self, frameworks: Sequence[str]) -> None:
         """Show that the interpreters of these frameworks are being started."""
@@ -31,6 +31,9 @@ class Watcher(Protocol):
 
     def calibrating(self, backend: str) -> None:
         """Show that the peak of a backend's device is about to be measured."""
+
+    def waiting(self, who: str, seconds: float, working: bool) -> None:
+        """Show that a process, of the case `who`, has been silent for so long, and whether it uses the CPU."""
 
     def failed(self, case: Case, status: Status, reason: str) -> None:
         """Show that a case is out of the run."""

@@ -18,11 +18,12 @@ def energy_of_step(
     steps: int,
     iteration_nanoseconds: float,
     policy: SamplingPolicy,
+    beat: Callable[[], None] = lambda: None,
 ) -> float | None:
     """Measure the joules of one whole step, idle power included; None where the device does not count them.
 
     Steps run back to back for long enough that the counter's coarse beat does not matter. Training starts over every
-    `steps` iterations, as it does while times are taken.
+    `steps` iterations, as it does while times are taken; `beat` is called before each block of them.
     """
     if condition is None:
         return None
@@ -32,6 +33,7 @@ def energy_of_step(
     block = max(1, min(steps, math.ceil(_BLOCK_SECONDS * 1e9 / max(iteration_nanoseconds, 1.0))))
     done = spent = of_course = 0
     while spent < policy.energy_seconds * 1e9:
+        beat()
         if of_course + block > steps:  # seldom: what a reset costs is no part of a step
             rig.step.reset()
             of_course = 0

@@ -180,11 +180,12 @@ class Channel:
             ChildTimeout: none came within `timeout` seconds of silence.
             ChildError: the other end closed first.
         """
-        while not (line := self._line(timeout)):
+        while not (line := self.line(timeout)):
             pass
         return line
 
-    def _line(self, timeout: float | None) -> bytes:
+    def line(self, timeout: float | None = None) -> bytes:
+        """Receive the next line or sign of life, which is an empty line; raise as `receive` does."""
         self.socket.settimeout(timeout)
         while b"\n" not in self._rest:
             try:

@@ -48,7 +48,7 @@ def serve_turns(request: Request, channel: Channel) -> None:
         if not case.verification.passed:
             channel.send(REPLY.dump_json(case.reply()))
             return
-        sampling = _sampling(case, channel.beat)
+        sampling = _sampling(case)
         channel.send(REPLY.dump_json(case.reply(warmup=sampling.warmup, turn_seconds=sampling.turn_seconds)))
         while (turn := TURN.validate_json(channel.receive())) is not None:
             delay.phase, delay.nanoseconds = turn.delay_phase, turn.delay_nanoseconds
@@ -60,7 +60,7 @@ def serve_turns(request: Request, channel: Channel) -> None:
         channel.send(REPLY.dump_json(failure(error, request)))
 
 
-def _sampling(case: Prepared, beat: Callable[[], None]) -> Sampling:
+def _sampling(case: Prepared) -> Sampling:
     """Warm up a case that has been verified."""
     condition = case.device.condition
     observe: list[Observe] = [KernelCounters(), *([] if condition is None else [watching(condition)])]
@@ -72,7 +72,7 @@ def _sampling(case: Prepared, beat: Callable[[], None]) -> Sampling:
         cycle=case.implementation.workload.cycle,
         observe=together(*observe),
         policy=case.request.policy,
-        beat=beat,
+        beat=case.beat,
     )
 
 
@@ -81,7 +81,7 @@ def _finished(case: Prepared, sampling: Sampling) -> Reply:
     request, condition = case.request, case.device.condition
     samples = (case.first, *sampling.finish())
     iteration = sampling.warmup.iteration_nanoseconds
-    energy = energy_of_step(case.rig, condition, request.problem.steps, iteration, request.policy)
+    energy = energy_of_step(case.rig, condition, request.problem.steps, iteration, request.policy, case.beat)
     return verified_again(case, measured=True).reply(
         sampling.cpus_used,
         samples,

@@ -43,10 +43,14 @@ _CURES = {
 """What helps against errors of frameworks that do not say so themselves, by a part of their message."""
 
 
-def work(request: Request) -> Reply:
+Beat = Callable[[], None]
+"""Called after a step, to show that the process is alive."""
+
+
+def work(request: Request, beat: Beat = lambda: None) -> Reply:
     """Do what is asked. If an implementation raises, the reply holds the reason; no exception gets out."""
     try:
-        return _work(request)
+        return _work(request, beat)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what an implementation raises costs only its own row
         return failure(error, request)
 
@@ -86,6 +90,7 @@ class Prepared:
     verification: Verification
     build_seconds: float
     start_seconds: float | None
+    beat: Beat
 
     def reply(self, cpus: float | None = None, samples: Sequence[Sample] = (), **more: Any) -> Reply:
         """Return what is known of the case; it is wrong if it does not agree with the oracle or used more threads.
@@ -131,11 +136,7 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
     return registry, backend, replace(device, precision=request.precision)
 
 
-def prepare(
-    request: Request,
-    plant: Callable[[Step], Step] = lambda step: step,
-    beat: Callable[[], None] = lambda: None,
-) -> Prepared:
+def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step, beat: Beat = lambda: None) -> Prepared:
     """Build a case, time its first step, and verify it.
 
     Args:
@@ -157,16 +158,12 @@ def prepare(
     start_seconds = _since(request.asked_nanoseconds)
     # The first of the steps that are verified has run already; reading the state waits for the others.
     left: Iterator[Callable[[], None]] = iter([lambda: None])
-
-    def run() -> None:
-        next(left, step)()
-        beat()
-
+    run = _beating(lambda: next(left, step)(), beat)
     truth, verification = _verified(request, implementation, data, step, run)
     if verification.passed:
         verification = _count_matmuls(step, backend, implementation, verification)
     made = (registry, implementation, backend, device, data, truth, rig)
-    return Prepared(request, *made, first, verification, build_seconds, start_seconds)
+    return Prepared(request, *made, first, verification, build_seconds, start_seconds, beat)
 
 
 def _verified(
@@ -195,10 +192,20 @@ def verified_again(case: Prepared, measured: bool) -> Prepared:
     step, dtype = case.rig.step, request.problem.dtype
     if measured:
         step.reset()
-        found = verify_again(step, truth, dtype, found, "after it was timed")
+        found = verify_again(step, truth, dtype, found, "after it was timed", run=_beating(step, case.beat))
     if found.passed and truth.fresh and request.fresh:
-        found = verify_again(_on_fresh_inputs(case), truth, dtype, found, "on fresh inputs", fresh=True)
+        step = _on_fresh_inputs(case)
+        run = _beating(step, case.beat)
+        found = verify_again(step, truth, dtype, found, "on fresh inputs", fresh=True, run=run)
     return replace(case, verification=found)
+
+
+def _beating(run: Callable[[], object], beat: Beat) -> Callable[[], None]:
+    def once() -> None:
+        run()
+        beat()
+
+    return once
 
 
 def _on_fresh_inputs(case: Prepared) -> Step:
@@ -213,13 +220,13 @@ def _on_fresh_inputs(case: Prepared) -> Step:
     return build_in_mode(case.implementation.build, request.problem, other, case.device, request.mode)
 
 
-def _work(request: Request) -> Reply:
+def _work(request: Request, beat: Beat) -> Reply:
     if request.task is Task.TRUTH:
-        return _find_truth(request)
+        return _find_truth(request, beat)
     if not request.implementation:
         _, backend, device = opened(request)
         return _of_device(request, backend, device)
-    case = prepare(request)
+    case = prepare(request, beat=beat)
     if not case.verification.passed:
         return case.reply()
     if request.task is Task.PROVE:
@@ -227,7 +234,7 @@ def _work(request: Request) -> Reply:
     return verified_again(case, measured=False).reply()
 
 
-def _find_truth(request: Request) -> Reply:
+def _find_truth(request: Request, beat: Beat) -> Reply:
     """Write the truth that implementations of the request's workload are compared with."""
     registry, backend, device = opened(replace(request, precision=Precision.FULL))
     implementation, problem = registry[request.implementation], request.problem
@@ -242,6 +249,7 @@ def _find_truth(request: Request) -> Reply:
             states = []
             for _ in range(steps):
                 step()
+                beat()
                 states.append(step.state())
             return states
 

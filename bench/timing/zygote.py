@@ -44,7 +44,7 @@ def serve_one(connection: socket.socket) -> None:
     if request.task is Task.TURNS:
         serve_turns(request, channel)
     else:
-        channel.send(REPLY.dump_json(work(request)))
+        channel.send(REPLY.dump_json(work(request, channel.beat)))
     channel.close()
 
 

@@ -107,6 +107,17 @@ def test_measuring_a_peak_is_shown_where_somebody_looks(pipe: io.StringIO, termi
     assert pipe.getvalue() == ""
 
 
+@pytest.mark.parametrize(("working", "doing"), [(True, "at work"), (False, "idle")])
+def test_a_long_silence_is_told_with_what_the_process_does(
+    pipe: io.StringIO, terminal: Terminal, working: bool, doing: str
+) -> None:
+    for stream in (pipe, terminal):
+        on(stream).waiting("mine on torch-cpu", 120.0, working)
+        assert "mine on torch-cpu" in stream.getvalue()
+        assert "for 2 min" in stream.getvalue()
+        assert doing in stream.getvalue()
+
+
 def test_pairs_and_the_widest_interval_are_told(build: ModuleType, pipe: io.StringIO) -> None:
     case = build.make_case()
     for pair in range(2):

@@ -60,7 +60,7 @@ class Double:
     asked_for_peaks: list[Request] = field(default_factory=list)
     truth: Callable[[Request], Reply] = lambda request: Reply(Status.OK)
     asked_for_truths: list[Request] = field(default_factory=list)
-    timeouts: list[float] = field(default_factory=list)
+    timeouts: list[float | None] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
     time: float = 0.0
     renewed: int = 0
@@ -73,7 +73,7 @@ class Double:
         self.renewed += 1
         self.time += 3
 
-    def ask(self, backend: Backend, request: Request, timeout: float) -> Reply:
+    def ask(self, backend: Backend, request: Request, timeout: float | None) -> Reply:
         if request.task is Task.TRUTH:
             self.asked_for_truths.append(request)
             return self.truth(request)
@@ -85,7 +85,7 @@ class Double:
         self.time += 1
         return self.answer(request)
 
-    def open(self, backend: Backend, request: Request, timeout: float) -> AnsweredTalk:
+    def open(self, backend: Backend, request: Request, timeout: float | None) -> AnsweredTalk:
         """A process whose every turn finds what the script's answer holds of whole steps."""
         return AnsweredTalk(self.ask(backend, request, timeout))
 
@@ -100,10 +100,10 @@ class AnsweredTalk:
     def reply(self) -> Reply:
         return replace(self.whole, samples=(), turn_seconds=1.0)
 
-    def turn(self, turn: Turn, timeout: float) -> Turned:
+    def turn(self, turn: Turn, timeout: float | None) -> Turned:
         return Turned(tuple(replace(sample, turn=turn.number) for sample in self.whole.samples))
 
-    def finish(self, timeout: float) -> Reply:
+    def finish(self, timeout: float | None) -> Reply:
         return replace(self.whole, samples=())
 
     def pause(self, on: bool) -> None: ...
@@ -132,6 +132,8 @@ class Seen:
 
     def calibrating(self, backend: str) -> None:
         self.calibrated.append(backend)
+
+    def waiting(self, who: str, seconds: float, working: bool) -> None: ...
 
     def failed(self, case: object, status: Status, reason: str) -> None:
         self.failures.append((case.implementation, status.value, reason))  # type: ignore[attr-defined]
@@ -249,7 +251,7 @@ class _Opens:
     arena: Arena
     side: str
 
-    def open(self, backend: Backend, request: Request, timeout: float) -> _Talk:
+    def open(self, backend: Backend, request: Request, timeout: float | None) -> _Talk:
         number = sum(
             side == self.side and asked.implementation == request.implementation for side, asked in self.arena.opened
         )
@@ -267,7 +269,7 @@ class _Talk:
     reply: Reply
     closed: bool = False
 
-    def turn(self, turn: Turn, timeout: float) -> Turned:
+    def turn(self, turn: Turn, timeout: float | None) -> Turned:
         arena = self.arena
         arena.turns.append((self.side, turn))
         arena.trouble(self.side, self.number)
@@ -281,7 +283,7 @@ class _Talk:
                 samples += [Sample(phase, method, turn.number, 1, round(each)) for each in times]
         return Turned(tuple(samples))
 
-    def finish(self, timeout: float) -> Reply:
+    def finish(self, timeout: float | None) -> Reply:
         return self.arena.last(self.side)
 
     def pause(self, on: bool) -> None:

@@ -41,7 +41,7 @@ class Interpreters:
         self.renewed = 0
         self.closed = False
 
-    def __call__(self, interpreter: Interpreter | None) -> Interpreters:
+    def __call__(self, interpreter: Interpreter | None, waiting: object) -> Interpreters:
         made = Interpreters(self.arena, self.scratch)
         made.interpreter = interpreter
         self.made.append(made)

@@ -113,9 +113,7 @@ def test_a_side_that_dies_or_hangs_in_a_turn_is_named(arena: Any, measure: Measu
         measure()
     assert arena.live == []
     error = ChildTimeout("no answer for 5 s")
-    with pytest.raises(
-        ChildError, match=f"^side {guilty} failed: no answer for 5 s, so it was killed: raise --timeout"
-    ):
+    with pytest.raises(ChildError, match=f"^side {guilty} failed: no answer for 5 s$"):
         measure()
 
 

@@ -19,7 +19,7 @@ from bench.model.registry import BUILT_IN, Registry
 from bench.model.workload import WORKLOADS
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.truth import save_truth
-from bench.run import interpreter
+from bench.run import interpreter, patience
 from bench.run.interpreter import Conversation, Interpreter, ZygoteGone
 from bench.run.pool import Pool
 from bench.timing.policy import SamplingPolicy
@@ -51,7 +51,7 @@ def request_(tmp_path: Path) -> Request:
 
 @pytest.fixture
 def ask(pool: Pool, request_: Request, tmp_path: Path) -> Ask:
-    def do(body: str = "", timeout: float = 60.0) -> Reply:
+    def do(body: str = "", timeout: float | None = 60.0) -> Reply:
         path = tmp_path / "mine.py"
         path.write_text(
             SOURCE.replace("    def forward():\n", f"    import os, sys, time\n{body}\n    def forward():\n")
@@ -100,6 +100,19 @@ def test_a_child_that_hangs_is_killed_with_what_it_started(ask: Ask, tmp_path: P
     else:
         raise AssertionError("what the child started is still running")
     assert ask().status is Status.OK
+
+
+@FORKED
+def test_by_default_one_that_computes_is_left_to_work_and_one_that_sleeps_is_ended(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "IDLE_SECONDS", 1.0)
+    computes = "    import subprocess\n    subprocess.run([sys.executable, '-c', {!r}])"
+    spins = "import time\nwhile time.process_time() < 2: pass"
+    assert ask("    end = time.process_time() + 2\n    while time.process_time() < end: pass", None).status is Status.OK
+    assert ask(computes.format(spins), None).status is Status.OK
+    with pytest.raises(ChildTimeout, match="no use of the CPU for 1 s"):
+        ask("    time.sleep(1000)", None)
 
 
 @FORKED

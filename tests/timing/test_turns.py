@@ -17,7 +17,7 @@ from bench.errors import ChildTimeout
 from bench.model.registry import BUILT_IN
 from bench.model.workload import WORKLOADS
 from bench.oracle.edges import truth_by_reference
-from bench.oracle.truth import STEPS, save_truth
+from bench.oracle.truth import FRESH_STEPS, STEPS, save_truth
 from bench.timing import protocol
 from bench.timing.measure import Sampling
 from bench.timing.policy import SamplingPolicy
@@ -222,13 +222,16 @@ def test_it_shows_that_it_is_alive_while_it_verifies_and_samples(
     parent = served(request_)
     beats: list[bytes] = []
     monkeypatch.setattr(
-        Parent, "_line", lambda parent, timeout: beats.append(Channel._line(parent, timeout)) or beats[-1]
+        Parent, "line", lambda parent, timeout: beats.append(Channel.line(parent, timeout)) or beats[-1]
     )
     assert parent.reply().warmup is not None
     assert len(beats) > STEPS + QUICK.warmup_min_cycles
     beats.clear()
     found = parent.turn(Turn(0)).samples
     assert len(beats) > sum(sample.phase in ("step", "update") for sample in found)
+    beats.clear()
+    assert parent.finish().status is Status.OK
+    assert len(beats) > STEPS + FRESH_STEPS
 
 
 def test_what_cannot_be_built_or_is_wrong_is_a_reply(served: Any, changed: Any) -> None:
