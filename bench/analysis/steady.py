@@ -1,9 +1,11 @@
-"""What speaks against one number for a case: its steps drift inside processes, or processes come in two kinds."""
+"""What speaks against one number for a case: its steps drift, its memory grows, or its processes come in two kinds."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import median_low
 
 import numpy as np
 
@@ -16,6 +18,11 @@ _RISK = 0.001
 """How often a process, or a case, whose steps are all alike is said to drift."""
 _LEAST = 0.05
 """A smaller change is left alone."""
+_FEWEST_READINGS = 6
+_SURELY_GROWING = 2.8
+"""So large is the z of a trend that counts: six readings in order have it, which is chance once in 720 times."""
+_LEAST_BYTES = 1 << 20
+"""Memory that grows by less while a process is sampled is left alone: allocators keep a little more now and then."""
 
 
 def drift(turns: Turns) -> float:
@@ -34,11 +41,34 @@ def _surely(z: float, change: float) -> bool:
     return two_sided_p(z) < _RISK and abs(change) > _LEAST and (z > 0) == (change > 0)
 
 
-def remark(rounds: Mapping[int, Turns]) -> str:
+def growth(memory: Sequence[tuple[int, int]]) -> float | None:
+    """Return by how many bytes a process's memory grows an iteration; 0 where that may be chance, or comes to an end.
+
+    What an allocator keeps grows in a few steps, or ever more slowly: so each third must have its part of the growth.
+
+    Args:
+        memory: iterations so far, and bytes held then, as time goes on.
+
+    Returns:
+        None if there are too few readings to say.
+    """
+    if len(memory) < _FEWEST_READINGS:
+        return None
+    held = [nbytes for _, nbytes in memory]
+    ends = [round(third * (len(held) - 1) / 3) for third in range(4)]
+    least = 3 * min(held[late] - held[early] for early, late in pairwise(ends))
+    if least < _LEAST_BYTES or trend(held).z < _SURELY_GROWING:
+        return 0.0
+    (first, start), (last, end) = memory[0], memory[-1]
+    return (end - start) / max(1, last - first)
+
+
+def remark(rounds: Mapping[int, Turns], growths: Sequence[float] = ()) -> str:
     """Say that a case is not steady, as all its processes together show, or that its processes are of two kinds.
 
     Args:
         rounds: times of whole steps by round and turn, as processes took them.
+        growths: by how many bytes the memory of each process grows an iteration.
     """
     trends = [found for turns in rounds.values() if (found := _trend(turns)) is not None]
     if trends:
@@ -46,15 +76,22 @@ def remark(rounds: Mapping[int, Turns]) -> str:
         if _surely(sum(each.z for each in trends) / math.sqrt(len(trends)), change):
             times = f"{1 + change:.2f} times as long at the end of a process as at its beginning"
             return f"{UNSTEADY}its steps take {times} (median of {len(trends)}); it has no speedup"
+    if growths and (gained := median_low(growths)) > 0:  # more than half of them grow
+        more = f"its process holds {_told(gained, _BYTES)} more after each step (median of {len(growths)})"
+        return f"{UNSTEADY}{more}; it has no speedup"
     kinds = two_kinds([float(np.median([*turns.values()])) for turns in rounds.values()]) if rounds else None
     if kinds is None:
         return ""
-    (low, high), (few, more) = map(_told, kinds.seconds), kinds.counts
-    return f"of two kinds: {low} in {few} processes, {high} in {more}"
+    low, high = (_told(seconds, _SECONDS) for seconds in kinds.seconds)
+    few, others = kinds.counts
+    return f"of two kinds: {low} in {few} processes, {high} in {others}"
 
 
-def _told(seconds: float) -> str:
-    units = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
-    unit, size = next((each for each in units if seconds >= each[1]), units[-1])
-    number = seconds / size
+_SECONDS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+_BYTES = (("MB", 1e6), ("kB", 1e3), ("B", 1.0))
+
+
+def _told(value: float, units: Sequence[tuple[str, float]]) -> str:
+    unit, size = next((each for each in units if value >= each[1]), units[-1])
+    number = value / size
     return f"{number:.0f} {unit}" if number >= 100 else f"{number:.3g} {unit}"

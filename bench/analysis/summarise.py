@@ -159,7 +159,8 @@ def _judged(manifest: Manifest, found: _Found) -> _Found:
     peak = None if best is None else best.products.gflops
     found = replace(found, peak=peak)
     if peak is None or rate <= PEAK_ALLOWANCE * peak:
-        return replace(found, reason=remark(found.rounds) if manifest.turns else "")
+        growths = found.outcome["growth_bytes"].dropna().tolist()
+        return replace(found, reason=remark(found.rounds, growths) if manifest.turns else "")
     reason = (
         f"{IMPOSSIBLE}{rate:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
         "part of the step was not done or not waited for"

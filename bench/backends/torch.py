@@ -186,6 +186,12 @@ class CudaBackend(TorchBackend):
         ours = 0 if self._cache is None else self._cache.numel()
         return int(torch.cuda.max_memory_allocated()) - ours
 
+    @override
+    def held_bytes(self) -> int | None:
+        import torch
+
+        return int(torch.cuda.memory_allocated())
+
 
 class CudaStream(Stream):
     """The current CUDA stream, timed by CUDA events: their resolution is about half a microsecond."""

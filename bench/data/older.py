@@ -39,6 +39,8 @@ _FILES = {
     "b_backend:str b_threads:int status:str crossing:int faster_below:str faster_above:str size:float? "
     "size_low:float? size_high:float? smallest:int largest:int sizes:int",
 }
+ADDED = ("growth_bytes",)
+"""Columns that joined the present version after the first runs of it; a file without them says nothing of them."""
 _KINDS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 _RENAMED = {"depth": "variant", "sample": "turn", **{name: f"{SIZE_PREFIX}{name}" for name in _SIZES}}
 _FRAMEWORK = {"numpy": "numpy", "torch-cpu": "torch", "torch-cuda": "torch", "tf-graph": "tensorflow"}

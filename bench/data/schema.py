@@ -216,6 +216,7 @@ class ProcessRow:
     energy_joules: float | None = _column(
         "Energy of one whole step, from the device's own counter in an extra pass.", "J", default=None
     )
+    growth_bytes: float | None = _column("Memory gained an iteration; 0 if that may be chance.", "bytes", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ from bench.data.schema import (
     columns_of,
     sizes_in,
 )
-from bench.data.tables import has_older_columns, header_of, read_csv, read_table, version_message
+from bench.data.tables import has_older_columns, header_of, lacks_columns, read_csv, read_table, version_message
 from bench.errors import DataFormatError, StorageError, os_cure
 
 if TYPE_CHECKING:
@@ -283,5 +283,5 @@ def append_pairs(folder: Path, rows: Sequence[PairRow]) -> None:
 
 
 def is_older(folder: Path) -> bool:
-    """Say whether a run was written in the version before; it can be read and not be continued."""
-    return has_older_columns(folder / PROCESSES)
+    """Say whether a run was written when files had other columns; it can be read and not be continued."""
+    return has_older_columns(folder / PROCESSES) or lacks_columns(folder / PROCESSES, ProcessRow)

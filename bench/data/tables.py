@@ -40,6 +40,13 @@ def has_older_columns(path: Path) -> bool:
     return header_of(path) == [column.name for column in older.columns(path.name)]
 
 
+def lacks_columns(path: Path, row_type: type) -> bool:
+    """Say whether a file is of the present version, from before some columns joined it."""
+    names = header_of(path)
+    added = [column.name for column in columns_of(row_type) if column.name in older.ADDED]
+    return not has_older_columns(path) and not set(added) <= set(names)
+
+
 def read_table(path: Path, row_type: type, text: str = "str") -> pd.DataFrame:
     """Read a CSV file whose columns are those of a row class, or were so in the version before.
 
@@ -57,7 +64,12 @@ def read_table(path: Path, row_type: type, text: str = "str") -> pd.DataFrame:
         before = older.columns(path.name)
         frame = older.frame(read_csv(path, before, older.VERSION, text), columns_of(row_type, older.SIZES))
     else:
-        frame = read_csv(path, columns_of(row_type, sizes_in(header_of(path))), SCHEMA_VERSION, text)
+        columns = columns_of(row_type, sizes_in(header_of(path)))
+        lacking = older.ADDED if lacks_columns(path, row_type) else ()
+        had = tuple(column for column in columns if column.name not in lacking)
+        frame = read_csv(path, had, SCHEMA_VERSION, text)
+        if len(had) < len(columns):
+            frame = frame.reindex(columns=[column.name for column in columns])
     for size in sizes_in(frame.columns):
         if (frame[size] < 1).any():
             raise DataFormatError(f"{path} is damaged: {size} is less than 1; restore the file.")

@@ -160,6 +160,10 @@ class Backend(ABC):
         """Return the peak memory that this process had on the device, or None where the host's peak is what counts."""
         return None
 
+    def held_bytes(self) -> int | None:
+        """Return the memory that this process has allocated on the device now, or None where the host's counts."""
+        return None
+
 
 def nothing() -> None:
     """Do nothing: how to synchronise with a device that has finished when a call returns."""

@@ -8,7 +8,7 @@ from functools import cache
 from statistics import median
 
 from bench.analysis.crossover import crossovers
-from bench.analysis.steady import drift
+from bench.analysis.steady import drift, growth
 from bench.analysis.summarise import summarise
 from bench.data.manifest import Manifest
 from bench.data.schema import (
@@ -88,6 +88,7 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
         temperature_celsius=None if condition is None else condition.temperature_celsius,
         other_bytes=None if condition is None else condition.other_bytes,
         energy_joules=reply.energy_joules,
+        growth_bytes=growth(reply.memory),
     )
 
 

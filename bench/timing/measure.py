@@ -54,6 +54,8 @@ class Course:
 
     def __init__(self, step: Step, steps: int, cycle: int = 1, beat: Callable[[], None] = lambda: None) -> None:
         self.step, self.steps, self.cycle, self.done, self._beat = step, steps, cycle, 0, beat
+        self.taken = 0
+        """Iterations since the beginning, whatever was reset."""
 
     def make_room(self, iterations: int) -> None:
         """Reset, untimed, if that many more iterations would leave the course.
@@ -68,7 +70,9 @@ class Course:
                 for _ in range(self.cycle):
                     self.step()
                 self.done = self.cycle
+                self.taken += self.cycle
         self.done += iterations
+        self.taken += iterations
 
 
 def warm_up(course: Course, cycle: int, policy: SamplingPolicy, rig: Rig) -> WarmUp:
@@ -115,6 +119,7 @@ class Sampling:
         observe: Observe = unobserved,
         policy: SamplingPolicy = SamplingPolicy(),
         beat: Callable[[], None] = lambda: None,
+        held: Callable[[], int] = lambda: 0,
     ) -> None:
         """Warm up and size a step that has been verified and reset before.
 
@@ -127,6 +132,7 @@ class Sampling:
             observe: looks for disturbances around each turn, outside its times.
             policy: how long to warm up and to sample.
             beat: called before each sample, outside its time, to show that the process is alive.
+            held: tells how much memory the process holds, in bytes; asked after the warm-up and after each turn.
         """
         self._rig, self._observe, self._policy = rig, observe, policy
         self._variants, self._cycle, self._load = variants, cycle, Load()
@@ -148,6 +154,9 @@ class Sampling:
         """What one turn takes, as the warm-up suggests."""
         self._device_clock = DeviceClock.rehearsed(rig, self._course.make_room, cycle, steps, policy)
         self._device_samples = policy.device_samples
+        self._held = held
+        self.memory = [(self._course.taken, held())]
+        """Iterations so far, and the bytes that the process held then: after the warm-up, and after each turn."""
 
     def turn(self, number: int) -> tuple[Sample, ...]:
         """Take one turn: the garbage collector is off meanwhile, and disturbances are noted around it."""
@@ -170,6 +179,7 @@ class Sampling:
         finally:
             gc.enable()
             gc.collect()
+        self.memory.append((self._course.taken, self._held()))
         return tuple(self._flagged(samples, flags))
 
     def finish(self) -> tuple[Sample, ...]:

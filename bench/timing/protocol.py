@@ -128,6 +128,8 @@ class Reply:
     samples: tuple[Sample, ...] = ()
     """Those that belong to no turn."""
     peak_bytes: int | None = None
+    memory: tuple[tuple[int, int], ...] = ()
+    """Iterations so far, and bytes that the process held then; see `Sampling.memory`."""
     counts: dict[str, int] = field(default_factory=dict)
     """What the step itself counted in its last iteration."""
     condition: Condition | None = None

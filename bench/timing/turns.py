@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from bench.errors import ChildError
 from bench.machine.disturbance import KernelCounters, Observe, together, watching
@@ -11,6 +12,7 @@ from bench.model.step import Stage, Step
 from bench.timing.clock import Now, host_now, resolution
 from bench.timing.energy import energy_of_step
 from bench.timing.measure import Sampling
+from bench.timing.memory import held_bytes
 from bench.timing.protocol import REPLY, TURN, TURNED, Channel, Reply, Request, Turned
 from bench.timing.worker import Prepared, failure, prepare, verified_again
 
@@ -73,6 +75,7 @@ def _sampling(case: Prepared) -> Sampling:
         observe=together(*observe),
         policy=case.request.policy,
         beat=case.beat,
+        held=partial(held_bytes, case.backend),
     )
 
 
@@ -87,6 +90,7 @@ def _finished(case: Prepared, sampling: Sampling) -> Reply:
         samples,
         warmup=sampling.warmup,
         turn_seconds=sampling.turn_seconds,
+        memory=tuple(sampling.memory),
         condition=None if condition is None else condition(),
         energy_joules=energy,
     )

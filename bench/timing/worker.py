@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import sys
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -29,6 +27,7 @@ from bench.timing.clock import host_now
 from bench.timing.imported import from_elsewhere, imported
 from bench.timing.load import excess, limit_pools
 from bench.timing.measure import first_step
+from bench.timing.memory import peak_bytes
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
 from bench.timing.peaks import measure_peaks
@@ -113,7 +112,7 @@ class Prepared:
             facts=dict(self.device.facts),
             verification=self.verification,
             samples=() if wrong else tuple(samples),
-            peak_bytes=_peak_bytes(self.backend.peak_bytes),
+            peak_bytes=peak_bytes(self.backend),
             build_seconds=self.build_seconds,
             start_seconds=self.start_seconds,
             counts={} if self.rig.step.counts is None else dict(self.rig.step.counts()),
@@ -304,11 +303,3 @@ def _count_matmuls(
         return verification
     reason = f"the graph ran {ran} of {expected} matrix products: part of the step was pruned away."
     return replace(verification, passed=False, reason=reason)
-
-
-def _peak_bytes(of_device: Callable[[], int | None]) -> int:
-    on_device = of_device()
-    if on_device is not None:
-        return on_device
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes everywhere but on macOS

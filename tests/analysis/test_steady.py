@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.crossover import crossovers
-from bench.analysis.steady import UNSTEADY, drift, remark
+from bench.analysis.steady import UNSTEADY, drift, growth, remark
 from bench.analysis.summarise import rounds_of_cases
 from bench.data.run import StoredRun
 from bench.data.schema import Status, SummaryRow, is_headline
@@ -36,14 +36,17 @@ def slowing(rng: np.random.Generator) -> Any:
 def run(build: ModuleType, tmp_path: Path) -> Callable[..., Any]:
     """Eight rounds of the baseline and a contender whose turns take what a test says."""
 
-    def make(mine: Times, base: Times = even, hidden: tuple[int, ...] = (100,)) -> tuple[Any, list[SummaryRow]]:
+    def make(
+        mine: Times, base: Times = even, hidden: tuple[int, ...] = (100,), grows: tuple[float | None, ...] = (None,)
+    ) -> tuple[Any, list[SummaryRow]]:
         rng = np.random.default_rng(3)
         made = build.HandMade(tmp_path / "run")
         for size in hidden:
             for name, backend, times in (("numpy_manual", "numpy", base), ("torch_nn", "torch-cpu", mine)):
                 case = made.plan(name, backend, problem=tutorial(hidden=size))
                 for number in range(8):
-                    made.process(case, number, step=times(rng))
+                    gained = grows[number % len(grows)] if name == "torch_nn" else 0.0
+                    made.process(case, number, step=times(rng), growth_bytes=gained)
         return made, made.summary(turns=True)
 
     return make
@@ -118,3 +121,65 @@ def test_several_processes_show_what_one_cannot() -> None:
     assert drift(late()) == 0.0
     assert UNSTEADY in remark({0: late(), 1: late(), 2: late()})
     assert UNSTEADY not in remark({0: series(1.0), 1: series(1.0), 2: series(1.5), 3: series(1.0)}), "one of four"
+
+
+# --- memory -------------------------------------------------------------------------------------------------------
+
+MB = 1_000_000
+
+
+def readings(held: Any, every: int = 10) -> list[tuple[int, int]]:
+    return [(100 + every * number, round(nbytes)) for number, nbytes in enumerate(held)]
+
+
+@pytest.mark.parametrize("turns", [6, 7, 12, 21])
+def test_memory_that_grows_all_the_time_is_told_by_the_iteration(turns: int) -> None:
+    held = 200 * MB + 4 * MB * np.arange(turns)
+    assert growth(readings(held)) == pytest.approx(400_000)
+    assert growth(readings(held[::-1])) == 0.0
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        np.full(12, 200 * MB),
+        np.where(np.arange(12) < 1, 200, 250) * MB,  # it jumps once, wherever that is
+        np.where(np.arange(12) < 6, 200, 250) * MB,
+        200 * MB + 50 * MB * (1 - 0.3 ** np.arange(12)),  # it comes to an end
+        200 * MB + 8_000 * np.arange(12),  # too little to mind
+        200 * MB + 20 * MB * (np.arange(12) % 2),
+    ],
+)
+def test_what_an_allocator_does_is_no_growth(held: Any) -> None:
+    assert growth(readings(held)) == 0.0
+
+
+def test_five_readings_are_too_few_to_say() -> None:
+    assert growth(readings(200 * MB + 4 * MB * np.arange(5))) is None
+    assert growth([]) is None
+
+
+@pytest.mark.parametrize("count", [6, 7, 8, 12, 21, 31])
+def test_noise_is_taken_for_growth_seldom(count: int) -> None:
+    """Once in 720 times of six readings; of more, less than once in a thousand."""
+    rng = np.random.default_rng(11)
+    series = 1e9 + 1e8 * rng.standard_normal((4_000, count))
+    taken = sum(growth(readings(each)) != 0.0 for each in series if each[0] < each[-1])  # any other is none for sure
+    assert taken <= 8
+
+
+def test_a_step_whose_memory_grows_is_named_with_its_slope_and_has_no_speedup(run: Any) -> None:
+    made, rows = run(even, grows=(400e3, 404e3, 396e3, 0.0))
+    found = headlines(rows)
+    assert (found["torch_nn"].status, found["torch_nn"].speedup) == (Status.OK, None)
+    assert found["torch_nn"].reason.startswith(f"{UNSTEADY}its process holds 396 kB more after each step (median of 8)")
+    assert found["numpy_manual"].reason == ""
+    told = " ".join(map(plain, notes.quality(Summary(rows, StoredRun(made.folder).manifest))))
+    assert "torch_nn on torch-cpu is not steady" in told
+
+
+@pytest.mark.parametrize("grows", [(0.0,), (None,), (400e3, 0.0)])
+def test_processes_that_do_not_grow_or_a_few_that_do_accuse_nobody(run: Any, grows: tuple[float | None, ...]) -> None:
+    found = headlines(run(even, grows=grows)[1])["torch_nn"]
+    assert found.reason == ""
+    assert found.speedup is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,7 +16,7 @@ from bench.analysis.summarise import summarise
 from bench.data.manifest import Manifest
 from bench.data.run import StoredRun
 from bench.data.schema import CrossoverRow, ProcessRow, SampleRow, SummaryRow, columns_of
-from bench.data.store import read_manifest
+from bench.data.store import is_older, read_manifest
 from bench.errors import DataFormatError, UsageError
 from bench.run.session import resume
 
@@ -81,6 +82,29 @@ def test_it_is_not_continued(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root / "tests" / "data" / "schema2", tmp_path / "run")
     with pytest.raises(UsageError, match="start a new run"):
         resume(tmp_path / "run", None)  # type: ignore[arg-type]
+
+
+def without_growth(folder: Path) -> None:
+    """Take from a run the column that joined processes.csv later."""
+    path = folder / "processes.csv"
+    lines = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_a_run_from_before_a_column_joined_is_read_with_unknowns_and_not_continued(
+    build: ModuleType, tmp_path: Path
+) -> None:
+    made = build.HandMade(tmp_path / "run")
+    made.process(made.plan(), step=[1.0], growth_bytes=7.0)
+    made.summary()
+    assert list(bench.open_run(made.folder).processes["growth_bytes"]) == [7.0]
+    without_growth(made.folder)
+    processes = bench.open_run(made.folder).processes
+    assert list(processes.columns)[-1] == "growth_bytes"
+    assert processes["growth_bytes"].isna().all()
+    assert is_older(made.folder)
+    with pytest.raises(UsageError, match="start a new run"):
+        resume(made.folder, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("version", [1, 4, None, "3"])

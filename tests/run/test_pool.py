@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bench.analysis.steady import growth
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.backends import BACKENDS
@@ -324,6 +325,18 @@ def test_one_that_hangs_is_ended(open_: Open, tmp_path: Path) -> None:
     with pytest.raises(ChildTimeout):
         talk.turn(Turn(0), 1.0)
     assert len(measuring()) == alive - 1
+
+
+@pytest.mark.parametrize(
+    ("body", "bytes_a_step"), [("globals().setdefault('kept', []).append(b'x' * 400_000)", 4e5), ("pass", 0)]
+)
+@FORKED
+def test_memory_that_a_step_never_gives_back_shows(open_: Open, body: str, bytes_a_step: float) -> None:
+    talk = open_(body)
+    for number in range(8):
+        talk.turn(Turn(number), 60.0)
+    last = talk.finish(60.0)
+    assert growth(last.memory) == pytest.approx(bytes_a_step, rel=0.1)
 
 
 def turn_after_turn(talk: Conversation) -> None:

@@ -25,12 +25,21 @@ def test_a_reply_becomes_rows_with_nothing_lost(ok_reply: Any, small_problem: An
     assert process.device_name
 
 
+def test_memory_that_grows_is_recorded_by_the_iteration(small_problem: Any, ok_reply: Reply) -> None:
+    (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), small_problem.sizes))
+    for grows, gained in ((10_000_000, 1e6), (0, 0.0)):
+        memory = tuple((10 * number, 500_000_000 + grows * number) for number in range(9))
+        _, process = rows_of("r", item.case, 0, 0, Found(replace(ok_reply, memory=memory)))
+        assert process.growth_bytes == gained
+
+
 def test_what_a_failed_process_does_not_know_stays_unknown(small_problem: Any) -> None:
     (item,) = plan_cases(Selection(choose(discover(), ["numpy_manual"]), small_problem.sizes))
     samples, process = rows_of("r", item.case, 0, 0, Found(Reply(Status.FAILED, "it broke")))
     assert samples == []
     assert (process.status, process.reason, process.verified) == (Status.FAILED, "it broke", False)
     assert (process.loss_error, process.warmup_settled, process.peak_bytes, process.threads_used) == (None,) * 4
+    assert process.growth_bytes is None
 
 
 def test_stages_are_summed_over_a_turn_and_whole_steps_kept_one_by_one(small_problem: Any) -> None:

@@ -125,7 +125,7 @@ def reply(in_use: int | None, cpus: float | None, task: Task = Task.TURNS) -> An
     passed = Verification(True, "", 4)
     rig: Any = SimpleNamespace(step=SimpleNamespace(counts=None))
     made = (nothing, Registry(), nothing, backend, nothing, nothing, None, rig, sample)
-    return Prepared(*made, passed, 0.1, None).reply(cpus, (sample,))
+    return Prepared(*made, passed, 0.1, None, lambda: None).reply(cpus, (sample,))
 
 
 def test_a_row_that_used_more_threads_is_wrong_and_has_no_times() -> None:

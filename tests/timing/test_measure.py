@@ -6,6 +6,7 @@ import gc
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -469,3 +470,22 @@ def test_cold_sampling_counts_what_the_flushes_cost(world: Any) -> None:
     assert world.time - began == (2 + 60) * 77_600
     assert step.turn_seconds == pytest.approx(62 * 77_600e-9)
     assert policy.turns(step.turn_seconds) == 4
+
+
+def test_memory_is_noted_after_the_warm_up_and_after_each_turn_outside_all_times(world: Any) -> None:
+    """Reading it costs a lot here, and no sample holds any of that."""
+    calls: list[int] = []
+
+    def held() -> int:
+        world.time += 10**9
+        calls.append(world.time)
+        return len(calls) * 1000
+
+    quiet = sampling(world)
+    plain = [quiet.turn(number) for number in range(3)]
+    noted = sampling(world, held=held)
+    assert [noted.turn(number) for number in range(3)] == plain
+    assert [nbytes for _, nbytes in noted.memory] == [1000, 2000, 3000, 4000]
+    counts = [count for count, _ in noted.memory]
+    assert counts[0] >= noted.warmup.iterations
+    assert len({late - early for early, late in pairwise(counts)}) == 1

@@ -58,6 +58,7 @@ def test_messages_survive_the_wire() -> None:
             Sample("update", Method.BATCHED, 0, 64, 9, clock="device", flags="launch_bound"),
         ),
         peak_bytes=5,
+        memory=((100, 5000), (200, 6000)),
         condition=Condition(sm_clock_mhz=1410, throttle=("power cap", "thermal"), power_watts=299.5),
         energy_joules=0.25,
         peaks=Peaks(1e12, 4096, 1e11, 1 << 28),
