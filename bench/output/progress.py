@@ -10,6 +10,9 @@ from rich.console import Console
 
 from bench.data.schema import Status
 from bench.model.case import Case
+from bench.output.names import counted
+from bench.output.text import option, rough
+from bench.run.forecast import Forecast
 
 
 class Progress:
@@ -39,6 +42,24 @@ class Progress:
             self._console.file.flush()
         elif otherwise:
             self._console.print(otherwise, soft_wrap=True, markup=False)
+
+    def planned(self, cases: int, groups: int, seconds: float) -> None:
+        """Say how much a run has to measure, and within which time."""
+        what = f"{counted(cases, 'case')} in {counted(groups, 'group')}"
+        self.note(f"{what}: at most {rough(seconds)}, but the first round is always finished.")
+
+    def overrunning(self, seconds: float, budget_seconds: float) -> None:
+        """Say that the first round will end later than the budget."""
+        self.note(f"The first round ends after {rough(seconds)} at least; --budget leaves {rough(budget_seconds)}.")
+
+    def foreseen(self, found: Forecast) -> None:
+        """Say how many rounds or pairs the budget holds; that it is too short stays on a terminal."""
+        line = f"A {found.unit} takes about {rough(found.seconds)}: the budget holds {found.held}"
+        aim = f"{found.purpose} takes {found.wanted}"
+        if found.short:
+            self.note(f"{line}, and {aim}; give --budget {option(found.budget_seconds)}.")
+        else:
+            self._say(line, f"{line}, and {aim}.")
 
     def starting(self, frameworks: Sequence[str]) -> None:
         """Say that the interpreters are being started."""
@@ -70,7 +91,7 @@ class Progress:
 
     def waiting(self, who: str, seconds: float, working: bool) -> None:
         """Say that a process is still in one step, compilation or build, and whether it does anything."""
-        line = f"{who}: no answer for {seconds / 60:.0f} min, {'at work' if working else 'idle'}"
+        line = f"{who}: no answer for {rough(seconds)}, {'at work' if working else 'idle'}"
         self._say(line, f"{line}.")
 
     def failed(self, case: Case, status: Status, reason: str) -> None:

@@ -18,6 +18,16 @@ def duration(seconds: float | None, digits: int = 3) -> str:
     return f"{significant(seconds / scale, digits)} {unit}"
 
 
+def rough(seconds: float) -> str:
+    """Return how long something lasts: in seconds, or from two minutes on in minutes."""
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else duration(seconds, 2) if seconds >= 1 else "1 s"
+
+
+def option(seconds: float) -> str:
+    """Return a time in whole seconds as options take it."""
+    return f"{seconds:.0f}s" if seconds % 60 else f"{seconds / 60:.0f}m"
+
+
 def significant(value: float, digits: int = 3) -> str:
     """Return a number with so many significant digits and no exponent."""
     if value == 0:

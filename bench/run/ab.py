@@ -23,6 +23,7 @@ from bench.data.store import append_pairs
 from bench.errors import ChildError
 from bench.model.step import STAGES
 from bench.run.asking import Truths
+from bench.run.forecast import foresee
 from bench.run.lanes import Lanes, PairDone, PairTask
 from bench.run.matching import Match
 from bench.run.pairs import A, B, Pair, PairCase
@@ -99,6 +100,8 @@ class Looks:
         for number, look in enumerate(self._looks, 1):
             if number == 1:
                 self._stage(number, going, range(began := 1), look)  # it shows what a pair costs
+                if self._found:
+                    self._foresee(going, look)
             if not self._affordable(going, look - began, _GRACE_SECONDS if number == 1 else 0.0):
                 break
             self._stage(number, going, range(began, look), look)
@@ -116,6 +119,12 @@ class Looks:
         return decided + [
             Decided(_unseen(label, Verdict.INVALID, why), 0) for label, why in self._match.unmatched.items()
         ]
+
+    def _foresee(self, cases: Sequence[PairCase], look: int) -> None:
+        """Tell how many pairs the budget holds, and how many a first look takes."""
+        left, budget = self._end + _GRACE_SECONDS - self._now(), self._volume.budget_seconds
+        found = foresee("pair of each case", self._cost(cases), look, "a first look", left=left, budget=budget)
+        self._watcher.foreseen(found)
 
     def _affordable(self, cases: Sequence[PairCase], pairs: int, grace: float) -> bool:
         """Say whether the rest of the budget, and a grace in seconds, holds so many pairs of each of these cases."""

@@ -88,7 +88,11 @@ class Rounds:
     now: Callable[[], float] = time.monotonic
 
     def measure(
-        self, seats: Sequence[Seat], first_turn: int = 0, starting: Callable[[Seat], None] = lambda seat: None
+        self,
+        seats: Sequence[Seat],
+        first_turn: int = 0,
+        starting: Callable[[Seat], None] = lambda seat: None,
+        ready: Callable[[float], None] = lambda seconds: None,
     ) -> list[Found]:
         """Measure one round. Whatever becomes of a process is in its reply, and the others go on.
 
@@ -96,6 +100,7 @@ class Rounds:
             seats: who takes part.
             first_turn: the number of the first turn.
             starting: called before each process is started; never while one is timed.
+            ready: called before the first turn with the time of all turns, in seconds, as far as warm-ups tell.
 
         Returns:
             One for each seat, in their order.
@@ -113,7 +118,9 @@ class Rounds:
                 self._learn_step(live)
             turns = [(each, arm) for each in live if each.well for arm in each.seat.arms]
             each_seconds = [each.found.reply.turn_seconds or 0.0 for each, _ in turns]
-            for number in range(self.policy.turns(sum(each_seconds) / len(turns)) if turns else 0):
+            count = self.policy.turns(sum(each_seconds) / len(turns)) if turns else 0
+            ready(count * sum(each_seconds))
+            for number in range(count):
                 self.chance.shuffle(turns)
                 for each, arm in turns:
                     each.turn(first_turn + number, arm)

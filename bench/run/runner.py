@@ -14,6 +14,7 @@ from bench.data.store import RunStore
 from bench.model.case import Case
 from bench.model.device import Backend
 from bench.run.asking import Asks, Truths
+from bench.run.forecast import foresee
 from bench.run.known_peaks import KnownPeaks
 from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned, groups_of, round_order
@@ -97,6 +98,7 @@ class Runner:
         self._truths = Truths(asks, manifest.timeout_seconds)
         self._peaks = KnownPeaks(asks, manifest, watcher)
         self._seconds: dict[Case, float] = {}
+        self._overrunning = False
         self._turns: dict[int, int] = {}
         """The number of the next turn of each round."""
         self._invalid: set[int] = set(self._done.invalid)
@@ -123,6 +125,8 @@ class Runner:
         while (cases := self._cases_of(number)) is not None:
             order = self._order(number, cases)
             if order and policy is None:  # a resumed run may have nothing left to do
+                groups = groups_of(order, self._ledger.baseline_of)
+                self._watcher.planned(len(order), len(groups), max(0.0, self._left()))
                 self._start_interpreters()
                 self._peaks.measure(self._live)
                 self._store.write_manifest(self.manifest)
@@ -132,11 +136,21 @@ class Runner:
             if policy is not None and not self._round(number, order, policy):
                 self.manifest.ended_by = "budget"
                 return
+            if number == 0 and order and self._live:
+                self._foresee()
             number += 1
             if number > self.manifest.rounds_done:
                 self.manifest.rounds_done = number
                 self._save()
         self.manifest.ended_by = self._ending()
+
+    def _foresee(self) -> None:
+        """Tell what the first round lets expect of the budget."""
+        seconds = sum(self._seconds.get(item.case, 0.0) for item in self._live)
+        asked, budget = self.manifest.rounds, self.manifest.budget_seconds
+        purpose = "an interval" if asked is None else "what was asked for"
+        wanted = asked or MIN_ROUNDS
+        self._watcher.foreseen(foresee("round", seconds, wanted, purpose, left=self._left(), budget=budget))
 
     def _ending(self) -> str:
         if not self._live:
@@ -259,10 +273,15 @@ class Runner:
             self._watcher.measuring(seat.item.case, number, done, of, left, self._ledger.widest())
             done += 1
 
+        def ready(seconds: float) -> None:
+            if number == 0 and not self._overrunning and seconds > self._left():
+                self._overrunning = True
+                self._watcher.overrunning(self._now() - self._began + seconds, self.manifest.budget_seconds)
+
         first = self._turns.get(number, 0)
         # A case's first process verifies it on fresh inputs too.
         seats = [Seat(item, self._asks, fresh=item.case not in self._well) for item in group]
-        found = rounds.measure(seats, first, starting)
+        found = rounds.measure(seats, first, starting, ready)
         first = self._next_turn(found, first)
         for index, (seat, each) in enumerate(zip(seats, found, strict=True)):
             if self._deserves_more(seat.item, each.reply):

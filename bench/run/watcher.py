@@ -7,10 +7,20 @@ from typing import Protocol
 
 from bench.data.schema import Status
 from bench.model.case import Case
+from bench.run.forecast import Forecast
 
 
 class Watcher(Protocol):
     """Whoever shows progress. It is called between measurements, and during one if that lasts a minute."""
+
+    def planned(self, cases: int, groups: int, seconds: float) -> None:
+        """Show how much a run has to measure, and that it is to end within so many seconds."""
+
+    def overrunning(self, seconds: float, budget_seconds: float) -> None:
+        """Show that the end of the first round will have taken so long at least, which is more than the budget."""
+
+    def foreseen(self, found: Forecast) -> None:
+        """Show how many rounds or pairs the budget holds, now that the first has been measured."""
 
     def starting(self, frameworks: Sequence[str]) -> None:
         """Show that the interpreters of these frameworks are being started."""

@@ -38,7 +38,9 @@ def test_changes_that_are_not_committed_count_and_every_report_says_so(
     assert done.returncode == 1, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("A is HEAD (")
-    assert re.search(r"\), B is working tree; 1 CPU thread, (\d+ pairs at once, )?pinned to CPU [\d,-]+(, a fast core)?\.$", lines[0])
+    assert re.search(
+        r"\), B is working tree; 1 CPU thread, (\d+ pairs at once, )?pinned to CPU [\d,-]+(, a fast core)?\.$", lines[0]
+    )
     assert lines[1].startswith("REGRESSION   tiny on numpy: +")
     assert "; backward +" in lines[1]
     assert "This machine is not calibrated: " in done.stdout

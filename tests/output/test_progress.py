@@ -9,6 +9,7 @@ import pytest
 
 from bench.data.schema import Status
 from bench.output.progress import Progress
+from bench.run.forecast import foresee
 
 CLEAR = "\r\x1b[2K"
 
@@ -116,6 +117,30 @@ def test_a_long_silence_is_told_with_what_the_process_does(
         assert "mine on torch-cpu" in stream.getvalue()
         assert "for 2 min" in stream.getvalue()
         assert doing in stream.getvalue()
+
+
+def test_the_plan_and_its_forecast_are_told(pipe: io.StringIO, terminal: Terminal) -> None:
+    for stream in (pipe, terminal):
+        with on(stream) as progress:
+            progress.planned(24, 2, 53.0)
+            progress.overrunning(200.0, 53.0)
+            progress.foreseen(foresee("round", 40.0, 6, "an interval", left=13.0, budget=53.0))
+            progress.foreseen(foresee("pair of each case", 2.0, 8, "a first look", left=298.0, budget=300.0))
+            progress.starting(["numpy"])
+    lines = pipe.getvalue().splitlines()
+    for words, line in zip(
+        (
+            ("24 cases in 2 groups", "53 s", "always finished"),
+            ("3 min", "53 s"),
+            ("40 s", "holds 1,", "an interval takes 6", "--budget 5m"),
+            ("pair of each case", "2.0 s", "holds 150", "a first look takes 8"),
+        ),
+        lines[:-1],
+        strict=True,
+    ):
+        assert [word for word in words if word not in line] == []
+    stays = [line.rpartition(CLEAR)[2] for line in terminal.getvalue().split("\n")[:3]]
+    assert stays == lines[:3]
 
 
 def test_pairs_and_the_widest_interval_are_told(build: ModuleType, pipe: io.StringIO) -> None:

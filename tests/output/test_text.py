@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.output.names import variant_word
-from bench.output.text import duration, duration_interval, factor, factor_interval, percent, share, significant, visible
+from bench.output.text import (
+    duration,
+    duration_interval,
+    factor,
+    factor_interval,
+    option,
+    percent,
+    rough,
+    share,
+    significant,
+    visible,
+)
 
 repeatable = settings(derandomize=True, database=None, deadline=None, max_examples=300)
 SCALES = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
@@ -131,3 +142,19 @@ def test_what_tells_two_cases_apart_in_words(name: str, value: object, text: str
 )
 def test_what_a_terminal_would_obey_is_spelled_out(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (7.25, "7.2 s"), (52.8, "53 s"), (119.0, "120 s"), (120.0, "2 min"), (3600.0, "60 min")],
+)
+def test_how_long_something_lasts_is_told_roughly(seconds: float, text: str) -> None:
+    assert rough(seconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(50.0, "50s"), (60.0, "1m"), (300.0, "5m"), (110.0, "110s")])
+def test_a_time_is_written_as_an_option_takes_it(seconds: float, text: str) -> None:
+    from bench.options import Duration
+
+    assert option(seconds) == text
+    assert Duration().convert(text, None, None) == seconds

@@ -17,6 +17,7 @@ from bench.model.problem import Problem
 from bench.model.registry import discover
 from bench.oracle.array_error import ArrayError
 from bench.oracle.verify import Verification
+from bench.run.forecast import Forecast
 from bench.run.pairs import PairCase
 from bench.run.plan import Planned, Selection, choose, plan_cases, workload_facts
 from bench.run.runner import Runner
@@ -118,7 +119,19 @@ class Seen:
     failures: list[tuple[str, str, str]] = field(default_factory=list)
     measured: list[tuple[str, int]] = field(default_factory=list)
     calibrated: list[str] = field(default_factory=list)
+    plan: tuple[int, int, float] | None = None
+    overruns: list[tuple[float, float]] = field(default_factory=list)
+    forecasts: list[Forecast] = field(default_factory=list)
     widest: object = None
+
+    def planned(self, cases: int, groups: int, seconds: float) -> None:
+        self.plan = (cases, groups, seconds)
+
+    def overrunning(self, seconds: float, budget_seconds: float) -> None:
+        self.overruns.append((seconds, budget_seconds))
+
+    def foreseen(self, found: Forecast) -> None:
+        self.forecasts.append(found)
 
     def starting(self, frameworks: Sequence[str]) -> None: ...
 

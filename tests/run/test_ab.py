@@ -188,13 +188,21 @@ def test_the_first_look_is_taken_even_if_the_budget_is_spent_before(decide: Deci
     assert measured() == {("numpy_manual", 1): 8}
 
 
-def test_a_first_look_that_would_take_minutes_is_not_begun(arena: Any, decide: Decide, measured: Any) -> None:
+def test_a_first_look_that_would_take_minutes_is_not_begun(
+    arena: Any, decide: Decide, measured: Any, seen: Any, tmp_path: Path
+) -> None:
     """Steps of seconds, a budget of ten: one pair shows what eight would cost."""
     arena.seconds_a_process = 7.0
     (found,) = decide(Volume(44, 10.0))
     assert measured() == {("numpy_manual", 1): 1}
     assert (found.verdict.verdict, found.looks) == (Verdict.INCONCLUSIVE, 0)
     assert "raise --budget" in found.verdict.reason
+    (told,) = seen.forecasts
+    assert (told.seconds, told.held, told.wanted) == (14.0, 2, 8)
+    arena.opened.clear()
+    (tmp_path / "found").rename(tmp_path / "before")
+    (found,) = decide(Volume(44, told.budget_seconds))
+    assert found.looks > 0, "the budget that it advises holds a first look"
 
 
 def test_a_fine_case_passes_however_small_the_budget(arena: Any, decide: Decide) -> None:

@@ -36,9 +36,9 @@ def rounds(seed: int = 1) -> Rounds:
     return Rounds(Known(), 5.0, random.Random(seed), POLICY)  # type: ignore[arg-type]  # noqa: S311 - an order
 
 
-def measured(arena: Any, threads: int = 1, seed: int = 1, first: int = 0) -> dict[str, Found]:
+def measured(arena: Any, threads: int = 1, seed: int = 1, first: int = 0, **told: Any) -> dict[str, Found]:
     seats = [Seat(planned(threads), arena.opens(side)) for side in SIDES]
-    return dict(zip(SIDES, rounds(seed).measure(seats, first), strict=True))
+    return dict(zip(SIDES, rounds(seed).measure(seats, first, **told), strict=True))
 
 
 def test_all_are_alive_before_the_first_turn_and_each_takes_every_turn_once(arena: Any) -> None:
@@ -117,6 +117,14 @@ def test_slow_steps_take_the_fewest_turns_and_the_average_decides(arena: Any) ->
     arena.reply = lambda side: replace(plain(side), turn_seconds=60.0 if side == "two" else 0.001)
     measured(arena)
     assert {turn.number for _, turn in arena.turns} == set(range(5))
+
+
+def test_what_the_turns_will_take_is_told_before_the_first(arena: Any) -> None:
+    plain = arena.reply
+    arena.reply = lambda side: replace(plain(side), turn_seconds=60.0 if side == "two" else 30.0)
+    told: list[tuple[float, int]] = []
+    measured(arena, ready=lambda seconds: told.append((seconds, len(arena.turns))))
+    assert told == [(5 * (60.0 + 2 * 30.0), 0)]
 
 
 # --- groups -------------------------------------------------------------------------------------------------------
