@@ -25,9 +25,12 @@ _STRANGERS = tuple(
     for place in (
         str(Path(__file__).resolve().parents[1]),
         *(sysconfig.get_paths()[kind] for kind in ("stdlib", "platstdlib")),
+        *(os.path.join(prefix, "lib") for prefix in (sys.prefix, sys.base_prefix)),  # noqa: PTH118
     )
 )
-"""Folders whose modules are not the user's: the harness and the standard library."""
+"""Folders whose files are not the user's: the harness, the standard library, what comes with the environment."""
+COMPILED = (".so", ".pyd", ".pyc")
+"""The ends of the names of modules that are no sources."""
 LOADED = "stepbench_loaded_"
 """The beginning of the names under which loaded files themselves are modules."""
 
@@ -137,12 +140,24 @@ def _place(name: str) -> str:
     return str(next(iter(held.get("__path__") or ()), ""))
 
 
+def file_of(name: str) -> Path | None:
+    """Return the file of a module that is imported; None if it is not, or has none."""
+    place = getattr(sys.modules.get(name), "__dict__", {}).get("__file__")
+    return Path(place).resolve() if isinstance(place, str) else None
+
+
 def _is_own(name: str) -> bool:
     """Tell whether a module is the user's: not installed, not of Python or the harness, not a loaded file itself."""
-    place = _place(name)
-    if not place.startswith(os.sep) or place.startswith(_STRANGERS) or any(folder in place for folder in _INSTALLED):
-        return False
-    return name != "__main__" and not name.startswith(LOADED)
+    return name != "__main__" and not name.startswith(LOADED) and is_users(_place(name))
+
+
+def is_users(place: str) -> bool:
+    """Tell whether a file is the user's: not installed, not of Python or the harness."""
+    return (
+        place.startswith(os.sep)
+        and not place.startswith(_STRANGERS)
+        and not any(folder in place for folder in _INSTALLED)
+    )
 
 
 def own_modules(around: Iterable[Surroundings] = ()) -> dict[str, tuple[Path, ...]]:

@@ -94,7 +94,7 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
         opens, renew = _interpreters(stack, sides, backends, watcher)
         truths = Truths(opens[A], terms.timeout, sides[0].path)
         seats = {
-            letter: partial(Seat, asks=opens[letter], path=side.path, foreign=side.foreign)
+            letter: partial(Seat, asks=opens[letter], path=side.path, foreign=side.foreign, modules=side.modules)
             for letter, side in zip((A, B), sides, strict=True)
         }
 

@@ -25,6 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout, os_cure
 from bench.model.device import Backend
+from bench.model.loading import BYTECODE
 from bench.run.patience import Activity, hear
 from bench.timing.protocol import REPLY, REQUEST, TURN, TURNED, Channel, Reply, Request, Turn, Turned
 
@@ -97,6 +98,7 @@ class ZygoteHandle:
                         **interpreter.environment,
                         "PYTHONPATH": os.pathsep.join([*interpreter.path, *([inherited] if inherited else [])]),
                         "STEPBENCH_PARENT": str(os.getpid()),
+                        BYTECODE: str(log.parent / "bytecode"),
                     },
                     stdin=subprocess.DEVNULL,
                     stdout=output,

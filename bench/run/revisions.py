@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import UsageError
+from bench.model.imports import COMPILED, is_users
 
 _SECONDS = 120
+_OF_PROJECTS = ("pyproject.toml", "setup.py", "setup.cfg")
 _OF_ONE_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
 
 
@@ -140,6 +142,29 @@ def _commits(top: Path, *which: str) -> tuple[Commit, ...]:
         raise UsageError(f"git cannot list commits ({_last_line(messages)}): try `git rev-list` by hand in {top}.")
     # Each is preceded by a line of git's own, which has no such separator.
     return tuple(Commit(*line.split("\0")) for line in output.split("\n") if "\0" in line)
+
+
+def _files(top: Path, *arguments: str) -> list[Path]:
+    """List files of a checkout; `arguments` say which."""
+    _, output, _ = _run(top, "ls-files", "-z", *arguments)
+    return [top / name for name in output.split("\0") if name]
+
+
+def checkouts(top: Path) -> list[Path]:
+    """List all checkouts of a repository that there are, wherever they lie."""
+    lines = _run(top, "worktree", "list", "--porcelain")[1].splitlines()
+    return [Path(line.removeprefix("worktree ")).resolve() for line in lines if line.startswith("worktree ")]
+
+
+def projects(top: Path) -> list[Path]:
+    """List the folders of a checkout that are Python projects, as far as git tracks them."""
+    return sorted({file.parent for file in _files(top, "--", *(f":(glob)**/{name}" for name in _OF_PROJECTS))})
+
+
+def built(top: Path) -> list[Path]:
+    """List the modules of a working tree that were compiled in it, beside their sources or without: git has none."""
+    found = _files(top, "--others", "--", *(f"*{suffix}" for suffix in COMPILED))
+    return [file for file in found if is_users(str(file)) and file.parent.name != "__pycache__"]
 
 
 @contextmanager

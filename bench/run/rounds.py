@@ -46,7 +46,9 @@ class Seat:
     path: tuple[str, ...] = ()
     """Where else its own imports are looked for."""
     foreign: tuple[str, ...] = ()
-    """Folders that its own imports must not come from."""
+    """Folders and files that its own imports must not come from."""
+    modules: tuple[str, ...] = ()
+    """Modules that come from the first folder of `path` or are foreign."""
     fresh: bool = False
     """Whether it is verified on fresh inputs too."""
     arms: tuple[Arm, ...] = AS_IT_IS
@@ -140,6 +142,7 @@ class Rounds:
                 fresh=seat.fresh,
                 path=seat.path,
                 foreign=seat.foreign,
+                modules=seat.modules,
                 cpu=self.cpu,
                 plant=seat.planted,
             )

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from inspect import getmodulename
 from pathlib import Path
 
 from bench.errors import LoadError, UsageError
 from bench.model.backends import BACKENDS
 from bench.model.device import Backend
+from bench.model.imports import is_users
+from bench.model.loading import from_source
 from bench.model.registry import Registry, discover, forget_loaded, load_each
 from bench.run.interpreter import Interpreter
-from bench.run.revisions import checked_out, commit_of, repository
+from bench.run.revisions import built, checked_out, checkouts, commit_of, projects, repository
+from bench.timing.imported import UNTRACKED
 
 IMPLEMENTATIONS = "implementations"
 _MARK = re.compile(rb"^\s*@(\w+\.)*(implementation|backend|workload)\b", re.MULTILINE)
@@ -35,7 +41,9 @@ class Side:
     path: tuple[str, ...] = ()
     """Where its implementations' own imports are looked for: its checkout, and folders in it."""
     foreign: tuple[str, ...] = ()
-    """Other checkouts of its repository, which nothing may be imported from."""
+    """Other checkouts of its repository, and what was built in this one: nothing may be imported from there."""
+    modules: tuple[str, ...] = ()
+    """The repository's modules without a dot, in any of its checkouts: a copy of one from elsewhere is foreign too."""
     interpreter: Interpreter | None = None
     """None for the one that runs the command."""
     revision: str | None = None
@@ -59,12 +67,33 @@ def of_interpreter(python: str, load: Sequence[Path]) -> Side:
     return Side(python, registry, tuple(item.name for item in registry), interpreter=Interpreter(python=python))
 
 
-def package_roots(top: Path) -> tuple[str, ...]:
-    """List the folders of a checkout whose packages are imported by name: itself, and `src/` where it has one."""
-    return tuple(str(folder) for folder in (top, top / "src") if folder.is_dir())
+def package_roots(top: Path, more: Iterable[Path] = ()) -> tuple[str, ...]:
+    """List the folders of a checkout whose packages are imported by name.
+
+    Args:
+        top: the checkout; packages may lie at its top and in its `src/`.
+        more: other folders of packages, by their place in it.
+    """
+    folders = (top, top / "src", *(top / place for place in more))
+    return tuple(dict.fromkeys(str(folder) for folder in folders if folder.is_dir()))
 
 
-def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None, checkouts: Sequence[Path]) -> Side:
+def _on_path(top: Path) -> list[Path]:
+    """List the folders of the working tree that modules are imported from here, as PYTHONPATH and .pth files say."""
+    entries = (Path(entry).resolve() for entry in sys.path if entry)
+    inside = [entry for entry in entries if entry.is_relative_to(top) and is_users(f"{entry}{os.sep}")]
+    return [entry.relative_to(top) for entry in inside]
+
+
+def _modules_in(folders: Iterable[str | Path]) -> set[str]:
+    """Find the modules in folders; one without a file gives way to any other of its name, and is none here."""
+    inside = [path for folder in folders for path in Path(folder).iterdir()]
+    packages = {path.name for path in inside if (path / "__init__.py").is_file()}
+    found = packages | {name for path in inside if path.is_file() and (name := getmodulename(path.name))}
+    return {name for name in found if name.isidentifier()} - sys.stdlib_module_names - {"bench"}
+
+
+def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None, more: Iterable[Path]) -> Side:
     """Take what a checkout holds: its implementations/ folder and the loaded files, by their place in it.
 
     Args:
@@ -72,21 +101,21 @@ def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None
         label: the side's name in tables.
         load: the loaded files.
         revision: the commit; None for the working tree.
-        checkouts: all checkouts of the repository, this one among them.
+        more: other folders that its packages lie in, by their place in it.
     """
     own = sorted((top / IMPLEMENTATIONS).glob("*.py"))
     files = [path for path in own if not path.name.startswith("_") and _MARK.search(path.read_bytes())]
-    roots = package_roots(top)
+    roots = package_roots(top, more)
     forget_loaded()
-    registry, broken = load_each(dict.fromkeys([*files, *(top / path for path in load)]), roots)
+    with from_source(os.devnull):
+        registry, broken = load_each(dict.fromkeys([*files, *(top / path for path in load)]), roots)
     return Side(
         label,
         registry,
         tuple(item.name for item in registry),
-        {str(path.relative_to(top)): reason.replace(f"{top}/", "") for path, reason in broken.items()},
+        {str(path.relative_to(top)): _reason(reason, top, revision) for path, reason in broken.items()},
         backends={name: item for name, item in BACKENDS.items() if item.origin.startswith("file:")},
         path=roots,
-        foreign=tuple(str(other) for other in checkouts if other != top),
         revision=revision,
     )
 
@@ -94,6 +123,30 @@ def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None
 def _label(revision: str, commit: str) -> str:
     """Name a side: by the revision as it was given and the commit behind it, once if it is the commit itself."""
     return commit[:9] if revision == commit else f"{revision} ({commit[:9]})"
+
+
+def _reason(reason: str, top: Path, revision: str | None) -> str:
+    """Word why a file could not be loaded: by its path in the repository, and with what helps a revision."""
+    failed = revision is not None and "No module named" in reason
+    return reason.replace(f"{top}/", "") + (UNTRACKED if failed else "")
+
+
+def _told_apart(sides: Sequence[Side], top: Path) -> list[Side]:
+    """Tell each side what is not its own, and which modules must be.
+
+    Args:
+        sides: the two.
+        top: the working tree, whether it is one of them or not.
+    """
+    tops, untracked = [str(each) for each in checkouts(top)], [str(each) for each in built(top)]
+    of_projects = [each for side in sides for each in projects(Path(side.path[0]))]
+    folders = {folder for project in (top, *of_projects) for folder in package_roots(project, [Path("python")])}
+    modules = tuple(sorted(_modules_in(folders.union(*(side.path for side in sides)))))
+    told = []
+    for side in sides:
+        others = [each for each in tops if each != side.path[0]]
+        told.append(replace(side, foreign=(*others, *([] if side.revision else untracked)), modules=modules))
+    return told
 
 
 @contextmanager
@@ -125,14 +178,16 @@ def of_revisions(a: str, b: str | None, load: Sequence[Path], folder: Path) -> I
                 raise LoadError(
                     f"There is no file {path} on either side: give the path of a Python file of the repository."
                 )
+        more = _on_path(top)
         sides = [
-            _in_folder(tree, _label(name, commit), inside, commit, [*trees, top])
+            _in_folder(tree, _label(name, commit), inside, commit, more)
             for tree, name, commit in zip(trees, (a, b or ""), commits, strict=False)
         ]
         if b is None:
-            sides.append(_in_folder(top, "working tree", inside, None, [*trees, top]))
+            sides.append(_in_folder(top, "working tree", inside, None, more))
         if not any(side.names or side.broken for side in sides):
             raise UsageError(
                 f"{top} has no implementations/ with registered steps: name the files that hold them with --load."
             )
-        yield sides[0], sides[1]
+        first, second = _told_apart(sides, top)
+        yield first, second

@@ -1,13 +1,28 @@
-"""What a measuring process has imported of the user's, as it reports it."""
+"""What a measuring process has imported of the user's, as it reports it, and whether it may have."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.machine.environment import versions_behind
-from bench.model.imports import Surroundings, digest, own_modules
+from bench.machine.files import ROOT, content
+from bench.model.imports import COMPILED, Surroundings, digest, file_of, is_users, own_modules
+from bench.model.loading import forget_files, loaded_files
+from bench.timing.protocol import Request
+
+_CURE = (
+    "modules are looked for at the top of the repository, in its src/ and in folders of it that PYTHONPATH names, so "
+    "keep them there, and have none of them imported in another way."
+)
+_BUILT = (
+    "no revision holds what was built in the working tree, so build each in an environment of its own and compare "
+    "these with --python-a and --python-b, or delete it."
+)
+UNTRACKED = "; a revision holds only what git tracks: add to that what is missing, or install it"
+"""What helps where a revision's import fails."""
 
 
 def imported(around: Sequence[Surroundings]) -> dict[str, Any]:
@@ -21,21 +36,56 @@ def imported(around: Sequence[Surroundings]) -> dict[str, Any]:
     return {"modules": modules, "packages": versions_behind(others)}
 
 
-def from_elsewhere(path: Sequence[str], foreign: Sequence[str], around: Sequence[Surroundings]) -> str:
-    """Say which module of the user's came from a folder that it must not come from; empty if none did.
+def from_elsewhere(request: Request, around: Sequence[Surroundings]) -> str:
+    """Say which code of the repository came from where it must not come from; empty if none did.
 
     Args:
-        path: what the process was told to import from; its first folder is the checkout that is measured.
-        foreign: other checkouts of the same repository; the one that a file lies deepest in is where it came from.
+        request: names the checkout and what is foreign to it; one without a checkout may import what it likes.
         around: surroundings of the files that were loaded.
     """
-    roots = [Path(folder).resolve() for folder in (*path[:1], *foreign)]
-    for name, files in own_modules(around).items():
-        for file in files:
-            places = sorted((root for root in roots if file.is_relative_to(root)), key=lambda root: len(root.parts))
-            if places and places[-1] != roots[0]:
-                return (
-                    f"it imported {name} from {file} and not from the revision's own checkout: keep packages at the "
-                    "top of the repository or in its src/, and install none of it by an import hook."
-                )
+    if not request.path:
+        return ""
+    is_foreign, own = _foreign_to(request), Path(request.path[0]).resolve()
+    code = [(name, file) for name, file in _found(around) if is_foreign(file)]
+    named = [(name, file) for name in request.modules if (file := file_of(name)) is not None]
+    copies = [(name, file) for name, file in named if not (file.is_relative_to(own) and is_users(str(file)))]
+    for name, file in (*code, *copies):
+        what = f"imported {name} from" if name else "loaded"
+        cure = _BUILT if file.suffix in COMPILED else _CURE
+        return f"it {what} {file}, which is not the revision's own: {cure}"
     return ""
+
+
+def forget_foreign(request: Request) -> None:
+    """Forget what the interpreter that this process was forked from knows of other checkouts."""
+    forget_files()
+    is_foreign = _foreign_to(request)
+    for name, files in own_modules().items():
+        if any(map(is_foreign, files)):
+            del sys.modules[name]
+    sys.path[:] = [entry for entry in sys.path if not is_foreign(Path(entry).resolve())]
+
+
+def _found(around: Sequence[Surroundings]) -> Iterator[tuple[str, Path]]:
+    """List the code of the user's in this process, with its name if it has one.
+
+    That is modules, files that were loaded under no name or are gone by now, and libraries.
+    """
+    for name, files in own_modules(around).items():
+        yield from ((name, file) for file in files)
+    yield from (("", file.resolve()) for file in loaded_files())
+    for line in (content(ROOT / "proc/self/maps") or "").splitlines():
+        _, permissions, *_, path = line.split(maxsplit=5)
+        if "x" in permissions and is_users(path):
+            yield "", Path(path)
+
+
+def _foreign_to(request: Request) -> Callable[[Path], bool]:
+    """Make what tells whether a file or a folder is foreign: of all checkouts it is part of the deepest it lies in."""
+    roots = [Path(folder).resolve() for folder in (*request.path[:1], *request.foreign)]
+
+    def is_foreign(file: Path) -> bool:
+        places = [root for root in roots if file.is_relative_to(root)]
+        return is_users(f"{file}/") and max(places, key=lambda root: len(root.parts), default=roots[0]) != roots[0]
+
+    return is_foreign if request.foreign else lambda file: False

@@ -82,7 +82,9 @@ class Request:
     path: tuple[str, ...] = ()
     """Where else the implementation's own imports are looked for: a revision's checkout, and folders in it."""
     foreign: tuple[str, ...] = ()
-    """Other checkouts of the same repository: a module that comes from one of them makes the case fail."""
+    """Other checkouts of the same repository, and files: a module that comes from one of them makes the case fail."""
+    modules: tuple[str, ...] = ()
+    """The repository's modules without a dot: one that comes from anywhere but the checkout makes the case fail."""
     cpu: int | None = None
     """The CPU that the process is pinned to; None to leave it to the system."""
     plant: bool = False

@@ -24,7 +24,7 @@ from bench.oracle.perturbed import truth_by_runs
 from bench.oracle.truth import STEPS, Truth, digest_of, fresh_data, load_truth, save_truth
 from bench.oracle.verify import Verification, verify, verify_again
 from bench.timing.clock import host_now
-from bench.timing.imported import from_elsewhere, imported
+from bench.timing.imported import UNTRACKED, forget_foreign, from_elsewhere, imported
 from bench.timing.load import excess, limit_pools
 from bench.timing.measure import first_step
 from bench.timing.memory import peak_bytes
@@ -57,6 +57,8 @@ def work(request: Request, beat: Beat = lambda: None) -> Reply:
 def failure(error: BaseException, request: Request) -> Reply:
     """Return the reply that reports an exception."""
     detail = " ".join(str(error).split())
+    if request.foreign and "No module named" in detail:
+        detail += UNTRACKED
     # Our own errors are whole sentences; a stranger's needs its type to make sense.
     if isinstance(error, StepbenchError):
         return Reply(Status.FAILED, detail)
@@ -102,7 +104,7 @@ class Prepared:
         around, asked, threads = self.registry.surroundings, self.request, self.backend.threads_in_use()
         turned = asked.task is Task.TURNS
         wrong = self.verification.reason or (excess(asked.threads, threads, cpus) if turned else "")
-        failed = "" if wrong else from_elsewhere(asked.path, asked.foreign, around)
+        failed = "" if wrong else from_elsewhere(asked, around)
         return Reply(
             status=Status.WRONG if wrong else Status.FAILED if failed else Status.OK,
             reason=wrong or failed,
@@ -126,6 +128,7 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
     if request.cpu is not None:
         os.sched_setaffinity(0, {request.cpu})
     forget_loaded()  # the interpreter that it was forked from may have another revision's backend
+    forget_foreign(request)
     registry = Registry()
     for origin in request.origins:
         registry.load(origin, request.path, stay=True)

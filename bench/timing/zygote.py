@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from bench.errors import ChildError
 from bench.model.backends import BACKENDS
+from bench.model.loading import BYTECODE, from_source
 from bench.model.registry import Registry
 from bench.timing.protocol import REPLY, REQUEST, Channel, Task
 from bench.timing.turns import serve_turns
@@ -84,10 +85,15 @@ def serve(control: socket.socket) -> None:
 
 
 def main() -> None:
-    """Import the framework, report readiness, serve."""
-    backend, descriptor = sys.argv[1], int(sys.argv[2])
-    connection = socket.socket(fileno=descriptor)
+    """Serve, and load what the user wrote from its source meanwhile."""
+    connection = socket.socket(fileno=int(sys.argv[2]))
     die_with_parent(int(os.environ["STEPBENCH_PARENT"]))
+    with from_source(os.environ[BYTECODE]):
+        serve_backend(sys.argv[1], connection)
+
+
+def serve_backend(backend: str, connection: socket.socket) -> None:
+    """Import the framework, report readiness, serve."""
     if loaded := [argument for argument in sys.argv[3:] if argument != "--no-fork"]:
         Registry().load(
             loaded[0], loaded[1:], stay=True

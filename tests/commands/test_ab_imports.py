@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import py_compile
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -101,3 +103,42 @@ def test_an_import_hook_that_leads_to_the_working_tree_is_never_a_pass(
     reason = case["verdict"]["reason"]
     assert "side A failed: it imported mypkg from " in reason or "side B failed: it imported mypkg from " in reason
     assert str(packaged.top / "src" / "mypkg" / "__init__.py") in reason
+
+
+def test_the_working_tree_is_its_sources_and_not_the_bytecode_that_lies_beside_them(
+    packaged: Any, revisions: None, quick: Quick, root: Path, slow_knob: str
+) -> None:
+    """As `python -m compileall --invalidation-mode unchecked-hash` leaves it."""
+    packaged.git("checkout", "-q", "-f", "v1")
+    knob = packaged.top / "src" / "mypkg" / "knob.py"
+    py_compile.compile(str(knob), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    knob.write_text(slow_knob)
+    code, told = compare(packaged, "v1", "--load", "steps/mine.py", *quick, PYTHONPATH=str(root))
+    assert (code, told["verdict"]) == (1, "REGRESSION"), told["cases"]
+
+
+def test_a_gate_of_an_installed_copy_is_never_a_pass(
+    packaged: Any,
+    revisions: None,
+    quick: Quick,
+    root: Path,
+    step_file: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The package that was added since is installed: without its own, the revision before would measure the copy."""
+    copy = packaged.top.parent / "installed" / "site-packages" / "fresh"
+    copy.mkdir(parents=True)
+    for folder in (copy, packaged.top / "fresh"):
+        folder.mkdir(exist_ok=True)
+        (folder / "__init__.py").write_text("def turn():\n    pass\n")
+    step = step_file("mine", "from fresh import turn")
+    packaged.commit("copy1", {"steps/mine.py": step, "fresh/__init__.py": None})
+    packaged.commit("copy2", {"fresh/__init__.py": "def turn():\n    pass\n"})
+    monkeypatch.syspath_prepend(copy.parent)
+    monkeypatch.setitem(sys.modules, "fresh", None)  # gone with the test
+    del sys.modules["fresh"]
+    paths = f"{root}:{copy.parent}"
+    code, told = compare(packaged, "copy1", "copy2", "--load", "steps/mine.py", *quick, PYTHONPATH=paths)
+    assert (code, told["verdict"]) == (4, "INVALID")
+    reason = told["cases"][0]["verdict"]["reason"]
+    assert f"side A failed: it imported fresh from {copy / '__init__.py'}" in reason

@@ -167,6 +167,57 @@ def build(problem, data, device): ...
 """
 
 
+def test_folders_that_pythonpath_names_are_taken_from_each_side(
+    top: Path, commit: Commit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "from bench import implementation\nfrom pack.names import NAME\n" + stub("x").replace('"x"', "NAME")
+    commit({"implementations/x.py": text, "deep/python/pack/names.py": "NAME = 'one'"})
+    commit({"deep/python/pack/names.py": "NAME = 'two'", "lib.venv/site-packages/z.py": ""})
+    for entry in ("deep/python", "lib.venv/site-packages"):
+        monkeypatch.syspath_prepend(top / entry)
+    with of_revisions("HEAD~1", "main", (), top) as (a, b):
+        assert (a.names, b.names) == (("one",), ("two",))
+        for side in (a, b):
+            assert side.path == (side.path[0], f"{side.path[0]}/deep/python")
+
+
+def test_the_modules_of_the_repository_are_those_of_all_its_checkouts(top: Path, commit: Commit) -> None:
+    files = {"implementations/x.py": stub("x"), "old.py": "", "src/pack/__init__.py": "", "data/table.csv": ""}
+    commit({**files, "types.py": "", "tests/torch/__init__.py": "", "bench/__init__.py": ""})
+    commit({"old.py": None, "sub/pyproject.toml": "", "sub/python/deep/__init__.py": ""})
+    (top / "new.py").write_text("")
+    for b in ("main", None):
+        with of_revisions("HEAD~1", b, (), top) as sides:
+            assert [side.modules for side in sides] == [("deep", "new", "old", "pack")] * 2
+
+
+def test_what_was_built_in_the_working_tree_is_foreign_to_it(top: Path, commit: Commit) -> None:
+    commit({"implementations/x.py": stub("x"), ".gitignore": "*.so\n*.pyc\n.venv\n", "pack/known.py": ""})
+    places = ("pack/fast.so", "pack/left.pyc", "pack/__pycache__/known.pyc", ".venv/lib/site-packages/any.so")
+    for place in places:
+        (top / place).parent.mkdir(parents=True, exist_ok=True)
+        (top / place).write_text("")
+    with of_revisions("main", None, (), top) as (a, b):
+        assert a.foreign == (str(top.resolve()),)
+        assert set(b.foreign) == {a.path[0], *(str(top.resolve() / place) for place in places[:2])}
+
+
+def test_other_worktrees_are_foreign(top: Path, commit: Commit, tmp_path: Path) -> None:
+    commit({"implementations/x.py": stub("x")})
+    other = tmp_path / "other"
+    subprocess.run(["git", "worktree", "add", "-q", str(other)], cwd=top, check=True)
+    with of_revisions("main", None, (), top) as sides:
+        assert all(str(other.resolve()) in side.foreign for side in sides)
+
+
+def test_an_import_that_a_revision_lacks_says_why(top: Path, commit: Commit) -> None:
+    commit({"implementations/x.py": stub("x", "import missing_of_test")})
+    with of_revisions("main", None, (), top) as (a, b):
+        (of_revision,), (of_tree,) = a.broken.values(), b.broken.values()
+        assert "what git tracks" in of_revision
+        assert "what git tracks" not in of_tree
+
+
 def test_a_backend_and_a_workload_of_ones_own_are_those_of_each_side(
     top: Path, commit: Commit, own_backends: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,68 @@
+"""Loading the user's files: as their sources are now, and on record.
+
+Python takes bytecode that lies in `__pycache__` for that of a source which has its second and its size, or asks nothing
+at all (`compileall --invalidation-mode unchecked-hash`), so that a changed file may run as it was before. And what is
+loaded need not stay in `sys.modules`, or be there under a name that tells where it came from. Both are the business of
+Python's loaders, which every way of importing ends in; it has no hook of its own for either.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+from pathlib import Path
+from types import CodeType
+from typing import Any
+from zipimport import zipimporter
+
+from bench.model.imports import is_users
+
+BYTECODE = "STEPBENCH_BYTECODE"
+"""The variable that tells measuring processes which folder their command keeps bytecode in."""
+_LOADERS: tuple[type[Any], ...] = (SourceFileLoader, SourcelessFileLoader, zipimporter)
+_loaded: set[str] = set()
+
+
+def loaded_files() -> tuple[Path, ...]:
+    """Return the user's files that were loaded as modules of whatever name, and may be forgotten by now."""
+    return tuple(Path(place) for place in sorted(_loaded))
+
+
+def forget_files() -> None:
+    """Begin a new record: in a process that was forked from one that had loaded files of its own."""
+    _loaded.clear()
+
+
+@contextmanager
+def from_source(bytecode: str) -> Iterator[None]:
+    """Load the user's files from their sources for as long as the context lasts, and keep a record of them.
+
+    Args:
+        bytecode: a folder that holds no bytecode but what this command has compiled; `os.devnull` keeps none.
+    """
+
+    def replaced(get_code: Callable[[Any, str], CodeType | None]) -> Callable[[Any, str], CodeType | None]:
+        def load(loader: Any, name: str) -> CodeType | None:
+            place = os.path.abspath(loader.get_filename(name))  # noqa: PTH100 - without `..`, and links left as they are
+            if not is_users(place):
+                return get_code(loader, name)
+            _loaded.add(place)
+            prefix, sys.pycache_prefix = sys.pycache_prefix, bytecode
+            try:
+                return get_code(loader, name)
+            finally:
+                sys.pycache_prefix = prefix
+
+        return load
+
+    before = {loader: loader.get_code for loader in _LOADERS}
+    for loader, get_code in before.items():
+        loader.get_code = replaced(get_code)
+    try:
+        yield
+    finally:
+        for loader, get_code in before.items():
+            loader.get_code = get_code
