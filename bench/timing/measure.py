@@ -28,7 +28,7 @@ from bench.data.schema import FIRST_STEP, STEP, Method
 from bench.machine.disturbance import LAUNCH_BOUND, UNSETTLED, Observe, unobserved
 from bench.model.step import Phase, Step
 from bench.timing.device_clock import DeviceClock
-from bench.timing.load import Load
+from bench.timing.load import Load, Workers
 from bench.timing.passes import Rig, time_staged, time_whole
 from bench.timing.policy import Sample, SamplingPolicy
 
@@ -140,6 +140,7 @@ class Sampling:
         gc.collect()
         gc.freeze()  # what exists now is never scanned again: collecting between turns is cheap
         self.warmup = warm_up(self._course, cycle, policy, rig)
+        self._workers = Workers(rig.cpu_now)
         iteration = self.warmup.iteration_nanoseconds
         aim = max(0.0 if rig.stream is None else policy.queue_seconds * 1e9, resolution / policy.resolution_share)
         self._iterations = size_sample(iteration, cycle, steps, aim)
@@ -195,6 +196,11 @@ class Sampling:
     def cpus_used(self) -> float | None:
         """CPUs that were typically busy while whole steps were sampled; None where too little was timed to say."""
         return self._load.cpus
+
+    @property
+    def workers(self) -> int:
+        """Threads of the step's own that have computed since it was warmed up."""
+        return self._workers.number
 
     def _flagged(self, samples: Sequence[Sample], flags: str) -> list[Sample]:
         """Add flags to samples; those of a process that never became steady say so."""

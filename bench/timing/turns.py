@@ -82,12 +82,13 @@ def _sampling(case: Prepared) -> Sampling:
 def _finished(case: Prepared, sampling: Sampling) -> Reply:
     """Take what is taken once, and verify the case again."""
     request, condition = case.request, case.device.condition
-    samples = (case.first, *sampling.finish())
+    workers, samples = sampling.workers, (case.first, *sampling.finish())
     iteration = sampling.warmup.iteration_nanoseconds
     energy = energy_of_step(case.rig, condition, request.problem.steps, iteration, request.policy, case.beat)
     return verified_again(case, measured=True).reply(
         sampling.cpus_used,
         samples,
+        workers,
         warmup=sampling.warmup,
         turn_seconds=sampling.turn_seconds,
         memory=tuple(sampling.memory),

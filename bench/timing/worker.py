@@ -93,17 +93,18 @@ class Prepared:
     start_seconds: float | None
     beat: Beat
 
-    def reply(self, cpus: float | None = None, samples: Sequence[Sample] = (), **more: Any) -> Reply:
+    def reply(self, cpus: float | None = None, samples: Sequence[Sample] = (), workers: int = 0, **more: Any) -> Reply:
         """Return what is known of the case; it is wrong if it does not agree with the oracle or used more threads.
 
         Args:
             cpus: the CPUs that it kept busy while it was sampled, if that is known.
             samples: those that belong to no turn.
+            workers: the threads of its own that computed meanwhile.
             more: other fields of the reply.
         """
         around, asked, threads = self.registry.surroundings, self.request, self.backend.threads_in_use()
         turned = asked.task is Task.TURNS
-        wrong = self.verification.reason or (excess(asked.threads, threads, cpus) if turned else "")
+        wrong = self.verification.reason or (excess(asked.threads, threads, cpus, workers) if turned else "")
         failed = "" if wrong else from_elsewhere(asked, around)
         return Reply(
             status=Status.WRONG if wrong else Status.FAILED if failed else Status.OK,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from bench.data.schema import Method, Status
 from bench.model.registry import Registry
 from bench.oracle.verify import Verification
-from bench.timing.load import LEAST_NANOSECONDS, Load, excess
+from bench.timing.load import LEAST_NANOSECONDS, Load, Workers, excess
 from bench.timing.measure import Sampling, measure
 from bench.timing.passes import Rig, Taken
 from bench.timing.policy import Sample, SamplingPolicy
@@ -43,6 +45,39 @@ def test_more_than_it_was_told_is_said_with_the_number_and_the_cure(
     found = excess(threads, in_use, cpus)
     assert said in found
     assert bool(found) == bool(said)
+
+
+@pytest.mark.parametrize(("threads", "workers", "said"), [(1, 1, ""), (2, 2, ""), (1, 2, "--threads 2."), (2, 3, "3")])
+def test_threads_of_its_own_that_take_turns_are_said_too(threads: int, workers: int, said: str) -> None:
+    """One of them may do the work while the main thread waits: frameworks do so."""
+    found = excess(threads, threads, 0.9, workers)
+    assert said in found
+    assert bool(found) == bool(said)
+
+
+def test_a_thread_of_pythons_counts_by_its_share_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cpu = [1000]
+    main = threading.main_thread()
+    others: list[Any] = [SimpleNamespace(native_id=number) for number in (1, 2, 3, 4)]
+    monkeypatch.setattr("bench.timing.load.ROOT", tmp_path)
+
+    def spent(alive: list[Any], *nanoseconds: int) -> None:
+        monkeypatch.setattr(threading, "enumerate", lambda: alive)
+        for thread, taken in zip(alive, nanoseconds, strict=True):
+            file = tmp_path / f"proc/self/task/{thread.native_id}/schedstat"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{taken} 77777777 12\n")
+
+    spent([main, *others[:2]], 1000, 0, 500)
+    workers = Workers(lambda: cpu[0])
+    assert workers.number == 0
+    cpu[0] = 2000
+    spent([main, *others[:3]], 1500, 200, 530, 270)  # the second took 30 of 1000, the third came later
+    assert workers.number == 2
+    monkeypatch.setattr(threading, "enumerate", lambda: [main, *others])
+    assert workers.number == 2  # of the fourth the kernel tells nothing
 
 
 def test_a_kernel_that_counts_in_ticks_makes_no_cpus_out_of_them() -> None:
@@ -118,18 +153,18 @@ def test_a_short_measurement_does_not(rig: Callable[..., Rig]) -> None:
     assert step.cpus_used == pytest.approx(1.7, abs=1e-3)
 
 
-def reply(in_use: int | None, cpus: float | None, task: Task = Task.TURNS) -> Any:
+def reply(in_use: int | None, cpus: float | None, task: Task = Task.TURNS, workers: int = 0) -> Any:
     sample = Sample("step", Method.WHOLE, 0, 1, 1000)
     nothing: Any = SimpleNamespace(name="", facts={}, path=(), foreign=(), threads=1, task=task)
     backend: Any = SimpleNamespace(threads_in_use=lambda: in_use, peak_bytes=lambda: 1)
     passed = Verification(True, "", 4)
     rig: Any = SimpleNamespace(step=SimpleNamespace(counts=None))
     made = (nothing, Registry(), nothing, backend, nothing, nothing, None, rig, sample)
-    return Prepared(*made, passed, 0.1, None, lambda: None).reply(cpus, (sample,))
+    return Prepared(*made, passed, 0.1, None, lambda: None).reply(cpus, (sample,), workers)
 
 
 def test_a_row_that_used_more_threads_is_wrong_and_has_no_times() -> None:
-    for found in (reply(2, None), reply(None, 1.8)):
+    for found in (reply(2, None), reply(None, 1.8), reply(1, 0.9, workers=2)):
         assert found.status is Status.WRONG
         assert "it was told to use 1" in found.reason
         assert found.samples == ()
