@@ -13,15 +13,13 @@ from bench.model.imports import COMPILED, Surroundings, digest, file_of, is_user
 from bench.model.loading import forget_files, loaded_files
 from bench.timing.protocol import Request
 
-_CURE = (
-    "modules are looked for at the top of the repository, in its src/ and in folders of it that PYTHONPATH names, so "
-    "keep them there, and have none of them imported in another way."
-)
+_WHERE = "at the top of the repository, in its src/ and in folders of it that PYTHONPATH names"
+_CURE = f"modules are looked for {_WHERE}, so keep them there, and have none of them imported in another way."
 _BUILT = (
     "no revision holds what was built in the working tree, so build each in an environment of its own and compare "
     "these with --python-a and --python-b, or delete it."
 )
-UNTRACKED = "; a revision holds only what git tracks: add to that what is missing, or install it"
+UNTRACKED = f"; of a revision there is only what git tracks, and its modules are looked for {_WHERE}"
 """What helps where a revision's import fails."""
 
 
