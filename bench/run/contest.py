@@ -27,7 +27,7 @@ from bench.run.ab import Decided, Looks
 from bench.run.asking import Truths
 from bench.run.lanes import Lanes, MeasurePair
 from bench.run.matching import Match
-from bench.run.pairs import PAIR_POLICY, A, B, measure_pair
+from bench.run.pairs import PAIR_POLICY, UNLIKE_POLICY, A, B, measure_pair
 from bench.run.pool import Pool
 from bench.run.rounds import Rounds, Seat
 from bench.run.session import RESULTS
@@ -98,9 +98,11 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
             for letter, side in zip((A, B), sides, strict=True)
         }
 
+        policy = UNLIKE_POLICY if all(side.alone for side in sides) else PAIR_POLICY
+
         def lane(number: int, cpu: int | None) -> MeasurePair:
             chance = random.Random(f"{terms.seed}/{number}")  # noqa: S311 - an order, not a secret
-            return partial(measure_pair, Rounds(truths, terms.timeout, chance, PAIR_POLICY, cpu=cpu), seats=seats)
+            return partial(measure_pair, Rounds(truths, terms.timeout, chance, policy, cpu=cpu), seats=seats)
 
         lanes = Lanes([lane(number, cpu) for number, cpu in enumerate(cpus or (None,))], stack.close)
         looks = Looks(match, lanes, truths, watcher, terms, folder, renew=renew)

@@ -7,7 +7,7 @@ what is compared: otherwise the layouts of two interpreters would be a differenc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from bench.data.schema import STEP, Method, Status
@@ -20,8 +20,18 @@ from bench.timing.policy import Sample, SamplingPolicy
 A, B = "A", "B"
 SeatOf = Callable[..., Seat]
 """Makes the seat of one side from a case, and from what else a seat has."""
-PAIR_POLICY = SamplingPolicy(process_seconds=0.3, min_turns=8, max_turns=30, min_units=4, warmup_max_seconds=0.1)
-"""How much one pair measures. The warm-up is short: what is left of it falls on both sides."""
+PAIR_POLICY = SamplingPolicy(
+    process_seconds=0.1,
+    lead_seconds=0.002,
+    min_turns=8,
+    max_turns=30,
+    min_units=4,
+    warmup_max_seconds=0.1,
+)
+"""How much one pair of the same program measures. Warm-up and lead are short: what is left of them falls on both
+sides. Many short turns see the same moments better than few long ones."""
+UNLIKE_POLICY = replace(PAIR_POLICY, process_seconds=0.3, lead_seconds=SamplingPolicy().lead_seconds)
+"""How much a pair of different programs measures: they do not begin their turns equally slowly."""
 
 
 @dataclass(frozen=True)
