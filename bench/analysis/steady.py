@@ -18,6 +18,8 @@ _RISK = 0.001
 """How often a process, or a case, whose steps are all alike is said to drift."""
 _LEAST = 0.05
 """A smaller change is left alone."""
+_JUMP, _RISK_OF_JUMP = 1.5, 0.01
+"""A step that takes so many times as long later on is believed to jump at a higher risk: noise hardly ever does it."""
 _FEWEST_READINGS = 6
 _SURELY_GROWING = 2.8
 """So large is the z of a trend that counts: six readings in order have it, which is chance once in 720 times."""
@@ -39,6 +41,21 @@ def _trend(turns: Turns) -> Trend | None:
 
 def _surely(z: float, change: float) -> bool:
     return two_sided_p(z) < _RISK and abs(change) > _LEAST and (z > 0) == (change > 0)
+
+
+def _jumps(processes: Sequence[Turns]) -> bool:
+    """Say whether in all processes every turn of the last half is far slower, or faster, than all of the first quarter.
+
+    Were turns alike, the ones of a process's first quarter would come out on one side by chance once in so many times
+    as they can be drawn from all that are compared.
+    """
+    chance, directions = 2.0, set()
+    for turns in processes:
+        times = [turns[number] for number in sorted(turns)]
+        first, last = times[: len(times) // 4], times[-(len(times) // 2) :]
+        directions.add(1 if min(last) > _JUMP * max(first) else -1 if _JUMP * max(last) < min(first) else 0)
+        chance /= math.comb(len(first) + len(last), len(first))
+    return directions in ({1}, {-1}) and chance < _RISK_OF_JUMP
 
 
 def growth(memory: Sequence[tuple[int, int]]) -> float | None:
@@ -73,7 +90,8 @@ def remark(rounds: Mapping[int, Turns], growths: Sequence[float] = ()) -> str:
     trends = [found for turns in rounds.values() if (found := _trend(turns)) is not None]
     if trends:
         change = float(np.median([each.change for each in trends]))
-        if _surely(sum(each.z for each in trends) / math.sqrt(len(trends)), change):
+        z = sum(each.z for each in trends) / math.sqrt(len(trends))
+        if _surely(z, change) or (len(trends) == len(rounds) and _jumps([*rounds.values()])):
             times = f"{1 + change:.2f} times as long at the end of a process as at its beginning"
             return f"{UNSTEADY}its steps take {times} (median of {len(trends)}); it has no speedup"
     if growths and (gained := median_low(growths)) > 0:  # more than half of them grow

@@ -228,7 +228,8 @@ class Runner:
             each = max(0.0, self._left()) / units - _OVERHEAD_SECONDS
             self.manifest.process_seconds = min(SamplingPolicy.process_seconds, max(0.04, each))
             self._store.write_manifest(self.manifest)
-        return SamplingPolicy(process_seconds=self.manifest.process_seconds)
+        share = self.manifest.process_seconds / SamplingPolicy.process_seconds  # less time has shorter turns, not fewer
+        return SamplingPolicy(self.manifest.process_seconds, lead_seconds=share * SamplingPolicy.lead_seconds)
 
     def _order(self, number: int, cases: Sequence[Case]) -> list[Planned]:
         """List what one round still has to measure, shuffled."""

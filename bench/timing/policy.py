@@ -11,11 +11,11 @@ from bench.data.schema import Method
 class SamplingPolicy:
     """How long to warm up and to sample. Times in seconds."""
 
-    process_seconds: float = 0.25
+    process_seconds: float = 0.3
     """Aim for all turns of one process together."""
     turn_seconds: float = 0.01
     """Aim for what is timed in one turn."""
-    lead_seconds: float = 0.025
+    lead_seconds: float = 0.02
     """How long a turn runs before anything in it is timed: after 2 ms steps are still 4 to 17 % slower than later."""
     lead_share: float = 0.05
     """A lead that would be less than this part of a step is left out: a step so long hardly notices its start."""

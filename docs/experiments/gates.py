@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from unittest import mock
+
+import numpy as np
 
 from bench.analysis.rule import Criteria, Verdict
 from bench.model.step import TRAINING
@@ -82,7 +83,7 @@ def report_unchanged(count: int, folder: Path) -> Iterator[str]:
     yield f"- false REGRESSION, of verdicts: {rate([one == Verdict.REGRESSION for one in each])}"
     yield f"- verdicts that are PASS: {rate([one == Verdict.PASS for one in each])}"
     yield f"- gates that PASS: {rate([set(found.values()) == {Verdict.PASS} for found in verdicts])}"
-    low, middle, high = statistics.quantiles(seconds, n=4)
+    low, middle, high = np.quantile(seconds, [0.25, 0.5, 0.75])
     yield f"- seconds a gate: {middle:.0f}; half of them {low:.0f} to {high:.0f}, the longest {max(seconds):.0f}"
 
 

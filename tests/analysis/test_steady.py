@@ -123,6 +123,26 @@ def test_several_processes_show_what_one_cannot() -> None:
     assert UNSTEADY not in remark({0: series(1.0), 1: series(1.0), 2: series(1.5), 3: series(1.0)}), "one of four"
 
 
+@pytest.mark.parametrize(
+    ("times", "turns", "processes", "named"),
+    [(6.0, 11, 2, True), (1 / 6, 11, 2, True), (1.4, 11, 2, False), (6.0, 11, 1, False)],
+)
+def test_two_processes_are_enough_for_a_jump_that_noise_hardly_ever_makes(
+    times: float, turns: int, processes: int, named: bool
+) -> None:
+    rng = np.random.default_rng(2)
+
+    def jumping() -> dict[int, float]:
+        return dict(enumerate(rng.lognormal(0.0, 0.02, turns) * np.where(np.arange(turns) < 3, 1.0, times)))
+
+    assert (UNSTEADY in remark({number: jumping() for number in range(processes)})) is named
+
+
+def test_processes_that_jump_up_and_down_are_no_jump() -> None:
+    step = np.where(np.arange(11) < 3, 1.0, 6.0)
+    assert remark({0: dict(enumerate(step)), 1: dict(enumerate(step[::-1]))}) == ""
+
+
 # --- memory -------------------------------------------------------------------------------------------------------
 
 MB = 1_000_000

@@ -187,12 +187,14 @@ def test_what_the_backends_pinned_is_in_the_manifest(make: Make) -> None:
     assert read_manifest(bench.folder).facts == {"numpy": {"blas": "test"}}
 
 
-@pytest.mark.parametrize(("budget", "seconds"), [(5, 0.04), (3 + 16 * 0.5, 0.1), (60, 0.25)])
+@pytest.mark.parametrize(("budget", "seconds"), [(5, 0.04), (3 + 16 * 0.5, 0.1), (60, 0.3)])
 def test_processes_sample_for_less_when_the_budget_is_small(make: Make, budget: float, seconds: float) -> None:
     """Two cases and eight rounds are sixteen processes; 0.4 s of each are not sampling."""
     bench = make(RunTerms(budget))
     bench.runner.execute()
-    assert bench.double.asked[0].policy.process_seconds == pytest.approx(seconds)
+    policy = bench.double.asked[0].policy
+    assert policy.process_seconds == pytest.approx(seconds)
+    assert policy.lead_seconds == pytest.approx(seconds / 15)
 
 
 def test_a_run_ends_when_every_interval_is_narrow_enough(make: Make) -> None:
