@@ -67,7 +67,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=_pairs,
         default=MOST_PAIRS,
         metavar="N",
-        help="Most pairs of each case; it stops after 8, 14, 22 or 32 where they decide.  [default: 44]",
+        help="Most pairs of each case; it stops sooner where fewer decide.  [default: 44]",
     )
     group.addoption(
         "--bench-gate-tolerance",

@@ -13,18 +13,18 @@ from bench.stats.estimates import Turns
 from bench.stats.steady import FEWEST_TURNS, Trend, trend, two_kinds, two_sided_p
 
 UNSTEADY = "not steady: "
-"""How the remark on a case begins whose steps have no one time."""
+"""The beginning of the remark on a case whose steps have no one time."""
 _RISK = 0.001
 """How often a process, or a case, whose steps are all alike is said to drift."""
 _LEAST = 0.05
-"""A smaller change is left alone."""
+"""The smallest change that counts."""
 _JUMP, _RISK_OF_JUMP = 1.5, 0.01
-"""A step that takes so many times as long later on is believed to jump at a higher risk: noise hardly ever does it."""
+"""How many times as long a step takes after a jump, and its risk, which is higher: noise hardly ever looks like one."""
 _FEWEST_READINGS = 6
 _SURELY_GROWING = 2.8
-"""So large is the z of a trend that counts: six readings in order have it, which is chance once in 720 times."""
+"""The least z of a trend that counts: that of six readings in order, which is chance once in 720 times."""
 _LEAST_BYTES = 1 << 20
-"""Memory that grows by less while a process is sampled is left alone: allocators keep a little more now and then."""
+"""The least growth while a process is sampled that counts: allocators keep a little more now and then."""
 
 
 def drift(turns: Turns) -> float:
@@ -46,8 +46,8 @@ def _surely(z: float, change: float) -> bool:
 def _jumps(processes: Sequence[Turns]) -> bool:
     """Say whether in all processes every turn of the last half is far slower, or faster, than all of the first quarter.
 
-    Were turns alike, the ones of a process's first quarter would come out on one side by chance once in so many times
-    as they can be drawn from all that are compared.
+    If turns were alike, those of a process's first quarter would be all of the fastest, or of the slowest, once in so
+    many times as there are ways to draw their number from all that are compared.
     """
     chance, directions = 2.0, set()
     for turns in processes:

@@ -48,7 +48,7 @@ def bisect(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Find the first commit after GOOD, up to and with BAD, that is slower than GOOD.
+    """Find the first commit after GOOD, up to and including BAD, that is slower than GOOD.
 
     \b
       bench bisect v1.0 main -i my_step                  about log2 of the commits in between are tested
@@ -59,12 +59,12 @@ def bisect(
     wrong or fails, or stays INCONCLUSIVE with --pairs and --budget, is passed over and named. BAD is tested first: if
     it is no REGRESSION there is nothing to search for. Of a merge only the first parent's history is followed.
 
-    --alpha is the chance of any wrong verdict in the whole search; each commit is tested at a part of it. If BAD is
-    surely slower by less than --tolerance, that takes its place: no commit that is as slow as BAD may PASS.
+    --alpha is the chance of any wrong verdict in the whole search; each commit is tested at a part of it. Once BAD is
+    known, the tolerance is at most what BAD is surely slower by: no commit that is as slow as BAD may PASS.
 
-    Exit status: 0 the first slow commit was found; 3 it was not: BAD is not surely slower than GOOD, or several commits
-    are left; 4 GOOD and BAD cannot be compared (missing, wrong or failed); 2 wrong use; 130 interrupted, what was
-    decided is kept.
+    Exit status: 0 the first slow commit was found; 3 it was not, since BAD is not surely slower than GOOD or several
+    commits are left; 4 GOOD and BAD cannot be compared (missing, wrong or failed); 2 wrong use; 130 interrupted, and
+    what was decided is kept.
     """
     from bench.output.content.bisect import bisection_json, progress_line, search_blocks
     from bench.output.progress import Progress

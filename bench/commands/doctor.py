@@ -12,9 +12,15 @@ from bench.options import LOAD, TIMEOUT, Duration, Threads
 
 
 @click.command()
-@click.option("--threads", type=Threads(), default="all", show_default=True, help="CPU threads of the A/A.")
 @click.option(
-    "--pairs", type=click.IntRange(min=3), default=10, show_default=True, help="Pairs of processes for each case."
+    "--threads", type=Threads(), default="all", show_default=True, help="CPU threads of the A/A and of --device."
+)
+@click.option(
+    "--pairs",
+    type=click.IntRange(min=3),
+    default=10,
+    show_default=True,
+    help="Pairs of processes for each case of the A/A.",
 )
 @TIMEOUT
 @click.option(

@@ -1,9 +1,9 @@
-"""Loading the user's files: as their sources are now, and on record.
+"""Loading of the user's files, as their sources are now, with a record of them.
 
-Python takes bytecode that lies in `__pycache__` for that of a source which has its second and its size, or asks nothing
-at all (`compileall --invalidation-mode unchecked-hash`), so that a changed file may run as it was before. And what is
-loaded need not stay in `sys.modules`, or be there under a name that tells where it came from. Both are the business of
-Python's loaders, which every way of importing ends in; it has no hook of its own for either.
+Python trusts bytecode in `__pycache__` if its source still has the size and, to the second, the time that it had; or
+without looking (`compileall --invalidation-mode unchecked-hash`). So a changed file may run as it was before. And what
+was loaded need not stay in `sys.modules`, or be there under a name that tells where it came from. Both are up to
+Python's loaders, in which every way of importing ends; Python has no hook for either.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _loaded: set[str] = set()
 
 
 def loaded_files() -> tuple[Path, ...]:
-    """Return the user's files that were loaded as modules of whatever name, and may be forgotten by now."""
+    """Return the user's files that were loaded as modules of any name, those forgotten since included."""
     return tuple(Path(place) for place in sorted(_loaded))
 
 
 def forget_files() -> None:
-    """Begin a new record: in a process that was forked from one that had loaded files of its own."""
+    """Begin a new record, in a process that was forked from one with loaded files of its own."""
     _loaded.clear()
 
 

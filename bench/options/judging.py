@@ -61,7 +61,7 @@ PAIRS = (
         type=click.IntRange(min=7),
         default=44,
         show_default=True,
-        help="Most pairs of each case; it stops after 8, 14, 22 or 32 where they decide.",
+        help="Most pairs of each case; it stops sooner where fewer decide.",
     ),
     click.option(
         "--jobs",

@@ -35,7 +35,7 @@ from bench.stats.paired import pair_value
 
 PHASES = (STEP, *STAGES)
 _GRACE_SECONDS = 30.0
-"""The first look is taken if it ends at most so long after the budget: without it nothing is known."""
+"""How long after the budget a first look may end: without it nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ class Looks:
         self._end = now() + terms.volume.budget_seconds
         self._broken: dict[str, str] = {}
         self._seconds: dict[str, float] = {}
-        """What one pair of a case cost."""
+        """The time of the last pair of each case."""
         self._renewals: list[float] = []
-        """What renewing cost before each pair of all cases."""
+        """The time that each renewal of the interpreters took."""
         self._found: dict[str, dict[int, Pair]] = {}
         """Pairs by case and number."""
         self._looks = planned_looks(terms.volume.pairs, terms.criteria.alpha)

@@ -46,7 +46,7 @@ class CommitVerdict(BaseModel):
 
     commit: Commit
     folder: str
-    """Where its pairs are, inside the folder of the search."""
+    """The folder of its pairs, inside that of the search."""
     cases: tuple[Decided, ...]
 
     @property
@@ -61,7 +61,7 @@ class Search(BaseModel):
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
     manifest: Manifest
-    """Where and with what it is measured."""
+    """What it is measured on and with."""
     good: Commit
     commits: tuple[Commit, ...]
     """Those after GOOD, the oldest first; the last is BAD."""
@@ -72,12 +72,12 @@ class Search(BaseModel):
 
     @property
     def bad(self) -> CommitVerdict | None:
-        """What was found of BAD, which is tested first; None before."""
+        """The verdict on BAD, which is tested first; None before."""
         return self.tested[0] if self.tested else None
 
     @property
     def criteria(self) -> Criteria:
-        """What the verdict on the next commit takes."""
+        """The criteria of the verdict on the next commit."""
         slow = [case.verdict for case in self.bad.cases if case.verdict.name in self.watched] if self.bad else []
         return criteria_of_commit(self.terms.criteria, len(self.commits), slow)
 

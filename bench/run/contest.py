@@ -37,7 +37,7 @@ from bench.run.watcher import Watcher
 
 VERDICTS = "verdicts.json"
 RENEW_PAIRS = 4
-"""Where the interpreters differ they are started anew after so many pairs: each pair of them is one memory layout."""
+"""After how many pairs interpreters that differ are started anew: as long as they live, their layouts stay the same."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Comparison:
 
 
 def new_id(now: datetime, kind: str) -> str:
-    """Name a comparison so that names sort by time: its kind, its start in UTC, and the process that holds it."""
+    """Name a comparison or a search by its kind, its start in UTC and its process, so that names sort by time."""
     return f"{kind}-{now:%Y%m%d-%H%M%S}-{os.getpid()}"
 
 

@@ -35,9 +35,9 @@ class Lanes:
     """Measures pairs, as many at once as there are lanes."""
 
     measure: Sequence[MeasurePair]
-    """What measures a pair, one for each lane."""
+    """The functions that measure a pair, one a lane."""
     abandon: Callable[[], None] = lambda: None
-    """Ends the processes of all lanes, so that nothing waits for them any longer."""
+    """The function that ends the processes of all lanes, so that none waits any longer."""
     now: Callable[[], float] = time.monotonic
 
     def __len__(self) -> int:

@@ -28,10 +28,10 @@ PAIR_POLICY = SamplingPolicy(
     min_units=4,
     warmup_max_seconds=0.1,
 )
-"""How much one pair of the same program measures. Warm-up and lead are short: what is left of them falls on both
-sides. Many short turns see the same moments better than few long ones."""
+"""How much a pair of one program measures. Warm-up and lead are short, since what is slow after them is as slow on
+both sides, and so are turns: the two sides of a short one see the same moment of the machine."""
 UNLIKE_POLICY = replace(PAIR_POLICY, process_seconds=0.3, lead_seconds=SamplingPolicy().lead_seconds)
-"""How much a pair of different programs measures: they do not begin their turns equally slowly."""
+"""How much a pair of two programs measures: one may begin its turns more slowly than the other."""
 
 
 @dataclass(frozen=True)

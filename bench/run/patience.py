@@ -17,16 +17,16 @@ from bench.errors import ChildTimeout
 from bench.timing.protocol import Channel
 
 IDLE_SECONDS = 300.0
-"""So long a process may be silent by default if it does nothing meanwhile: it may wait for data or for a device."""
+"""The longest silence by default of a process that does nothing: it may wait for data or for a device."""
 BUSY_SECONDS = 3600.0
-"""So long it may be silent by default in any case: no step takes an hour, and an endless loop must end some day."""
+"""The longest silence by default of any process: no step takes an hour, and an endless loop must end some day."""
 _LOOK_SECONDS = 30.0
-"""At most so long from one look at a silent process to the next; a step that takes less is never looked at."""
+"""The longest time from one look at a silent process to the next; a step that takes less is never looked at."""
 _FEWEST_LOOKS = 10
 _TOLD_FIRST_SECONDS = 60.0
-"""A silence is told after so long, and again each time that it has doubled."""
+"""The silence after which it is told for the first time, and again each time that it has doubled."""
 _IDLE_SHARE = 0.01
-"""A process that keeps less than this part of one CPU busy does nothing: a thread that only waits wakes up at times."""
+"""The part of one CPU under which a process does nothing: a thread that only waits wakes up at times."""
 
 
 class Activity:

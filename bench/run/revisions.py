@@ -1,4 +1,4 @@
-"""Revisions of a git repository, each checked out beside it for as long as it is needed."""
+"""Revisions of a git repository, each checked out into a temporary folder for as long as it is needed."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def _environment() -> dict[str, str]:
 
 
 def _run(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    """Exit status, output and messages of a git command.
+    """Run a git command; return its exit status, output and messages.
 
-    It is asked to end and waited for when we are interrupted: one that is killed leaves a half-made worktree behind.
+    When we are interrupted it is asked to end and waited for: one that is killed leaves a half-made worktree behind.
 
     Raises:
         UsageError: git is missing or gives no answer.

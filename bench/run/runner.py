@@ -32,7 +32,7 @@ _GUESS_SECONDS = 0.6
 _OVERHEAD_SECONDS = 0.4
 """What a process costs beside its sampling: fork, build, verification, warm-up."""
 _REFINING_ROUNDS = 4
-"""So many rounds over all cases are worth what finding crossovers takes."""
+"""As many rounds over all cases as finding crossovers takes time."""
 RENEW_AFTER = 4.0
 """Interpreters are renewed when they have served this many times as long as it took to start them.
 
@@ -41,7 +41,7 @@ that insurance may cost.
 """
 SAVE_EVERY_SECONDS = 20.0
 _SECOND_LOOKS = 2
-"""A peak is measured so many times more before a step is called impossible."""
+"""How many times more a peak is measured before a step is called impossible."""
 
 
 @dataclass
@@ -228,7 +228,8 @@ class Runner:
             each = max(0.0, self._left()) / units - _OVERHEAD_SECONDS
             self.manifest.process_seconds = min(SamplingPolicy.process_seconds, max(0.04, each))
             self._store.write_manifest(self.manifest)
-        share = self.manifest.process_seconds / SamplingPolicy.process_seconds  # less time has shorter turns, not fewer
+        # Less time has shorter leads, rather than fewer turns.
+        share = self.manifest.process_seconds / SamplingPolicy.process_seconds
         return SamplingPolicy(self.manifest.process_seconds, lead_seconds=share * SamplingPolicy.lead_seconds)
 
     def _order(self, number: int, cases: Sequence[Case]) -> list[Planned]:

@@ -51,11 +51,11 @@ def most_measured(commits: int) -> int:
 def criteria_of_commit(whole: Criteria, commits: int, slow: Iterable[FamilyVerdict] = ()) -> Criteria:
     """Return what the verdict on one commit takes.
 
-    Its alpha is the whole one's over `most_measured`. So the chance of any wrong verdict is at most the whole one,
-    however many commits are measured and whichever the search chooses (Bonferroni).
+    Its alpha is that of the whole search over `most_measured`. So the chance of any wrong verdict is at most the
+    latter, however many commits are measured and whichever the search chooses (Bonferroni).
 
-    Its tolerance is at most what the slowdown of the last commit surely adds to the step: else a commit that has all of
-    a slowdown under the tolerance could PASS, and the commit that is found be too late.
+    Its tolerance is at most what the slowdown of the last commit surely adds to the step: else a commit with all of a
+    slowdown under the tolerance could PASS, and the commit that is found would be too late.
 
     Args:
         whole: the criteria of the whole search.

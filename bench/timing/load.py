@@ -12,11 +12,11 @@ from bench.timing.clock import Now
 from bench.timing.passes import Taken
 
 LEAST_NANOSECONDS = 20_000_000
-"""Less than this of whole steps says nothing: a kernel counts the time of other threads in ticks."""
+"""The least time of whole steps that says anything: a kernel counts the time of other threads in ticks."""
 SPARE_CPUS = 0.25
-"""What a framework's own helpers, and the kernel's counting, may come to."""
+"""The CPUs that a framework's own helpers, and the kernel's counting, may come to."""
 REAL_SHARE = 0.05
-"""A thread with more of the process's CPU time than this computes; one with less waits or keeps accounts."""
+"""The part of the process's CPU time over which a thread computes; one with less waits or keeps accounts."""
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Load:
     """CPU time of the process beside wall time, over whole steps."""
 
     ratios: list[float] = field(default_factory=list)
-    """CPU time over wall time of each stretch of passes that is long enough to say something."""
+    """CPU time over wall time of each stretch of passes that is long enough to say anything."""
     cpu_nanoseconds: int = 0
     wall_nanoseconds: int = 0
     """Time of the passes since the last such stretch, as the CPU time before it is."""
@@ -60,7 +60,7 @@ class Workers:
 
     @property
     def number(self) -> int:
-        """How many of them have computed."""
+        """The number of them that have computed."""
         least = REAL_SHARE * max(1, self._cpu_now() - self._began)
         return sum(spent - self._spent.get(thread, 0) > least for thread, spent in _spent_by_workers().items())
 

@@ -16,9 +16,9 @@ class SamplingPolicy:
     turn_seconds: float = 0.01
     """Aim for what is timed in one turn."""
     lead_seconds: float = 0.02
-    """How long a turn runs before anything in it is timed: after 2 ms steps are still 4 to 17 % slower than later."""
+    """Time that a turn runs before anything in it counts: after 2 ms steps are still 4 to 17 % slower than later."""
     lead_share: float = 0.05
-    """A lead that would be less than this part of a step is left out: a step so long hardly notices its start."""
+    """The part of a step that a lead must be, else it is left out: a step so long hardly notices its start."""
     min_turns: int = 5
     max_turns: int = 20
     min_units: int = 1
@@ -39,14 +39,14 @@ class SamplingPolicy:
     device_samples: int = 10
     """Samples by the device's own clock, at most; its times spread little."""
     device_batch_seconds: float = 50e-6
-    """Phases shorter than this are timed many at once: a device's clock resolves about half a microsecond."""
+    """The length under which phases are timed many at once: a device's clock resolves about half a microsecond."""
     device_sample_seconds: float = 0.5e-3
     """Aim for the shortest phase's part of one such sample: a thousand times what the clock resolves."""
     device_iterations: int = 64
-    """At most so many in one such sample: a queue that is full stops the host, and then the hold is too short."""
+    """Most iterations of one such sample: a queue that is full stops the host, and then the hold is too short."""
     hold_max_seconds: float = 0.05
     energy_seconds: float = 0.5
-    """How long steps run back to back for their energy: the counters of GPUs move every 20 to 100 ms."""
+    """Time that steps run back to back for their energy: the counters of GPUs move every 20 to 100 ms."""
 
     def turns(self, turn_seconds: float) -> int:
         """Choose how many turns a process takes.
