@@ -60,10 +60,10 @@ def few() -> type[Any]:
     from bench.timing.policy import SamplingPolicy
 
     class Few:
-        process_seconds = 0.04
+        process_seconds, lead_seconds = 0.04, 0.001
 
-        def __new__(cls, **options: Any) -> Any:
-            return SamplingPolicy(**options, turn_seconds=0.001, max_turns=8, warmup_max_seconds=0.05)
+        def __new__(cls, *given: float, **options: Any) -> Any:
+            return SamplingPolicy(*given, **options, turn_seconds=0.001, max_turns=8, warmup_max_seconds=0.05)
 
     return Few
 
