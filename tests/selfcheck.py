@@ -6,8 +6,8 @@ Real time on a real machine, so this is no test of the ordinary suite: it prints
    process loading a core. The harness's medians against what was planted. Aim: 1 %.
 2. Added: the same real step timed by a plain hand-written loop and by the harness, alternating, so that a drift
    falls on both. The ratio of the pairs. Aim: 0.97 to 1.03.
-3. Turns: processes that take turns, long ones. What is timed where a turn is timed, after its lead, against the end of
-   the turn, when the process has run by itself for a while: what taking turns does to a speedup. Aim: 0.5 %.
+3. Turns: processes that take long turns. The part that is usually timed, right after the lead, against the end of the
+   turn, when the process has run by itself for a while: what taking turns does to a speedup. Aim: 0.5 %.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ class Spin:
     run: Callable[[], None]
     spent: list[int]
     call_nanoseconds: float = 0.0
-    """What calling it costs beside the time that it notes: a stage's call is part of the stage."""
+    """The cost of calling it beside the time that it notes: a stage's call is part of the stage."""
 
     @property
     def seconds(self) -> float:
-        """Median of what it really spent: a little over what was asked for, since its clock has a resolution too."""
+        """The median of what it really spent: a little over what was asked for, since its clock has a resolution."""
         return (statistics.median(self.spent) + self.call_nanoseconds) / 1e9
 
 
 def call_cost() -> float:
-    """Nanoseconds that calling a spin costs beside what it notes: a plain loop over spins of no length."""
+    """Measure the nanoseconds that calling a spin costs beside what it notes: a plain loop over spins of no length."""
     spin = spinning(0.0)
     totals = []
     for _ in range(50):
@@ -75,7 +75,7 @@ def call_cost() -> float:
 
 
 def spinning(seconds: float, call_nanoseconds: float = 0.0) -> Spin:
-    """A spin of that length. It is a closure, so that the call itself costs as little as can be."""
+    """Make a spin of that length: a closure, so that the call itself costs as little as can be."""
     nanoseconds = int(seconds * 1e9)
     spent: list[int] = []
 
@@ -90,7 +90,7 @@ def spinning(seconds: float, call_nanoseconds: float = 0.0) -> Spin:
 
 
 def found_seconds(spins: dict[str, Spin], phase: str) -> tuple[float, float]:
-    """What the harness finds for one phase and for the whole step."""
+    """Return what the harness finds for one phase and for the whole step."""
     stages = tuple(Stage(kind, spins[str(kind[0])].run) for kind in (FORWARD, BACKWARD, UPDATE))
     step = Step(stages, lambda: State(0.0, {}), lambda: None)
     policy = SamplingPolicy(process_seconds=0.4, turn_seconds=0.02, lead_seconds=0.0, max_units=100)
@@ -106,7 +106,7 @@ def found_seconds(spins: dict[str, Spin], phase: str) -> tuple[float, float]:
 
 @contextmanager
 def loaded_core() -> Iterator[None]:
-    """Another process that never rests."""
+    """Keep another process running that never rests."""
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
         try:
             yield
@@ -115,7 +115,7 @@ def loaded_core() -> Iterator[None]:
 
 
 def check_planted(condition: str) -> float:
-    """Print a line a planted time; the largest error."""
+    """Print a line for each planted time; return the largest error."""
     worst = 0.0
     call = call_cost()
     print(f"{condition:12}  calling a stage costs {call:.0f} ns, counted as planted")  # noqa: T201
@@ -136,7 +136,7 @@ def check_planted(condition: str) -> float:
 
 
 def hand_written(step: Step, iterations: int) -> int:
-    """The loop that one would write without a harness."""
+    """Return the nanoseconds of the loop that one would write without a harness."""
     forward, backward, update = (stage.run for stage in step.stages)
     start = time.perf_counter_ns()
     for _ in range(iterations):
@@ -148,12 +148,12 @@ def hand_written(step: Step, iterations: int) -> int:
 
 @cache
 def cpu_device(framework: str) -> Device:
-    """The CPU device of a framework, with one thread."""
+    """Open the CPU device of a framework, with one thread."""
     return next(b for b in BACKENDS.values() if b.framework == framework and b.device == "cpu").open(Settings(1))
 
 
 def check_added(name: str) -> float:
-    """Print the ratio of harness to hand-written loop; its distance from 1."""
+    """Print the ratio of harness to hand-written loop; return its distance from 1."""
     item = discover()[name]
     problem = tutorial()
     step = item.build(problem, item.workload.data(problem), cpu_device(item.framework))
@@ -182,11 +182,11 @@ def check_added(name: str) -> float:
 TAKE_TURNS = ("numpy_manual", "torch_autograd")
 """A baseline and a contender."""
 ALONE_SECONDS = 0.04
-"""After so much of a turn beside its lead a process counts as running alone."""
+"""The part of a turn after its lead from which on a process counts as running alone."""
 
 
 def slower_at_first(samples: Sequence[Sample], policy: SamplingPolicy) -> list[float]:
-    """What the timed part of each turn of one process adds to the logarithm of a whole step."""
+    """Return how much longer steps take at first in each turn of one process than alone, as logarithms."""
     turns: dict[int, tuple[list[float], list[float], list[int]]] = {}
     for sample in samples:
         first, alone, spent = turns.setdefault(sample.turn, ([], [], []))
@@ -200,7 +200,7 @@ def slower_at_first(samples: Sequence[Sample], policy: SamplingPolicy) -> list[f
 
 
 def check_turns(threads: int, rounds: int = 8, turns: int = 50) -> float:
-    """Print what taking turns does to a speedup; how much that surely is."""
+    """Print what taking turns does to a speedup; return how much that surely is."""
     usual = SamplingPolicy()
     policy = replace(usual, turn_seconds=2 * ALONE_SECONDS, max_units=10_000, min_turns=turns, max_turns=turns)
     planned = plan_cases(Selection(choose(discover(), TAKE_TURNS), devices=("cpu",), threads=(threads,)))

@@ -117,7 +117,7 @@ def _change(between: Sequence[SizePoint]) -> Overtaking:
 
 
 def _meetings(logs: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> list[float]:
-    """Where the line through points passes from below 0 to 0 or above, or back."""
+    """Find where the line through points passes from below 0 to 0 or above, or back."""
     found = []
     for (x0, y0), (x1, y1) in pairwise(zip(logs, values, strict=True)):
         if (y0 < 0) != (y1 < 0):

@@ -128,7 +128,7 @@ def judge_runs(
 
 
 def _prepare(one: CaseTimes | None, other: CaseTimes | None) -> dict[str, str | dict[Statistic, Groups]]:
-    """Of each column the values, or why there are none to judge."""
+    """Collect the values of each column, or why there are none to judge."""
     reason = trouble(one, other)
     if reason or one is None or other is None:
         return {STEP: reason}

@@ -76,7 +76,8 @@ class Looks:
             watcher: is told about progress.
             terms: pairs and budget, what a verdict takes, and the seed.
             folder: where pairs.csv is; its name is that of the comparison.
-            renew: called before every pair of all cases with its number, to renew interpreters; None if they are not.
+            renew: called with the number of a pair before it is measured of all cases, to renew interpreters; None if
+                none are.
             now: a clock in seconds.
         """
         self._match, self._lanes, self._truths, self._watcher = match, lanes, truths, watcher

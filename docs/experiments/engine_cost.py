@@ -1,11 +1,11 @@
-"""How long does it take to know a speedup to within 2 %, processes resampled?
+"""How long does it take to know a speedup to within 2 %, with processes as the unit?
 
 How much faster is the tutorial's network under autograd than in NumPy, one thread each? Three harnesses measure it,
 taking turns on one machine:
 
 - stepbench: `bench run` with 20 rounds of these two cases, from the start of the command to its end;
-- pyperf: its default of a warm-up and three values a worker process, its own calibration included, for each program;
-- pytest-benchmark: one pytest process a measurement for each program, with its own calibration.
+- pyperf: its default of a warm-up and three values a worker process, for each program, with what it calls calibration;
+- pytest-benchmark: one pytest process a measurement for each program, with the same.
 
 A round of stepbench gives one speedup, since its processes take turns. The other two give one time a process, and as
 many speedups as the programs have processes, whose spread is that of both together. What counts is how many seconds a
@@ -38,7 +38,7 @@ from bench.stats.estimates import round_log_ratios
 
 AIM = 0.02
 PROGRAMS = {"numpy_manual": "numpy", "torch_autograd": "torch-cpu"}
-"""The baseline first, and the backend of each."""
+"""The baseline and the contender, with the backend of each."""
 STEP = """
 import os
 from bench.workloads import tutorial
@@ -67,7 +67,7 @@ class Harness:
 
     name: str
     block: Callable[[], list[float]]
-    """Measures a few speedups, as logarithms."""
+    """What measures a few speedups, as logarithms."""
     speedups: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -89,7 +89,7 @@ class Harness:
         return self.seconds / len(self.speedups)
 
     def halfwidth(self, count: float) -> float:
-        """Half the interval of the mean of so many speedups."""
+        """Return half the interval of the mean of so many speedups."""
         return 1.96 * self.spread / math.sqrt(count)
 
     @property
@@ -99,7 +99,7 @@ class Harness:
 
 
 def stepbench_block(folder: Path, count: int) -> Callable[[], list[float]]:
-    """Run `bench run` with so many rounds, as a user starts it: interpreters, files and summary included."""
+    """Make what runs `bench run` with so many rounds, as a user starts it: interpreters, files and summary included."""
     names = [argument for name in PROGRAMS for argument in ("-i", name)]
     command = [str(Path(sys.executable).with_name("bench")), "run", *names, "--device", "cpu", "--threads", "1"]
     command += ["--rounds", str(count), "--budget", "10m", "--no-figures", "--json"]
@@ -123,7 +123,7 @@ def stepbench_block(folder: Path, count: int) -> Callable[[], list[float]]:
 
 
 def apart(block: Callable[[dict[str, str]], list[float]]) -> Callable[[], list[float]]:
-    """Measure one program after the other; a process of each makes a speedup."""
+    """Make what measures one program after the other; a process of each makes a speedup."""
 
     def speedups() -> list[float]:
         environments = [{**ENVIRONMENT, "PROGRAM": name, "BACKEND": backend} for name, backend in PROGRAMS.items()]
@@ -134,7 +134,7 @@ def apart(block: Callable[[dict[str, str]], list[float]]) -> Callable[[], list[f
 
 
 def pyperf_block(folder: Path, count: int) -> Callable[[], list[float]]:
-    """Run pyperf with so many worker processes; its calibration process is part of the cost."""
+    """Make what runs pyperf with so many worker processes; its calibration process is part of the cost."""
     script = folder / "step_pyperf.py"
     script.write_text(PYPERF, encoding="utf-8")
 
@@ -151,7 +151,7 @@ def pyperf_block(folder: Path, count: int) -> Callable[[], list[float]]:
 
 
 def pytest_block(folder: Path) -> Callable[[], list[float]]:
-    """Run one pytest process with pytest-benchmark."""
+    """Make what runs one pytest process with pytest-benchmark."""
     script = folder / "test_step.py"
     script.write_text(PYTEST, encoding="utf-8")
 
@@ -184,7 +184,7 @@ def measure(minutes: float, folder: Path) -> list[Harness]:
 
 
 def report(harnesses: list[Harness]) -> str:
-    """Make a table in Markdown."""
+    """Return a table in Markdown."""
     ours = harnesses[0]
     lines = [
         "| harness | speedups | s a speedup | speedup | spread | interval reached | s to +-2 % | against stepbench | "

@@ -42,9 +42,9 @@ class Outcome:
     """How one gate ended."""
 
     verdicts: tuple[Verdict, ...]
-    """Of each case; the first is the one with the slowdown."""
+    """The verdict of each case; the first is the one with the slowdown."""
     pairs: int
-    """Of all cases."""
+    """The pairs of all cases together."""
 
 
 def draw(rng: np.random.Generator, pairs: int, sd: float, planted: Planted) -> NDArray[np.float64]:
@@ -104,7 +104,7 @@ def _rate(found: Sequence[bool]) -> str:
 
 
 def tests_alone(count: int) -> Iterator[str]:
-    """Table of how often the tests claim a slowdown where there is none, were no bound to be over the margin."""
+    """Make the table of how often tests claim a slowdown where there is none, were no bound to be over the margin."""
     with ProcessPoolExecutor() as pool:
         found = np.array(list(pool.map(least_p, range(count), chunksize=20)))
     yield "| alpha of one case | any false claim |"
@@ -114,7 +114,7 @@ def tests_alone(count: int) -> Iterator[str]:
 
 
 def unchanged(count: int) -> Iterator[str]:
-    """Table of gates in which nothing changed."""
+    """Make the table of gates in which nothing changed."""
     yield "| spread of pairs | gates | any false REGRESSION | all cases PASS | pairs a gate |"
     yield "| --- | --- | --- | --- | --- |"
     for sd, part in ((0.012, 10), (0.02, 1), (0.03, 10)):
@@ -126,7 +126,7 @@ def unchanged(count: int) -> Iterator[str]:
 
 
 def slower(count: int) -> Iterator[str]:
-    """Table of gates in which one case is slower."""
+    """Make the table of gates in which one case is slower."""
     yield "| spread of pairs | slower by, of the step | in | REGRESSION | PASS | INCONCLUSIVE | pairs a gate |"
     yield "| --- " * 7 + "|"
     for sd in (0.012, 0.02, 0.03):
@@ -142,7 +142,7 @@ def slower(count: int) -> Iterator[str]:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the three tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gates", type=int, default=20_000, help="gates without a change; a tenth for two rows")
     parser.add_argument("--powers", type=int, default=500, help="gates a row with a slowdown")

@@ -38,7 +38,7 @@ SHARES = (0.02, 0.05, 0.10)
 
 
 def unchanged(folder: Path) -> tuple[dict[str, str], float]:
-    """Run one gate that has nothing to find; the verdict of each case, and seconds from command to exit."""
+    """Run one gate that has nothing to find; return each case's verdict, and the seconds from command to exit."""
     command = [str(Path(sys.executable).with_name("bench")), "gate", "--base", "HEAD", "--device", "cpu"]
     began = time.monotonic()
     subprocess.run([*command, "--out", str(folder)], capture_output=True, check=False)  # noqa: S603 - our own command
@@ -48,7 +48,7 @@ def unchanged(folder: Path) -> tuple[dict[str, str], float]:
 
 
 def planted(folder: Path, number: int) -> tuple[dict[str, Arm], dict[str, Decided]]:
-    """Run one gate with slowdowns in six cases; what was planted in which, and what was decided of each."""
+    """Run one gate with slowdowns in six cases; return what was planted in which, and what was decided of each."""
     side = of_interpreter(sys.executable, ())
     terms = Terms(devices=("cpu",), seed=number, out=folder)
     cases = match((side, side), terms)
@@ -65,7 +65,7 @@ def planted(folder: Path, number: int) -> tuple[dict[str, Arm], dict[str, Decide
 
 
 def rate(found: list[bool]) -> str:
-    """How often, with its exact 95 % interval."""
+    """Say how often it was so, with the exact 95 % interval."""
     low, high = binomial_interval(sum(found), len(found))
     return f"{sum(found)} of {len(found)} ({low:.1%} to {high:.1%})"
 

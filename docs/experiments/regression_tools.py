@@ -4,9 +4,9 @@ The same torch step (the tutorial's network under autograd, one thread, pinned t
 which take turns on one machine: against itself (A/A), and against itself with a delay of 2, 5 or 10 % of the step, spun
 in its forward, backward or update phase.
 
-- stepbench: the pairs and the verdict of `bench ab`, 20 pairs a verdict, in one look. Side B takes
-  turns with itself in all four conditions, so that one set of pairs gives four verdicts; every fifth trial is a plain
-  A/A, which gives the seconds.
+- stepbench: the pairs and the verdict of `bench ab`, 20 pairs a verdict, in one look. Side B takes turns with itself in
+  all four conditions, so that one set of pairs gives four verdicts; every fifth trial is a plain A/A, which gives the
+  seconds.
 - pytest-benchmark: a saved run of the base, then `--benchmark-compare-fail=min:5%` on the contender; the exit status.
 - pyperf: three processes a variant, then `compare_to`; slower and significant.
 - asv: the rules of `asv continuous`, by its own functions: slower by its default factor 1.1, and different by its
@@ -99,17 +99,17 @@ class Tool:
 
     name: str
     share: float
-    """Of the time given."""
+    """The part of the time given that is its."""
     trials: Iterator[None]
     said: dict[float, list[bool]] = field(default_factory=lambda: {share: [] for share in SHARES})
     localised: list[bool] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    """Of one comparison of two variants."""
+    """Times of comparisons of two variants."""
     spent: float = 0.0
 
 
 def conditions() -> Iterator[tuple[float, str]]:
-    """Delays in turn, the A/A twice as often; the phase moves on."""
+    """Give delays in turn, the A/A three times as often as any other; the phase moves on."""
     phases = itertools.cycle(map(str, TRAINING))
     while True:
         for share in (0.0, 0.02, 0.0, 0.05, 0.0, 0.10):
@@ -132,7 +132,7 @@ class Others:
         )
 
     def pytest_benchmark(self, share: float, phase: str) -> bool:
-        """Its exit status says regression."""
+        """Say whether its exit status says regression."""
         common = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_step.py", "--benchmark-storage=saved")
         base = self._run(0.0, phase, *common, "--benchmark-save=base")
         if base.returncode:
@@ -146,7 +146,7 @@ class Others:
         return done.returncode != 0
 
     def pyperf(self, share: float, phase: str) -> bool:
-        """It says slower, and not that the difference is insignificant."""
+        """Say whether it calls the second slower, and not the difference insignificant."""
         for name, planted in (("a.json", 0.0), ("b.json", share)):
             (self._folder / name).unlink(missing_ok=True)
             inherited = "--inherit-environ=DELAY,PHASE,OMP_NUM_THREADS,PYTHONPATH"
@@ -157,7 +157,7 @@ class Others:
         return "slower" in said and "not significant" not in said.lower()
 
     def asv(self, share: float, phase: str) -> bool:
-        """Slower by more than its factor, and different by its test."""
+        """Say whether it is slower by more than its factor, and different by its test."""
         from asv._stats import is_different
         from asv_runner.statistics import compute_stats
 
@@ -171,7 +171,7 @@ class Others:
 
 
 def by_command(tool: Tool, ask: Callable[[float, str], bool]) -> Iterator[None]:
-    """One comparison after the other."""
+    """Make one comparison after the other."""
     for share, phase in conditions():
         began = time.monotonic()
         tool.said[share].append(ask(share, phase))
@@ -180,7 +180,7 @@ def by_command(tool: Tool, ask: Callable[[float, str], bool]) -> Iterator[None]:
 
 
 def by_stepbench(tool: Tool, zygotes: Pool) -> Iterator[None]:
-    """Four verdicts a trial; every fifth a plain A/A for the seconds."""
+    """Find four verdicts a trial; every fifth is a plain A/A for the seconds."""
     (item,) = plan_cases(Selection(choose(discover(), ["torch_autograd"]), devices=("cpu",)))
     zygotes.start([item.backend])
     chance = random.Random(0)  # noqa: S311
@@ -213,7 +213,7 @@ def by_stepbench(tool: Tool, zygotes: Pool) -> Iterator[None]:
 
 
 def rate(outcomes: list[bool]) -> str:
-    """How often, with its interval."""
+    """Say how often it was so, with the exact 95 % interval."""
     if not outcomes:
         return "-"
     low, high = binomial_interval(sum(outcomes), len(outcomes))
@@ -221,7 +221,7 @@ def rate(outcomes: list[bool]) -> str:
 
 
 def table(tools: list[Tool]) -> str:
-    """The result as Markdown."""
+    """Return the result as Markdown."""
     lines = ["| tool | false alarms, A/A | finds 2 % | finds 5 % | finds 10 % | names the phase | s a comparison |"]
     lines.append("| --- " * 7 + "|")
     for tool in tools:
@@ -232,7 +232,7 @@ def table(tools: list[Tool]) -> str:
 
 
 def undisturbed_step(folder: Path) -> float:
-    """Seconds of the step: the shortest of a few processes' samples."""
+    """Return the seconds of the step: the shortest of a few processes' samples."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "DELAY": "0", "PHASE": "forward"}
     (folder / "asv_step.py").write_text(ASV, encoding="utf-8")
     found = []

@@ -1,7 +1,7 @@
 """Do runs of the same thing agree? Many runs of all programs, and how far their speedups lie apart.
 
 An interval of 95 % should hold what is true in 95 of 100 runs. What is true is not known, but the mean of all other
-runs is close to it: the script counts how often the interval of a run holds that, and compares how much speedups differ
+runs is close to it. The script counts how often the interval of a run holds that, and compares how much speedups differ
 from run to run with what their intervals say.
 
     .venv/bin/python docs/experiments/repeated_runs.py [--runs 20] [--budget 20s] [--threads 1]
@@ -22,11 +22,11 @@ import pandas as pd
 from bench.stats.rates import binomial_interval
 
 Speedups = dict[str, tuple[float, float, float]]
-"""Logarithm of a speedup and of both ends of its interval, by implementation."""
+"""Logarithms of a speedup and of both ends of its interval, by implementation."""
 
 
 def one_run(folder: Path, budget: str, threads: str) -> Speedups:
-    """Run all programs once, as a user does."""
+    """Run all programs once, as a user does; return their speedups."""
     command = [str(Path(sys.executable).with_name("bench")), "run", "--device", "cpu", "--no-figures"]
     command += ["--budget", budget, "--threads", threads, "--out", str(folder)]
     subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own command

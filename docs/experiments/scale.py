@@ -1,8 +1,8 @@
-"""What a large run costs to summarise and to draw: seconds and peak memory for 10^4, 10^5 and 10^6 samples.
+"""What it costs to summarise and draw a large run: seconds and peak memory for 10^4, 10^5 and 10^6 samples.
 
     python docs/experiments/scale.py [--samples 1000000] [--keep FOLDER]
 
-Each size is made anew with random times, then summarised and drawn in a fresh process, as `bench plot` does it.
+Each run is made anew with random times, then summarised and drawn in a fresh process, as `bench plot` does it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def measure(folder: Path) -> dict[str, Any]:
 
 
 def make_run(folder: Path, count: int) -> None:
-    """A run of `count` samples: five implementations at five sizes, processes of 200 samples."""
+    """Make a run of `count` samples: five implementations at five sizes, processes of 200 samples."""
     from bench.data.manifest import Manifest, Peak
     from bench.data.schema import ProcessRow, SampleRow, Status, columns_of
     from bench.data.store import PROCESSES, SAMPLES, RunStore, to_csv

@@ -1,4 +1,4 @@
-"""Why the processes of one NumPy program came in two kinds: where its parameters lie in lines of the cache.
+"""Why the processes of one NumPy program came in two kinds: where its arrays begin in a line of the cache.
 
     python docs/experiments/two_kinds.py
 

@@ -10,7 +10,7 @@ from bench.output.export._run import Run, to_json
 
 
 def export(run: Run) -> str:
-    """Each benchmark's `latency` in nanoseconds and its `speedup`, with their 95 % intervals.
+    """Return each benchmark's `latency` in nanoseconds and its `speedup`, with their 95 % intervals.
 
     The format has no room for the machine, and only a speedup means the same on several.
     """

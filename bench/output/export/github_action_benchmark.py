@@ -13,7 +13,7 @@ UNIT = "us"
 
 
 def export(run: Run) -> str:
-    """Each benchmark's median in microseconds, to six digits, since the action shows them as they are."""
+    """Return each benchmark's median in microseconds, to six digits, since the action shows them as they are."""
     machine = str(machine_of(run.manifest.machine))
     return to_json([_entry(benchmark, machine) for benchmark in run.benchmarks])
 
