@@ -174,7 +174,7 @@ def common_factor(rows: Iterable[SideBySide], manifest: Manifest) -> float | Non
 
 
 def _step_medians(case: CaseTimes | None) -> list[float]:
-    """Return one a process; none if the case is not well or its clock stood still."""
+    """Return the median of each process; none if the case is not well or its clock stood still."""
     if case is None or case.status is not Status.OK:
         return []
     medians = [float(np.median(times)) for times in case.columns.get(STEP, ())]
