@@ -62,8 +62,8 @@ def few() -> type[Any]:
     class Few:
         process_seconds, lead_seconds = 0.04, 0.001
 
-        def __new__(cls, *given: float, **options: Any) -> Any:
-            return SamplingPolicy(*given, **options, turn_seconds=0.001, max_turns=8, warmup_max_seconds=0.05)
+        def __new__(cls, process_seconds: float, **options: Any) -> Any:
+            return SamplingPolicy(process_seconds, **options, turn_seconds=0.001, max_turns=8, warmup_max_seconds=0.05)
 
     return Few
 

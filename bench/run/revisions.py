@@ -119,7 +119,7 @@ def commit(top: Path, revision: str) -> Commit:
 
 
 def commits_between(top: Path, good: Commit, bad: Commit) -> tuple[Commit, ...]:
-    """List the commits after `good` up to and with `bad`, the oldest first.
+    """List the commits after `good` up to and including `bad`, the oldest first.
 
     Only first parents are followed: a branch that was merged counts as one commit, its merge.
 

@@ -50,7 +50,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Terms:
-    """What `bench ab`, `bench gate` and the pytest plugin compare, how much they measure, and what a verdict takes."""
+    """What `bench ab`, `gate`, `bisect` and the pytest plugin compare, how much they measure, what a verdict takes."""
 
     names: tuple[str, ...] = ()
     """Implementations to compare; all of both sides if empty."""

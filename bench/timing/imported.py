@@ -13,7 +13,7 @@ from bench.model.imports import COMPILED, Surroundings, digest, file_of, is_user
 from bench.model.loading import forget_files, loaded_files
 from bench.timing.protocol import Request
 
-_WHERE = "at the top of the repository, in its src/ and in folders of it that PYTHONPATH names"
+_WHERE = "at the top of the repository, in its src/ and in folders of it that PYTHONPATH or a .pth file names"
 _CURE = f"modules are looked for {_WHERE}, so keep them there, and have none of them imported in another way."
 _BUILT = (
     "no revision holds what was built in the working tree, so build each in an environment of its own and compare "
