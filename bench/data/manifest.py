@@ -80,6 +80,8 @@ class Manifest(BaseModel):
     """Longest silence of a process that was asked for; None for the default."""
     process_seconds: float | None = None
     """How long each process sampled; worked out from the budget when the run began."""
+    cpu: int | None = None
+    """The CPU that processes of one thread were pinned to; None if there was none such or it could not be done."""
     environment: dict[str, str] = {}
     """Variables that change results or speed, as far as they were set; of paths the last part."""
     looked_for: str = "OMP_* MKL_* KMP_* GOMP_* OPENBLAS_* TF_NUM_* TF_ENABLE_*"

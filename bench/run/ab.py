@@ -135,7 +135,7 @@ class Looks:
         """Return the seconds that one pair of each of these cases takes, renewed interpreters included."""
         renewing = sum(self._renewals) / len(self._renewals) if self._renewals else 0.0
         shared = {True: len(self._lanes), False: 1}
-        return renewing + sum(self._seconds.get(case.label, 0.0) / shared[_on_host(case)] for case in cases)
+        return renewing + sum(self._seconds.get(case.label, 0.0) / shared[case.on_host] for case in cases)
 
     def _stage(self, look: int, cases: Sequence[PairCase], numbers: range, of: int) -> None:
         """Measure pair after pair of all cases in turn, so that a drift of the machine falls on all.
@@ -151,7 +151,7 @@ class Looks:
                 self._renewals.append(self._now() - began)
             tasks = [PairTask(case, number) for number in some for case in self._shuffled(cases, number)]
             for on_host, lanes in ((True, None), (False, 1)):
-                those = [task for task in tasks if _on_host(task.case) is on_host]
+                those = [task for task in tasks if task.case.on_host is on_host]
                 with closing(self._lanes.run(self._announced(those, of), lanes)) as measured:
                     for done in measured:
                         self._take(look, done)
@@ -203,11 +203,6 @@ class Looks:
         a, b = (typical_seconds(pairs, side, statistic) for side in (A, B))
         looks = self._looks.index(len(pairs)) + 1
         return Decided(verdict, looks, a[STEP], b[STEP], changed_phases(verdict, typical_seconds(pairs, A)))
-
-
-def _on_host(case: PairCase) -> bool:
-    """Say whether both sides compute in the host's memory: a device of its own serves one pair at a time."""
-    return all(item.backend.host_memory for item in (case.a, case.b))
 
 
 def _unseen(name: str, verdict: Verdict, reason: str) -> FamilyVerdict:

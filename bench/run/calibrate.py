@@ -144,7 +144,7 @@ def calibrate(
         watcher.starting([item.case.framework])
         pool.start([item.backend])
         chance = random.Random(item.case.problem.seed)  # noqa: S311 - an order, not a secret
-        cpu, *_ = pinned_cpus(item.case.threads) or (None,)
+        cpu = next(iter(pinned_cpus(item.case.threads)), None)
         rounds = Rounds(Truths(pool, timeout), timeout, chance, PAIR_POLICY, cpu=cpu)
         seats = dict.fromkeys((A, B), partial(Seat, asks=pool))
         longest, looks = 0.0, planned_looks(pairs, criteria.alpha)

@@ -84,7 +84,7 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
         UsageError: so many pairs cannot be measured at once.
         StorageError: the folder holds something already or cannot be written.
     """
-    cpus = _cpus(terms)
+    cpus = _cpus(terms) if any(case.on_host for case in match.cases) else ()
     started = datetime.now(UTC)
     folder = terms.out if terms.out is not None else RESULTS / new_id(started, "ab")
     create_pairs(folder, dict.fromkeys(name for item in match.cases for name in item.case.problem.sizes.columns))

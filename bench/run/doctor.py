@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from bench.backends.nvidia import NvidiaGpu, absent_reason
 from bench.machine.conditions import Finding, gpu_findings, machine_findings, steal_finding, steal_share
 from bench.machine.environment import machine_facts, package_versions
+from bench.machine.processor import pinned_cpus
 from bench.model.backends import BACKENDS
 from bench.run.asking import Asks, Truths
+from bench.run.pairs import PAIR_POLICY
 from bench.run.plan import Planned
 from bench.run.records import whole_steps
 from bench.run.rounds import Rounds, Seat
 from bench.run.watcher import Watcher
 from bench.stats.estimates import detectable_slowdown, round_log_ratio
 from bench.timing.clock import Now, host_now, resolution
-from bench.timing.policy import SamplingPolicy
-
-AA_POLICY = SamplingPolicy(process_seconds=0.12)
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,9 @@ def examine(planned: Sequence[Planned], asks: Asks, watcher: Watcher, pairs: int
 def _noise_floor(
     item: Planned, asks: Asks, truths: Truths, watcher: Watcher, pairs: int, timeout: float | None
 ) -> NoiseFloor:
-    rounds = Rounds(truths, timeout, random.Random(item.case.problem.seed), AA_POLICY)  # noqa: S311 - an order
+    chance = random.Random(item.case.problem.seed)  # noqa: S311 - an order
+    cpu = next(iter(pinned_cpus(item.case.threads)), None)
+    rounds = Rounds(truths, timeout, chance, PAIR_POLICY, cpu)
     logs, starts = [], []
     for number in range(pairs):
         watcher.pairing(item.case, number, pairs)

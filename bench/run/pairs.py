@@ -47,6 +47,11 @@ class PairCase:
         return self.b.case
 
     @property
+    def on_host(self) -> bool:
+        """Whether both sides compute in the host's memory: a device of its own serves one pair at a time."""
+        return all(item.backend.host_memory for item in (self.a, self.b))
+
+    @property
     def label(self) -> str:
         """The name in messages."""
         names = [item.case.implementation for item in (self.a, self.b)]

@@ -65,6 +65,11 @@ class Planned:
         """The backend that the case runs on."""
         return self.own_backend or BACKENDS[self.case.backend]
 
+    @property
+    def is_pinned(self) -> bool:
+        """Whether its processes run on one CPU where that can be had."""
+        return self.case.threads == 1 and self.backend.host_memory
+
     def for_manifest(self) -> PlannedCase:
         """Give it as the manifest records it."""
         return PlannedCase(columns=self.case.columns, skipped=self.skipped, added=self.added)

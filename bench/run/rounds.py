@@ -86,7 +86,8 @@ class Rounds:
     """Decides orders."""
     policy: SamplingPolicy = SamplingPolicy()
     cpu: int | None = None
-    """The CPU that all processes are pinned to; None to leave it to the system."""
+    """The CPU that processes are pinned to; None to leave it to the system. Those of several threads are not pinned,
+    nor are those that drive a device, whose frameworks have threads beside the step's."""
     now: Callable[[], float] = time.monotonic
 
     def measure(
@@ -143,7 +144,7 @@ class Rounds:
                 path=seat.path,
                 foreign=seat.foreign,
                 modules=seat.modules,
-                cpu=self.cpu,
+                cpu=self.cpu if seat.item.is_pinned else None,
                 plant=seat.planted,
             )
             live.talk = seat.asks.open(seat.item.backend, request, self.timeout)

@@ -256,7 +256,7 @@ class Runner:
     def _rounds_of(self, number: int, policy: SamplingPolicy) -> Rounds:
         """Prepare to measure a round; its orders are those of the run's seed."""
         chance = random.Random(f"{self.manifest.seed}/{number}/turns")  # noqa: S311 - an order, not a secret
-        return Rounds(self._truths, self.manifest.timeout_seconds, chance, policy, now=self._now)
+        return Rounds(self._truths, self.manifest.timeout_seconds, chance, policy, self.manifest.cpu, self._now)
 
     def _measure(self, group: Sequence[Planned], number: int, rounds: Rounds, place: tuple[int, int]) -> None:
         """Measure a group, and put it on disk whatever came of it.

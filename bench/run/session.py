@@ -26,6 +26,7 @@ from bench.machine.environment import (
     machine_facts,
     package_versions,
 )
+from bench.machine.processor import pinned_cpus
 from bench.machine.variables import patterns, variables
 from bench.model.backends import BACKENDS
 from bench.model.registry import discover
@@ -100,6 +101,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         axes={axis.column: list(axis.values) for axis in terms.axes},
         crossover_within=terms.crossover_within,
         turns=True,
+        cpu=next(iter(pinned_cpus(1)), None) if any(item.is_pinned for item in planned if not item.skipped) else None,
         cases=[item.for_manifest() for item in planned],
         workloads=workload_facts(planned),
         **_circumstances(planned),

@@ -127,6 +127,16 @@ def test_what_the_turns_will_take_is_told_before_the_first(arena: Any) -> None:
     assert told == [(5 * (60.0 + 2 * 30.0), 0)]
 
 
+@pytest.mark.parametrize(("threads", "device", "cpu"), [(1, "cpu", 3), (2, "cpu", None), (1, "cuda", None)])
+def test_a_process_of_one_thread_in_the_hosts_memory_is_pinned(
+    arena: Any, threads: int, device: str, cpu: int | None
+) -> None:
+    (item,) = plan_cases(Selection(choose(discover(), ["torch_tensor"]), threads=(threads,), devices=(device,)))
+    replace(rounds(), cpu=3).measure([Seat(item, arena.opens("one"))])
+    ((_, request),) = arena.opened
+    assert request.cpu == cpu
+
+
 # --- groups -------------------------------------------------------------------------------------------------------
 
 

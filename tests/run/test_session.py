@@ -57,6 +57,19 @@ def test_a_run_from_plan_to_files(tmp_path: Path) -> None:
     ]
 
 
+def test_a_run_records_the_cpu_that_its_processes_of_one_thread_were_pinned_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usable = min(os.sched_getaffinity(0))
+    monkeypatch.setattr("bench.run.session.pinned_cpus", lambda threads: (usable,))
+    found = {}
+    for threads in (1, 2):
+        planned = plan_cases(Selection(choose(discover(), ["numpy_manual"]), SMALL.sizes, threads=(threads,)))
+        run(planned, RunTerms(60, 1, out=tmp_path / str(threads)), Silent())
+        found[threads] = read_manifest(tmp_path / str(threads)).cpu
+    assert found == {1: usable, 2: None}
+
+
 def test_variables_that_change_results_or_speed_are_recorded_and_end_a_resumed_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
