@@ -148,9 +148,8 @@ class Gate:
         """Check the revision out and see what can be compared."""
         from bench.options import names_of
         from bench.options.judging import criteria_of
-        from bench.run.contest import new_id
         from bench.run.matching import match
-        from bench.run.session import RESULTS
+        from bench.run.session import RESULTS, new_id
         from bench.run.sides import of_revisions
         from bench.run.terms import Terms, Volume
 

@@ -80,7 +80,7 @@ class Progress:
         """Say that a pair of processes of one case is about to be measured."""
         self._say(f"Pair {pair + 1} of {of}: {case.label}", "" if pair else f"{of} pairs of {case.label}.")
 
-    def calibrating(self, backend: str) -> None:
+    def measuring_peak(self, backend: str) -> None:
         """Say that the peak of a backend's device is about to be measured."""
         self._say(f"Measuring the peak of the device: {backend}")
 

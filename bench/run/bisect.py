@@ -25,13 +25,13 @@ from bench.machine.environment import git_revision, machine_facts, package_versi
 from bench.machine.variables import patterns, variables
 from bench.model.backends import BACKENDS
 from bench.run.ab import Decided
-from bench.run.contest import Comparison, compare_sides, new_id
+from bench.run.contest import Comparison, compare_sides
 from bench.run.matching import Match, match
 from bench.run.plan import check_devices
 from bench.run.resume import check_same
 from bench.run.revisions import Commit, commit, commits_between, repository
 from bench.run.search import criteria_of_commit, first_slow, most_measured
-from bench.run.session import RESULTS, locked
+from bench.run.session import RESULTS, locked, new_id
 from bench.run.sides import of_revisions
 from bench.run.terms import Terms
 from bench.run.watcher import Watcher

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -28,9 +27,10 @@ from bench.run.asking import Truths
 from bench.run.lanes import Lanes, MeasurePair
 from bench.run.matching import Match
 from bench.run.pairs import PAIR_POLICY, UNLIKE_POLICY, A, B, measure_pair
+from bench.run.plan import backends_of
 from bench.run.pool import Pool
 from bench.run.rounds import Rounds, Seat
-from bench.run.session import RESULTS
+from bench.run.session import RESULTS, new_id
 from bench.run.sides import Side
 from bench.run.terms import Terms
 from bench.run.watcher import Watcher
@@ -66,11 +66,6 @@ class Comparison:
         return exit_code((case.verdict.verdict for case in self.cases), allow_inconclusive)
 
 
-def new_id(now: datetime, kind: str) -> str:
-    """Name a comparison or a search by its kind, its start in UTC and its process, so that names sort by time."""
-    return f"{kind}-{now:%Y%m%d-%H%M%S}-{os.getpid()}"
-
-
 def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, terms: Terms) -> Comparison:
     """Measure and judge; pairs.csv and verdicts.json are left in a folder.
 
@@ -89,7 +84,7 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
     folder = terms.out if terms.out is not None else RESULTS / new_id(started, "ab")
     create_pairs(folder, dict.fromkeys(name for item in match.cases for name in item.case.problem.sizes.columns))
     planned = [item for case in match.cases for item in (case.a, case.b)]
-    backends = list({item.case.backend: item.backend for item in planned}.values())
+    backends = backends_of(planned)
     with ExitStack() as stack:
         opens, renew = _interpreters(stack, sides, backends, watcher)
         truths = Truths(opens[A], terms.timeout, sides[0].path)

@@ -15,7 +15,7 @@ from bench.machine.processor import pinned_cpus
 from bench.model.backends import BACKENDS
 from bench.run.asking import Asks, Truths
 from bench.run.pairs import PAIR_POLICY
-from bench.run.plan import Planned
+from bench.run.plan import Planned, backends_of
 from bench.run.records import whole_steps
 from bench.run.rounds import Rounds, Seat
 from bench.run.watcher import Watcher
@@ -86,7 +86,7 @@ def examine(planned: Sequence[Planned], asks: Asks, watcher: Watcher, pairs: int
         steal_finding(steal_share(0.5)),
         *gpu_findings(None if gpu is None else gpu.read(), absent),
     )
-    backends = list({item.case.backend: item.backend for item in planned}.values())
+    backends = backends_of(planned)
     watcher.starting(sorted({backend.framework for backend in backends}))
     asks.start(backends)
     truths = Truths(asks, timeout)

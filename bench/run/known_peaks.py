@@ -44,7 +44,7 @@ class KnownPeaks:
 
     def _ask(self, item: Planned) -> Peak | None:
         case = item.case
-        self._watcher.calibrating(item.backend.name)
+        self._watcher.measuring_peak(item.backend.name)
         peaks = ask_device(self._asks, item, Task.PEAKS, self._manifest.timeout_seconds).peaks
         if peaks is None:
             return None

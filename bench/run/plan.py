@@ -75,6 +75,11 @@ class Planned:
         return PlannedCase(columns=self.case.columns, skipped=self.skipped, added=self.added)
 
 
+def backends_of(planned: Iterable[Planned]) -> list[Backend]:
+    """List the backends of cases, each once."""
+    return list({item.case.backend: item.backend for item in planned}.values())
+
+
 def choose(registry: Registry, names: Sequence[str] = (), workloads: Sequence[str] = ()) -> tuple[Implementation, ...]:
     """Return the implementations asked for, workload by workload, each workload's baseline first.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.data.schema import Status
 from bench.oracle.verify import Verification
 from bench.run.asking import Asks, Truths, ask_case, ask_device
-from bench.run.plan import Planned
+from bench.run.plan import Planned, backends_of
 from bench.run.watcher import Watcher
 from bench.timing.proof import Check
 from bench.timing.protocol import Task
@@ -31,7 +31,7 @@ def prove(planned: Sequence[Planned], asks: Asks, watcher: Watcher, timeout: flo
         watcher: is told about progress.
         timeout: longest silence of a process, in seconds; None for that of `bench.run.patience`.
     """
-    backends = list({item.case.backend: item.backend for item in planned}.values())
+    backends = backends_of(planned)
     watcher.starting(sorted({backend.framework for backend in backends}))
     asks.start(backends)
     proofs = []

@@ -17,7 +17,7 @@ from bench.run.asking import Asks, Truths
 from bench.run.forecast import foresee
 from bench.run.known_peaks import KnownPeaks
 from bench.run.ledger import MIN_ROUNDS, Ledger
-from bench.run.plan import Planned, groups_of, round_order
+from bench.run.plan import Planned, backends_of, groups_of, round_order
 from bench.run.records import rows_of, whole_steps, write_summary
 from bench.run.refine import Refinement
 from bench.run.rounds import Found, Rounds, Seat
@@ -174,7 +174,7 @@ class Runner:
         self._renewed, self._start_seconds = self._now(), self._now() - began
 
     def _backends(self) -> list[Backend]:
-        return list({item.case.backend: item.backend for item in self._live}.values())
+        return backends_of(self._live)
 
     def _save(self) -> None:
         """Write manifest and summary for whoever looks while the run goes on; seldom, since it reads all samples."""

@@ -32,7 +32,15 @@ from bench.model.backends import BACKENDS
 from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case
 from bench.run.doctor import Report, examine
-from bench.run.plan import Planned, Selection, check_devices, choose, plan_cases, workload_facts
+from bench.run.plan import (
+    Planned,
+    Selection,
+    backends_of,
+    check_devices,
+    choose,
+    plan_cases,
+    workload_facts,
+)
 from bench.run.pool import Pool
 from bench.run.prove import Proof, prove
 from bench.run.resume import check_same, done_so_far, planned_of
@@ -62,9 +70,9 @@ class Outcome:
         return 0 if all(row.status in (Status.OK, Status.SKIPPED) for row in self.rows) else 4
 
 
-def new_run_id(now: datetime) -> str:
-    """Name a run so that names sort by time: its start in UTC, and the process that holds it."""
-    return f"{now:%Y%m%d-%H%M%S}-{os.getpid()}"
+def new_id(now: datetime, kind: str = "") -> str:
+    """Name a run, or what is of another kind, so that names sort by time: its start in UTC, and our process."""
+    return f"{kind}{'-' if kind else ''}{now:%Y%m%d-%H%M%S}-{os.getpid()}"
 
 
 def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcome:
@@ -86,7 +94,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         raise NothingRanError(f"Nothing can run here: {reasons}.")
     check_baseline(terms.baseline, [item.case for item in planned if not item.skipped])
     started = datetime.now(UTC)
-    folder = terms.out if terms.out is not None else RESULTS / new_run_id(started)
+    folder = terms.out if terms.out is not None else RESULTS / new_id(started)
     manifest = Manifest(
         run_id=folder.resolve().name,
         created=started.isoformat(timespec="seconds"),
@@ -147,7 +155,7 @@ def _circumstances(planned: Sequence[Planned], packages: Iterable[str] = ()) -> 
         planned: the cases.
         packages: other packages that count, since a measuring process has imported them.
     """
-    backends = list({item.case.backend: item.backend for item in planned if not item.skipped}.values())
+    backends = backends_of(item for item in planned if not item.skipped)
     return {
         "stepbench": __version__,
         "environment": variables(),
@@ -203,7 +211,7 @@ def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float | No
     live = [item for item in planned if not item.skipped]
     with Pool(waiting=watcher.waiting) as pool:
         truths = Truths(pool, timeout)
-        backends = list({item.case.backend: item.backend for item in live}.values())
+        backends = backends_of(live)
         watcher.starting(sorted({backend.framework for backend in backends}))
         pool.start(backends)
         for done, item in enumerate(live):

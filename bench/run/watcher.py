@@ -39,7 +39,7 @@ class Watcher(Protocol):
     def pairing(self, case: Case, pair: int, of: int) -> None:
         """Show that a pair of processes of one case is about to be measured."""
 
-    def calibrating(self, backend: str) -> None:
+    def measuring_peak(self, backend: str) -> None:
         """Show that the peak of a backend's device is about to be measured."""
 
     def waiting(self, who: str, seconds: float, working: bool) -> None:

@@ -102,8 +102,8 @@ def test_a_failures_reason_is_neither_wrapped_nor_read_as_markup(build: ModuleTy
 
 
 def test_measuring_a_peak_is_shown_where_somebody_looks(pipe: io.StringIO, terminal: Terminal) -> None:
-    on(terminal).calibrating("torch-cuda")
-    on(pipe).calibrating("torch-cuda")
+    on(terminal).measuring_peak("torch-cuda")
+    on(pipe).measuring_peak("torch-cuda")
     assert "Measuring the peak of the device: torch-cuda" in terminal.getvalue()
     assert pipe.getvalue() == ""
 

@@ -143,7 +143,7 @@ class Seen:
 
     def pairing(self, case: object, pair: int, of: int) -> None: ...
 
-    def calibrating(self, backend: str) -> None:
+    def measuring_peak(self, backend: str) -> None:
         self.calibrated.append(backend)
 
     def waiting(self, who: str, seconds: float, working: bool) -> None: ...

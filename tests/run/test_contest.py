@@ -17,9 +17,9 @@ from bench.data.schema import Status
 from bench.data.store import PAIRS
 from bench.errors import StorageError, UsageError
 from bench.model.registry import Registry
-from bench.run import contest
+from bench.run import contest, session
 from bench.run.ab import Decided
-from bench.run.contest import Comparison, as_json, compare_sides, new_id
+from bench.run.contest import Comparison, as_json, compare_sides
 from bench.run.interpreter import Interpreter
 from bench.run.matching import Match
 from bench.run.pairs import A, B, PairCase
@@ -164,8 +164,8 @@ def test_without_a_folder_it_makes_one_below_results(
 
 
 def test_the_name_of_a_comparison_sorts_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contest.os, "getpid", lambda: 42)
-    assert new_id(datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC), "ab") == "ab-20260304-050607-42"
+    monkeypatch.setattr(session.os, "getpid", lambda: 42)
+    assert session.new_id(datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC), "ab") == "ab-20260304-050607-42"
 
 
 def test_pinning_reaches_both_processes(arena: Any, compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from bench.data.store import read_manifest
 from bench.errors import NothingRanError, UsageError
 from bench.model.registry import discover
 from bench.run.plan import Planned, Selection, choose, plan_cases
-from bench.run.session import new_run_id, resume, run, verify_all
+from bench.run.session import new_id, resume, run, verify_all
 from bench.run.terms import RunTerms
 from bench.workloads import tutorial
 
@@ -35,7 +35,7 @@ def numpy_cases(*names: str) -> tuple[Planned, ...]:
 
 
 def test_run_ids_sort_by_time() -> None:
-    ids = [new_run_id(datetime(2026, 1, day, tzinfo=UTC)) for day in (1, 2, 11)]
+    ids = [new_id(datetime(2026, 1, day, tzinfo=UTC)) for day in (1, 2, 11)]
     assert ids == sorted(ids)
     assert ids[0].startswith("20260101-000000-")
 
