@@ -188,7 +188,7 @@ class ProcessRow:
         "Threads that really compute, as framework or system tell after a step.", default=None
     )
     cpus_used: float | None = _column(
-        "Median CPU time over wall time of whole-step samples; empty where they take under 20 ms.", default=None
+        "Median CPU time over wall time of whole steps, by stretches of 20 ms; empty of fewer than three.", default=None
     )
     peak_bytes: int | None = _column(
         "Peak memory: allocated on a GPU, or resident in the process on the CPU (framework included).",

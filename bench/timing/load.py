@@ -13,6 +13,8 @@ from bench.timing.passes import Taken
 
 LEAST_NANOSECONDS = 20_000_000
 """The least time of whole steps that says anything: a kernel counts the time of other threads in ticks."""
+FEWEST_STRETCHES = 3
+"""Of fewer stretches the median could be one that the kernel's ticks have made too long."""
 SPARE_CPUS = 0.25
 """The CPUs that a framework's own helpers, and the kernel's counting, may come to."""
 REAL_SHARE = 0.05
@@ -44,7 +46,7 @@ class Load:
 
         A pool that a library has started spins for some milliseconds before it sleeps; the median leaves that out.
         """
-        return round(median(self.ratios), 3) if self.ratios else None
+        return round(median(self.ratios), 3) if len(self.ratios) >= FEWEST_STRETCHES else None
 
 
 class Workers:

@@ -163,7 +163,7 @@ class Sampling:
         """Take one turn: the garbage collector is off meanwhile, and disturbances are noted around it."""
         for _ in range(self._lead):
             self._course.make_room(self._cycle)
-            time_whole(self._rig, self._cycle)
+            self._load.add(time_whole(self._rig, self._cycle))
         samples: list[Sample] = []
         gc.disable()
         try:

@@ -90,8 +90,11 @@ def test_a_kernel_that_counts_in_ticks_makes_no_cpus_out_of_them() -> None:
 
 
 def test_too_little_time_says_nothing() -> None:
+    """A right step of two threads looked like 2.4 CPUs by one stretch that had two ticks more than its share."""
     load = Load()
-    load.add(Taken((LEAST_NANOSECONDS - 1,), cpu_nanoseconds=2 * LEAST_NANOSECONDS))
+    for ratio in (2.4, 2.0):
+        load.add(Taken((LEAST_NANOSECONDS,), cpu_nanoseconds=round(ratio * LEAST_NANOSECONDS)))
+    load.add(Taken((LEAST_NANOSECONDS - 1,), cpu_nanoseconds=2 * LEAST_NANOSECONDS - 2))
     assert load.cpus is None
     load.add(Taken((1,), cpu_nanoseconds=2))
     assert load.cpus == 2.0
@@ -144,12 +147,18 @@ def test_a_measurement_knows_the_cpus_of_its_whole_steps(rig: Callable[..., Rig]
 
 
 def test_a_short_measurement_does_not(rig: Callable[..., Rig]) -> None:
-    """Whole steps of 3 ms, one a turn; seven are more than 20 ms. What leads a turn does not count."""
-    step = sampling(rig(1.7), SamplingPolicy(turn_seconds=0.0, lead_seconds=0.1))
-    for number in range(6):
+    """Whole steps of 3 ms, one a turn: seven are more than 20 ms, and three times as many are enough."""
+    step = sampling(rig(1.7), SamplingPolicy(turn_seconds=0.0, lead_seconds=0.0))
+    for number in range(20):
         step.turn(number)
     assert step.cpus_used is None
-    step.turn(6)
+    step.turn(20)
+    assert step.cpus_used == pytest.approx(1.7, abs=1e-3)
+
+
+def test_what_leads_a_turn_counts_too(rig: Callable[..., Rig]) -> None:
+    step = sampling(rig(1.7), SamplingPolicy(turn_seconds=0.0, lead_seconds=0.06))
+    step.turn(0)
     assert step.cpus_used == pytest.approx(1.7, abs=1e-3)
 
 
