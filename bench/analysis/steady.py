@@ -44,15 +44,15 @@ def _surely(z: float, change: float) -> bool:
 
 
 def _jumps(processes: Sequence[Turns]) -> bool:
-    """Say whether in all processes every turn of the last half is far slower, or faster, than all of the first quarter.
+    """Say whether in all processes every turn of the last half is far slower, or faster, than all of the first fifth.
 
-    If turns were alike, those of a process's first quarter would be all of the fastest, or of the slowest, once in so
+    If turns were alike, those of a process's first fifth would be all of the fastest, or of the slowest, once in so
     many times as there are ways to draw their number from all that are compared.
     """
     chance, directions = 2.0, set()
     for turns in processes:
         times = [turns[number] for number in sorted(turns)]
-        first, last = times[: len(times) // 4], times[-(len(times) // 2) :]
+        first, last = times[: max(1, len(times) // 5)], times[-(len(times) // 2) :]
         directions.add(1 if min(last) > _JUMP * max(first) else -1 if _JUMP * max(last) < min(first) else 0)
         chance /= math.comb(len(first) + len(last), len(first))
     return directions in ({1}, {-1}) and chance < _RISK_OF_JUMP

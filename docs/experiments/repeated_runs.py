@@ -25,10 +25,10 @@ Speedups = dict[str, tuple[float, float, float]]
 """Logarithms of a speedup and of both ends of its interval, by implementation."""
 
 
-def one_run(folder: Path, budget: str, threads: str) -> Speedups:
-    """Run all programs once, as a user does; return their speedups."""
+def one_run(folder: Path, arguments: list[str]) -> Speedups:
+    """Run once, as a user does."""
     command = [str(Path(sys.executable).with_name("bench")), "run", "--device", "cpu", "--no-figures"]
-    command += ["--budget", budget, "--threads", threads, "--out", str(folder)]
+    command += [*arguments, "--out", str(folder)]
     subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own command
     summary = pd.read_csv(folder / "summary.csv")
     steps = summary[(summary["phase"] == "step") & summary["speedup_low"].notna() & (summary["speedup"] != 1)]
