@@ -146,6 +146,11 @@ def pinned_cpus(threads: int, cpus: Collection[int] | None = None, root: Path = 
     return tuple(found.values())[: None if quota is None else max(1, int(quota))]
 
 
+def pinned_cpu(threads: int) -> int | None:
+    """Return the first of `pinned_cpus`, for processes that run one at a time; None where nothing is pinned."""
+    return next(iter(pinned_cpus(threads)), None)
+
+
 def core_kind(cpu: int | None, root: Path = ROOT) -> str:
     """Return the kind of core that a CPU is on, fast or slow; empty for no CPU and where no kinds are told apart."""
     every = {int(path.name.removeprefix("cpu")) for path in _cpu_folders(root)}

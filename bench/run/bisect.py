@@ -12,17 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench import __version__
 from bench.analysis.rule import Criteria, Verdict, worst
 from bench.data.manifest import Manifest
 from bench.data.store import PAIRS, make_empty, write_atomically
 from bench.errors import DataFormatError
-from bench.machine.environment import git_revision, machine_facts, package_versions
-from bench.machine.variables import patterns, variables
 from bench.model.backends import BACKENDS
 from bench.run.ab import Decided
 from bench.run.contest import Comparison, compare_sides
@@ -31,7 +27,7 @@ from bench.run.plan import check_devices
 from bench.run.resume import check_same
 from bench.run.revisions import Commit, commit, commits_between, repository
 from bench.run.search import criteria_of_commit, first_slow, most_measured
-from bench.run.session import RESULTS, locked, new_id
+from bench.run.session import RESULTS, circumstances, locked, new_id
 from bench.run.sides import of_revisions
 from bench.run.terms import Terms
 from bench.run.watcher import Watcher
@@ -141,7 +137,7 @@ def begin(good: str, bad: str, load: Sequence[Path], terms: Terms, command: Sequ
         timeout_seconds=terms.timeout,
         load=[str(path.resolve()) for path in load],
         cases=[],
-        **_circumstances(),
+        **circumstances(BACKENDS.values()),
     )
     search = Search(manifest=manifest, good=first, commits=commits, terms=replace(terms, out=None))
     make_empty(folder)
@@ -167,20 +163,8 @@ def read(folder: Path) -> Search:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "its beginning"
         raise DataFormatError(f"{path} is damaged at {where} ({first['msg']}): start a new search.") from error
-    check_same(search.manifest, search.manifest.model_copy(update=_circumstances()), folder)
+    check_same(search.manifest, search.manifest.model_copy(update=circumstances(BACKENDS.values())), folder)
     return search
-
-
-def _circumstances() -> dict[str, Any]:
-    """Look at what must stay the same from the first comparison to the last."""
-    return {
-        "stepbench": __version__,
-        "environment": variables(),
-        "looked_for": patterns(),
-        "machine": machine_facts(),
-        "packages": package_versions(BACKENDS.values()),
-        "git_revision": git_revision(),
-    }
 
 
 def _write(folder: Path, search: Search) -> None:

@@ -20,7 +20,7 @@ from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
 from bench.analysis.verdict import judge
 from bench.errors import ChildError, NothingRanError
-from bench.machine.processor import pinned_cpus
+from bench.machine.processor import pinned_cpu
 from bench.model.registry import discover
 from bench.model.step import TRAINING
 from bench.run.ab import family_of, typical_seconds
@@ -144,7 +144,7 @@ def calibrate(
         watcher.starting([item.case.framework])
         pool.start([item.backend])
         chance = random.Random(item.case.problem.seed)  # noqa: S311 - an order, not a secret
-        cpu = next(iter(pinned_cpus(item.case.threads)), None)
+        cpu = pinned_cpu(item.case.threads)
         rounds = Rounds(Truths(pool, timeout), timeout, chance, PAIR_POLICY, cpu=cpu)
         seats = dict.fromkeys((A, B), partial(Seat, asks=pool))
         longest, looks = 0.0, planned_looks(pairs, criteria.alpha)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bench.backends.nvidia import NvidiaGpu, absent_reason
 from bench.machine.conditions import Finding, gpu_findings, machine_findings, steal_finding, steal_share
 from bench.machine.environment import machine_facts, package_versions
-from bench.machine.processor import pinned_cpus
+from bench.machine.processor import pinned_cpu
 from bench.model.backends import BACKENDS
 from bench.run.asking import Asks, Truths
 from bench.run.pairs import PAIR_POLICY
@@ -106,7 +106,7 @@ def _noise_floor(
     item: Planned, asks: Asks, truths: Truths, watcher: Watcher, pairs: int, timeout: float | None
 ) -> NoiseFloor:
     chance = random.Random(item.case.problem.seed)  # noqa: S311 - an order
-    cpu = next(iter(pinned_cpus(item.case.threads)), None)
+    cpu = pinned_cpu(item.case.threads)
     rounds = Rounds(truths, timeout, chance, PAIR_POLICY, cpu)
     logs, starts = [], []
     for number in range(pairs):

@@ -26,9 +26,10 @@ from bench.machine.environment import (
     machine_facts,
     package_versions,
 )
-from bench.machine.processor import pinned_cpus
+from bench.machine.processor import affinity, pinned_cpu
 from bench.machine.variables import patterns, variables
 from bench.model.backends import BACKENDS
+from bench.model.device import Backend
 from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case
 from bench.run.doctor import Report, examine
@@ -109,7 +110,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         axes={axis.column: list(axis.values) for axis in terms.axes},
         crossover_within=terms.crossover_within,
         turns=True,
-        cpu=next(iter(pinned_cpus(1)), None) if any(item.is_pinned for item in planned if not item.skipped) else None,
+        cpu=pinned_cpu(1) if any(item.is_pinned for item in planned if not item.skipped) else None,
         cases=[item.for_manifest() for item in planned],
         workloads=workload_facts(planned),
         **_circumstances(planned),
@@ -140,6 +141,11 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) 
     planned = planned_of(manifest, discover([Path(path) for path in manifest.load]))
     here = manifest.model_copy(update=_circumstances(planned, manifest.packages))
     check_same(manifest, here, folder)
+    if manifest.cpu is not None and manifest.cpu not in affinity():
+        raise UsageError(
+            f"{folder} cannot be resumed: its processes were pinned to CPU {manifest.cpu}, which this one may not use: "
+            "widen its affinity (`taskset`)."
+        )
     if budget_seconds is not None:
         manifest.budget_seconds = budget_seconds
     manifest.disturbances = list(dict.fromkeys([*manifest.disturbances, *here.disturbances]))
@@ -148,23 +154,30 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) 
         return _drive(RunStore(folder), manifest, planned, watcher, began, done_so_far(folder, manifest))
 
 
-def _circumstances(planned: Sequence[Planned], packages: Iterable[str] = ()) -> dict[str, Any]:
-    """Look at what a manifest says of the machine and of the programs on it, as they are now.
+def circumstances(backends: Iterable[Backend], packages: Iterable[str] = ()) -> dict[str, Any]:
+    """Look at what must stay the same while something is measured, as a manifest has it.
 
     Args:
-        planned: the cases.
+        backends: what is measured on.
         packages: other packages that count, since a measuring process has imported them.
     """
-    backends = backends_of(item for item in planned if not item.skipped)
     return {
         "stepbench": __version__,
         "environment": variables(),
         "looked_for": patterns(),
-        "sources": source_hashes(planned),
         "machine": machine_facts(),
         "packages": package_versions(backends, packages),
-        "backend_packages": {backend.name: list(backend.packages) for backend in backends},
         "git_revision": git_revision(),
+    }
+
+
+def _circumstances(planned: Sequence[Planned], packages: Iterable[str] = ()) -> dict[str, Any]:
+    """Look at what a run's manifest says of the machine and of the programs on it, as they are now."""
+    backends = backends_of(item for item in planned if not item.skipped)
+    return {
+        **circumstances(backends, packages),
+        "sources": source_hashes(planned),
+        "backend_packages": {backend.name: list(backend.packages) for backend in backends},
         "constraints_sha256": constraints_sha256(),
         "disturbances": [finding.sentence for finding in machine_findings() if finding.disturbs],
     }

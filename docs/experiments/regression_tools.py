@@ -37,7 +37,7 @@ from pathlib import Path
 from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, Verdict
 from bench.analysis.verdict import judge
-from bench.machine.processor import pinned_cpus
+from bench.machine.processor import pinned_cpu
 from bench.model.registry import discover
 from bench.model.step import TRAINING
 from bench.run.ab import family_of, typical_seconds
@@ -184,7 +184,7 @@ def by_stepbench(tool: Tool, zygotes: Pool) -> Iterator[None]:
     (item,) = plan_cases(Selection(choose(discover(), ["torch_autograd"]), devices=("cpu",)))
     zygotes.start([item.backend])
     chance = random.Random(0)  # noqa: S311
-    rounds = Rounds(Truths(zygotes, 60.0), 60.0, chance, PAIR_POLICY, cpu=pinned_cpus(1)[0])
+    rounds = Rounds(Truths(zygotes, 60.0), 60.0, chance, PAIR_POLICY, cpu=pinned_cpu(1))
     measure = partial(measure_pair, rounds, PairCase(item, item), dict.fromkeys((A, B), partial(Seat, asks=zygotes)))
     for number, phase in enumerate(itertools.cycle(map(str, TRAINING))):
 

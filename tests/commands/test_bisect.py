@@ -20,6 +20,7 @@ from bench.analysis.rule import FamilyVerdict, Statistic, Verdict
 from bench.analysis.verdict import Family, PairedColumn, judge
 from bench.data.schema import STEP
 from bench.data.store import PAIRS
+from bench.machine.environment import machine_facts
 from bench.run import bisect
 from bench.run.ab import Decided
 from bench.run.contest import Comparison
@@ -243,8 +244,8 @@ def test_a_search_of_another_machine_or_without_its_file_is_refused(
     history("1", "2")
     out = repository.out()
     assert repository.bench("bisect", "good", "work", "--out", out).returncode == 0
-    facts = bisect.machine_facts()
-    monkeypatch.setattr(bisect, "machine_facts", lambda: {**facts, "cpu": "Another 9000"})
+    facts = machine_facts()
+    monkeypatch.setattr("bench.run.session.machine_facts", lambda: {**facts, "cpu": "Another 9000"})
     assert "cpu: " in error(repository.bench("bisect", "--resume", out))
     assert "is not the folder of a search" in error(repository.bench("bisect", "--resume", tmp_path))
     (out / bisect.SEARCH).write_text("{}")

@@ -61,13 +61,16 @@ def test_a_run_records_the_cpu_that_its_processes_of_one_thread_were_pinned_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usable = min(os.sched_getaffinity(0))
-    monkeypatch.setattr("bench.run.session.pinned_cpus", lambda threads: (usable,))
+    monkeypatch.setattr("bench.run.session.pinned_cpu", lambda threads: usable)
     found = {}
     for threads in (1, 2):
         planned = plan_cases(Selection(choose(discover(), ["numpy_manual"]), SMALL.sizes, threads=(threads,)))
         run(planned, RunTerms(60, 1, out=tmp_path / str(threads)), Silent())
         found[threads] = read_manifest(tmp_path / str(threads)).cpu
     assert found == {1: usable, 2: None}
+    monkeypatch.setattr("bench.run.session.affinity", lambda: {usable + 1})
+    with pytest.raises(UsageError, match=f"pinned to CPU {usable},.*taskset"):
+        resume(tmp_path / "1", Silent())
 
 
 def test_variables_that_change_results_or_speed_are_recorded_and_end_a_resumed_run(
