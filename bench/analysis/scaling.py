@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.data.schema import sizes_in
+from bench.data.column import sizes_in
 from bench.model.case import CASE_COLUMNS, Case, Contender, case_columns_among
 
 _KINDS = {column.name: int if issubclass(column.kind, int) else str for column in CASE_COLUMNS if column.contender}

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bench.data.schema import SCHEMA_VERSION, Column
+from bench.data.column import Column
+from bench.data.schema import SCHEMA_VERSION
 from bench.model.columns import SIZE_PREFIX
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ _FILES = {
     "b_backend:str b_threads:int status:str crossing:int faster_below:str faster_above:str size:float? "
     "size_low:float? size_high:float? smallest:int largest:int sizes:int",
 }
-ADDED = ("growth_bytes",)
-"""Columns that joined the present version after the first runs of it; a file without them says nothing of them."""
 _KINDS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 _RENAMED = {"depth": "variant", "sample": "turn", **{name: f"{SIZE_PREFIX}{name}" for name in _SIZES}}
 _FRAMEWORK = {"numpy": "numpy", "torch-cpu": "torch", "torch-cuda": "torch", "tf-graph": "tensorflow"}

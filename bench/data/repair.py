@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from bench.data.schema import ProcessRow, SampleRow, columns_of, sizes_in
+from bench.data.column import columns_of, sizes_in
+from bench.data.schema import ProcessRow, SampleRow
 from bench.data.store import PROCESSES, SAMPLES, write_atomically
 from bench.data.tables import header_of
 from bench.errors import DataFormatError

@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.data.column import columns_of
 from bench.data.manifest import Manifest
-from bench.data.schema import Method, Status, SummaryRow, columns_of
+from bench.data.schema import Method, Status, SummaryRow
 from bench.data.store import read_crossovers, read_manifest, read_processes, read_samples, read_summary
 from bench.errors import DataFormatError
 from bench.model.case import Case, case_columns_among

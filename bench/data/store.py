@@ -18,17 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from bench.data import older
+from bench.data.column import columns_of, sizes_in
 from bench.data.manifest import Manifest
-from bench.data.schema import (
-    SCHEMA_VERSION,
-    CrossoverRow,
-    PairRow,
-    ProcessRow,
-    SampleRow,
-    SummaryRow,
-    columns_of,
-    sizes_in,
-)
+from bench.data.schema import SCHEMA_VERSION, CrossoverRow, PairRow, ProcessRow, SampleRow, SummaryRow
 from bench.data.tables import has_older_columns, header_of, lacks_columns, read_csv, read_table, version_message
 from bench.errors import DataFormatError, StorageError, os_cure
 

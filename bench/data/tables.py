@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.data import older
-from bench.data.schema import SCHEMA_VERSION, Column, columns_of, sizes_in
+from bench.data.column import Column, columns_of, sizes_in
+from bench.data.schema import SCHEMA_VERSION
 from bench.errors import DataFormatError
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def has_older_columns(path: Path) -> bool:
 def lacks_columns(path: Path, row_type: type) -> bool:
     """Say whether a file is of the present version, from before some columns joined it."""
     names = header_of(path)
-    added = [column.name for column in columns_of(row_type) if column.name in older.ADDED]
-    return not has_older_columns(path) and not set(added) <= set(names)
+    added = {column.name for column in columns_of(row_type) if column.added}
+    return not has_older_columns(path) and not added <= set(names)
 
 
 def read_table(path: Path, row_type: type, text: str = "str") -> pd.DataFrame:
@@ -64,12 +65,14 @@ def read_table(path: Path, row_type: type, text: str = "str") -> pd.DataFrame:
         before = older.columns(path.name)
         frame = older.frame(read_csv(path, before, older.VERSION, text), columns_of(row_type, older.SIZES))
     else:
-        columns = columns_of(row_type, sizes_in(header_of(path)))
-        lacking = older.ADDED if lacks_columns(path, row_type) else ()
-        had = tuple(column for column in columns if column.name not in lacking)
+        names = header_of(path)
+        columns = columns_of(row_type, sizes_in(names))
+        had = tuple(column for column in columns if column.name in names or not column.added)
         frame = read_csv(path, had, SCHEMA_VERSION, text)
         if len(had) < len(columns):
             frame = frame.reindex(columns=[column.name for column in columns])
+            absent = {column.name: "" for column in columns if column not in had and column.kind is str}
+            frame = frame.fillna(absent) if absent else frame
     for size in sizes_in(frame.columns):
         if (frame[size] < 1).any():
             raise DataFormatError(f"{path} is damaged: {size} is less than 1; restore the file.")

@@ -6,18 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.data.schema import (
-    SCHEMA_VERSION,
-    Column,
-    CrossoverRow,
-    Method,
-    ProcessRow,
-    SampleRow,
-    Status,
-    SummaryRow,
-    _column,
-    columns_of,
-)
+from bench.data.column import Column, columns_of, described
+from bench.data.schema import SCHEMA_VERSION, CrossoverRow, Method, ProcessRow, SampleRow, Status, SummaryRow
 from bench.model.case import CASE_COLUMNS, CONDITIONS, WHO, Case, Mode
 from bench.model.precision import Precision
 from bench.model.problem import Dtype
@@ -32,13 +22,13 @@ DOCUMENTED = FILES | {"crossovers.csv": CrossoverRow}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Example:
-    word: str = _column("A word.")
-    count: int = _column("A count.", "bytes")
-    truth: bool = _column("A truth.")
-    kind: Method = _column("One of a few words.")
-    ratio: float | None = _column("A ratio.", "s", default=None)
-    maybe: bool | None = _column("A truth, perhaps.", default=None)
-    status: Status | None = _column("A status, perhaps.", default=None)
+    word: str = described("A word.")
+    count: int = described("A count.", "bytes")
+    truth: bool = described("A truth.")
+    kind: Method = described("One of a few words.")
+    ratio: float | None = described("A ratio.", "s", default=None)
+    maybe: bool | None = described("A truth, perhaps.", default=None)
+    status: Status | None = described("A status, perhaps.", default=None)
 
 
 def test_columns_have_the_fields_kind_unit_and_doc_in_order() -> None:

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.data.schema import Method, ProcessRow, SampleRow, Status, SummaryRow, columns_of
+from bench.data.column import columns_of
+from bench.data.schema import Method, ProcessRow, SampleRow, Status, SummaryRow
 from bench.data.store import (
     MANIFEST,
     PROCESSES,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bench.data.schema import DEVICE, HOST, STEP, Method, SummaryRow, columns_of
+from bench.data.column import columns_of
+from bench.data.schema import DEVICE, HOST, STEP, Method, SummaryRow
 from bench.data.store import SUMMARY
 from bench.model.step import STAGES
 from bench.output import text as write

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.analysis.card import CardCell
-from bench.data.schema import SummaryRow, columns_of
+from bench.data.column import columns_of
+from bench.data.schema import SummaryRow
 from bench.data.store import SUMMARY
 from bench.model.case import Mode, differing
 from bench.model.step import STAGES

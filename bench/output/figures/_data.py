@@ -22,8 +22,9 @@ from bench.analysis.packages import backends_in, packages_of
 from bench.analysis.runs import read_runs
 from bench.analysis.summarise import summarise
 from bench.analysis.whole import is_whole
+from bench.data.column import sizes_in
 from bench.data.run import StoredRun, case_of
-from bench.data.schema import HOST, STEP, Status, SummaryRow, sizes_in
+from bench.data.schema import HOST, STEP, Status, SummaryRow
 from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
 from bench.data.tables import table_of
 from bench.errors import DataFormatError, NothingToShowError
