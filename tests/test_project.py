@@ -25,7 +25,7 @@ ORDER = [
 ]
 ORDER += ["options", "commands", "cli", "__main__", "pytest_plugin"]
 """Every file imports only from its own folder or from those before it in this list."""
-FRAMEWORKS = {"torch", "tensorflow"}
+FRAMEWORKS = {"torch", "tensorflow", "jax", "keras", "optax", "cupy"}
 
 
 def python_files(root: Path) -> list[Path]:

@@ -1,9 +1,17 @@
 """The backends that come with the harness, one file a framework; importing this package registers them."""
 
+from bench.backends.jax import JaxBackend, JaxCudaBackend
 from bench.backends.numpy import NumpyBackend
 from bench.backends.tensorflow import TensorflowGraphBackend
 from bench.backends.torch import CudaBackend, TorchBackend
 from bench.model.backends import add_backend
 
-for _backend in (NumpyBackend(), TorchBackend(), CudaBackend(), TensorflowGraphBackend()):
+for _backend in (
+    NumpyBackend(),
+    TorchBackend(),
+    CudaBackend(),
+    TensorflowGraphBackend(),
+    JaxBackend(),
+    JaxCudaBackend(),
+):
     add_backend(_backend, "")

@@ -93,6 +93,17 @@ def driver_pid(namespace: Path = _PID_NAMESPACE) -> int | None:
         return None
 
 
+def total_memory() -> int | None:
+    """Return all memory of the GPU that CUDA counts first; None if it cannot be told."""
+    gpu = NvidiaGpu.open()
+    if gpu is None:
+        return None
+    try:
+        return gpu.memory_bytes()
+    finally:
+        gpu.close()
+
+
 class NvidiaGpu:
     """One GPU, or one MIG instance of it; made by `open`.
 

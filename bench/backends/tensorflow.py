@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from bench.backends.host import host_device
+from bench.backends.host import host_device, threads_named
 from bench.model.device import Availability, Backend, Device, Settings, missing
 from bench.model.precision import Precision
 
@@ -57,8 +56,7 @@ class TensorflowGraphBackend(Backend):
     @override
     def threads_in_use(self) -> int | None:
         # No call tells, since the session's pool takes its size from the environment; but its threads have a name.
-        names = [path.read_text(encoding="utf-8").strip() for path in Path("/proc/self/task").glob("*/comm")]
-        return names.count("tf_Compute") or None
+        return threads_named("tf_Compute")
 
 
 def _matmul(a: Array, b: Array) -> Callable[[], object]:

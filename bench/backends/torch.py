@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from bench.backends.host import flusher
-from bench.backends.nvidia import NvidiaGpu, absent_reason
+from bench.backends.nvidia import NvidiaGpu, absent_reason, total_memory
 from bench.model.device import Availability, Backend, Device, Settings, Stream, missing, nothing
 from bench.model.precision import Precision
 
@@ -171,13 +171,7 @@ class CudaBackend(TorchBackend):
 
     @override
     def memory_bytes(self) -> int | None:
-        gpu = NvidiaGpu.open()
-        if gpu is None:
-            return None
-        try:
-            return gpu.memory_bytes()
-        finally:
-            gpu.close()
+        return total_memory()
 
     @override
     def peak_bytes(self) -> int | None:

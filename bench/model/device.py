@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bench.model.precision import Precision
+from bench.model.problem import Dtype
 
 if TYPE_CHECKING:
     from bench.model.condition import Condition
@@ -46,6 +47,8 @@ class Settings:
 
     threads: int
     precision: Precision = Precision.FULL
+    dtype: Dtype = Dtype.FLOAT32
+    """The widest number format that is computed in."""
 
 
 class Stream(ABC):
@@ -97,6 +100,9 @@ class Device:
     """The precision that is asked for; a step that registers for others than the usual ones looks here."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What was pinned and what is really in use: threads, precision modes."""
+    ready: Callable[[object], object] | None = None
+    """Given what stages have returned: a function that returns when all of it has been computed. None where
+    `synchronize` alone waits for everything. Only the harness calls it."""
     stream: Stream | None = None
     """The device's queue; None for a device that has finished when a call returns."""
     upload: Callable[[Any, Array], Callable[[], None]] | None = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from bench.model.condition import Condition
-from bench.timing.passes import Rig, time_work
+from bench.timing.passes import Rig, time_whole
 from bench.timing.policy import SamplingPolicy
 
 _BLOCK_SECONDS = 0.1
@@ -31,13 +32,14 @@ def energy_of_step(
     if (before := condition().energy_joules) is None:
         return None
     block = max(1, min(steps, math.ceil(_BLOCK_SECONDS * 1e9 / max(iteration_nanoseconds, 1.0))))
+    back_to_back = replace(rig, flush=None)
     done = spent = of_course = 0
     while spent < policy.energy_seconds * 1e9:
         beat()
         if of_course + block > steps:  # seldom: what a reset costs is no part of a step
             rig.step.reset()
             of_course = 0
-        spent += time_work(rig.step, block, rig.now, rig.synchronize)
+        spent += sum(time_whole(back_to_back, block).nanoseconds)
         of_course += block
         done += block
     after = condition().energy_joules

@@ -52,9 +52,9 @@ def build_in_mode(build: Build, problem: Problem, data: Data, device: Device, mo
 
 
 def _after(uploads: list[Callable[[], None]], run: Callable[[], object]) -> Callable[[], object]:
-    def transferred() -> None:
+    def transferred() -> object:
         for upload in uploads:
             upload()
-        run()
+        return run()
 
     return transferred

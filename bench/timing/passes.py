@@ -42,11 +42,19 @@ class Rig:
     """The device's queue, if the device has a clock of its own."""
     cpu_now: Now = cpu_now
     """The clock of the CPU time that the process has taken."""
+    ready: Callable[[object], object] | None = None
+    """What waits for the things that stages return, where `synchronize` does not wait for everything."""
 
     @property
     def runs(self) -> list[Run]:
         """The stages' functions."""
         return [stage.run for stage in self.step.stages]
+
+    def wait(self, returned: object) -> None:
+        """Return when the device has finished, and what stages have returned is there."""
+        if self.ready is not None:
+            self.ready(returned)
+        self.synchronize()
 
 
 @dataclass(frozen=True)
@@ -69,26 +77,25 @@ def time_whole(rig: Rig, iterations: int) -> Taken:
     synchronize()
     cpu = rig.cpu_now()
     start = now()
-    for _ in range(iterations):
+    for _ in range(iterations - 1):
         for run in runs:
             run()
-    synchronize()
+    # The last step needs all before it, so its results are all there is to wait for.
+    rig.wait([run() for run in runs])
     spent = now() - start
     return Taken((spent,), cpu_nanoseconds=rig.cpu_now() - cpu)
 
 
 def _time_cold(rig: Rig, flush: Run, iterations: int) -> Taken:
     """Time whole steps by the host's clock, each by itself after a flush."""
-    runs, now, synchronize = rig.runs, rig.now, rig.synchronize
+    runs, now = rig.runs, rig.now
     total = cpu = 0
     for _ in range(iterations):
         flush()
-        synchronize()
+        rig.synchronize()
         cpu -= rig.cpu_now()
         start = now()
-        for run in runs:
-            run()
-        synchronize()
+        rig.wait([run() for run in runs])
         total += now() - start
         cpu += rig.cpu_now()
     return Taken((total,), cpu_nanoseconds=cpu)
@@ -96,7 +103,7 @@ def _time_cold(rig: Rig, flush: Run, iterations: int) -> Taken:
 
 def time_staged(rig: Rig, iterations: int) -> Taken:
     """Time each stage by the host's clock, synchronised after each."""
-    runs, now, synchronize, flush = rig.runs, rig.now, rig.synchronize, rig.flush
+    runs, now, synchronize, flush, ready = rig.runs, rig.now, rig.synchronize, rig.flush, rig.ready
     marks: list[int] = []
     mark = marks.append
     synchronize()
@@ -107,7 +114,9 @@ def time_staged(rig: Rig, iterations: int) -> Taken:
         stages = iter(runs)  # made before the first mark: what lies between two marks is a stage and little else
         mark(now())
         for run in stages:
-            run()
+            returned = run()
+            if ready is not None:
+                ready(returned)
             synchronize()
             mark(now())
     width = len(runs) + 1
@@ -195,7 +204,7 @@ def enqueueing(rig: Rig, iterations: int) -> int:
 
 
 def time_work(run: Run, iterations: int, now: Now, synchronize: Synchronize) -> int:
-    """Time any function, run `iterations` times, in nanoseconds: for peaks and for energy."""
+    """Time any function, run `iterations` times, in nanoseconds: for peaks and proofs."""
     synchronize()
     start = now()
     for _ in range(iterations):

@@ -29,15 +29,16 @@ class Delay:
         """Plant the spin at the end of each stage of a step; both sides of a pair carry it."""
         return replace(step, stages=tuple(Stage(stage.phases, self._spinning(stage)) for stage in step.stages))
 
-    def _spinning(self, stage: Stage) -> Callable[[], None]:
+    def _spinning(self, stage: Stage) -> Callable[[], object]:
         run, phases, now = stage.run, tuple(map(str, stage.phases)), self._now
 
-        def spin() -> None:
-            run()
+        def spin() -> object:
+            returned = run()
             if self.nanoseconds and self.phase in phases:
                 end = now() + self.nanoseconds
                 while now() < end:
                     pass
+            return returned
 
         return spin
 

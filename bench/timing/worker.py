@@ -16,7 +16,7 @@ from bench.model.backends import BACKENDS
 from bench.model.data import Data
 from bench.model.device import Backend, Device, Settings
 from bench.model.precision import Precision
-from bench.model.problem import Problem
+from bench.model.problem import Dtype, Problem
 from bench.model.registry import Implementation, Registry, forget_loaded
 from bench.model.step import State, Step
 from bench.oracle.edges import truth_by_reference
@@ -134,7 +134,7 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
     for origin in request.origins:
         registry.load(origin, request.path, stay=True)
     backend = BACKENDS[request.backend]
-    device = backend.open(Settings(request.threads, request.precision))
+    device = backend.open(Settings(request.threads, request.precision, request.problem.dtype))
     limit_pools(request.threads)
     return registry, backend, replace(device, precision=request.precision)
 
@@ -156,7 +156,7 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
     _check_step(step, implementation)
     step = plant(step)
     flush = device.flush if request.mode.cold else None
-    rig = Rig(step, host_now, device.synchronize, flush, device.stream)
+    rig = Rig(step, host_now, device.synchronize, flush, device.stream, ready=device.ready)
     first = first_step(rig)
     start_seconds = _since(request.asked_nanoseconds)
     # The first of the steps that are verified has run already; reading the state waits for the others.
@@ -239,7 +239,8 @@ def _work(request: Request, beat: Beat) -> Reply:
 
 def _find_truth(request: Request, beat: Beat) -> Reply:
     """Write the truth that implementations of the request's workload are compared with."""
-    registry, backend, device = opened(replace(request, precision=Precision.FULL))
+    double = replace(request.problem, dtype=Dtype.FLOAT64)
+    registry, backend, device = opened(replace(request, precision=Precision.FULL, problem=double))
     implementation, problem = registry[request.implementation], request.problem
     workload = implementation.workload
     if workload.knows_edges:

@@ -16,14 +16,14 @@ class Other(NumpyBackend):
 
 
 def test_the_backends_and_their_frameworks() -> None:
-    assert list(BACKENDS) == ["numpy", "torch-cpu", "torch-cuda", "tf-graph"]
+    assert list(BACKENDS) == ["numpy", "torch-cpu", "torch-cuda", "tf-graph", "jax-cpu", "jax-cuda"]
     assert [backend.name for backend in backends_of("torch")] == ["torch-cpu", "torch-cuda"]
     assert backends_of("no such framework") == ()
     assert {backend.origin for backend in BACKENDS.values()} == {""}
 
 
 def test_only_the_gpu_has_a_memory_of_its_own() -> None:
-    assert [backend.name for backend in BACKENDS.values() if not backend.host_memory] == ["torch-cuda"]
+    assert [backend.name for backend in BACKENDS.values() if not backend.host_memory] == ["torch-cuda", "jax-cuda"]
 
 
 def test_each_names_the_packages_that_decide_its_times() -> None:
@@ -32,6 +32,8 @@ def test_each_names_the_packages_that_decide_its_times() -> None:
         "torch-cpu": ("torch", "numpy"),
         "torch-cuda": ("torch", "numpy"),
         "tf-graph": ("tensorflow", "numpy"),
+        "jax-cpu": ("jax", "jaxlib", "numpy"),
+        "jax-cuda": ("jax", "jaxlib", "numpy"),
     }
     assert all(backend.may_fork for backend in BACKENDS.values())
 
@@ -40,7 +42,7 @@ def test_asking_for_availability_imports_no_framework() -> None:
     code = (
         "import sys; from bench.model.backends import BACKENDS;"
         "[backend.availability() for backend in BACKENDS.values()];"
-        "print(*({'torch', 'tensorflow', 'numpy'} & set(sys.modules)))"
+        "print(*({'torch', 'tensorflow', 'jax', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
@@ -75,6 +77,8 @@ def test_a_name_that_is_taken_says_by_whom() -> None:
         pytest.param("torch-cpu", 1, marks=pytest.mark.slow),
         pytest.param("tf-graph", 1, marks=pytest.mark.slow),
         pytest.param("tf-graph", 2, marks=pytest.mark.slow),
+        pytest.param("jax-cpu", 1, marks=pytest.mark.slow),
+        pytest.param("jax-cpu", 2, marks=pytest.mark.slow),
     ],
 )
 def test_every_framework_really_computes_with_the_threads_asked_for(name: str, threads: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bench import BACKWARD, FORWARD, UPDATE, Stage, State, Step
 from bench.timing.passes import (
     RATE_UNITS,
     Taken,
@@ -54,6 +55,27 @@ def test_cold_phases_are_flushed_before_each_step_and_outside_every_time(world: 
     assert time_staged(world.rig(cold=True), 2) == Taken((2 * 107, 2 * 207, 2 * 307))
     one = ["clock", "f", "sync", "clock", "b", "sync", "clock", "u", "sync", "clock"]
     assert world.log == ["sync", *["flush", "sync", *one] * 2]
+
+
+def test_what_stages_return_is_waited_for_inside_every_time(world: Any) -> None:
+    """All of it, of the last step of a sample, as a framework needs that hands out results before they are computed."""
+    waited: list[Any] = []
+
+    def ready(returned: Any) -> None:
+        waited.append(returned)
+        world.time += 1000
+
+    phases = zip((FORWARD, BACKWARD, UPDATE), ("loss", ("dw", "db"), {"w": 1}), strict=True)
+    stages = tuple(Stage(phase, lambda value=value: value) for phase, value in phases)
+    rig = replace(world.rig(step=Step(stages, lambda: State(0.0, {}), lambda: None)), ready=ready)
+    assert time_whole(rig, 3) == Taken((1000,))
+    assert waited == [["loss", ("dw", "db"), {"w": 1}]]
+    waited.clear()
+    assert time_staged(rig, 1) == Taken((1000, 1000, 1000))
+    assert waited == ["loss", ("dw", "db"), {"w": 1}]
+    waited.clear()
+    assert time_whole(replace(rig, flush=world.flush), 2) == Taken((2000,))
+    assert len(waited) == 2
 
 
 def test_work_of_any_kind_is_timed_between_two_synchronisations(world: Any) -> None:
