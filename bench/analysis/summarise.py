@@ -212,11 +212,15 @@ def _per_process(samples: pd.DataFrame, processes: pd.DataFrame) -> pd.DataFrame
 
 def _beside_time(item: _Found) -> dict[str, Any]:
     """Reduce to one value what each process of a case says beside its times."""
-    peak_bytes = _known(item.outcome["peak_bytes"].max())
+    outcome = item.outcome
+    largest = {name: _known(outcome[name].max()) for name in ("peak_bytes", "graph_breaks", "recompiles")}
+    compiled = outcome["compile_seconds"]
     return {
+        **{name: None if value is None else int(value) for name, value in largest.items()},
+        "compile_cold_seconds": _known(compiled[outcome["cache"].isin(["", "cold"])].median()),
+        "compile_warm_seconds": _known(compiled[outcome["cache"] == "warm"].median()),
         "error": _known(item.outcome[list(ERRORS)].max(axis=None)),
         "energy_joules": _known(item.outcome["energy_joules"].median()),
-        "peak_bytes": None if peak_bytes is None else int(peak_bytes),
         "unsettled": int((item.outcome["warmup_settled"] == False).sum()),  # noqa: E712 - unknown is neither
     }
 

@@ -116,6 +116,7 @@ def refuse_beside_resume(*allowed: str) -> None:
 
 def show_run(outcome: Outcome, figures: bool, as_json: bool) -> None:
     """Show the tables on standard output, the paths of what was written on standard error."""
+    from bench.analysis.break_even import payoffs
     from bench.analysis.card import speedup_card
     from bench.data.run import StoredRun
     from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
@@ -132,8 +133,8 @@ def show_run(outcome: Outcome, figures: bool, as_json: bool) -> None:
     elif outcome.manifest.axes:
         show(sweep_blocks(summary, Crossovers(run.crossovers), str(folder)))
     else:
-        card = speedup_card(outcome.manifest, outcome.rows, run.samples, run.processes)
-        show(run_blocks(summary, str(folder), card))
+        files = (outcome.manifest, outcome.rows, run.samples, run.processes)
+        show(run_blocks(summary, str(folder), speedup_card(*files), payoffs(*files)))
     written = [folder / name for name in (SAMPLES, PROCESSES, SUMMARY, CROSSOVERS, MANIFEST)]
     written = [path for path in written if path.exists()]
     if figures and any(row.status == "ok" for row in outcome.rows):

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 
 import bench
@@ -88,8 +89,7 @@ def test_it_is_not_continued(root: Path, tmp_path: Path) -> None:
 def without_growth(folder: Path) -> None:
     """Take from a run the column that joined processes.csv later."""
     path = folder / "processes.csv"
-    lines = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
-    path.write_text("\n".join(lines) + "\n")
+    pd.read_csv(path).drop(columns="growth_bytes").to_csv(path, index=False)
 
 
 def test_a_run_from_before_a_column_joined_is_read_with_unknowns_and_not_continued(
@@ -101,7 +101,6 @@ def test_a_run_from_before_a_column_joined_is_read_with_unknowns_and_not_continu
     assert list(bench.open_run(made.folder).processes["growth_bytes"]) == [7.0]
     without_growth(made.folder)
     processes = bench.open_run(made.folder).processes
-    assert list(processes.columns)[-1] == "growth_bytes"
     assert processes["growth_bytes"].isna().all()
     assert is_older(made.folder)
     with pytest.raises(UsageError, match="start a new run"):

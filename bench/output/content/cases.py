@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench.data.column import columns_of
-from bench.data.schema import DEVICE, HOST, STEP, Method, SummaryRow
+from bench.data.schema import DEVICE, FIRST_STEP, HOST, STEP, Method, SummaryRow
 from bench.data.store import SUMMARY
 from bench.model.step import STAGES
 from bench.output import text as write
@@ -60,6 +60,11 @@ SHOWN: dict[str, _Shown] = {
     "per_second": _Shown("rows/s", ("per_second",), _known(write.significant), spare=4),
     "gflops": _Shown("GFLOP/s", ("gflops",), _known(write.significant)),
     "peak_fraction": _Shown("of peak", ("peak_fraction",), write.share, spare=2),
+    "first_step": _Shown("first step", ("median_seconds",), write.duration, 3, phase=FIRST_STEP),
+    "compile_cold": _Shown("compile cold", ("compile_cold_seconds",), _known(write.duration), spare=2),
+    "compile_warm": _Shown("compile warm", ("compile_warm_seconds",), _known(write.duration), spare=2),
+    "graph_breaks": _Shown("graph breaks", ("graph_breaks",), _known(str), spare=3),
+    "recompiles": _Shown("recompiles", ("recompiles",), _known(str), spare=3),
     "processes": _Shown("processes", ("processes",), str),
     "samples": _Shown("samples", ("samples",), str),
     "flagged": _Shown("flagged", ("flagged",), str),
