@@ -140,7 +140,7 @@ def _starts(
     frame = frame[frame["case"].isin(list(rounds))]
     steady = frame["case"].map(lambda case: _step(rounds[case]).value)
     beyond = (frame["process"].map(first) - steady).clip(lower=0)
-    frame["start"] = frame["build_seconds"] + frame["compile_seconds"].fillna(beyond).astype(float)
+    frame["start"] = frame["build_seconds"] + frame["compile_seconds"].astype(float).fillna(beyond.astype(float))
     frame = frame.dropna(subset=["start"])
     groups: Any = frame.groupby("case", sort=False)
     return dict(iter(groups))

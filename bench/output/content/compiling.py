@@ -13,7 +13,7 @@ from bench.output.text import significant
 from bench.stats.break_even import BreakEven
 
 
-def pays(summary: Summary, payoffs: Iterable[Payoff]) -> tuple[Words, ...]:
+def when_it_pays(summary: Summary, payoffs: Iterable[Payoff]) -> tuple[Words, ...]:
     """Return a sentence for each case that compiles: after how many steps that has paid."""
     by_case: dict[str, list[Payoff]] = {}
     for each in payoffs:
@@ -23,27 +23,26 @@ def pays(summary: Summary, payoffs: Iterable[Payoff]) -> tuple[Words, ...]:
 
 
 def _sentence(name: str, found: list[Payoff]) -> Words:
-    parts = [prose("{} with {}", pays_after(each.after), f"{cache_word(each)} compiler cache") for each in found]
+    parts = [prose("{} with {}", pays(each.after), f"{_cache(each)} compiler cache") for each in found]
     lacking = any(each.after.low is None for each in found)
     cure = prose("; an interval takes `--cold 2` or more, and six rounds") if lacking else ()
-    return (*prose("{}: compiling pays ", name), *joined(parts, ", and "), *cure, ".")
+    return (*prose("{}: compiling ", name), *joined(parts, ", and "), *cure, ".")
 
 
-def cache_word(payoff: Payoff) -> str:
-    """Return what the cache was."""
+def _cache(payoff: Payoff) -> str:
     return "an empty" if payoff.cache == COLD else "a filled"
 
 
-def pays_after(after: BreakEven) -> Words:
-    """Return from when on compiling pays, with the interval."""
+def pays(after: BreakEven) -> Words:
+    """Return from when on something pays, with the interval."""
     if after.high == 0:
-        return ("from the first step",)
+        return ("pays from the first step",)
     if after.low == math.inf:
-        return ("at no time",)
+        return ("never pays",)
     if after.steps == math.inf:
-        known = f" (at no time before {count_of(after.low)} steps)" if after.low else ""
-        return ("never as far as is known" + known,)
-    words = prose("after {}", Strong(f"{count_of(after.steps)} steps"))
+        known = f" (not before {count_of(after.low)} steps)" if after.low else ""
+        return ("is not known to pay" + known,)
+    words = prose("pays after {}", Strong(f"{count_of(after.steps)} steps"))
     if after.low is None or after.high is None:
         return words
     end = "never" if after.high == math.inf else count_of(after.high)

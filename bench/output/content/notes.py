@@ -72,7 +72,7 @@ def quality(summary: Summary) -> tuple[Words, ...]:
     """Return what speaks against quoting the numbers."""
     fewest = min(row.processes for row in summary.measured)
     remarks = [(row.case.label, row.reason) for row in summary.measured if row.reason]
-    anew = [(row.case.label, row.recompiles) for row in summary.measured if row.recompiles]
+    anew = [(row.case.label, counted(row.recompiles, "time")) for row in summary.measured if row.recompiles]
     return passages(
         "notes.txt", "quality", anew=anew, fewest=fewest, needed=MIN_PROCESSES, remarks=remarks, **_flagged(summary)
     )

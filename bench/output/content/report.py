@@ -10,7 +10,7 @@ from bench.analysis.break_even import payoffs
 from bench.analysis.card import speedup_card
 from bench.data.run import summary_rows
 from bench.output.content import figures, machine, methods, notes, result, sweep
-from bench.output.content.compiling import pays
+from bench.output.content.compiling import when_it_pays
 from bench.output.content.crossovers import Crossovers
 from bench.output.content.passages import passages
 from bench.output.content.summary import Summary
@@ -38,7 +38,7 @@ def build(data: RunData, drawn: Sequence[str], left_out: Mapping[str, str]) -> D
         results = [main, pictures, Section("cases", "All cases", long)]
     else:
         card = speedup_card(manifest, summary.rows, data.samples, data.processes)
-        after = pays(summary, payoffs(manifest, summary.rows, data.samples, data.processes))
+        after = when_it_pays(summary, payoffs(manifest, summary.rows, data.samples, data.processes))
         told: list[Block] = [result.card_table(card)] if card else []
         told += [Bullets(after)] if after else []
         main = result.section(summary, result.tables(summary), told)

@@ -14,7 +14,7 @@ from bench.model.case import Mode, differing
 from bench.model.step import STAGES
 from bench.output.content import notes
 from bench.output.content.cases import case_table
-from bench.output.content.compiling import pays
+from bench.output.content.compiling import when_it_pays
 from bench.output.content.passages import passages
 from bench.output.content.summary import Summary, compiles, name_of
 from bench.output.document import Block, Bullets, Cell, Head, Line, Section, Strong, Table, Words, table
@@ -45,7 +45,7 @@ def run_blocks(
         machine, run = str(summary.manifest.machine.get("cpu")), f"run {summary.manifest.run_id}"
         blocks.append(("; ".join(part for part in (summary.shared, machine, run) if part),))
     blocks += [*tables(summary), *([card_table(card)] if card else [])]
-    return [*blocks, notes.below_the_tables(summary, folder, pays(summary, payoffs))]
+    return [*blocks, notes.below_the_tables(summary, folder, when_it_pays(summary, payoffs))]
 
 
 def section(summary: Summary, shown: Iterable[Block], after: Iterable[Block]) -> Section:

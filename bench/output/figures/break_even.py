@@ -16,7 +16,7 @@ from bench.analysis.break_even import COLD, Payoff, Spending, payoffs
 from bench.data.run import summary_rows
 from bench.errors import NothingToShowError
 from bench.model.case import differing
-from bench.output.content.compiling import pays_after
+from bench.output.content.compiling import pays
 from bench.output.document import plain
 from bench.output.figures import _lines
 from bench.output.figures._data import RunData, problem_line
@@ -91,7 +91,7 @@ def _style(cache: str, look: Look) -> dict[str, Any]:
 def _note(payoff: Payoff, frame: Frame) -> Line2D:
     """Return a note that says from when on compiling pays."""
     cache = "empty cache" if payoff.cache == COLD else "filled cache"
-    words = _lines.note_words(f"{cache}: pays {plain(pays_after(payoff.after))}", frame)
+    words = _lines.note_words(f"{cache}: {plain(pays(payoff.after))}", frame)
     return Line2D([], [], label=words, **_style(payoff.cache, frame.look))
 
 
