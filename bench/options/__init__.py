@@ -145,6 +145,14 @@ LOAD = click.option(
 CHOOSING = (
     IMPLEMENTATION,
     click.option("--workload", "-w", multiple=True, metavar="NAME", help="Only these workloads; use commas or repeat."),
+    click.option(
+        "--select",
+        type=click.Choice(["tutorial", "all"]),
+        default="tutorial",
+        show_default=True,
+        help="What is measured if -i names nothing: tutorial, its programs, their baselines and what is yours; all, "
+        "every implementation that `bench list` shows, compiled ones and other frameworks' too.",
+    ),
     DEVICE,
     LOAD,
 )

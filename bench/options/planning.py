@@ -38,6 +38,7 @@ def selection(
     *,
     implementation: tuple[str, ...],
     workload: tuple[str, ...],
+    select: str,
     device: str,
     load: tuple[Path, ...],
     dtype: str,
@@ -66,7 +67,7 @@ def selection(
     check_devices(devices)
     warn_of_threads(threads)
     return Selection(
-        choose(registry, names_of(implementation), names_of(workload)),
+        choose(registry, names_of(implementation), names_of(workload), select == "all"),
         sizes_of(sizes, **more_sizes),
         Dtype(dtype),
         seed,
