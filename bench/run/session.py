@@ -233,7 +233,7 @@ def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float | No
     return replies
 
 
-AA_IMPLEMENTATIONS = ("numpy_manual", "torch_autograd", "tf_static_graph")
+AA_IMPLEMENTATIONS = ("numpy_manual", "torch_autograd", "tf_static_graph", "jax_staged")
 """One implementation a framework: what the doctor measures against itself."""
 
 
