@@ -24,6 +24,7 @@ from bench.data.run import StoredRun
 from bench.data.schema import SCHEMA_VERSION
 from bench.data.store import read_manifest, read_processes, read_samples, read_summary
 from bench.errors import StepbenchError
+from bench.model.backends import BACKENDS
 from bench.run import session
 
 BENCH = Path(sys.executable).with_name("bench")
@@ -474,7 +475,7 @@ def test_the_doctor_describes_the_machine_and_its_noise_floor(
     assert {floor["case"].split()[0] for floor in report["noise"]} == set(names)
     assert all(floor["detectable"] > 0 and floor["start_seconds"] > 0 for floor in report["noise"])
     assert report["clock_cost_seconds"] > 0
-    assert {backend["name"] for backend in report["backends"]} == {"numpy", "torch-cpu", "torch-cuda", "tf-graph"}
+    assert {backend["name"] for backend in report["backends"]} == set(BACKENDS)
     assert list(tmp_path.iterdir()) == []
 
 
