@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.data.schema import Status
 from bench.errors import StepbenchError, StepError, StorageError, os_cure
+from bench.machine.disturbance import KernelCounters
 from bench.model.backends import BACKENDS
 from bench.model.data import Data
 from bench.model.device import Backend, Device, Settings
@@ -276,7 +277,7 @@ def _of_device(request: Request, backend: Backend, device: Device) -> Reply:
         return Reply(
             Status.OK, device_name=device.name, facts=dict(device.facts), checks=prove_device(device, host_now)
         )
-    peaks = measure_peaks(device, request.problem.dtype, host_now)
+    peaks = measure_peaks(device, request.problem.dtype, host_now, KernelCounters())
     return Reply(Status.OK, device_name=device.name, threads=backend.threads_in_use(), peaks=peaks)
 
 
