@@ -90,6 +90,7 @@ def ladders(
 ) -> list[Ladder]:
     """Make a ladder of each workload, problem, mode and number of devices that has at least two rungs.
 
+    Sizes that a sweep added around crossovers have none.
     A device that computes in the host's memory has nothing to transfer: there a case stands for both modes.
 
     Args:
@@ -100,7 +101,8 @@ def ladders(
     """
     sound, others = sound_cases(manifest, rows, samples, processes)
     rules, found = baselines_of(manifest), []
-    for key in dict.fromkeys(_key(case) for case in sound):
+    added = {Case.from_columns(item.columns) for item in manifest.cases if item.added}
+    for key in dict.fromkeys(_key(case) for case in sound if case not in added):
         inside = [each for each in sound.values() if _belongs(each.case, key)]
         rungs = climb(inside, rules[key[0]], manifest.implementations)
         if len(rungs) > 1:

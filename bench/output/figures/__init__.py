@@ -14,6 +14,7 @@ The modules whose names begin with an underscore are shared:
 - `_look`: widths, colours, measuring of text, and the bytes of a file;
 - `_data`: the files of a run and the meaning of their columns;
 - `_ticks`: numbers along an axis;
+- `_words`: words for rungs and contenders;
 - `_frame`: texts, keys and panels, each with the room that it needs;
 - `_bars` and `_lines`: what figures of bars, and figures of lines, have in common.
 """

@@ -11,16 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from bench.analysis.ladder import Kind, Ladder, Rung, ladders
-from bench.data.run import summary_rows
+from bench.analysis.ladder import Ladder, Rung
 from bench.errors import NothingToShowError
-from bench.model.case import differing
 from bench.output.figures import _bars, _data
 from bench.output.figures._data import RunData
 from bench.output.figures._frame import Frame, Texts, panel_title
 from bench.output.figures._look import Look, clipped, named, spread
 from bench.output.figures._ticks import log_axis, times
-from bench.output.names import counted, variant_word, words_of
+from bench.output.figures._words import ladder_titles, rung_words
+from bench.output.names import counted
 from bench.output.text import duration, duration_interval, factor, factor_interval
 from bench.stats.estimates import Estimate
 
@@ -43,12 +42,11 @@ _LABEL_SHARE = {True: 0.35, False: 0.34}
 
 def draw(data: RunData, look: Look) -> Figure:
     """Draw each rung's gain from where the rung ends that it builds on, on a logarithmic axis."""
-    found = ladders(data.manifest, summary_rows(data.summary), data.samples, data.processes)
-    if not found:
+    every = ladder_titles(data.ladders)
+    if not every:
         raise NothingToShowError(
             "no workload has two rungs: measure its baseline and another case, as with `bench run --threads 1,all`."
         )
-    every = _panels(_asked(data, found) or found)
     shown = _chosen(every)
     rungs = [rung for _, ladder in shown for rung in ladder.rungs]
     rows = pd.DataFrame([rung.case.columns for rung in rungs])
@@ -69,29 +67,6 @@ def draw(data: RunData, look: Look) -> Figure:
     return frame.figure
 
 
-def _asked(data: RunData, found: Sequence[Ladder]) -> list[Ladder]:
-    """Return the ladders of the sizes that were asked for, without those that refinement added."""
-    added = [item.columns for item in data.manifest.cases if item.added]
-    sizes = {(columns["workload"], *_sizes(columns)) for columns in added}
-    return [each for each in found if (each.workload, *_sizes(each.rungs[0].case.columns)) not in sizes]
-
-
-def _sizes(columns: Any) -> list[tuple[str, Any]]:
-    return sorted((name, value) for name, value in columns.items() if name.startswith("size.") and value)
-
-
-def _panels(found: Sequence[Ladder]) -> list[tuple[str, Ladder]]:
-    """Return the title of each ladder: its workload, and what tells it from the others."""
-    firsts = [each.rungs[0].case for each in found]
-    names = [name for name in differing(firsts) if name not in ("threads", "precision", "mode")]
-    several = len({each.mode for each in found}) > 1
-    titles = []
-    for each, case in zip(found, firsts, strict=True):
-        values = {name: case.conditions.get(name) for name in names} | ({"mode": each.mode} if several else {})
-        titles.append(", ".join([each.workload, *words_of(values)]))
-    return list(zip(titles, found, strict=True))
-
-
 def _chosen(every: Sequence[tuple[str, Ladder]]) -> list[tuple[str, Ladder]]:
     """Return as many as fit: of each workload the first, the last and some between them."""
     kinds = list(dict.fromkeys(ladder.workload for _, ladder in every))
@@ -104,7 +79,7 @@ def _chosen(every: Sequence[tuple[str, Ladder]]) -> list[tuple[str, Ladder]]:
 
 
 def _subtitle(data: RunData, rows: pd.DataFrame, shown: Sequence[tuple[str, Ladder]], found: int) -> list[str]:
-    known = {ladder.workload for _, ladder in shown} if len(shown) == found else {*data.headline["workload"]}
+    known = {ladder.workload for ladder in data.ladders}
     without = [name for name in data.headline["workload"].unique() if name not in known]
     left_out = sum(ladder.left_out for _, ladder in shown)
     wrong = "wrong, unsteady or not verified, so no rung"
@@ -185,29 +160,10 @@ def _name(axis: Axes, place: float, rung: Rung, ladder: Ladder, frame: Frame) ->
         seconds += f" [{duration_interval(rung.seconds.low, rung.seconds.high)}]"
     small = Look(look.width, look.style, look.shrunk * _SMALL)
     below = named(rung.case.implementation, f", {seconds}", room, small)
-    words = clipped(_words(rung, ladder), room, look.points, bold=True)
+    words = clipped(rung_words(rung, ladder), room, look.points, bold=True)
     style: dict[str, Any] = {"ha": "right"}
     _write(axis, (-0.015, place), words, 0.5, frame, size=1.0, fontweight="bold", **style)
     _write(axis, (-0.015, place), below, -0.62, frame, color=look.theme.soft, **style)
-
-
-def _words(rung: Rung, ladder: Ladder) -> str:
-    """Return what a rung changes."""
-    case = rung.case
-    before = ladder.rungs[rung.before or 0].case
-    threads = "threads" in differing(each.case for each in ladder.rungs)
-    if rung.kind is Kind.FASTEST:
-        changed = words_of({name: case.columns[name] for name in differing([before, case]) if name != "mode"})
-        return ", ".join(["fastest", *([case.backend] if case.backend != before.backend else []), *changed])
-    return {
-        Kind.FIRST: "baseline" + (f", {counted(case.threads, 'thread')}" if threads else ""),
-        Kind.PROGRAM: case.framework if case.framework != before.framework else "another program",
-        Kind.THREADS: variant_word("threads", case.threads),
-        Kind.COMPILED: "compiled" if case.framework == before.framework else f"{case.framework}, compiled",
-        Kind.PRECISION: variant_word("precision", case.precision),
-        Kind.DEVICE: f"on {case.device}",
-        Kind.OWN: f"written for {case.device}",
-    }[rung.kind]
 
 
 def _write(

@@ -10,16 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.analysis.profile import Entrant, Profile, Profiles, profiles
-from bench.data.run import summary_rows
+from bench.analysis.profile import Entrant, Profile, Profiles
 from bench.errors import NothingToShowError
 from bench.output.figures import _data, _lines
 from bench.output.figures._data import RunData
 from bench.output.figures._frame import Texts
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import FittingLocator, even_steps, log_axis, put_ticks, times
-from bench.output.names import counted, words_of
-from bench.output.text import factor, factor_interval
+from bench.output.figures._words import entrant_names, mean_words, solved_words
+from bench.output.names import counted
 
 TITLE = "How often each is within which factor of the fastest"
 READING = (
@@ -34,13 +33,13 @@ _STYLES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (5, 1.2, 1.5,
 
 def draw(data: RunData, look: Look) -> Figure:
     """Draw a line of steps a contender, over all problems of the run."""
-    found = profiles(data.manifest, summary_rows(data.summary), data.samples, data.processes)
+    found = data.profiles
     if len(found.problems) < 2:
         raise NothingToShowError("one problem was measured: measure several, with `bench sweep` or several workloads.")
     if len(found.profiles) < 2:
         raise NothingToShowError("one contender was measured: add an implementation or a backend to compare it with.")
     shown = found.profiles[:_MOST]
-    names = _names(found)
+    names = entrant_names(found)
     texts = Texts(TITLE, _subtitle(data, found, shown), data.footer, _keys(shown, names, look))
     frame = _lines.panel_frame(look, texts, [0])
     (axis,) = frame.axes
@@ -72,23 +71,6 @@ def _subtitle(data: RunData, found: Profiles, shown: Sequence[Profile]) -> list[
     ]
 
 
-def _names(found: Profiles) -> dict[Entrant, str]:
-    """Return what each contender is called; conditions and backends are told only where they are needed."""
-    entrants = [each.entrant for each in found.profiles]
-    backends: dict[str, set[str]] = {}
-    for each in entrants:
-        backends.setdefault(each.implementation, set()).add(each.backend)
-    settings = [dict(each.conditions) for each in entrants]
-    apart = [name for name in settings[0] if len({each[name] for each in settings}) > 1]
-    names = {}
-    for each, values in zip(entrants, settings, strict=True):
-        compiled = ["compiled"] if each.compiles else []
-        told = f" ({each.backend})" if each.implementation and len(backends[each.implementation]) > 1 else ""
-        words = words_of({name: values[name] for name in apart})
-        names[each] = ", ".join([f"{each.implementation}{told}" or each.backend, *compiled, *words])
-    return names
-
-
 def _style(number: int, look: Look) -> dict[str, Any]:
     """Return the look of a line; its marks are larger than those of the lines that are drawn over it."""
     return look.theme.mark(number) | {
@@ -101,25 +83,10 @@ def _style(number: int, look: Look) -> dict[str, Any]:
 def _keys(shown: Sequence[Profile], names: dict[Entrant, str], look: Look) -> list[Line2D]:
     keys = []
     for number, profile in enumerate(shown):
-        solved = len(profile.ratios) - profile.lacking
-        some = f", {solved} of {len(profile.ratios)} problems" if profile.lacking else ""
-        label = f"{names[profile.entrant]}{some}: {_mean(profile)}"
+        some = f", {solved_words(profile)} problems" if profile.lacking else ""
+        label = f"{names[profile.entrant]}{some}: {mean_words(profile)}"
         keys.append(Line2D([], [], label=label, **_style(number, look) | {"ms": 4.8 * look.line}))
     return keys
-
-
-def _mean(profile: Profile) -> str:
-    """Return the geometric mean of the speedups, with what is known of it."""
-    over = profile.speedup
-    if over is None:
-        return "speedup unknown"
-    known = len(profile.ratios) - profile.lacking
-    some = f" in {profile.compared} of them" if profile.compared < known else ""
-    if profile.is_baseline:
-        return "the baseline"
-    if over.low is None or over.high is None:
-        return factor(over.value) + some
-    return f"{factor(over.value)} [{factor_interval(over.low, over.high)}]{some}"
 
 
 def _line(axis: Axes, profile: Profile, number: int, end: float, look: Look) -> None:
