@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 
-from bench.data.manifest import PlannedCase, WorkloadFacts
+from bench.data.manifest import ImplementationFacts, PlannedCase, WorkloadFacts
 from bench.errors import DeviceAbsentError, UsageError, nearest
 from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
@@ -235,6 +235,14 @@ def workload_facts(planned: Iterable[Planned]) -> dict[str, WorkloadFacts]:
             unverified=item.unverified,
         )
         for item in {each.case.workload: each.implementation.workload for each in planned}.values()
+    }
+
+
+def implementation_facts(planned: Iterable[Planned]) -> dict[str, ImplementationFacts]:
+    """Give what a stored run must know of the implementations of its cases, by name."""
+    return {
+        each.name: ImplementationFacts(compiles=each.compiles, devices=list(each.devices))
+        for each in (item.implementation for item in planned)
     }
 
 

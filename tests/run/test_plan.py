@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from bench.data.manifest import ImplementationFacts
 from bench.errors import DeviceAbsentError, UsageError
 from bench.model.backends import BACKENDS
 from bench.model.case import Mode
 from bench.model.device import Availability
 from bench.model.precision import Precision
 from bench.model.registry import discover
-from bench.run.plan import Selection, check_devices, choose, plan_cases, round_order
+from bench.run.plan import Selection, check_devices, choose, implementation_facts, plan_cases, round_order
 
 REGISTRY = discover()
 
@@ -33,6 +34,16 @@ def test_the_tutorials_programs_are_chosen_by_default_with_each_baseline_first()
         "mlp_bias_sgd": "numpy_bias_sgd",
         "mlp_bias_adam": "numpy_adam",
         "mlp_dynamic": "numpy_dynamic",
+    }
+
+
+def test_a_run_keeps_which_implementations_compile_and_which_are_written_for_one_device() -> None:
+    chosen = choose(REGISTRY, ["torch_nn", "jax_staged", "torch_cuda_graph"])
+    found = implementation_facts(plan_cases(Selection(chosen)))
+    assert found == {
+        "torch_nn": ImplementationFacts(),
+        "jax_staged": ImplementationFacts(compiles=True),
+        "torch_cuda_graph": ImplementationFacts(devices=["cuda"]),
     }
 
 
