@@ -35,7 +35,10 @@ Program = TypeVar("Program", bound=Callable[[], Any])
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "implementations"
 ENTRY_POINTS = "stepbench.implementations"
-_OF_BACKENDS = ("availability", "preload", "open", "threads_in_use", "memory_bytes", "peak_bytes", "held_bytes")
+_OF_BACKENDS = (
+    *("availability", "preload", "open", "threads_in_use"),
+    *("memory_bytes", "peak_bytes", "held_bytes", "reserved_bytes", "reset_peak"),
+)
 _OF_WORKLOADS = ("data", "reference", "cost", "memory")
 """The methods of authors' objects that may import neighbours when they are called."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")

@@ -28,7 +28,7 @@ from bench.timing.clock import host_now
 from bench.timing.imported import UNTRACKED, forget_foreign, from_elsewhere, imported
 from bench.timing.load import excess, limit_pools
 from bench.timing.measure import first_step
-from bench.timing.memory import peak_bytes
+from bench.timing.memory import Meter
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
 from bench.timing.peaks import measure_peaks
@@ -93,6 +93,7 @@ class Prepared:
     verification: Verification
     build_seconds: float
     start_seconds: float | None
+    meter: Meter
     beat: Beat
 
     def reply(self, cpus: float | None = None, samples: Sequence[Sample] = (), workers: int = 0, **more: Any) -> Reply:
@@ -117,7 +118,11 @@ class Prepared:
             facts=dict(self.device.facts),
             verification=self.verification,
             samples=() if wrong else tuple(samples),
-            peak_bytes=peak_bytes(self.backend),
+            peak_bytes=self.meter.peak_bytes,
+            framework_bytes=self.meter.framework_bytes,
+            step_peak_bytes=self.meter.step_peak_bytes,
+            phase_peaks=self.meter.phase_peaks,
+            reserved_bytes=self.meter.reserved_bytes,
             build_seconds=self.build_seconds,
             start_seconds=self.start_seconds,
             counts={} if self.rig.step.counts is None else dict(self.rig.step.counts()),
@@ -152,6 +157,7 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
     registry, backend, device = opened(request)
     implementation = registry[request.implementation]
     data = implementation.workload.data(request.problem)
+    meter = Meter(backend)
     began = time.perf_counter()
     step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
     build_seconds = time.perf_counter() - began
@@ -169,8 +175,9 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
         verification = _check_waited(rig, verification, beat)
     if verification.passed:
         verification = _count_matmuls(step, backend, implementation, verification)
+    meter.ours = 0 if truth is None else truth.nbytes
     made = (registry, implementation, backend, device, data, truth, rig)
-    return Prepared(request, *made, first, verification, build_seconds, start_seconds, beat)
+    return Prepared(request, *made, first, verification, build_seconds, start_seconds, meter, beat)
 
 
 def _verified(
