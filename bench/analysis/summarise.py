@@ -27,10 +27,11 @@ from bench.model.workload import WORKLOADS
 from bench.stats.estimates import Estimate, Turns, median_estimate, ratio_estimate, speedup_estimate
 
 PEAK_ALLOWANCE = 1.25
-"""A rate may exceed the measured peak by so much: a few products on a disturbed machine do not show all it can do.
-Work that was not done or not waited for shows as a multiple of the peak."""
-IMPOSSIBLE = "impossible: "
-"""How the reason of a case begins that was faster than its device can be."""
+"""A rate may exceed the measured peak by so much. One that exceeds it by more shows that the products were disturbed:
+the peak is then unknown."""
+IMPOSSIBLE = 3.0
+"""From this multiple of the measured peak on work was not done, or not waited for: a right step on a machine that
+others kept busy came to 1.7 times its peak."""
 ERRORS = ("loss_error", "gradient_error", "change_error", "result_error")
 """Columns of processes.csv that say how far a process was from the truth, each in one respect."""
 _ROW_KEY = ["phase", "method", "clock", "variant"]
@@ -133,6 +134,13 @@ def rounds_of_cases(
     return {case: rounds for case, rounds in found.items() if case in well}
 
 
+def exceeds_peak(manifest: Manifest, row: SummaryRow) -> bool:
+    """Say whether a case did more than its device was measured to do: then the peak is in doubt, or the step is."""
+    if row.status is not Status.OK:
+        return row.reason.startswith("impossible: ")
+    return row.gflops is not None and row.peak_fraction is None and ceilings(manifest.peaks, row.case) is not None
+
+
 def _in_order(cases: Sequence[PlannedCase]) -> list[PlannedCase]:
     """Sort the cases as they were planned, those that joined a sweep later among them by their sizes."""
     if not any(item.added for item in cases):
@@ -157,15 +165,15 @@ def _judged(manifest: Manifest, found: _Found) -> _Found:
     rate = max((each for each in known if each is not None), default=0.0)
     best = ceilings(manifest.peaks, case)
     peak = None if best is None else best.products.gflops
-    found = replace(found, peak=peak)
-    if peak is None or rate <= PEAK_ALLOWANCE * peak:
-        growths = found.outcome["growth_bytes"].dropna().tolist()
-        return replace(found, reason=remark(found.rounds, growths) if manifest.turns else "")
-    reason = (
-        f"{IMPOSSIBLE}{rate:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
-        "part of the step was not done or not waited for"
-    )
-    return replace(found, status=Status.WRONG, reason=reason)
+    if peak is not None and rate > IMPOSSIBLE * peak:
+        reason = (
+            f"impossible: {rate:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
+            "part of the step was not done or not waited for"
+        )
+        return replace(found, status=Status.WRONG, reason=reason)
+    growths = found.outcome["growth_bytes"].dropna().tolist()
+    believed = peak if peak is not None and rate <= PEAK_ALLOWANCE * peak else None
+    return replace(found, peak=believed, reason=remark(found.rounds, growths) if manifest.turns else "")
 
 
 def _status(skipped: str, outcome: pd.DataFrame) -> tuple[Status, str]:
@@ -212,22 +220,36 @@ def _per_process(samples: pd.DataFrame, processes: pd.DataFrame) -> pd.DataFrame
 
 def _beside_time(item: _Found) -> dict[str, Any]:
     """Reduce to one value what each process of a case says beside its times."""
-    outcome = item.outcome
-    largest = {name: _known(outcome[name].max()) for name in ("peak_bytes", "graph_breaks", "recompiles")}
-    compiled = outcome["compile_seconds"]
+    compiled, cache = item.outcome["compile_seconds"], item.outcome["cache"]
+    largest = ("peak_bytes", "framework_bytes", "reserved_bytes", "graph_breaks", "recompiles")
     return {
-        **{name: None if value is None else int(value) for name, value in largest.items()},
-        "compile_cold_seconds": _known(compiled[outcome["cache"].isin(["", "cold"])].median()),
-        "compile_warm_seconds": _known(compiled[outcome["cache"] == "warm"].median()),
+        **{name: _largest(item.outcome[name]) for name in largest},
+        "compile_cold_seconds": _known(compiled[cache.isin(["", "cold"])].median()),
+        "compile_warm_seconds": _known(compiled[cache == "warm"].median()),
         "error": _known(item.outcome[list(ERRORS)].max(axis=None)),
         "energy_joules": _known(item.outcome["energy_joules"].median()),
         "unsettled": int((item.outcome["warmup_settled"] == False).sum()),  # noqa: E712 - unknown is neither
     }
 
 
+def _largest(values: pd.Series[Any]) -> int | None:
+    found = values.max()
+    return None if pd.isna(found) else int(found)
+
+
+def _step_peaks(outcome: pd.DataFrame) -> dict[str, int]:
+    """Find the largest peak of the whole step and of each phase in any process, as far as they tell."""
+    found = {} if (step := _largest(outcome["step_peak_bytes"])) is None else {STEP: step}
+    for pair in " ".join(outcome["phase_peaks"].dropna()).split():
+        phase, _, count = pair.partition("=")
+        found[phase] = max(found.get(phase, 0), int(count))
+    return found
+
+
 def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -> list[SummaryRow]:
     """Make the rows of a case that is well; its speedups stand in that of its whole steps."""
     shares, tax, batch = _shares(item.times), _sync_tax(item), item.case.problem.sizes.get("batch")
+    peaks = _step_peaks(item.outcome)
     groups: Any = item.times.groupby(_ROW_KEY, sort=False)
     keyed: list[tuple[tuple[Any, ...], pd.DataFrame]] = [(tuple(key), group) for key, group in groups]
     keyed.sort(key=lambda pair: (pair[0][2] != HOST, pair[0][3], PHASES.index(pair[0][0]), pair[0][1]))
@@ -248,6 +270,7 @@ def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -
             "flagged": int(group["flagged"].sum()),
             "clean_median_seconds": _known(group["clean"].median()),
             "share": shares.get((phase, method, clock)),
+            "step_peak_bytes": None if method == Method.PROFILED.value or variant is not None else peaks.get(phase),
         }
         if phase != FIRST_STEP and method != Method.PROFILED.value:
             row["gflops"] = rate = _gflops(item.case, phase, variant, estimate.value)

@@ -1,5 +1,6 @@
 """The backends that come with the harness, one file a framework; importing this package registers them."""
 
+from bench.backends.cupy import CupyBackend
 from bench.backends.jax import JaxBackend, JaxCudaBackend
 from bench.backends.numpy import NumpyBackend
 from bench.backends.tensorflow import TensorflowGraphBackend
@@ -13,5 +14,6 @@ for _backend in (
     TensorflowGraphBackend(),
     JaxBackend(),
     JaxCudaBackend(),
+    CupyBackend(),
 ):
     add_backend(_backend, "")

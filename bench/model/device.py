@@ -187,6 +187,14 @@ class Backend(ABC):
         """Return the memory that this process has allocated on the device now, or None where the host's counts."""
         return None
 
+    def reserved_bytes(self) -> int | None:
+        """Return the most that the framework's allocator took of the device, or None where that is not known."""
+        return None
+
+    def reset_peak(self) -> bool:
+        """Begin the peaks of `peak_bytes` and `reserved_bytes` anew; False where the framework cannot."""
+        return False
+
     def cache_in(self, folder: Path) -> None:
         """Point the compiler's cache on disk to a folder; called before the first operation."""
         return

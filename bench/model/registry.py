@@ -35,7 +35,10 @@ Program = TypeVar("Program", bound=Callable[[], Any])
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "implementations"
 ENTRY_POINTS = "stepbench.implementations"
-_OF_BACKENDS = ("availability", "preload", "open", "threads_in_use", "memory_bytes", "peak_bytes", "held_bytes")
+_OF_BACKENDS = (
+    *("availability", "preload", "open", "threads_in_use"),
+    *("memory_bytes", "peak_bytes", "held_bytes", "reserved_bytes", "reset_peak"),
+)
 _OF_WORKLOADS = ("data", "reference", "cost", "memory")
 """The methods of authors' objects that may import neighbours when they are called."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -61,6 +64,8 @@ class Implementation:
     """Those that it can compute in, where its backend can."""
     compiles: bool = False
     """Whether its first step compiles, which may take minutes."""
+    by_default: bool = True
+    """Whether it is among those that are measured where none is named."""
     among: Mapping[str, Implementation] = field(default_factory=dict, repr=False, compare=False)
     """All implementations that were loaded with it, by name."""
 
@@ -92,6 +97,7 @@ class _Marked:
     devices: tuple[str, ...]
     precisions: tuple[str, ...]
     compiles: bool
+    by_default: bool
     build: Build
 
 
@@ -116,6 +122,7 @@ def implementation(
     devices: tuple[str, ...] = (),
     precisions: tuple[str, ...] = USUAL,
     compiles: bool = False,
+    by_default: bool = True,
 ) -> Callable[[BuildFunction], BuildFunction]:
     """Register the decorated `build(problem, data, device) -> Step` under `name`.
 
@@ -128,12 +135,13 @@ def implementation(
             has is no error, since a backend can come from another file: until then there is nothing to run on.
         precisions: those that it can compute in; `device.precision` tells `build` which one is asked for.
         compiles: True if its first step compiles: then it may take minutes.
+        by_default: False if it is only measured when it is named, or with `--select all`.
     """
 
     def register(build: BuildFunction) -> BuildFunction:
         collected = _collected.get()
         if collected is not None:  # outside a registry's load the decorator only marks
-            marked = _Marked(name, framework, workload, fused, devices, precisions, compiles, build)
+            marked = _Marked(name, framework, workload, fused, devices, precisions, compiles, by_default, build)
             collected.implementations.append(marked)
         return build
 
@@ -293,6 +301,7 @@ class Registry:
             devices,
             precisions,
             marked.compiles,
+            marked.by_default,
             self._by_name,
         )
 

@@ -78,6 +78,12 @@ class Truth:
     fresh: Course = ()
     """The same on fresh inputs; empty where other seeds give the same inputs."""
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its arrays."""
+        expected = (each.value for state in (*self.course, *self.fresh) for each in state.values())
+        return sum(array.nbytes for array in (*self.start.values(), *expected))
+
 
 def digest_of(data: Data) -> str:
     """Return a digest of inputs and parameters: processes that differ in it do not start from the same arrays."""

@@ -76,7 +76,6 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
         warmup_settled=None if warmup is None else warmup.settled,
         threads_used=reply.threads,
         cpus_used=reply.cpus_used,
-        peak_bytes=reply.peak_bytes,
         counts=" ".join(f"{name}={count}" for name, count in reply.counts.items()),
         build_seconds=reply.build_seconds,
         start_seconds=reply.start_seconds,
@@ -88,9 +87,9 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
         temperature_celsius=None if condition is None else condition.temperature_celsius,
         other_bytes=None if condition is None else condition.other_bytes,
         energy_joules=reply.energy_joules,
-        growth_bytes=growth(reply.memory),
         **_errors(verified),
         **_compiled(reply),
+        **_memory(reply),
     )
 
 
@@ -105,6 +104,17 @@ def _compiled(reply: Reply) -> dict[str, Any]:
     found = reply.compiled or Compiled()
     return {"compile_seconds": found.seconds} | {
         name: getattr(found, name) for name in ("cache", "graph_breaks", "recompiles")
+    }
+
+
+def _memory(reply: Reply) -> dict[str, Any]:
+    """Make the columns of a process's memory."""
+    names = ("peak_bytes", "framework_bytes", "step_peak_bytes", "reserved_bytes")
+    phases = " ".join(f"{phase}={count}" for phase, count in reply.phase_peaks.items())
+    return {
+        **{name: getattr(reply, name) for name in names},
+        "phase_peaks": phases,
+        "growth_bytes": growth(reply.memory),
     }
 
 

@@ -56,6 +56,7 @@ def serve_turns(request: Request, channel: Channel) -> None:
         sampling = _sampling(case)
         compiled = _compiled(case, sampling)
         case.backend.rest_compilers()
+        case.meter.begin()
         channel.send(REPLY.dump_json(case.reply(warmup=sampling.warmup, turn_seconds=sampling.turn_seconds)))
         while (turn := TURN.validate_json(channel.receive())) is not None:
             delay.phase, delay.nanoseconds = turn.delay_phase, turn.delay_nanoseconds
@@ -98,11 +99,13 @@ def _compiled(case: Prepared, sampling: Sampling) -> Compiled:
 def _finished(case: Prepared, sampling: Sampling, compiled: Compiled) -> Reply:
     """Take what is taken once, and verify the case again."""
     request, condition = case.request, case.device.condition
+    case.meter.end()
     workers, samples = sampling.workers, (case.first, *sampling.finish())
     if programs_of(case.backend.compilations()):
         compiled = replace(compiled, recompiles=sampling.recompiles)
     iteration = sampling.warmup.iteration_nanoseconds
     energy = energy_of_step(case.rig, condition, request.problem.steps, iteration, request.policy, case.beat)
+    case.meter.by_phase(case.rig.step, case.implementation.workload.cycle)
     return verified_again(case, measured=True).reply(
         sampling.cpus_used,
         samples,

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.data.schema import Status
 from bench.errors import StepError, StorageError, os_cure
+from bench.machine.disturbance import KernelCounters
 from bench.model.backends import BACKENDS
 from bench.model.data import Data
 from bench.model.device import Backend, Device, Settings
@@ -27,7 +28,7 @@ from bench.timing.compiling import FirstSteps, is_empty
 from bench.timing.imported import forget_foreign, from_elsewhere, imported
 from bench.timing.load import excess, limit_pools
 from bench.timing.measure import first_step
-from bench.timing.memory import peak_bytes
+from bench.timing.memory import Meter
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
 from bench.timing.peaks import measure_peaks
@@ -35,6 +36,7 @@ from bench.timing.policy import Sample
 from bench.timing.proof import prove_device, prove_step
 from bench.timing.protocol import Reply, Request, Task
 from bench.timing.reasons import failure
+from bench.timing.waited import unfinished
 
 Beat = Callable[[], None]
 """Called after a step, to show that the process is alive."""
@@ -69,6 +71,7 @@ class Prepared:
     verification: Verification
     build_seconds: float
     start_seconds: float | None
+    meter: Meter
     beat: Beat
 
     def reply(self, cpus: float | None = None, samples: Sequence[Sample] = (), workers: int = 0, **more: Any) -> Reply:
@@ -93,7 +96,11 @@ class Prepared:
             facts=dict(self.device.facts),
             verification=self.verification,
             samples=() if wrong else tuple(samples),
-            peak_bytes=peak_bytes(self.backend),
+            peak_bytes=self.meter.peak_bytes,
+            framework_bytes=self.meter.framework_bytes,
+            step_peak_bytes=self.meter.step_peak_bytes,
+            phase_peaks=self.meter.phase_peaks,
+            reserved_bytes=self.meter.reserved_bytes,
             build_seconds=self.build_seconds,
             start_seconds=self.start_seconds,
             counts={} if self.rig.step.counts is None else dict(self.rig.step.counts()),
@@ -133,6 +140,7 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
     if implementation.compiles:
         backend.load_compiler()
     data = implementation.workload.data(request.problem)
+    meter = Meter(backend)
     began = time.perf_counter()
     step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
     build_seconds = time.perf_counter() - began
@@ -148,10 +156,13 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
     run = _beating(lambda: next(left, steps.run)(), beat)
     truth, verification = _verified(request, implementation, data, step, run)
     if verification.passed:
+        verification = _check_waited(rig, verification, beat)
+    if verification.passed:
         _finish_cycle(implementation, step, steps, beat)
         verification = _count_matmuls(step, backend, implementation, verification)
+    meter.ours = 0 if truth is None else truth.nbytes
     made = (registry, implementation, backend, device, data, truth, rig)
-    return Prepared(request, *made, first, steps, began_empty, verification, build_seconds, start_seconds, beat)
+    return Prepared(request, *made, first, steps, began_empty, verification, build_seconds, start_seconds, meter, beat)
 
 
 def _finish_cycle(implementation: Implementation, step: Step, steps: FirstSteps, beat: Beat) -> None:
@@ -228,7 +239,7 @@ def _work(request: Request, beat: Beat) -> Reply:
     if not case.verification.passed:
         return case.reply()
     if request.task is Task.PROVE:
-        return case.reply(checks=(prove_step(case.rig),))
+        return case.reply(checks=tuple(filter(None, [prove_step(case.rig)])))
     return verified_again(case, measured=False).reply()
 
 
@@ -268,7 +279,7 @@ def _of_device(request: Request, backend: Backend, device: Device) -> Reply:
         return Reply(
             Status.OK, device_name=device.name, facts=dict(device.facts), checks=prove_device(device, host_now)
         )
-    peaks = measure_peaks(device, request.problem.dtype, host_now)
+    peaks = measure_peaks(device, request.problem.dtype, host_now, KernelCounters())
     return Reply(Status.OK, device_name=device.name, threads=backend.threads_in_use(), peaks=peaks)
 
 
@@ -285,6 +296,13 @@ def _check_step(step: object, implementation: Implementation) -> None:
     if step.separable == implementation.fused:
         has, says = ("separable", "fused") if step.separable else ("fused", "separable")
         raise StepError(f"the step is {has}, but @implementation says {says}: set fused={not step.separable} there.")
+
+
+def _check_waited(rig: Rig, verification: Verification, beat: Beat) -> Verification:
+    """Refuse a step that is still at work when its time has ended."""
+    found = unfinished(rig, time.sleep, beat)
+    rig.step.reset()
+    return verification if found is None else replace(verification, passed=False, reason=found.reason)
 
 
 def _count_matmuls(

@@ -55,7 +55,7 @@ def load(path: Path) -> Registry:
 
 
 def test_the_nine_programs_three_baselines_and_two_graphs_are_found() -> None:
-    assert {item.name for item in discover()} == {
+    assert {item.name for item in discover() if item.by_default} == {
         "numpy_manual",
         "torch_tensor",
         "torch_autograd",
@@ -71,6 +71,30 @@ def test_the_nine_programs_three_baselines_and_two_graphs_are_found() -> None:
         "torch_cuda_graph",
         "torch_cuda_graph_adam",
     }
+
+
+@pytest.mark.parametrize(
+    ("framework", "names"),
+    [
+        ("torch", {f"torch_compiled{part}" for part in ("", "_bias", "_adam", "_dynamic")}),
+        ("tensorflow", {"tf_graph_bias", "tf_graph_adam", "tf_graph_dynamic", "tf_function", "tf_function_xla"}),
+        (
+            "jax",
+            {"jax_staged", "jax_fused"} | {f"jax_{w}{f}" for w in ("bias", "adam", "dynamic") for f in ("", "_fused")},
+        ),
+        ("cupy", {"cupy_manual"}),
+        ("numpy", set()),
+    ],
+)
+def test_the_rest_of_the_matrix_is_found_and_measured_if_it_is_named(framework: str, names: set[str]) -> None:
+    assert {item.name for item in discover() if item.framework == framework and not item.by_default} == names
+
+
+def test_an_implementation_of_ones_own_is_measured_by_default_unless_it_says_otherwise(write: Write) -> None:
+    usual = load(write("mine.py", GOOD))
+    assert [item.by_default for item in usual] == [True]
+    odd = load(write("other.py", GOOD.replace('framework="numpy"', 'by_default=False, framework="numpy"')))
+    assert [item.by_default for item in odd] == [False]
 
 
 def test_finding_them_imports_no_framework() -> None:
@@ -286,7 +310,7 @@ class Abacus(Backend):
 def test_a_file_may_bring_a_backend_and_every_implementation_of_its_framework_runs_on_it(write: Write) -> None:
     path = write("abacus.py", BACKEND)
     registry = discover([path])
-    assert len(registry) == 14, "no implementation came with it"
+    assert len(registry) == len(discover()), "no implementation came with it"
     assert BACKENDS["abacus"].origin == f"file:{path}"
     assert [item.name for item in registry["numpy_manual"].backends] == ["numpy", "abacus"]
     assert [item.name for item in registry["torch_nn"].backends] == ["torch-cpu", "torch-cuda"]

@@ -26,11 +26,15 @@ _PRECISION = ("precision_speedup", "precision_interval", "error")
 """Only where precisions are compared."""
 _COMPILING = ("first_step", "compile_cold", "compile_warm")
 """Only where something compiles."""
-_MORE = ("sync_tax", "peak_fraction", "per_second", "energy")
+_MORE = ("sync_tax", "peak_fraction", "per_second", "energy", "memory")
 
 
 def run_blocks(
-    summary: Summary, folder: str, card: Sequence[CardCell] = (), payoffs: Sequence[Payoff] = ()
+    summary: Summary,
+    folder: str,
+    card: Sequence[CardCell] = (),
+    columns: Sequence[str] = (),
+    payoffs: Sequence[Payoff] = (),
 ) -> list[Block]:
     """Return what `bench run` shows at its end.
 
@@ -38,13 +42,14 @@ def run_blocks(
         summary: the run's rows.
         folder: how the user calls the run's folder.
         card: the cells of the speedup card, if the run has one.
+        columns: names of the columns of its tables; the usual ones if empty.
         payoffs: when compiling pays, if something compiles.
     """
     blocks: list[Block] = []
     if summary.measured:
         machine, run = str(summary.manifest.machine.get("cpu")), f"run {summary.manifest.run_id}"
         blocks.append(("; ".join(part for part in (summary.shared, machine, run) if part),))
-    blocks += [*tables(summary), *([card_table(card)] if card else [])]
+    blocks += [*tables(summary, columns), *([card_table(card)] if card else [])]
     return [*blocks, notes.below_the_tables(summary, folder, when_it_pays(summary, payoffs))]
 
 
@@ -62,15 +67,20 @@ def section(summary: Summary, shown: Iterable[Block], after: Iterable[Block]) ->
     return Section("result", "Result", blocks)
 
 
-def tables(summary: Summary) -> list[Block]:
-    """Return the tables of each workload: its steps, and single steps by variant where work varies."""
+def tables(summary: Summary, columns: Sequence[str] = ()) -> list[Block]:
+    """Return the tables of each workload: its steps, and single steps by variant where work varies.
+
+    Args:
+        summary: the run's rows.
+        columns: names of the columns of steps, from `SHOWN`; the usual ones if empty.
+    """
     found: list[Block] = []
     for name in summary.workloads:
         rows = [row for row in summary.measured if row.case.workload == name]
         compiling = _COMPILING if any(compiles(row) for row in rows) else ()
-        shown = (*_COLUMNS, *(_PRECISION if "precision" in summary.differing else ()), *compiling, *_MORE)
+        shown = columns or (*_COLUMNS, *(_PRECISION if "precision" in summary.differing else ()), *compiling, *_MORE)
         caption = (f"{name}: {summary.title(name)}",)
-        found.append(case_table(f"result-{spaced(name)}", caption, summary, rows, shown))
+        found.append(case_table(f"result-{spaced(name)}", caption, summary, rows, shown, bool(columns)))
         found += _variant_table(summary, name, rows)
     return found
 
