@@ -34,6 +34,7 @@ from bench.timing.peaks import measure_peaks
 from bench.timing.policy import Sample
 from bench.timing.proof import prove_device, prove_step
 from bench.timing.protocol import Reply, Request, Task
+from bench.timing.waited import unfinished
 
 _CURES = {
     "on the same device": "; was an input left on the host? put each with device.put(data.NAME)",
@@ -164,6 +165,8 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
     run = _beating(lambda: next(left, step)(), beat)
     truth, verification = _verified(request, implementation, data, step, run)
     if verification.passed:
+        verification = _check_waited(rig, verification, beat)
+    if verification.passed:
         verification = _count_matmuls(step, backend, implementation, verification)
     made = (registry, implementation, backend, device, data, truth, rig)
     return Prepared(request, *made, first, verification, build_seconds, start_seconds, beat)
@@ -246,7 +249,7 @@ def _work(request: Request, beat: Beat) -> Reply:
     if not case.verification.passed:
         return case.reply()
     if request.task is Task.PROVE:
-        return case.reply(checks=(prove_step(case.rig),))
+        return case.reply(checks=tuple(filter(None, [prove_step(case.rig)])))
     return verified_again(case, measured=False).reply()
 
 
@@ -303,6 +306,13 @@ def _check_step(step: object, implementation: Implementation) -> None:
     if step.separable == implementation.fused:
         has, says = ("separable", "fused") if step.separable else ("fused", "separable")
         raise StepError(f"the step is {has}, but @implementation says {says}: set fused={not step.separable} there.")
+
+
+def _check_waited(rig: Rig, verification: Verification, beat: Beat) -> Verification:
+    """Refuse a step that is still at work when its time has ended."""
+    found = unfinished(rig, time.sleep, beat)
+    rig.step.reset()
+    return verification if found is None else replace(verification, passed=False, reason=found.reason)
 
 
 def _count_matmuls(
