@@ -1,5 +1,6 @@
 """The backends that come with the harness, one file a framework; importing this package registers them."""
 
+from bench.backends.cupy import CupyBackend
 from bench.backends.jax import JaxBackend, JaxCudaBackend
 from bench.backends.keras import KerasBackend
 from bench.backends.numpy import NumpyBackend
@@ -14,6 +15,7 @@ for _backend in (
     TensorflowGraphBackend(),
     JaxBackend(),
     JaxCudaBackend(),
+    CupyBackend(),
     KerasBackend(TorchBackend()),
     KerasBackend(JaxBackend()),
     KerasBackend(TensorflowGraphBackend()),

@@ -153,6 +153,10 @@ class JaxCudaBackend(JaxBackend):
     def held_bytes(self) -> int | None:
         return self._memory("bytes_in_use")
 
+    @override
+    def reserved_bytes(self) -> int | None:
+        return self._memory("peak_pool_bytes")
+
     def _memory(self, key: str) -> int | None:
         import jax
 

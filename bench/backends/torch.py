@@ -186,6 +186,19 @@ class CudaBackend(TorchBackend):
 
         return int(torch.cuda.memory_allocated())
 
+    @override
+    def reserved_bytes(self) -> int | None:
+        import torch
+
+        return int(torch.cuda.max_memory_reserved())
+
+    @override
+    def reset_peak(self) -> bool:
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        return True
+
 
 class CudaStream(Stream):
     """The current CUDA stream, timed by CUDA events: their resolution is about half a microsecond."""

@@ -41,6 +41,7 @@ def run(
     out: Path | None,
     figures: bool,
     as_json: bool,
+    columns: tuple[str, ...],
     timeout: float | None,
     seed: int,
     **chosen: Any,
@@ -70,5 +71,5 @@ def run(
             command = ("bench", *sys.argv[1:])
             terms = RunTerms(seconds, rounds, within, timeout, seed, command, out, chosen["load"], baseline)
             outcome = measure(planned, terms, progress)
-    show_run(outcome, figures, as_json)
+    show_run(outcome, figures, as_json, columns)
     sys.exit(outcome.exit_code)

@@ -91,6 +91,7 @@ def sweep(
     out: Path | None,
     figures: bool,
     as_json: bool,
+    columns: tuple[str, ...],
     timeout: float | None,
     seed: int,
     **chosen: Any,
@@ -115,19 +116,15 @@ def sweep(
     with Progress() as progress:
         if resumed is not None:
             refuse_beside_resume()
-            seconds = measuring_seconds(budget, figures) if is_given("budget") else None
-            outcome = session.resume(resumed, progress, seconds)
+            new = measuring_seconds(budget, figures) if is_given("budget") else None
+            outcome = session.resume(resumed, progress, new)
         else:
             budget = _take_preset(preset, budget, chosen)
             wanted = selection(seed=seed, **chosen)  # first: a loaded file may bring sizes of its own
             found = _axes(axes, preset, wanted)
             planned = _planned(wanted, found, budget)
             terms = RunTerms(
-                measuring_seconds(budget, figures),
-                rounds,
-                within,
-                timeout,
-                seed,
+                *(measuring_seconds(budget, figures), rounds, within, timeout, seed),
                 command=("bench", *sys.argv[1:]),
                 out=out,
                 load=chosen["load"],
@@ -136,7 +133,7 @@ def sweep(
                 crossover_within=crossover_within if refine and rounds is None else None,
             )
             outcome = session.run(planned, terms, progress)
-    show_run(outcome, figures, as_json)
+    show_run(outcome, figures, as_json, columns)
     sys.exit(outcome.exit_code)
 
 

@@ -58,6 +58,17 @@ class WorkloadFacts(BaseModel):
     """Reason of its author why it is not verified; empty if it is."""
 
 
+class ImplementationFacts(BaseModel):
+    """What a stored run must know of an implementation to tell of what kind its cases are."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    compiles: bool = False
+    """Whether its first step compiles."""
+    devices: list[str] = []
+    """The kinds of device that it is written for; every kind if empty."""
+
+
 class Manifest(BaseModel):
     """What a run was made of: everything that is not a number of samples.csv."""
 
@@ -119,6 +130,8 @@ class Manifest(BaseModel):
     """Half a crossover's interval over its size that is good enough in a sweep; None: crossovers are not refined."""
     workloads: dict[str, WorkloadFacts] = {}
     """Workloads of the run's cases, by name, in the order of tables."""
+    implementations: dict[str, ImplementationFacts] = {}
+    """Implementations of the run's cases, by name; the first runs did not say."""
     cases: list[PlannedCase]
 
     def variable(self, name: str) -> str | None:

@@ -175,6 +175,14 @@ class Backend(ABC):
         """Return the memory that this process has allocated on the device now, or None where the host's counts."""
         return None
 
+    def reserved_bytes(self) -> int | None:
+        """Return the most that the framework's allocator took of the device, or None where that is not known."""
+        return None
+
+    def reset_peak(self) -> bool:
+        """Begin the peaks of `peak_bytes` and `reserved_bytes` anew; False where the framework cannot."""
+        return False
+
 
 def nothing() -> None:
     """Do nothing: how to synchronise with a device that has finished when a call returns."""

@@ -35,7 +35,10 @@ Program = TypeVar("Program", bound=Callable[[], Any])
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "implementations"
 ENTRY_POINTS = "stepbench.implementations"
-_OF_BACKENDS = ("availability", "preload", "open", "threads_in_use", "memory_bytes", "peak_bytes", "held_bytes")
+_OF_BACKENDS = (
+    *("availability", "preload", "open", "threads_in_use"),
+    *("memory_bytes", "peak_bytes", "held_bytes", "reserved_bytes", "reset_peak"),
+)
 _OF_WORKLOADS = ("data", "reference", "cost", "memory")
 """The methods of authors' objects that may import neighbours when they are called."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -61,6 +64,8 @@ class Implementation:
     """Those that it can compute in, where its backend can."""
     compiles: bool = False
     """Whether its first step compiles, which may take minutes."""
+    by_default: bool = True
+    """Whether it is among those that are measured where none is named."""
     among: Mapping[str, Implementation] = field(default_factory=dict, repr=False, compare=False)
     """All implementations that were loaded with it, by name."""
 
@@ -92,6 +97,7 @@ class _Marked:
     devices: tuple[str, ...]
     precisions: tuple[str, ...]
     compiles: bool
+    by_default: bool
     build: Build
 
 
@@ -116,6 +122,7 @@ def implementation(
     devices: tuple[str, ...] = (),
     precisions: tuple[str, ...] = USUAL,
     compiles: bool = False,
+    by_default: bool = True,
 ) -> Callable[[BuildFunction], BuildFunction]:
     """Register the decorated `build(problem, data, device) -> Step` under `name`.
 
@@ -128,12 +135,13 @@ def implementation(
             has is no error, since a backend can come from another file: until then there is nothing to run on.
         precisions: those that it can compute in; `device.precision` tells `build` which one is asked for.
         compiles: True if its first step compiles: then it may take minutes.
+        by_default: False if it is only measured when it is named, or with `--select all`.
     """
 
     def register(build: BuildFunction) -> BuildFunction:
         collected = _collected.get()
         if collected is not None:  # outside a registry's load the decorator only marks
-            marked = _Marked(name, framework, workload, fused, devices, precisions, compiles, build)
+            marked = _Marked(name, framework, workload, fused, devices, precisions, compiles, by_default, build)
             collected.implementations.append(marked)
         return build
 
@@ -184,7 +192,7 @@ class Registry:
         self._by_name: dict[str, Implementation] = {}
         self._workloads: dict[str, str] = {item.name: "" for item in WORKLOADS.values() if not item.origin}
         """Where each workload comes from."""
-        self._beside: set[str] = set()  # files that another one beside them needed
+        self._beside: set[str] = set()  # files found beside another one
         self.surroundings: list[Surroundings] = []
         """Of the files that were loaded."""
 
@@ -211,14 +219,12 @@ class Registry:
             raise UsageError(f"There is no implementation {name!r}: {nearest(name, self._by_name)}") from None
 
     def load(self, origin: str, path: Sequence[str] = (), *, stay: bool = False) -> None:
-        """Load `file:PATH` or `module:NAME` and add what it registers.
+        """Load `file:PATH` or `module:NAME`, for a workload that is unknown the file of its name beside it too.
 
         Args:
             origin: what to load.
             path: where its imports are looked for, after its own folder and before everywhere else.
             stay: whether the neighbours that it imports stay importable: in a process that serves it alone.
-
-        A workload of others that no loaded file has is looked for in the file of its name beside this one.
 
         Raises:
             LoadError: it does not import, registers nothing, or registers a name that is malformed or taken, or
@@ -268,7 +274,7 @@ class Registry:
             self._add(target, origin, replace(marked, build=around.inside(marked.build)))
 
     def _find_beside(self, workload: str, origin: str, path: Sequence[str], stay: bool) -> None:
-        beside = str(Path(origin).with_name(f"{workload}.py"))
+        beside = str(Path(origin).parent / f"{workload}.py")
         known = workload in self._workloads or beside in self._beside
         if origin.startswith("file:") and not known and Path(beside[5:]).is_file():
             self._beside.add(origin)
@@ -293,7 +299,8 @@ class Registry:
         summary = ((marked.build.__doc__ or "").strip().splitlines() or [""])[0]
         precisions = tuple(Precision(each) for each in marked.precisions)
         about = (name, framework, WORKLOADS[workload], marked.fused, marked.build, origin, summary)
-        self._by_name[name] = Implementation(*about, devices, precisions, marked.compiles, self._by_name)
+        more = (devices, precisions, marked.compiles, marked.by_default)
+        self._by_name[name] = Implementation(*about, *more, self._by_name)
 
 
 def _checked(target: str, name: object) -> str:

@@ -85,6 +85,13 @@ class Truth:
         """Return the data that it is about, for a process that does not draw them itself."""
         return Data(self.inputs, self.start).as_type(dtype.value)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its arrays."""
+        expected = (each.value for state in (*self.course, *self.fresh) for each in state.values())
+        given = (*self.start.values(), *self.inputs.values(), *self.fresh_inputs.values())
+        return sum(array.nbytes for array in (*given, *expected))
+
 
 def digest_of(data: Data) -> str:
     """Return a digest of inputs and parameters: processes that differ in it do not start from the same arrays."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from statistics import median
+from typing import Any
 
 from bench.analysis.crossover import crossovers
 from bench.analysis.steady import drift, growth
@@ -26,6 +27,7 @@ from bench.model.case import Case
 from bench.model.condition import THROTTLED
 from bench.run.rounds import Found
 from bench.timing.policy import Sample
+from bench.timing.protocol import Reply
 
 _cpu_name = cache(cpu_name)
 
@@ -76,7 +78,6 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
         warmup_settled=None if warmup is None else warmup.settled,
         threads_used=reply.threads,
         cpus_used=reply.cpus_used,
-        peak_bytes=reply.peak_bytes,
         counts=" ".join(f"{name}={count}" for name, count in reply.counts.items()),
         build_seconds=reply.build_seconds,
         start_seconds=reply.start_seconds,
@@ -88,8 +89,19 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
         temperature_celsius=None if condition is None else condition.temperature_celsius,
         other_bytes=None if condition is None else condition.other_bytes,
         energy_joules=reply.energy_joules,
-        growth_bytes=growth(reply.memory),
+        **_memory(reply),
     )
+
+
+def _memory(reply: Reply) -> dict[str, Any]:
+    """Make the columns of a process's memory."""
+    names = ("peak_bytes", "framework_bytes", "step_peak_bytes", "reserved_bytes")
+    phases = " ".join(f"{phase}={count}" for phase, count in reply.phase_peaks.items())
+    return {
+        **{name: getattr(reply, name) for name in names},
+        "phase_peaks": phases,
+        "growth_bytes": growth(reply.memory),
+    }
 
 
 def _flagged(samples: Sequence[Sample]) -> list[Sample]:

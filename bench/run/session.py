@@ -39,6 +39,7 @@ from bench.run.plan import (
     backends_of,
     check_devices,
     choose,
+    implementation_facts,
     plan_cases,
     workload_facts,
 )
@@ -113,6 +114,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         cpu=pinned_cpu(1) if any(item.is_pinned for item in planned if not item.skipped) else None,
         cases=[item.for_manifest() for item in planned],
         workloads=workload_facts(planned),
+        implementations=implementation_facts(planned),
         **_circumstances(planned),
     )
     store = RunStore.create(folder, manifest)
@@ -233,7 +235,7 @@ def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float | No
     return replies
 
 
-AA_IMPLEMENTATIONS = ("numpy_manual", "torch_autograd", "tf_static_graph")
+AA_IMPLEMENTATIONS = ("numpy_manual", "torch_autograd", "tf_static_graph", "jax_staged")
 """One implementation a framework: what the doctor measures against itself."""
 
 

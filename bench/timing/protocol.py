@@ -130,6 +130,12 @@ class Reply:
     samples: tuple[Sample, ...] = ()
     """Those that belong to no turn."""
     peak_bytes: int | None = None
+    framework_bytes: int | None = None
+    """Bytes held before the build; see `bench.timing.memory.Meter`."""
+    step_peak_bytes: int | None = None
+    phase_peaks: dict[str, int] = field(default_factory=dict)
+    """Peak of each stage, where it can be told."""
+    reserved_bytes: int | None = None
     memory: tuple[tuple[int, int], ...] = ()
     """Iterations so far, and bytes that the process held then; see `Sampling.memory`."""
     counts: dict[str, int] = field(default_factory=dict)

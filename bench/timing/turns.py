@@ -52,6 +52,7 @@ def serve_turns(request: Request, channel: Channel) -> None:
             channel.send(REPLY.dump_json(case.reply()))
             return
         sampling = _sampling(case)
+        case.meter.begin()
         channel.send(REPLY.dump_json(case.reply(warmup=sampling.warmup, turn_seconds=sampling.turn_seconds)))
         while (turn := TURN.validate_json(channel.receive())) is not None:
             delay.phase, delay.nanoseconds = turn.delay_phase, turn.delay_nanoseconds
@@ -83,9 +84,11 @@ def _sampling(case: Prepared) -> Sampling:
 def _finished(case: Prepared, sampling: Sampling) -> Reply:
     """Take what is taken once, and verify the case again."""
     request, condition = case.request, case.device.condition
+    case.meter.end()
     workers, samples = sampling.workers, (case.first, *sampling.finish())
     iteration = sampling.warmup.iteration_nanoseconds
     energy = energy_of_step(case.rig, condition, request.problem.steps, iteration, request.policy, case.beat)
+    case.meter.by_phase(case.rig.step, case.implementation.workload.cycle)
     return verified_again(case, measured=True).reply(
         sampling.cpus_used,
         samples,

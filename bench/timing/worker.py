@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.data.schema import Status
 from bench.errors import StepbenchError, StepError, StorageError, os_cure
+from bench.machine.disturbance import KernelCounters
 from bench.model.backends import BACKENDS
 from bench.model.data import Data
 from bench.model.device import Backend, Device, Settings
@@ -27,7 +28,7 @@ from bench.timing.clock import host_now
 from bench.timing.imported import UNTRACKED, forget_foreign, from_elsewhere, imported
 from bench.timing.load import excess, limit_pools
 from bench.timing.measure import first_step
-from bench.timing.memory import peak_bytes
+from bench.timing.memory import Meter
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
 from bench.timing.peaks import measure_peaks
@@ -92,6 +93,7 @@ class Prepared:
     verification: Verification
     build_seconds: float
     start_seconds: float | None
+    meter: Meter
     beat: Beat
 
     def reply(self, cpus: float | None = None, samples: Sequence[Sample] = (), workers: int = 0, **more: Any) -> Reply:
@@ -116,7 +118,11 @@ class Prepared:
             facts=dict(self.device.facts),
             verification=self.verification,
             samples=() if wrong else tuple(samples),
-            peak_bytes=peak_bytes(self.backend),
+            peak_bytes=self.meter.peak_bytes,
+            framework_bytes=self.meter.framework_bytes,
+            step_peak_bytes=self.meter.step_peak_bytes,
+            phase_peaks=self.meter.phase_peaks,
+            reserved_bytes=self.meter.reserved_bytes,
             build_seconds=self.build_seconds,
             start_seconds=self.start_seconds,
             counts={} if self.rig.step.counts is None else dict(self.rig.step.counts()),
@@ -151,6 +157,7 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
     registry, backend, device = opened(request)
     implementation = registry[request.implementation]
     data = _data(request, implementation)
+    meter = Meter(backend)
     began = time.perf_counter()
     step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
     build_seconds = time.perf_counter() - began
@@ -168,8 +175,9 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
         verification = _check_waited(rig, verification, beat)
     if verification.passed:
         verification = _count_matmuls(step, backend, implementation, verification)
+    meter.ours = 0 if truth is None else truth.nbytes
     made = (registry, implementation, backend, device, data, truth, rig)
-    return Prepared(request, *made, first, verification, build_seconds, start_seconds, beat)
+    return Prepared(request, *made, first, verification, build_seconds, start_seconds, meter, beat)
 
 
 def _draws(implementation: Implementation) -> bool:
@@ -289,7 +297,7 @@ def _of_device(request: Request, backend: Backend, device: Device) -> Reply:
         return Reply(
             Status.OK, device_name=device.name, facts=dict(device.facts), checks=prove_device(device, host_now)
         )
-    peaks = measure_peaks(device, request.problem.dtype, host_now)
+    peaks = measure_peaks(device, request.problem.dtype, host_now, KernelCounters())
     return Reply(Status.OK, device_name=device.name, threads=backend.threads_in_use(), peaks=peaks)
 
 

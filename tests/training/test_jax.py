@@ -97,7 +97,7 @@ def by_hand() -> list[State]:
     optimizer, held = optax.adam(1e-2), {"mean": jnp.zeros(4)}
     memory, found = optimizer.init(tree), []
     for _ in range(3):
-        (value, held), slopes = jax.value_and_grad(loss, has_aux=True)(tree, held, x, y)
+        (value, held), slopes = jax.jit(jax.value_and_grad(loss, has_aux=True))(tree, held, x, y)
         updates, memory = optimizer.update(slopes, memory, tree)
         tree = optax.apply_updates(tree, updates)
         named = [
@@ -155,11 +155,10 @@ def test_a_state_is_a_copy_and_each_function_compiles_once(way: str) -> None:
 
 
 def test_it_computes_in_the_format_of_the_problem_whatever_was_asked_for_before() -> None:
-    for dtype in (Dtype.FLOAT64, Dtype.FLOAT32, Dtype.FLOAT64):
-        for way in ("staged", "fused"):
-            state = states(built(giving(), way, dtype)[0])[-1]
-            arrays = [*state.parameters.values(), *state.gradients.values(), *state.results.values()]
-            assert {value.dtype for value in arrays} == {np.dtype(dtype.value)}
+    for dtype, way in ((Dtype.FLOAT64, "staged"), (Dtype.FLOAT32, "staged"), (Dtype.FLOAT64, "fused")):
+        state = states(built(giving(), way, dtype)[0], 1)[0]
+        arrays = [*state.parameters.values(), *state.gradients.values(), *state.results.values()]
+        assert {value.dtype for value in arrays} == {np.dtype(dtype.value)}
 
 
 def test_what_jax_draws_is_the_same_whatever_the_format() -> None:
