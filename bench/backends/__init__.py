@@ -2,6 +2,7 @@
 
 from bench.backends.cupy import CupyBackend
 from bench.backends.jax import JaxBackend, JaxCudaBackend
+from bench.backends.keras import KerasBackend
 from bench.backends.numpy import NumpyBackend
 from bench.backends.tensorflow import TensorflowGraphBackend
 from bench.backends.torch import CudaBackend, TorchBackend
@@ -15,5 +16,8 @@ for _backend in (
     JaxBackend(),
     JaxCudaBackend(),
     CupyBackend(),
+    KerasBackend(TorchBackend()),
+    KerasBackend(JaxBackend()),
+    KerasBackend(TensorflowGraphBackend()),
 ):
     add_backend(_backend, "")

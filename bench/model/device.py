@@ -155,6 +155,11 @@ class Backend(ABC):
     path: tuple[str, ...] = ()
     """Where else its file's imports are looked for; see `Registry.load`."""
 
+    @property
+    def interpreter(self) -> str:
+        """The name of the interpreter that its processes are forked from, which it may share with other backends."""
+        return self.framework
+
     @abstractmethod
     def availability(self) -> Availability:
         """Tell whether it is present, and if not, why; import no framework."""

@@ -21,7 +21,7 @@ from bench.model.registry import Implementation, Registry, forget_loaded
 from bench.model.step import State, Step
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.perturbed import truth_by_runs
-from bench.oracle.truth import STEPS, Truth, digest_of, fresh_data, load_truth, save_truth
+from bench.oracle.truth import STEPS, Truth, digest_of, load_truth, save_truth
 from bench.oracle.verify import Verification, verify, verify_again
 from bench.timing.clock import host_now
 from bench.timing.compiling import FirstSteps, is_empty
@@ -139,7 +139,7 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
     implementation = registry[request.implementation]
     if implementation.compiles:
         backend.load_compiler()
-    data = implementation.workload.data(request.problem)
+    data = _data(request, implementation)
     meter = Meter(backend)
     began = time.perf_counter()
     step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
@@ -173,6 +173,19 @@ def _finish_cycle(implementation: Implementation, step: Step, steps: FirstSteps,
             steps.run()
             beat()
         step.reset()
+
+
+def _draws(implementation: Implementation) -> bool:
+    """Tell whether a process draws its data itself, where that needs no framework but its own or there is no truth."""
+    workload = implementation.workload
+    return workload.framework in ("", implementation.framework) or bool(workload.unverified)
+
+
+def _data(request: Request, implementation: Implementation) -> Data:
+    """Draw the data of a case, or take those that its truth is about."""
+    if _draws(implementation):
+        return implementation.workload.data(request.problem)
+    return load_truth(Path(request.truth)).data(request.problem.dtype)
 
 
 def _verified(
@@ -219,9 +232,9 @@ def _beating(run: Callable[[], object], beat: Beat) -> Callable[[], None]:
 
 def _on_fresh_inputs(case: Prepared) -> Step:
     """Give the step other inputs in place of its own; one that cannot take them is built again."""
-    request, workload, step = case.request, case.implementation.workload, case.rig.step
-    other = fresh_data(workload, request.problem, case.data)
-    assert other is not None  # noqa: S101 - the truth has a course for them
+    request, step, truth = case.request, case.rig.step, case.truth
+    assert truth is not None  # noqa: S101 - it has a course for them
+    other = replace(case.data, inputs=truth.fresh_inputs)
     if step.feed is not None:
         step.feed(other.inputs)
         step.reset()

@@ -10,16 +10,23 @@ from bench.backends.torch import TorchBackend
 from bench.errors import LoadError
 from bench.model.backends import BACKENDS, add_backend, backends_of
 
+KERAS = ("keras-torch", "keras-jax", "keras-tensorflow")
+
 
 class Other(NumpyBackend):
     name, device = "numpy-other", "other"
 
 
 def test_the_backends_and_their_frameworks() -> None:
-    assert list(BACKENDS) == ["numpy", "torch-cpu", "torch-cuda", "tf-graph", "jax-cpu", "jax-cuda", "cupy"]
+    assert list(BACKENDS) == ["numpy", "torch-cpu", "torch-cuda", "tf-graph", "jax-cpu", "jax-cuda", "cupy", *KERAS]
     assert [backend.name for backend in backends_of("torch")] == ["torch-cpu", "torch-cuda"]
     assert backends_of("no such framework") == ()
     assert {backend.origin for backend in BACKENDS.values()} == {""}
+
+
+def test_those_of_keras_share_no_interpreter_and_others_that_of_their_framework() -> None:
+    assert [backend.interpreter for backend in backends_of("keras")] == list(KERAS)
+    assert [backend.interpreter for backend in backends_of("torch")] == ["torch", "torch"]
 
 
 def test_only_the_gpu_has_a_memory_of_its_own() -> None:
@@ -37,6 +44,9 @@ def test_each_names_the_packages_that_decide_its_times() -> None:
         "jax-cpu": ("jax", "jaxlib", "numpy"),
         "jax-cuda": ("jax", "jaxlib", "numpy"),
         "cupy": ("cupy", "cupy-cuda12x", "cupy-cuda13x", "numpy"),
+        "keras-torch": ("keras", "torch", "numpy"),
+        "keras-jax": ("keras", "jax", "jaxlib", "numpy"),
+        "keras-tensorflow": ("keras", "tensorflow", "numpy"),
     }
 
 
@@ -48,7 +58,7 @@ def test_asking_for_availability_imports_no_framework() -> None:
     code = (
         "import sys; from bench.model.backends import BACKENDS;"
         "[backend.availability() for backend in BACKENDS.values()];"
-        "print(*({'torch', 'tensorflow', 'jax', 'cupy', 'numpy'} & set(sys.modules)))"
+        "print(*({'torch', 'tensorflow', 'jax', 'keras', 'cupy', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -374,3 +374,38 @@ def test_devices_and_backends_that_cannot_be_say_why(write: Write, text: str, me
 
 def test_the_decorator_leaves_the_class_alone() -> None:
     assert backend(NumpyBackend) is NumpyBackend
+
+
+JOINING = (
+    "from bench import implementation\n"
+    "@implementation('{name}', framework='numpy', workload='{workload}')\n"
+    "def build(problem, data, device): ...\n"
+)
+BESIDE = (
+    "from bench import workload\n"
+    "@workload('beside', sizes={}, baseline='b')\n"
+    "class Beside:\n"
+    "    def data(self, size, rng): ...\n"
+)
+
+
+@pytest.mark.usefixtures("own_backends")
+@pytest.mark.parametrize("order", [("one", "two"), ("one", "beside", "two")])
+def test_a_workload_is_looked_for_in_the_file_of_its_name_beside_the_one_that_joins_it(
+    write: Write, order: tuple[str, ...]
+) -> None:
+    files = {name: write(f"{name}.py", JOINING.format(name=name, workload="beside")) for name in ("one", "two")}
+    files["beside"] = write("beside.py", BESIDE)
+    registry = discover([files[name] for name in order])
+    assert registry["one"].workload is registry["two"].workload
+    assert registry["one"].origins == (f"file:{files['beside'].resolve()}", f"file:{files['one'].resolve()}")
+
+
+def test_two_files_that_join_each_other_are_no_workload(write: Write) -> None:
+    one = write("here.py", JOINING.format(name="one", workload="there"))
+    write("there.py", JOINING.format(name="two", workload="here"))
+    for path in (one, write("itself.py", JOINING.format(name="one", workload="itself"))):
+        with pytest.raises(LoadError, match="unknown workload"):
+            discover([path])
+    with pytest.raises(LoadError, match="unknown workload 'a/b'"):
+        discover([write("odd.py", JOINING.format(name="one", workload="a/b"))])
