@@ -49,8 +49,6 @@ class TorchProgram:
 
     def compiled(self, problem: Problem, data: Data, device: Device) -> Step:
         """Run model and loss through torch.compile; that happens in the first step."""
-        import torch._inductor.compile_fx  # the first step would import it, for seconds  # noqa: F401
-
         return self._build(problem, data, device, compiled=True)
 
     def _build(self, problem: Problem, data: Data, device: Device, *, compiled: bool) -> Step:
