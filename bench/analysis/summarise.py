@@ -220,18 +220,36 @@ def _per_process(samples: pd.DataFrame, processes: pd.DataFrame) -> pd.DataFrame
 
 def _beside_time(item: _Found) -> dict[str, Any]:
     """Reduce to one value what each process of a case says beside its times."""
-    peak_bytes = _known(item.outcome["peak_bytes"].max())
+    compiled, cache = item.outcome["compile_seconds"], item.outcome["cache"]
+    largest = ("peak_bytes", "framework_bytes", "reserved_bytes", "graph_breaks", "recompiles")
     return {
+        **{name: _largest(item.outcome[name]) for name in largest},
+        "compile_cold_seconds": _known(compiled[cache.isin(["", "cold"])].median()),
+        "compile_warm_seconds": _known(compiled[cache == "warm"].median()),
         "error": _known(item.outcome[list(ERRORS)].max(axis=None)),
         "energy_joules": _known(item.outcome["energy_joules"].median()),
-        "peak_bytes": None if peak_bytes is None else int(peak_bytes),
         "unsettled": int((item.outcome["warmup_settled"] == False).sum()),  # noqa: E712 - unknown is neither
     }
+
+
+def _largest(values: pd.Series[Any]) -> int | None:
+    found = values.max()
+    return None if pd.isna(found) else int(found)
+
+
+def _step_peaks(outcome: pd.DataFrame) -> dict[str, int]:
+    """Find the largest peak of the whole step and of each phase in any process, as far as they tell."""
+    found = {} if (step := _largest(outcome["step_peak_bytes"])) is None else {STEP: step}
+    for pair in " ".join(outcome["phase_peaks"].dropna()).split():
+        phase, _, count = pair.partition("=")
+        found[phase] = max(found.get(phase, 0), int(count))
+    return found
 
 
 def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -> list[SummaryRow]:
     """Make the rows of a case that is well; its speedups stand in that of its whole steps."""
     shares, tax, batch = _shares(item.times), _sync_tax(item), item.case.problem.sizes.get("batch")
+    peaks = _step_peaks(item.outcome)
     groups: Any = item.times.groupby(_ROW_KEY, sort=False)
     keyed: list[tuple[tuple[Any, ...], pd.DataFrame]] = [(tuple(key), group) for key, group in groups]
     keyed.sort(key=lambda pair: (pair[0][2] != HOST, pair[0][3], PHASES.index(pair[0][0]), pair[0][1]))
@@ -252,6 +270,7 @@ def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -
             "flagged": int(group["flagged"].sum()),
             "clean_median_seconds": _known(group["clean"].median()),
             "share": shares.get((phase, method, clock)),
+            "step_peak_bytes": None if method == Method.PROFILED.value or variant is not None else peaks.get(phase),
         }
         if phase != FIRST_STEP and method != Method.PROFILED.value:
             row["gflops"] = rate = _gflops(item.case, phase, variant, estimate.value)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.options import BASELINE
+from bench.options import BASELINE, COLUMNS
 from bench.output.report import FORMATS
 
 _STANDARD_OUTPUT = Path("-")
@@ -23,7 +23,8 @@ _STANDARD_OUTPUT = Path("-")
     help="Write there; - for standard output.  [default: RUN/report.html, .md or .tex]",
 )
 @BASELINE
-def report(folder: Path, kind: str, output: Path | None, baseline: str) -> None:
+@COLUMNS
+def report(folder: Path, kind: str, output: Path | None, baseline: str, columns: tuple[str, ...]) -> None:
     """Write a report of a run from its files: result, figures with their numbers, machine, methods.
 
     HTML is one file that needs no network and no scripts. Markdown and LaTeX name pictures in the run's figures/
@@ -33,8 +34,8 @@ def report(folder: Path, kind: str, output: Path | None, baseline: str) -> None:
     from bench.output.report import report as report_of
 
     if output == _STANDARD_OUTPUT:
-        click.echo(report_of(folder, kind, baseline=baseline), nl=False)
+        click.echo(report_of(folder, kind, baseline=baseline, columns=columns), nl=False)
         return
     path = output or folder / f"report.{FORMATS[kind]}"
-    write_atomically(path, report_of(folder, kind, path.parent, baseline))
+    write_atomically(path, report_of(folder, kind, path.parent, baseline, columns))
     click.echo(f"wrote {path}", err=True)

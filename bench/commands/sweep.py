@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import UsageError
-from bench.options import BASELINE, CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options import BASELINE, CHOOSING, COLD, MEASURING, SIZE, Duration, Percent, with_options
 from bench.options.planning import (
     KEEPING,
     is_given,
@@ -59,7 +59,7 @@ _SECONDS_A_PROCESS = 0.6
     help="small: hidden=32:2048:x4 of mlp_sgd in 150 s; paper: hidden=32:8192:x2 of all workloads with one thread and "
     "all, in an hour. Options that you give override it.",
 )
-@with_options(CHOOSING, MEASURING, (BASELINE,))
+@with_options(CHOOSING, MEASURING, (BASELINE, COLD))
 @click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for the whole command.")
 @click.option("--rounds", type=SIZE, help="Number of rounds over the grid, without refinement, if the budget allows.")
 @click.option(
@@ -87,10 +87,12 @@ def sweep(
     crossover_within: float,
     refine: bool,
     baseline: str,
+    cold: int,
     resumed: Path | None,
     out: Path | None,
     figures: bool,
     as_json: bool,
+    columns: tuple[str, ...],
     timeout: float | None,
     seed: int,
     **chosen: Any,
@@ -103,10 +105,8 @@ def sweep(
       bench sweep --preset small                              a first look, in two and a half minutes
 
     The engine is that of `bench run`; implementations take turns at each size. Six rounds over the grid come first;
-    then further sizes are measured around each crossover (NumPy against torch, eager against graph, one thread against
-    two) until it is known to --crossover-within; then time goes to the widest intervals.
-
-    A size that cannot fit in memory keeps its row, with that reason.
+    then sizes around each crossover (NumPy against torch, eager against graph, one thread against two) until it is
+    known to --crossover-within; then the widest intervals. A size that does not fit in memory keeps a row that says so.
     """
     from bench.output.progress import Progress
     from bench.run import session
@@ -115,28 +115,25 @@ def sweep(
     with Progress() as progress:
         if resumed is not None:
             refuse_beside_resume()
-            seconds = measuring_seconds(budget, figures) if is_given("budget") else None
-            outcome = session.resume(resumed, progress, seconds)
+            new = measuring_seconds(budget, figures) if is_given("budget") else None
+            outcome = session.resume(resumed, progress, new)
         else:
             budget = _take_preset(preset, budget, chosen)
             wanted = selection(seed=seed, **chosen)  # first: a loaded file may bring sizes of its own
             found = _axes(axes, preset, wanted)
             planned = _planned(wanted, found, budget)
             terms = RunTerms(
-                measuring_seconds(budget, figures),
-                rounds,
-                within,
-                timeout,
-                seed,
+                *(measuring_seconds(budget, figures), rounds, within, timeout, seed),
                 command=("bench", *sys.argv[1:]),
                 out=out,
                 load=chosen["load"],
                 baseline=baseline,
                 axes=found,
                 crossover_within=crossover_within if refine and rounds is None else None,
+                cold=cold,
             )
             outcome = session.run(planned, terms, progress)
-    show_run(outcome, figures, as_json)
+    show_run(outcome, figures, as_json, columns)
     sys.exit(outcome.exit_code)
 
 

@@ -135,6 +135,48 @@ class ProcessRow:
     growth_bytes: float | None = described(
         "Memory gained an iteration; 0 if that may be chance.", "bytes", added=True, default=None
     )
+    framework_bytes: int | None = described(
+        "Memory held before the build: allocated on a GPU, or resident on the CPU, without pages of files.",
+        "bytes",
+        added=True,
+        default=None,
+    )
+    step_peak_bytes: int | None = described(
+        "Peak memory while steps were sampled, minus `framework_bytes`; empty where a peak cannot be begun anew.",
+        "bytes",
+        added=True,
+        default=None,
+    )
+    phase_peaks: str = described(
+        "The same of each phase by itself, such as `forward=123 backward=456`; only on a GPU.", added=True, default=""
+    )
+    reserved_bytes: int | None = described(
+        "Peak memory that the framework's allocator took of the GPU; empty on the CPU.",
+        "bytes",
+        added=True,
+        default=None,
+    )
+    compile_seconds: float | None = described(
+        "What the first steps took beyond as many steady ones, of an implementation that compiles.",
+        "s",
+        added=True,
+        default=None,
+    )
+    cache: str = described(
+        "What the compiler's cache on disk did: `cold`, it was empty; `warm`, all was there; `mixed`; empty if nothing "
+        "compiled or there is no cache.",
+        values=("cold", "warm", "mixed"),
+        added=True,
+        default="",
+    )
+    graph_breaks: int | None = described(
+        "Places where torch.compile could not follow the code; empty if nothing compiled.", added=True, default=None
+    )
+    recompiles: int | None = described(
+        "Programs compiled after the warm-up, while it was sampled; empty if nothing compiled or nobody counts.",
+        added=True,
+        default=None,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +253,38 @@ class SummaryRow:
     unsettled: int = described("Processes whose warm-up did not become steady before its cap.", default=0)
     peak_bytes: int | None = described(
         "Largest peak memory of the case's processes; see processes.csv.", "bytes", default=None
+    )
+    framework_bytes: int | None = described(
+        "Largest of the processes: memory held before the build.", "bytes", added=True, default=None
+    )
+    step_peak_bytes: int | None = described(
+        "Largest of the processes: peak memory while steps were sampled, minus what the process held before the build; "
+        "in a phase's row that of the phase, only on a GPU.",
+        "bytes",
+        added=True,
+        default=None,
+    )
+    reserved_bytes: int | None = described(
+        "Largest of the processes: peak memory that the framework's allocator took of the GPU.",
+        "bytes",
+        added=True,
+        default=None,
+    )
+    compile_cold_seconds: float | None = described(
+        "Median `compile_seconds` of the processes whose compiler's cache was empty, or has none.",
+        "s",
+        added=True,
+        default=None,
+    )
+    compile_warm_seconds: float | None = described(
+        "Median `compile_seconds` of the processes whose compiler found all in its cache.",
+        "s",
+        added=True,
+        default=None,
+    )
+    graph_breaks: int | None = described("Largest `graph_breaks` of the case's processes.", added=True, default=None)
+    recompiles: int | None = described(
+        "Largest `recompiles` of the case's processes; see processes.csv.", added=True, default=None
     )
 
 

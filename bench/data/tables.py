@@ -71,8 +71,7 @@ def read_table(path: Path, row_type: type, text: str = "str") -> pd.DataFrame:
         frame = read_csv(path, had, SCHEMA_VERSION, text)
         if len(had) < len(columns):
             frame = frame.reindex(columns=[column.name for column in columns])
-            absent = {column.name: "" for column in columns if column not in had and column.kind is str}
-            frame = frame.fillna(absent) if absent else frame
+            frame = frame.assign(**{item.name: "" for item in columns if item not in had and item.kind is str})
     for size in sizes_in(frame.columns):
         if (frame[size] < 1).any():
             raise DataFormatError(f"{path} is damaged: {size} is less than 1; restore the file.")

@@ -76,6 +76,11 @@ class Workload:
         """Steps after which the amount of work repeats: a sample covers a multiple of this."""
         return max(1, len(self.variants))
 
+    @property
+    def framework(self) -> str:
+        """The framework that draws its data; empty if that is NumPy."""
+        return str(getattr(self.program, "framework", ""))
+
     def problem(self, changes: Mapping[str, int] = {}, **options: Any) -> Problem:
         """Make a problem of its sizes, with other values for some of them; `options` are those of `Problem`.
 

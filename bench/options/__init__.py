@@ -129,7 +129,41 @@ class Precisions(_Several):
     name, known = "precision", PRECISIONS
 
 
+class Columns(click.ParamType[tuple[str, ...]]):
+    """Columns of a table of cases with commas, `all` of them, or `help`, which lists them and ends the command."""
+
+    name = "columns"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return the names in the order given, or fail with a usage error."""
+        if isinstance(value, tuple):
+            return value
+        from bench.output.content.cases import SHOWN  # not before somebody asks: a quick --help imports none of it
+
+        if value == "help" and ctx is not None:
+            lines = [(name, f"{shown.header}: {shown.doc}") for name, shown in SHOWN.items()]
+            formatter = ctx.make_formatter()
+            formatter.write_dl(lines)
+            click.echo(formatter.getvalue(), nl=False)
+            ctx.exit()
+        names = tuple(SHOWN) if value == "all" else names_of([str(value).replace("-", "_")])
+        for name in names:
+            if name not in SHOWN:
+                self.fail(f"{name!r} is not a column: {nearest(name, [*SHOWN, 'all', 'help'])}", param, ctx)
+        if not names:
+            self.fail("it names no column: write step,speedup,memory, all, or help for the list.", param, ctx)
+        return names
+
+
 SIZE = click.IntRange(min=1)
+COLUMNS = click.option(
+    "--columns",
+    type=Columns(),
+    default=(),
+    metavar="NAME,...",
+    help="The columns of the tables instead of the usual ones, such as step,speedup,memory; all for every one, help "
+    "for the list of their names.",
+)
 
 IMPLEMENTATION = click.option(
     "--implementation", "-i", multiple=True, metavar="NAME", help="Only these implementations; use commas or repeat."
@@ -145,6 +179,14 @@ LOAD = click.option(
 CHOOSING = (
     IMPLEMENTATION,
     click.option("--workload", "-w", multiple=True, metavar="NAME", help="Only these workloads; use commas or repeat."),
+    click.option(
+        "--select",
+        type=click.Choice(["tutorial", "all"]),
+        default="tutorial",
+        show_default=True,
+        help="What is measured if -i names nothing: tutorial, its programs, their baselines and what is yours; all, "
+        "every implementation that `bench list` shows, compiled ones and other frameworks' too.",
+    ),
     DEVICE,
     LOAD,
 )
@@ -178,6 +220,14 @@ BASELINE = click.option(
     metavar="NAME[@BACKEND][,SETTING=VALUE...]",
     help="What speedups are over: any measured case, such as mine, mine@torch-cuda or mine,threads=1; a setting that "
     "is not named is the contender's own.  [default: each workload's own, on the CPU, at full precision]",
+)
+COLD = click.option(
+    "--cold",
+    type=SIZE,
+    default=1,
+    show_default=True,
+    help="Processes of each case that compiles which begin with an empty compiler cache; the others find it filled. "
+    "Two or more give the break-even with an empty cache an interval.",
 )
 TIMEOUT = click.option(
     "--timeout",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.errors import UsageError
-from bench.options import names_of, sizes_of
+from bench.options import COLUMNS, names_of, sizes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,7 @@ KEEPING = (
     ),
     click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: results/RUN-ID]"),
     click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures at the end."),
+    COLUMNS,
     click.option("--json", "as_json", is_flag=True, help="The summary as JSON, on standard output."),
 )
 """Options that say where a run is kept and what is shown of it."""
@@ -38,6 +39,7 @@ def selection(
     *,
     implementation: tuple[str, ...],
     workload: tuple[str, ...],
+    select: str,
     device: str,
     load: tuple[Path, ...],
     dtype: str,
@@ -66,7 +68,7 @@ def selection(
     check_devices(devices)
     warn_of_threads(threads)
     return Selection(
-        choose(registry, names_of(implementation), names_of(workload)),
+        choose(registry, names_of(implementation), names_of(workload), select == "all"),
         sizes_of(sizes, **more_sizes),
         Dtype(dtype),
         seed,
@@ -108,14 +110,15 @@ def is_given(name: str) -> bool:
 def refuse_beside_resume(*allowed: str) -> None:
     """Refuse options beside --resume that a resumed run takes from its files."""
     parameters = click.get_current_context().command.params
-    others = ("resumed", "budget", "figures", "as_json", *allowed)
+    others = ("resumed", "budget", "figures", "as_json", "columns", *allowed)
     given = [item.opts[0] for item in parameters if item.name and item.name not in others and is_given(item.name)]
     if given:
         raise UsageError(f"--resume takes everything but --budget from the run: leave out {', '.join(given)}.")
 
 
-def show_run(outcome: Outcome, figures: bool, as_json: bool) -> None:
+def show_run(outcome: Outcome, figures: bool, as_json: bool, columns: tuple[str, ...] = ()) -> None:
     """Show the tables on standard output, the paths of what was written on standard error."""
+    from bench.analysis.break_even import payoffs
     from bench.analysis.card import speedup_card
     from bench.data.run import StoredRun
     from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
@@ -130,10 +133,10 @@ def show_run(outcome: Outcome, figures: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(summary_json(outcome.rows), indent=2))
     elif outcome.manifest.axes:
-        show(sweep_blocks(summary, Crossovers(run.crossovers), str(folder)))
+        show(sweep_blocks(summary, Crossovers(run.crossovers), str(folder), columns))
     else:
-        card = speedup_card(outcome.manifest, outcome.rows, run.samples, run.processes)
-        show(run_blocks(summary, str(folder), card))
+        files = (outcome.manifest, outcome.rows, run.samples, run.processes)
+        show(run_blocks(summary, str(folder), speedup_card(*files), columns, payoffs(*files)))
     written = [folder / name for name in (SAMPLES, PROCESSES, SUMMARY, CROSSOVERS, MANIFEST)]
     written = [path for path in written if path.exists()]
     if figures and any(row.status == "ok" for row in outcome.rows):

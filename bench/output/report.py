@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import UsageError
@@ -16,7 +17,7 @@ FORMATS = {"html": "html", "markdown": "md", "latex": "tex"}
 _TEX_PATH = re.compile(r"[A-Za-z0-9/._-]+")
 
 
-def report(folder: Path, kind: str, beside: Path | None = None, baseline: str = "") -> str:
+def report(folder: Path, kind: str, beside: Path | None = None, baseline: str = "", columns: Sequence[str] = ()) -> str:
     """Return the report of a run as text; the same files give the same text.
 
     Pictures that Markdown and LaTeX refer to are drawn into the run's own `figures/` folder.
@@ -26,6 +27,7 @@ def report(folder: Path, kind: str, beside: Path | None = None, baseline: str = 
         kind: a format, from `FORMATS`.
         beside: the folder that the text will lie in, from which pictures are named; by default that of the run.
         baseline: what speedups are over, as `--baseline` has it; empty: what they were when it was measured.
+        columns: names of the columns of its tables of cases; the usual ones if empty.
 
     Raises:
         DataFormatError: the run cannot be read, or nothing was measured.
@@ -42,7 +44,7 @@ def report(folder: Path, kind: str, beside: Path | None = None, baseline: str = 
     shown = [*first, *(name for name in figures.names() if name not in first)]
     if kind == "html":
         pictures, left_out = figures.of_each(shown, lambda name: html.drawings(data, name))
-        return html.render(build(data, tuple(pictures), left_out), pictures)
+        return html.render(build(data, tuple(pictures), left_out, columns), pictures)
     look, ending = (Look(Width.COLUMN), "pdf") if kind == "latex" else (Look(), "png")
     folders = Path(os.path.relpath(folder.resolve(), (beside or folder).resolve())).as_posix()
     if kind == "latex" and not _TEX_PATH.fullmatch(folders):
@@ -53,5 +55,5 @@ def report(folder: Path, kind: str, beside: Path | None = None, baseline: str = 
     paths, left_out = figures.of_each(shown, lambda name: figures.write(data, name, ending, look))
     place = FIGURES if folders == "." else f"{folders}/{FIGURES}"
     targets = {name: f"{place}/{path.name}" for name, path in paths.items()}
-    document = build(data, tuple(targets), left_out)
+    document = build(data, tuple(targets), left_out, columns)
     return latex.render(document, targets) if kind == "latex" else markdown.render(document, targets)

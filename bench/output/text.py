@@ -18,6 +18,15 @@ def duration(seconds: float | None, digits: int = 3) -> str:
     return f"{significant(seconds / scale, digits)} {unit}"
 
 
+def size(count: float | None) -> str:
+    """Return an amount of memory with a fitting unit and three significant digits; a dash if it is unknown."""
+    if count is None:
+        return "-"
+    powers = ((1024.0**power, unit) for power, unit in enumerate(("B", "KiB", "MiB", "GiB", "TiB")))
+    scale, unit = next((item for item in powers if count < 999.5 * item[0]), (1024.0**4, "TiB"))
+    return f"{significant(count / scale)} {unit}"
+
+
 def rough(seconds: float) -> str:
     """Return how long something lasts: in seconds, or from two minutes on in minutes."""
     return f"{seconds / 60:.0f} min" if seconds >= 120 else duration(seconds, 2) if seconds >= 1 else "1 s"

@@ -80,13 +80,23 @@ def backends_of(planned: Iterable[Planned]) -> list[Backend]:
     return list({item.case.backend: item.backend for item in planned}.values())
 
 
-def choose(registry: Registry, names: Sequence[str] = (), workloads: Sequence[str] = ()) -> tuple[Implementation, ...]:
+def choose(
+    registry: Registry, names: Sequence[str] = (), workloads: Sequence[str] = (), everything: bool = False
+) -> tuple[Implementation, ...]:
     """Return the implementations asked for, workload by workload, each workload's baseline first.
+
+    Args:
+        registry: all that there are.
+        names: those that are asked for by name; if empty, those that are measured by default.
+        workloads: only those of these workloads; of all if empty.
+        everything: whether no name means all of them.
 
     Raises:
         UsageError: a name is unknown, or nothing fits.
     """
-    wanted = {registry[name].name for name in names} or {item.name for item in registry}
+    wanted = {registry[name].name for name in names} or {
+        item.name for item in registry if item.by_default or everything
+    }
     inside = {find_workload(name).name for name in workloads} or set(WORKLOADS)
     chosen = [item for item in registry if item.name in wanted and item.workload.name in inside]
     if not chosen:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from statistics import median
+from typing import Any
 
 from bench.analysis.crossover import crossovers
 from bench.analysis.steady import drift, growth
@@ -24,8 +25,11 @@ from bench.machine.disturbance import DRIFTING
 from bench.machine.processor import cpu_name
 from bench.model.case import Case
 from bench.model.condition import THROTTLED
+from bench.oracle.verify import Verification
 from bench.run.rounds import Found
+from bench.timing.compiling import Compiled
 from bench.timing.policy import Sample
+from bench.timing.protocol import Reply
 
 _cpu_name = cache(cpu_name)
 
@@ -68,15 +72,10 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
         status=reply.status,
         reason=reply.reason,
         verified=verified is not None and verified.passed and not verified.unverified,
-        loss_error=None if verified is None else verified.error("loss"),
-        gradient_error=None if verified is None else verified.error("gradient"),
-        change_error=None if verified is None else verified.error("change"),
-        result_error=None if verified is None else verified.error("result"),
         warmup_iterations=None if warmup is None else warmup.iterations,
         warmup_settled=None if warmup is None else warmup.settled,
         threads_used=reply.threads,
         cpus_used=reply.cpus_used,
-        peak_bytes=reply.peak_bytes,
         counts=" ".join(f"{name}={count}" for name, count in reply.counts.items()),
         build_seconds=reply.build_seconds,
         start_seconds=reply.start_seconds,
@@ -88,8 +87,35 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
         temperature_celsius=None if condition is None else condition.temperature_celsius,
         other_bytes=None if condition is None else condition.other_bytes,
         energy_joules=reply.energy_joules,
-        growth_bytes=growth(reply.memory),
+        **_errors(verified),
+        **_compiled(reply),
+        **_memory(reply),
     )
+
+
+def _errors(verified: Verification | None) -> dict[str, Any]:
+    """Return how far a process was from the truth, as its row has it."""
+    kinds = ("loss", "gradient", "change", "result")
+    return {f"{kind}_error": None if verified is None else verified.error(kind) for kind in kinds}
+
+
+def _compiled(reply: Reply) -> dict[str, Any]:
+    """Return what a process's row says of compiling."""
+    found = reply.compiled or Compiled()
+    return {"compile_seconds": found.seconds} | {
+        name: getattr(found, name) for name in ("cache", "graph_breaks", "recompiles")
+    }
+
+
+def _memory(reply: Reply) -> dict[str, Any]:
+    """Make the columns of a process's memory."""
+    names = ("peak_bytes", "framework_bytes", "step_peak_bytes", "reserved_bytes")
+    phases = " ".join(f"{phase}={count}" for phase, count in reply.phase_peaks.items())
+    return {
+        **{name: getattr(reply, name) for name in names},
+        "phase_peaks": phases,
+        "growth_bytes": growth(reply.memory),
+    }
 
 
 def _flagged(samples: Sequence[Sample]) -> list[Sample]:

@@ -105,6 +105,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         budget_seconds=terms.budget_seconds,
         rounds=terms.rounds,
         within=terms.within,
+        cold=terms.cold,
         timeout_seconds=terms.timeout_seconds,
         load=[str(path.resolve()) for path in terms.load],
         baseline=terms.baseline,
@@ -235,7 +236,7 @@ def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float | No
     return replies
 
 
-AA_IMPLEMENTATIONS = ("numpy_manual", "torch_autograd", "tf_static_graph")
+AA_IMPLEMENTATIONS = ("numpy_manual", "torch_autograd", "tf_static_graph", "jax_staged")
 """One implementation a framework: what the doctor measures against itself."""
 
 

@@ -8,8 +8,13 @@ import sys
 from pathlib import Path
 
 from bench.model.device import Backend
+from bench.model.step import Step
 
 _STATM = Path("/proc/self/statm")
+_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
+_FORGET_PEAK = "5"
+"""Makes the kernel begin the high-water mark of resident memory anew (proc_pid_clear_refs(5))."""
 
 
 def peak_bytes(backend: Backend) -> int:
@@ -33,3 +38,103 @@ def held_bytes(backend: Backend) -> int:
     import psutil
 
     return int(psutil.Process().memory_info().rss)
+
+
+class Meter:
+    """The memory of a process from before its step is built: what was held then, and the peak while steps are sampled.
+
+    Where the system or the framework cannot begin a peak anew, that of the steps alone is not known.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        """Take note of what is held before the build."""
+        self._backend = backend
+        self._on_host = backend.peak_bytes() is None
+        known = self._on_host or backend.held_bytes() is not None
+        self.framework_bytes = held_bytes(backend) if known else None
+        self.ours = 0
+        """Bytes that the harness itself holds beside the step: the truth."""
+        self.step_peak_bytes: int | None = None
+        self.phase_peaks: dict[str, int] = {}
+        self._earlier = 0
+        self._reserved: int | None = None
+        self._watching = False
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most that was held since the process began."""
+        return max(self._earlier, peak_bytes(self._backend))
+
+    @property
+    def reserved_bytes(self) -> int | None:
+        """The most that the framework's allocator had reserved on the device; None where nobody can tell."""
+        now = self._backend.reserved_bytes()
+        return now if self._reserved is None or now is None else max(self._reserved, now)
+
+    def begin(self) -> None:
+        """Begin the peak of sampled steps, after verification and warm-up."""
+        self._watching = self._forget()
+
+    def end(self) -> None:
+        """Read that peak, after the last turn."""
+        self.step_peak_bytes = self._read() if self._watching else None
+
+    def by_phase(self, step: Step, cycle: int) -> None:
+        """Find out the peak of each stage by steps that nobody times, on a device that has memory of its own.
+
+        Args:
+            step: it is reset, and warmed up by one cycle.
+            cycle: steps after which the amount of work repeats.
+        """
+        if len(step.stages) == 1 or self._on_host or not self._watching:
+            return
+        step.reset()
+        for _ in range(cycle):
+            step()
+        found = dict.fromkeys((stage.label for stage in step.stages), 0)
+        for _ in range(cycle):
+            for stage in step.stages:
+                if not self._forget():
+                    return
+                stage.run()
+                found[stage.label] = max(found[stage.label], self._read() or 0)
+        self.phase_peaks = found
+
+    def _forget(self) -> bool:
+        """Begin the peak anew, and keep in mind what it was; False where that cannot be done."""
+        self._earlier, self._reserved = self.peak_bytes, self.reserved_bytes
+        return forget_peak() if self._on_host else self._backend.reset_peak()
+
+    def _read(self) -> int | None:
+        """Return the peak since `_forget`, without what was held before the build and what the harness holds."""
+        before = self.framework_bytes
+        peak = resident_peak() if self._on_host else peak_bytes(self._backend)
+        if peak is None or before is None:
+            return None
+        return max(0, peak - before - (self.ours if self._on_host else 0))
+
+
+def forget_peak(clear: Path = _CLEAR) -> bool:
+    """Have the kernel begin the high-water mark of resident memory anew; False where it cannot, as outside Linux."""
+    try:
+        clear.write_text(_FORGET_PEAK, encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
+def resident_peak(status: Path = _STATUS) -> int | None:
+    """Return the high-water mark of resident memory without pages of files, in bytes; None where it is not told.
+
+    The mark counts pages of files too. What is resident of them now is taken off: they come when code is first run,
+    which is over when steps are sampled, and they stay.
+    """
+    try:
+        lines = status.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    values = dict(line.split(":", 1) for line in lines if line.startswith(("VmHWM:", "RssFile:", "RssShmem:")))
+    if len(values) < 3:
+        return None
+    mark, of_files, shared = (int(values[name].split()[0]) for name in ("VmHWM", "RssFile", "RssShmem"))
+    return (mark - of_files - shared) * 1024

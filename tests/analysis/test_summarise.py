@@ -297,6 +297,22 @@ def test_the_largest_peak_memory_is_given_and_an_unknown_one_stays_unknown(made:
     assert only(rows, "torch_tensor").peak_bytes is None
 
 
+def test_the_memory_of_steps_is_the_largest_of_the_processes_and_a_phase_has_its_own(made: Any) -> None:
+    known, unknown = made.plan(), made.plan("torch_tensor", "torch-cpu")
+    phases = {"forward": [1.0], "backward": [1.0], "update": [1.0]}
+    for number, (step, peaks) in enumerate([(300, "forward=5 backward=9"), (200, "forward=7 backward=8"), (None, "")]):
+        memory = {"framework_bytes": 10 * step if step else None, "step_peak_bytes": step, "phase_peaks": peaks}
+        made.process(known, number, step=[3.0], phases=phases, first=9.0, reserved_bytes=step, **memory)
+    made.process(unknown, 0, step=[3.0])
+    every = made.summary()
+    rows = [row for row in every if row.case == known]
+    found = {row.phase: row.step_peak_bytes for row in rows}
+    assert found == {"step": 300, "first_step": None, "forward": 7, "backward": 9, "update": None}
+    assert {(row.framework_bytes, row.reserved_bytes) for row in rows} == {(3000, 300)}
+    row = only(every, "torch_tensor")
+    assert (row.framework_bytes, row.step_peak_bytes, row.reserved_bytes) == (None, None, None)
+
+
 def test_rows_follow_the_plan_and_begin_with_the_whole_step(made: Any) -> None:
     slow, fast = made.plan("torch_tensor", "torch-cpu"), made.plan()
     for case in (fast, slow):

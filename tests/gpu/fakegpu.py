@@ -277,6 +277,16 @@ class FakeGpu(TorchBackend):
     def peak_bytes(self) -> int | None:
         return self.simulator.memory.peak
 
+    def held_bytes(self) -> int | None:
+        return self.simulator.memory.bytes
+
+    def reserved_bytes(self) -> int | None:
+        return 2 * self.simulator.memory.peak
+
+    def reset_peak(self) -> bool:
+        self.simulator.memory.peak = self.simulator.memory.bytes
+        return True
+
     def instruments(self, handle: Any) -> dict[str, Any]:
         import torch
 

@@ -23,7 +23,7 @@ from bench.model.registry import discover
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = Path(__file__).with_name("fakegpu.py")
 BENCH = Path(sys.executable).with_name("bench")
-TORCH = [item.name for item in discover() if item.framework == "torch" and not item.devices]
+TORCH = [item.name for item in discover() if item.framework == "torch" and item.by_default and not item.devices]
 CHOSEN = ["torch_tensor", "torch_dynamic"]
 """Plain operations, and depths that vary. The doctor has all of them."""
 BASELINES = ["numpy_manual", "numpy_dynamic"]
@@ -92,6 +92,11 @@ def test_every_case_is_right_and_has_all_its_rows(gpu: pd.DataFrame) -> None:
             assert whole["baseline"] in BASELINES
             assert 0 < whole["peak_bytes"] < 100_000, "of the device, where the process holds a hundred million"
             assert whole["energy_joules"] > 0
+            phases = [one(mine, clock="host", phase=phase) for phase in ("forward", "backward", "update")]
+            peaks = [phase["step_peak_bytes"] for phase in phases]
+            assert 0 < min(peaks) <= max(peaks) <= whole["step_peak_bytes"] <= whole["peak_bytes"]
+            assert whole["reserved_bytes"] == 2 * whole["peak_bytes"], "so the allocator of that device has it"
+            assert whole["framework_bytes"] < whole["step_peak_bytes"], "the cache that a flush fills, and no more"
 
 
 def test_its_times_are_those_of_the_model(gpu: pd.DataFrame) -> None:

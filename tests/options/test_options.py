@@ -11,8 +11,9 @@ from bench.analysis.rule import Criteria
 from bench.errors import UsageError
 from bench.machine.environment import usable_cpus
 from bench.model.case import Mode
-from bench.options import MODES, Duration, Modes, Percent, Threads, ThreadsList
+from bench.options import MODES, Columns, Duration, Modes, Percent, Threads, ThreadsList
 from bench.options.judging import criteria_of
+from bench.output.content.cases import SHOWN
 
 
 def refused(kind: Any, value: object) -> str:
@@ -97,3 +98,20 @@ def test_criteria_that_no_verdict_follows_from_name_the_options(given: dict[str,
     with pytest.raises(UsageError) as caught:
         criteria_of(**given)
     assert str(caught.value).startswith(named)
+
+
+def test_columns_are_those_of_the_tables_in_the_order_given() -> None:
+    assert Columns().convert("memory,step, first-step,memory", None, None) == ("memory", "step", "first_step")
+    assert Columns().convert("all", None, None) == tuple(SHOWN)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("memroy", "'memroy' is not a column: did you mean 'memory'?"),
+        ("", "it names no column"),
+        (",", "names no column"),
+    ],
+)
+def test_a_column_that_is_none_is_named_with_the_nearest(text: str, words: str) -> None:
+    assert words in refused(Columns(), text)

@@ -296,3 +296,17 @@ def test_throughput_is_the_first_to_go_on_a_narrow_terminal(measured: list[Summa
     assert widest > 100
     assert "sync tax" in screen(measured, widest)
     assert "forward" in screen(measured, widest)
+
+
+def test_a_column_that_is_asked_for_is_shown_with_a_dash_and_never_left_out(build: ModuleType, shown: Show) -> None:
+    rows = [build.summary_row(median_seconds=0.5, step_peak_bytes=3 << 20, framework_bytes=31 << 20, speedup=1.25)]
+    summary = Summary(rows, build.make_manifest())
+    columns = ("memory", "framework_memory", "reserved_memory", "speedup")
+    for width in (140, 80):
+        text = shown(run_blocks(summary, "RUN", columns=columns), width)
+        assert re.search(r"backend +memory +before it +reserved +speedup\n", text)
+        assert re.search(r"3\.00 MiB +31\.0 MiB +- +1\.25x", text)
+    usual = shown(run_blocks(summary, "RUN"), 140)
+    assert "3.00 MiB" in usual
+    assert "before it" not in usual
+    assert "memory" not in shown(run_blocks(summary, "RUN"), 60)

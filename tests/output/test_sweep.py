@@ -147,3 +147,10 @@ def test_found_ones_come_first_and_many_are_counted(count: int) -> None:
     assert "overtakes" in first
     assert len(lines) == min(count, MOST_SENTENCES + 1)
     assert ("more: see crossovers.csv" in last) == (count > MOST_SENTENCES)
+
+
+def test_columns_that_are_asked_for_have_a_table_of_all_cases(build: ModuleType, shown: Callable[..., str]) -> None:
+    rows = [build.summary_row(median_seconds=0.5, step_peak_bytes=3 << 20)]
+    blocks = [Summary(rows, build.make_manifest()), Crossovers(pd.DataFrame()), "RUN"]
+    assert "3.00 MiB" in shown(sweep_blocks(*blocks, columns=("memory",)), 140)
+    assert "3.00 MiB" not in shown(sweep_blocks(*blocks), 140)

@@ -18,6 +18,7 @@ from bench.output.text import (
     rough,
     share,
     significant,
+    size,
     visible,
 )
 
@@ -158,3 +159,11 @@ def test_a_time_is_written_as_an_option_takes_it(seconds: float, text: str) -> N
 
     assert option(seconds) == text
     assert Duration().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(None, "-"), (0, "0 B"), (999, "999 B"), (1023, "0.999 KiB"), (1536 * 1024, "1.50 MiB"), (3 << 40, "3.00 TiB")],
+)
+def test_memory_has_units_of_1024(count: int | None, text: str) -> None:
+    assert size(count) == text

@@ -23,7 +23,7 @@ def _only_cpu(backend: object) -> Availability:
     return Availability(backend.device == "cpu", "" if backend.device == "cpu" else "no CUDA device: none")  # type: ignore[attr-defined]
 
 
-def test_everything_is_chosen_by_default_with_each_baseline_first() -> None:
+def test_the_tutorials_programs_are_chosen_by_default_with_each_baseline_first() -> None:
     chosen = choose(REGISTRY)
     assert len(chosen) == 14
     first = {}
@@ -56,6 +56,15 @@ def test_names_and_workloads_narrow_the_choice() -> None:
     }
     with pytest.raises(UsageError, match="No implementation is in the --workload"):
         choose(REGISTRY, ["torch_nn"], ["mlp_sgd"])
+
+
+def test_the_others_are_chosen_if_they_are_named_or_everything_is_asked_for() -> None:
+    assert [item.name for item in choose(REGISTRY, ["jax_staged"])] == ["jax_staged"]
+    adam = {item.name for item in choose(REGISTRY, (), ["mlp_bias_adam"], everything=True)}
+    assert adam == {item.name for item in REGISTRY if item.workload.name == "mlp_bias_adam"}
+    assert {"torch_optim", "torch_compiled_adam", "jax_adam", "tf_graph_adam"} <= adam
+    assert len(choose(REGISTRY, everything=True)) == len(REGISTRY)
+    assert [item.name for item in choose(REGISTRY, ["torch_nn"], everything=True)] == ["torch_nn"]
 
 
 def test_unknown_names_are_refused() -> None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench.data.column import columns_of
-from bench.data.schema import DEVICE, HOST, STEP, Method, SummaryRow
+from bench.data.schema import DEVICE, FIRST_STEP, HOST, STEP, Method, SummaryRow
 from bench.data.store import SUMMARY
 from bench.model.step import STAGES
 from bench.output import text as write
 from bench.output.content.summary import Summary, is_baseline
 from bench.output.document import Cell, Head, Raw, Row, Table, Words, grouped
 
-_UNITS = {column.name: column.unit for column in columns_of(SummaryRow)}
+_COLUMNS = {column.name: column for column in columns_of(SummaryRow)}
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,12 @@ class _Shown:
     """How soon a narrow terminal leaves it out; see `Head`."""
     phase: str = STEP
     clock: str = HOST
+
+    @property
+    def doc(self) -> str:
+        """What it says, as the column of summary.csv tells it."""
+        where = "" if self.phase == STEP else f"In the row of {self.phase}: "
+        return f"{where}{_COLUMNS[self.fields[0]].doc}"
 
     @property
     def source(self) -> str:
@@ -60,15 +66,31 @@ SHOWN: dict[str, _Shown] = {
     "per_second": _Shown("rows/s", ("per_second",), _known(write.significant), spare=4),
     "gflops": _Shown("GFLOP/s", ("gflops",), _known(write.significant)),
     "peak_fraction": _Shown("of peak", ("peak_fraction",), write.share, spare=2),
+    "compile_cold": _Shown("compile cold", ("compile_cold_seconds",), _known(write.duration)),
+    "compile_warm": _Shown("compile warm", ("compile_warm_seconds",), _known(write.duration)),
+    "graph_breaks": _Shown("graph breaks", ("graph_breaks",), _known(str), spare=3),
+    "recompiles": _Shown("recompiles", ("recompiles",), _known(str), spare=3),
     "processes": _Shown("processes", ("processes",), str),
     "samples": _Shown("samples", ("samples",), str),
     "flagged": _Shown("flagged", ("flagged",), str),
+    "first_step": _Shown("first step", ("median_seconds",), write.duration, 3, phase=FIRST_STEP),
+    "memory": _Shown("memory", ("step_peak_bytes",), write.size, spare=5),
+    "framework_memory": _Shown("before it", ("framework_bytes",), write.size, spare=5),
+    "reserved_memory": _Shown("reserved", ("reserved_bytes",), write.size, spare=5),
+    "peak_memory": _Shown("peak memory", ("peak_bytes",), write.size, spare=5),
     "energy": _Shown("energy", ("energy_joules",), _known(lambda value: f"{write.significant(value)} J"), spare=3),
 }
-"""The columns that a table of cases may have, and that the `SHOWS` of a figure names."""
+"""The columns that a table of cases may have, and that `--columns` and the `SHOWS` of a figure name."""
 
 
-def case_table(name: str, caption: Words, summary: Summary, rows: Sequence[SummaryRow], shown: Iterable[str]) -> Table:
+def case_table(
+    name: str,
+    caption: Words,
+    summary: Summary,
+    rows: Sequence[SummaryRow],
+    shown: Iterable[str],
+    asked: bool = False,
+) -> Table:
     """Return a table of cases in the order of the workloads, those of one variant together.
 
     Args:
@@ -77,13 +99,14 @@ def case_table(name: str, caption: Words, summary: Summary, rows: Sequence[Summa
         summary: all rows of the run.
         rows: whole steps, one for each case. Where they are of several workloads, each is named.
         shown: names of columns, from `SHOWN`; one that no case has a value for is left out.
+        asked: whether somebody asked for just these: then none is left out, however narrow a terminal is.
     """
-    kept = [item for item in shown if any(_has(summary, row, SHOWN[item]) for row in rows)]
+    kept = [item for item in shown if asked or any(_has(summary, row, SHOWN[item]) for row in rows)]
     heads = [Head("implementation", wraps=True), Head("backend")]
     first = next((item for item in kept if item in STAGES), "")
     for item in kept:
-        unit, begins = _UNITS[SHOWN[item].fields[0]], item == first
-        heads.append(Head(SHOWN[item].header, right=True, unit=unit, begins=begins, spare=SHOWN[item].spare))
+        unit, spare = _COLUMNS[SHOWN[item].fields[0]].unit, 0 if asked else SHOWN[item].spare
+        heads.append(Head(SHOWN[item].header, right=True, unit=unit, begins=item == first, spare=spare))
     groups = []
     for title, alike in summary.variants(rows).items():
         lines = []

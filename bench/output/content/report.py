@@ -6,37 +6,43 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bench import __version__
+from bench.analysis.break_even import payoffs
 from bench.analysis.card import speedup_card
 from bench.data.run import summary_rows
 from bench.output.content import figures, machine, methods, notes, result, sweep
+from bench.output.content.compiling import when_it_pays
 from bench.output.content.crossovers import Crossovers
 from bench.output.content.passages import passages
 from bench.output.content.summary import Summary
-from bench.output.document import Document, Glossary, Section, plain
+from bench.output.document import Block, Bullets, Document, Glossary, Section, plain
 
 if TYPE_CHECKING:
     from bench.output.figures import RunData
 
 
-def build(data: RunData, drawn: Sequence[str], left_out: Mapping[str, str]) -> Document:
+def build(data: RunData, drawn: Sequence[str], left_out: Mapping[str, str], columns: Sequence[str] = ()) -> Document:
     """Return all that a report says.
 
     Args:
         data: the run.
         drawn: the figures that the format has pictures of, in their order.
         left_out: the others, and why.
+        columns: names of the columns of its tables of cases; the usual ones if empty.
     """
     manifest = data.manifest
     summary = Summary(summary_rows(data.summary), manifest)
     pictures = figures.section(data, summary, drawn, left_out)
     if manifest.axes:  # the long tables of a sweep come after the figures
         crossovers = Crossovers(data.crossovers)
-        long = (*result.tables(summary), *([crossovers.table()] if crossovers.records else []))
+        long = (*result.tables(summary, columns), *([crossovers.table()] if crossovers.records else []))
         main = result.section(summary, sweep.by_size(summary), crossovers.blocks())
         results = [main, pictures, Section("cases", "All cases", long)]
     else:
         card = speedup_card(manifest, summary.rows, data.samples, data.processes)
-        main = result.section(summary, result.tables(summary), [result.card_table(card)] if card else [])
+        after = when_it_pays(summary, payoffs(manifest, summary.rows, data.samples, data.processes))
+        told: list[Block] = [result.card_table(card)] if card else []
+        told += [Bullets(after)] if after else []
+        main = result.section(summary, result.tables(summary, columns), told)
         results = [main, pictures]
     first, *terms = passages("reading.txt", has_device=summary.has_device)
     meanings = tuple((word, (text,)) for word, _, text in (plain(term).partition(": ") for term in terms))

@@ -11,21 +11,24 @@ from bench.analysis.scaling import Plane, apart, main_axis, planes
 from bench.data.store import SUMMARY
 from bench.output.content import notes
 from bench.output.content.crossovers import Crossovers
+from bench.output.content.result import tables
 from bench.output.content.summary import Summary
 from bench.output.document import Block, Cell, Head, Line, Table, numbers, table
 from bench.output.names import spaced, words_of
 from bench.output.text import duration, factor
 
 
-def sweep_blocks(summary: Summary, crossovers: Crossovers, folder: str) -> list[Block]:
+def sweep_blocks(summary: Summary, crossovers: Crossovers, folder: str, columns: Sequence[str] = ()) -> list[Block]:
     """Return what `bench sweep` shows at its end.
 
     Args:
         summary: the run's rows.
         crossovers: the run's.
         folder: how the user calls the run's folder.
+        columns: names of the columns of a table of all cases, which is shown if there are any.
     """
-    return [*by_size(summary), *crossovers.blocks(), notes.below_the_tables(summary, folder)]
+    more = tables(summary, columns) if columns else []
+    return [*by_size(summary), *more, *crossovers.blocks(), notes.below_the_tables(summary, folder)]
 
 
 def by_size(summary: Summary) -> list[Block]:
@@ -34,15 +37,15 @@ def by_size(summary: Summary) -> list[Block]:
     axis = main_axis(found) if found else ""
     shown = [plane for plane in found if plane.axis == axis]
     wanted = {int(size) for size in summary.manifest.axes.get(axis, ()) if not isinstance(size, str)}
-    tables: list[Block] = []
+    made: list[Block] = []
     for number, plane in enumerate(shown, start=1):
         words = words_of(apart(plane, shown))
         title = ", ".join([f"{plane.workload}: {summary.title(plane.workload)}", *words])
         caption = f"{title}; speedup over {summary.baseline(plane.workload)} by {spaced(axis)}"
         # Sizes that were added around crossovers have no column.
         asked = [size for size in plane.sizes if size in wanted] or list(plane.sizes)
-        tables.append(_plane_table(f"sizes-{number}", plane, caption, asked))
-    return tables
+        made.append(_plane_table(f"sizes-{number}", plane, caption, asked))
+    return made
 
 
 def _plane_table(name: str, plane: Plane, caption: str, sizes: Sequence[int]) -> Table:

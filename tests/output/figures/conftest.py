@@ -59,7 +59,7 @@ def gallery(
         for hidden in (100, 200):
             made.add("numpy_manual", "numpy", problem=tutorial(hidden=hidden), processes=6, seconds=4e-6 * hidden)
             for precision, error in ((Precision.FULL, 1e-7), (Precision.TF32, 1e-4)):
-                errors: dict[str, Any] = {"gradient_error": error}
+                errors: dict[str, Any] = {"gradient_error": error, "step_peak_bytes": 5 << 20}
                 options = {"processes": 6, "precision": precision, "row": lambda number, errors=errors: errors}
                 made.add("torch_tensor", problem=tutorial(hidden=hidden), seconds=3e-6 * hidden, **options)
         run = made.write()

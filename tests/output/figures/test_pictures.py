@@ -79,7 +79,11 @@ def runs(new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFacto
     swept.contenders(["torch_autograd", "torch_nn"])
     swept.line("numpy_adam", "numpy", "mlp_bias_adam", rate=3e-6, hidden=200)
     swept.line("torch_optim", "torch-cpu", "mlp_bias_adam", rate=2e-6, hidden=200)
-    return [RunData(made.write()) for made in (measured, sampled, rounded, swept, climbed)]
+    weighed = new("measured", folder / "weighed")
+    for index, (name, backend) in enumerate((("numpy_manual", "numpy"), ("torch_nn", "torch-cpu"))):
+        memory = {"step_peak_bytes": (33 + 9 * index) << 20, "framework_bytes": (31 + 196 * index) << 20}
+        weighed.add(name, backend, **memory)
+    return [RunData(made.write()) for made in (measured, sampled, rounded, swept, climbed, weighed)]
 
 
 @pytest.fixture
