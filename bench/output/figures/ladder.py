@@ -16,7 +16,7 @@ from bench.errors import NothingToShowError
 from bench.output.figures import _bars, _data
 from bench.output.figures._data import RunData
 from bench.output.figures._frame import Frame, Texts, panel_title
-from bench.output.figures._look import Look, clipped, named, spread
+from bench.output.figures._look import Look, clipped, named, spread, text_inches
 from bench.output.figures._ticks import log_axis, times
 from bench.output.figures._words import ladder_titles, rung_words
 from bench.output.names import counted
@@ -152,14 +152,17 @@ def _factor(over: Estimate) -> str:
 
 
 def _name(axis: Axes, place: float, rung: Rung, ladder: Ladder, frame: Frame) -> None:
-    """Write to the left of the panel what a rung changes, and below that its implementation and its time."""
+    """Write to the left of the panel what a rung changes, and below that its implementation and its time.
+
+    The interval of the time gives way where there is no room for it.
+    """
     look = frame.look
     room = frame.panel_inches * _LABEL_SHARE[frame.narrow]
-    seconds = duration(rung.seconds.value)
-    if not frame.narrow and rung.seconds.low is not None:
-        seconds += f" [{duration_interval(rung.seconds.low, rung.seconds.high)}]"
     small = Look(look.width, look.style, look.shrunk * _SMALL)
-    below = named(rung.case.implementation, f", {seconds}", room, small)
+    seconds = duration(rung.seconds.value)
+    below = f"{rung.case.implementation}, {seconds} [{duration_interval(rung.seconds.low, rung.seconds.high)}]"
+    if frame.narrow or rung.seconds.low is None or text_inches(below, small.points) > room:
+        below = named(rung.case.implementation, f", {seconds}", room, small)
     words = clipped(rung_words(rung, ladder), room, look.points, bold=True)
     style: dict[str, Any] = {"ha": "right"}
     _write(axis, (-0.015, place), words, 0.5, frame, size=1.0, fontweight="bold", **style)
