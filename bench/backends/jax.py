@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bench.model.data import Array
 
 JAX_PIN = "jax==0.10.2"
+OPTAX_PIN = "optax==0.2.8"
+"""Its optimisers: the two are installed together, as the extra `jax`."""
 _PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin")
 
 
@@ -35,7 +37,7 @@ class JaxBackend(Backend):
 
     @override
     def availability(self) -> Availability:
-        return missing("jax", JAX_PIN) or Availability(True)
+        return missing("jax", JAX_PIN) or missing("optax", OPTAX_PIN) or Availability(True)
 
     @override
     def preload(self) -> None:
