@@ -42,7 +42,8 @@ def cli(debug: bool) -> None:
       bench list                     what can run here, and what cannot and why
       bench new my_step              a file for your own model: runs as it is, explains itself
       bench verify                   does every implementation compute the right thing?
-      bench run                      measure all of them, write CSVs and figures
+      bench run                      measure the tutorial's programs, write CSVs and figures
+      bench run --select all         those in other frameworks, and compiled ones, beside them
       bench run -w mlp_sgd           one workload only
       bench run --load my_step.py    what your file brings, beside them
       bench run --resume results/RUN finish a run that was interrupted

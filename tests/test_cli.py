@@ -105,7 +105,7 @@ def test_a_run_writes_tables_and_figures(here: Run, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_run_over_all_frameworks(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    names = "numpy_manual,torch_autograd,tf_static_graph,numpy_dynamic,torch_dynamic"
+    names = "numpy_manual,torch_autograd,tf_static_graph,numpy_dynamic,torch_dynamic,jax_dynamic"
     done = bench("run", "-i", names, "--device", "cpu", *SMALL, "--rounds", "1", "--budget", "100s", "--out", out)
     assert done.returncode == 0, done.stderr
     summary = read_summary(out)
@@ -113,7 +113,8 @@ def test_a_run_over_all_frameworks(tmp_path: Path) -> None:
     assert set(summary["implementation"]) == set(names.split(","))
     assert summary["verified"].all()
     assert set(summary[summary["implementation"] == "tf_static_graph"]["method"]) == {"whole", "profiled"}
-    assert set(summary[summary["implementation"] == "torch_dynamic"]["variant"].dropna()) == {0, 1, 2, 3}
+    for name in ("torch_dynamic", "jax_dynamic"):
+        assert set(summary[summary["implementation"] == name]["variant"].dropna()) == {0, 1, 2, 3}
     assert {path.name for path in (out / "figures").iterdir()} == {
         f"{name}.{kind}" for name in ("speedup", "phases") for kind in ("png", "svg")
     }

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -24,7 +24,7 @@ BENCH = Path(sys.executable).with_name("bench")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 NAMES = ("numpy_manual", "numpy_bias_sgd")
 SIZES = ["--batch", "20", "--d-in", "16", "--hidden", "12", "--d-out", "8", "--threads", "1"]
-START = ["run", "-i", ",".join(NAMES), *SIZES, "--no-figures"]
+FRAMEWORKS = ("numpy_manual", "torch_autograd", "tf_static_graph", "jax_staged")
 
 
 def zygotes_and_children(parent: psutil.Process) -> tuple[list[psutil.Process], list[psutil.Process]]:
@@ -54,22 +54,23 @@ def strike(running: subprocess.Popen[bytes], rng: random.Random) -> str:
     return victim if targets else "nobody"
 
 
-def complete(out: Path, rounds: int) -> bool:
+def complete(out: Path, rounds: int, names: Sequence[str]) -> bool:
     if not (out / "processes.csv").exists():
         return False
     lines = (out / "processes.csv").read_bytes().count(b"\n")
-    return lines > rounds * len(NAMES)
+    return lines > rounds * len(names)
 
 
-def survive(out: Path, rounds: int, kills: int, seed: int) -> dict[str, int]:
+def survive(out: Path, rounds: int, kills: int, seed: int, names: Sequence[str]) -> dict[str, int]:
     """Run, kill, resume, until so many kills have struck; then let it finish. Gives who was killed how often."""
     rng = random.Random(seed)  # noqa: S311 - chance, not secrecy
     struck: dict[str, int] = {}
     known: list[psutil.Process] = []
-    while sum(struck.values()) < kills and not complete(out, rounds):
+    while sum(struck.values()) < kills and not complete(out, rounds, names):
         arguments = ["run", "--resume", str(out), "--budget", "500s", "--no-figures"]
         if not (out / "manifest.json").exists():
-            arguments = [*START, "--rounds", str(rounds), "--budget", "500s", "--out", str(out)]
+            start = ["run", "-i", ",".join(names), "--device", "cpu", *SIZES, "--no-figures"]
+            arguments = [*start, "--rounds", str(rounds), "--budget", "500s", "--out", str(out)]
         with subprocess.Popen(
             [str(BENCH), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as running:
@@ -97,7 +98,7 @@ def survive(out: Path, rounds: int, kills: int, seed: int) -> dict[str, int]:
     return struck
 
 
-def check_finished(out: Path, rounds: int) -> None:
+def check_finished(out: Path, rounds: int, names: Sequence[str]) -> None:
     """Every case has every round once, or a row that says how it was killed; nothing is torn or doubled."""
     processes, samples = read_processes(out), read_samples(out)
     assert processes["process"].is_unique
@@ -105,7 +106,7 @@ def check_finished(out: Path, rounds: int) -> None:
     assert set(samples["process"]) <= set(processes["process"])
     joined = StoredRun(out).joined
     steps = joined[joined["phase"] == "step"]
-    for name in NAMES:
+    for name in names:
         mine = processes[processes["implementation"] == name]
         failed = mine[mine["status"] != "ok"]
         if len(failed):
@@ -116,7 +117,7 @@ def check_finished(out: Path, rounds: int) -> None:
         ok = set(mine[mine["status"] == "ok"]["process"])
         assert ok <= set(steps[steps["implementation"] == name]["process"])
     summary = read_summary(out)
-    assert set(summary["implementation"]) == set(NAMES)
+    assert set(summary["implementation"]) == set(names)
     assert read_manifest(out).ended_by in ("rounds", "failures")
 
 
@@ -127,19 +128,21 @@ def finish(out: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def killed_and_finished(folder: Path, rounds: int, kills: int, seed: int) -> dict[str, int]:
+def killed_and_finished(
+    folder: Path, rounds: int, kills: int, seed: int, names: Sequence[str] = NAMES
+) -> dict[str, int]:
     """Until so many kills have struck, over as many runs as it takes; every run is finished and checked."""
     struck: dict[str, int] = {}
     number = 0
     while sum(struck.values()) < kills:
         out = folder / f"run{number}"
         number += 1
-        for victim, count in survive(out, rounds, kills - sum(struck.values()), seed + number).items():
+        for victim, count in survive(out, rounds, kills - sum(struck.values()), seed + number, names).items():
             struck[victim] = struck.get(victim, 0) + count
         if not (out / "manifest.json").exists():
             continue  # killed before it had begun
         finish(out)
-        check_finished(out, rounds)
+        check_finished(out, rounds, names)
     return struck
 
 
@@ -155,6 +158,14 @@ def test_a_hundred_kills(tmp_path: Path) -> None:
     print(f"survived {sum(struck.values())} kills: {struck}")  # noqa: T201 - shown by `make survival`
     assert sum(struck.values()) >= 100
     assert set(struck) == {"parent", "zygote", "child"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_over_all_frameworks_survives_kills(tmp_path: Path) -> None:
+    """Interpreters that have imported a framework take seconds to come back, and their children start threads."""
+    struck = killed_and_finished(tmp_path, rounds=3, kills=6, seed=3, names=FRAMEWORKS)
+    assert sum(struck.values()) >= 6
 
 
 @contextlib.contextmanager

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from bench.model.data import Array
 
 JAX_PIN = "jax==0.10.2"
+OPTAX_PIN = "optax==0.2.8"
+"""Its optimisers: the two are installed together, as the extra `jax`."""
 _PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin")
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _CACHE = "/jax/compilation_cache/cache"
@@ -42,7 +44,7 @@ class JaxBackend(Backend):
 
     @override
     def availability(self) -> Availability:
-        return missing("jax", JAX_PIN) or Availability(True)
+        return missing("jax", JAX_PIN) or missing("optax", OPTAX_PIN) or Availability(True)
 
     @override
     def preload(self) -> None:

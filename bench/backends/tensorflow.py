@@ -23,7 +23,7 @@ class TensorflowGraphBackend(Backend):
 
     name, framework, device = "tf-graph", "tensorflow", "cpu"
     packages = ("tensorflow", "numpy")
-    matmul_kinds = ("MatMul",)
+    matmul_kinds = ("MatMul", "Einsum")
 
     def __init__(self) -> None:
         self._traced: set[str] = set()

@@ -108,10 +108,11 @@ def _expected(
         norm, most = float(np.linalg.norm(value)), float(np.abs(value).max(initial=0.0))
         moved = np.zeros(()) if key.kind == "loss" else first[key] - other[key]
         turned, turned_element = float(np.linalg.norm(moved)), float(np.abs(moved).max(initial=0.0))
+        # Noise that the optimiser has made large in a change is in all gradients and losses after it.
+        rounded, element = allowance(value.size, runs[key], COARSE_SAFETY)
         if key.kind == "change":
             half = step * 0.5 * dtype.epsilon
             parameter = exact.parameters[key.name]
-            rounded, element = allowance(value.size, runs[key], COARSE_SAFETY)
             rounding = half * float(np.linalg.norm(parameter))
             if norm and rounding / norm > MOST_UNDECIDED:
                 raise StepError(
@@ -125,6 +126,6 @@ def _expected(
                 allowed * most + turned_element + element + half * float(np.abs(parameter).max(initial=0.0)),
             )
         else:
-            bound = allowed * norm + min(turned, MOST_UNDECIDED * norm)
-            found[key] = Expected(value, norm, bound, allowed * most + turned_element)
+            bound = max(allowed * norm, min(rounded, MOST_UNDECIDED * norm)) + min(turned, MOST_UNDECIDED * norm)
+            found[key] = Expected(value, norm, bound, max(allowed * most, element) + turned_element)
     return found

@@ -87,14 +87,15 @@ def test_a_name_that_is_taken_says_by_whom() -> None:
 @pytest.mark.parametrize(
     ("name", "threads"),
     [
-        ("numpy", 1),
-        ("numpy", 2),
-        ("torch-cpu", 2),
-        pytest.param("torch-cpu", 1, marks=pytest.mark.slow),
-        pytest.param("tf-graph", 1, marks=pytest.mark.slow),
-        pytest.param("tf-graph", 2, marks=pytest.mark.slow),
-        pytest.param("jax-cpu", 1, marks=pytest.mark.slow),
-        pytest.param("jax-cpu", 2, marks=pytest.mark.slow),
+        ("numpy_manual", 1),
+        ("numpy_manual", 2),
+        ("torch_autograd", 2),
+        pytest.param("torch_autograd", 1, marks=pytest.mark.slow),
+        *(
+            pytest.param(name, threads, marks=pytest.mark.slow)
+            for name in ("tf_static_graph", "tf_function", "tf_function_xla", "jax_staged", "torch_compiled")
+            for threads in (1, 2)
+        ),
     ],
 )
 def test_every_framework_really_computes_with_the_threads_asked_for(name: str, threads: int) -> None:
@@ -102,9 +103,8 @@ def test_every_framework_really_computes_with_the_threads_asked_for(name: str, t
     code = (
         "from bench import Settings\n"
         "from bench.workloads import tutorial\n"
-        "from bench.model.backends import BACKENDS; from bench.model.registry import discover\n"
-        f"backend = BACKENDS[{name!r}]; device = backend.open(Settings({threads}))\n"
-        "item = next(i for i in discover() if i.framework == backend.framework and i.workload.name == 'mlp_sgd')\n"
+        "from bench.model.registry import discover\n"
+        f"item = discover()[{name!r}]; backend = item.backends[0]; device = backend.open(Settings({threads}))\n"
         "step = item.build(tutorial(), item.workload.data(tutorial()), device)\n"
         "step(); step(); print('USES', backend.threads_in_use())"
     )

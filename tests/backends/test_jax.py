@@ -76,8 +76,14 @@ def test_a_missing_framework_says_how_to_install_it(monkeypatch: pytest.MonkeyPa
         assert backend.availability() == Availability(False, "jax is not installed: pip install jax==0.10.2")
 
 
+def test_its_optimisers_are_asked_for_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name if name == "jax" else None)
+    for backend in (JaxBackend(), JaxCudaBackend()):
+        assert backend.availability() == Availability(False, "optax is not installed: pip install optax==0.2.8")
+
+
 def test_cuda_needs_a_device_and_then_the_plugin_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    backend, known = JaxCudaBackend(), {"jax"}
+    backend, known = JaxCudaBackend(), {"jax", "optax"}
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name if name in known else None)
     monkeypatch.setattr(jax_backend, "absent_reason", lambda: "no CUDA device: the test says so")
     assert backend.availability() == Availability(False, "no CUDA device: the test says so")

@@ -62,6 +62,24 @@ for name, run, right in (("matmul", device.matmul(a, b), a @ b), ("copy", device
     found[name] = [bool((before == 0).all()), bool(np.allclose(first, right, atol=1e-5)),
                    bool(np.allclose(again, right, atol=1e-5))]
 found["threads"] = backend.threads_in_use()
+
+from bench.backends.tf_trace import traced_operations
+tf1 = tf.compat.v1
+with tf.Graph().as_default() as graph:
+    x, w = (tf1.Variable(array, use_resource=True) for array in (a, b))
+    loss = tf.reduce_sum(tf.square(tf.einsum("ni,io->no", tf.nn.relu(tf.matmul(x, w) + w[0]), w)))
+    fetched = [loss, *tf1.gradients(loss, [w])]
+    start = tf1.global_variables_initializer()
+session = tf1.Session(graph=graph)
+session.run(start)
+found["products"] = sum(map(backend.is_matmul, traced_operations(session, fetched)))
+
+@tf.function(jit_compile=True)
+def product(x):
+    return tf.matmul(x, x)
+
+product(tf.constant(a))
+found["of XLA"] = host.threads_named("tf_XLAEigen")
 device.flush()
 print("FOUND", json.dumps(found))
 """
@@ -91,6 +109,15 @@ def test_threads_and_precision_are_pinned_and_told(report: dict[str, Any]) -> No
 
 def test_it_works_in_step_with_the_host(report: dict[str, Any]) -> None:
     assert report["parts"] == ["cpu", "", None, None, None, None]
+
+
+def test_xlas_own_pool_keeps_to_the_same_number(report: dict[str, Any]) -> None:
+    assert report["of XLA"] == 1
+
+
+def test_its_profiler_calls_matrix_products_by_the_names_that_are_counted(report: dict[str, Any]) -> None:
+    """Two forward, three backward: however they are fused with what follows, and those of tf.einsum too."""
+    assert report["products"] == 5
 
 
 @pytest.mark.parametrize("name", ["matmul", "copy"])

@@ -105,3 +105,15 @@ def test_reading_a_truth_executes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"allow_pickle|pickled"):
         load_truth(path)
     assert not (tmp_path / "sprung").exists()
+
+
+def test_what_adam_makes_of_noise_is_allowed_in_the_gradients_that_follow_and_nowhere_else() -> None:
+    """On these inputs a gradient is 0 but for its last bits, so that its sign, and Adam's first step, are chance."""
+
+    def slack(name: str, step: int) -> float:
+        expected = truth_by_reference(WORKLOADS[name], tutorial()).fresh[step - 1][Key("gradient", "w1")]
+        return float(expected.largest / np.abs(expected.value).max())
+
+    assert slack("mlp_bias_adam", 1) == pytest.approx(1e-4, rel=0.1)
+    assert 5e-4 < slack("mlp_bias_adam", 2) < 5e-3
+    assert slack("mlp_bias_sgd", 2) == pytest.approx(1e-4, rel=0.1)
