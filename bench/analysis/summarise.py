@@ -220,8 +220,12 @@ def _per_process(samples: pd.DataFrame, processes: pd.DataFrame) -> pd.DataFrame
 
 def _beside_time(item: _Found) -> dict[str, Any]:
     """Reduce to one value what each process of a case says beside its times."""
+    compiled, cache = item.outcome["compile_seconds"], item.outcome["cache"]
+    largest = ("peak_bytes", "framework_bytes", "reserved_bytes", "graph_breaks", "recompiles")
     return {
-        **{name: _largest(item.outcome[name]) for name in ("peak_bytes", "framework_bytes", "reserved_bytes")},
+        **{name: _largest(item.outcome[name]) for name in largest},
+        "compile_cold_seconds": _known(compiled[cache.isin(["", "cold"])].median()),
+        "compile_warm_seconds": _known(compiled[cache == "warm"].median()),
         "error": _known(item.outcome[list(ERRORS)].max(axis=None)),
         "energy_joules": _known(item.outcome["energy_joules"].median()),
         "unsettled": int((item.outcome["warmup_settled"] == False).sum()),  # noqa: E712 - unknown is neither

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from bench.backends.host import host_device, threads_named
-from bench.model.device import Availability, Backend, Device, Settings, missing
+from bench.model.device import Availability, Backend, Compilations, Device, Settings, missing
 from bench.model.precision import Precision
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ class TensorflowGraphBackend(Backend):
     name, framework, device = "tf-graph", "tensorflow", "cpu"
     packages = ("tensorflow", "numpy")
     matmul_kinds = ("MatMul",)
+
+    def __init__(self) -> None:
+        self._traced: set[str] = set()
+        """Names of all functions that have been seen."""
 
     @override
     def availability(self) -> Availability:
@@ -58,6 +62,17 @@ class TensorflowGraphBackend(Backend):
         # No call tells, since the pools take their size from the environment; but their threads have names. XLA has a
         # pool of its own.
         return max(threads_named("tf_Compute") or 0, threads_named("tf_XLAEigen") or 0) or None
+
+    @override
+    def compilations(self) -> Compilations:
+        # Each time a `tf.function` is traced, the context gets a function by a name of its own, and loses it with the
+        # `tf.function`. A session's graph is none of these.
+        from tensorflow.python.eager import context
+
+        if context.context()._context_handle is not None:  # asking would make one, with threads of its own
+            names = context.context().list_function_names()
+            self._traced |= {name for name in names if name.startswith("__inference_")}
+        return Compilations(len(self._traced))
 
 
 def _matmul(a: Array, b: Array) -> Callable[[], object]:

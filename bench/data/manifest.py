@@ -85,6 +85,8 @@ class Manifest(BaseModel):
     """Time to measure in; the command keeps some of its own budget back for summary and figures."""
     rounds: int | None
     """Rounds asked for; None if budget and precision decide."""
+    cold: int = 1
+    """Processes of each case that compiles whose compiler's cache was empty."""
     within: float = 0.02
     """Half an interval over its speedup that was good enough to stop."""
     timeout_seconds: float | None = None

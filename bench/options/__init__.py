@@ -221,6 +221,14 @@ BASELINE = click.option(
     help="What speedups are over: any measured case, such as mine, mine@torch-cuda or mine,threads=1; a setting that "
     "is not named is the contender's own.  [default: each workload's own, on the CPU, at full precision]",
 )
+COLD = click.option(
+    "--cold",
+    type=SIZE,
+    default=1,
+    show_default=True,
+    help="Processes of each case that compiles which begin with an empty compiler cache; the others find it filled. "
+    "Two or more give the break-even with an empty cache an interval.",
+)
 TIMEOUT = click.option(
     "--timeout",
     type=Duration(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.analysis.summarise import exceeds_peak
 from bench.data.manifest import Manifest
@@ -14,6 +14,7 @@ from bench.data.store import RunStore
 from bench.model.case import Case
 from bench.model.device import Backend
 from bench.run.asking import Asks, Truths
+from bench.run.caches import Caches
 from bench.run.forecast import foresee
 from bench.run.known_peaks import KnownPeaks
 from bench.run.ledger import MIN_ROUNDS, Ledger
@@ -96,6 +97,7 @@ class Runner:
         self._start_seconds = 0.0
         self._ledger = Ledger(planned, manifest.baseline)
         self._truths = Truths(asks, manifest.timeout_seconds)
+        self._caches = Caches(asks.scratch, manifest.cold)
         self._peaks = KnownPeaks(asks, manifest, watcher)
         self._seconds: dict[Case, float] = {}
         self._overrunning = False
@@ -282,12 +284,14 @@ class Runner:
 
         first = self._turns.get(number, 0)
         # A case's first process verifies it on fresh inputs too.
-        seats = [Seat(item, self._asks, fresh=item.case not in self._well) for item in group]
+        seats = [
+            Seat(item, self._asks, fresh=item.case not in self._well, cache=self._caches.next(item)) for item in group
+        ]
         found = rounds.measure(seats, first, starting, ready)
         first = self._next_turn(found, first)
         for index, (seat, each) in enumerate(zip(seats, found, strict=True)):
             if self._deserves_more(seat.item, each.reply):
-                (again,) = rounds.measure([seat], first)
+                (again,) = rounds.measure([replace(seat, cache=self._caches.next(seat.item))], first)
                 again.seconds += each.seconds
                 found[index] = again
                 first = self._next_turn([again], first)

@@ -105,6 +105,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         budget_seconds=terms.budget_seconds,
         rounds=terms.rounds,
         within=terms.within,
+        cold=terms.cold,
         timeout_seconds=terms.timeout_seconds,
         load=[str(path.resolve()) for path in terms.load],
         baseline=terms.baseline,

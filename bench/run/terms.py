@@ -37,6 +37,8 @@ class RunTerms:
     """What varies in a sweep."""
     crossover_within: float | None = None
     """Half a crossover's interval over its size that is good enough; None: crossovers are not refined."""
+    cold: int = 1
+    """Processes of each case that compiles which begin with an empty cache."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from bench.model.condition import Condition
 from bench.model.precision import Precision
 from bench.model.problem import Problem
 from bench.oracle.verify import Verification
+from bench.timing.compiling import Compiled
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
 from bench.timing.policy import Sample, SamplingPolicy
@@ -89,6 +90,8 @@ class Request:
     """The CPU that the process is pinned to; None to leave it to the system."""
     plant: bool = False
     """Whether turns may ask for a planted delay."""
+    cache: str = ""
+    """Folder of the compiler's cache on disk; empty to leave that where it is."""
     asked_nanoseconds: int | None = None
     """`time.monotonic_ns()` of the parent when it asked; the clock is one for all processes of a machine."""
 
@@ -146,6 +149,8 @@ class Reply:
     """Energy of one step."""
     peaks: Peaks | None = None
     checks: tuple[Check, ...] = ()
+    compiled: Compiled | None = None
+    """What compiling cost; known at the end."""
     build_seconds: float | None = None
     start_seconds: float | None = None
     """From the asking to the end of the first step."""
