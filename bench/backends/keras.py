@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 from typing_extensions import override
 
-from bench.model.device import Availability, Backend, Device, Settings, missing
+from bench.model.device import Availability, Backend, Compilations, Device, Settings, missing
 
 KERAS_PIN = "keras==3.15.1"
 
@@ -45,6 +46,14 @@ class KerasBackend(Backend):
         import keras
 
         return replace(opened, facts={**opened.facts, "keras_backend": keras.config.backend()})
+
+    @override
+    def cache_in(self, folder: Path) -> None:
+        self.library.cache_in(folder)
+
+    @override
+    def compilations(self) -> Compilations | None:
+        return self.library.compilations()
 
     @override
     def threads_in_use(self) -> int | None:

@@ -16,8 +16,8 @@ from bench.training._names import Beginning, beginning
 KERNEL = np.arange(24.0).reshape(2, 3, 4)
 DATA = Data({"x": np.arange(6.0).reshape(2, 3), "y": np.arange(2)}, {"0.weight": KERNEL, "0.bias": np.zeros(2)})
 TOLD = Told("mine", lambda size, rng: Training(None), TRAINING, False, "", "theirs")
-OWN = {"kernel": np.zeros((4, 3, 2)), "bias": np.zeros(2)}
-NAMES: dict[str, Any] = {"kernel": ("0.weight", (2, 1, 0)), "bias": "0.bias", "mean": ("0.mean", (1, 0))}
+OWN = {"kernel": np.zeros((3, 4, 2)), "bias": np.zeros(2)}
+NAMES: dict[str, Any] = {"kernel": ("0.weight", (1, 2, 0)), "bias": "0.bias", "mean": ("0.mean", (1, 0))}
 
 
 def begun(own: dict[str, Any] = OWN, names: dict[str, Any] = NAMES, inputs: Any = None) -> Beginning:
@@ -26,7 +26,7 @@ def begun(own: dict[str, Any] = OWN, names: dict[str, Any] = NAMES, inputs: Any 
 
 def test_it_starts_from_the_workloads_arrays_in_its_own_layout() -> None:
     found = begun(inputs=("y", ("x", (1, 0))))
-    np.testing.assert_array_equal(found.parameters["kernel"], KERNEL.transpose(2, 1, 0))
+    np.testing.assert_array_equal(found.parameters["kernel"], KERNEL.transpose(1, 2, 0))
     assert list(found.inputs) == ["y", "x"]
     np.testing.assert_array_equal(found.inputs["x"], DATA.x.T)
     assert list(begun().inputs) == ["x", "y"]
@@ -35,7 +35,7 @@ def test_it_starts_from_the_workloads_arrays_in_its_own_layout() -> None:
 def test_its_states_are_told_and_its_inputs_fed_under_the_workloads_names() -> None:
     found = begun(inputs=(("x", (1, 0)),))
     fed: dict[str, Any] = {}
-    kernel, mean = KERNEL.transpose(2, 1, 0) + 1, np.ones((2, 3))
+    kernel, mean = KERNEL.transpose(1, 2, 0) + 1, np.ones((2, 3))
     state = State(1.0, {"kernel": kernel, "bias": np.ones(2)}, {"kernel": 2 * kernel}, {"mean": mean})
     step = found.finished(Step((Stage(FORWARD, lambda: None),), lambda: state, lambda: None, feed=fed.update))
     told = step.state()
@@ -53,9 +53,9 @@ def test_its_states_are_told_and_its_inputs_fed_under_the_workloads_names() -> N
     [
         (
             {"names": NAMES | {"kernel": "0.weight"}},
-            r"kernel of the shape \(4, 3, 2\), and 0\.weight of theirs has the",
+            r"kernel of the shape \(3, 4, 2\), and 0\.weight of theirs has the",
         ),
-        ({"names": NAMES | {"kernel": ("0.weight", (1, 2, 0))}}, r"shape \(2, 3, 4\), with the axes \(1, 2, 0\)"),
+        ({"names": NAMES | {"kernel": ("0.weight", (2, 1, 0))}}, r"shape \(2, 3, 4\), with the axes \(2, 1, 0\)"),
         ({"names": NAMES | {"kernel": ("0.weight", (1, 0))}}, r"0\.weight of theirs has the shape \(2, 3, 4\)"),
         ({"names": NAMES | {"kernel": ("0.weight", (1, 1, 0))}}, r"gives \('0\.weight', \(1, 1, 0\)\) for kernel"),
         ({"names": NAMES | {"kernel": 3}}, "gives 3 for kernel: give the workload's name of it"),
