@@ -19,6 +19,7 @@ from bench.model.step import FORWARD, TRAINING, Phases
 
 if TYPE_CHECKING:
     from bench.model.data import Data
+    from bench.model.device import Device
     from bench.model.step import State
 
 
@@ -155,6 +156,11 @@ class Workload:
         """Count the bytes that a phase must read and write; None if the count is not known."""
         values = self._cost(problem, phase, variant).values
         return None if values is None else values * problem.dtype.itemsize
+
+    def count(self, problem: Problem, data: Data, device: Device) -> dict[str, float]:
+        """Have the author's program count the operations of each stage while it runs; none where it cannot."""
+        ask: Callable[..., Mapping[str, float]] | None = getattr(self.program, "count", None)
+        return {} if ask is None else dict(ask(problem, data, device))
 
     def matmuls(self) -> int | None:
         """Count the matrix products of a step whose amount of work never varies; None if it varies or is not known."""

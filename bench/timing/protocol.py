@@ -136,6 +136,8 @@ class Reply:
     phase_peaks: dict[str, int] = field(default_factory=dict)
     """Peak of each stage, where it can be told."""
     reserved_bytes: int | None = None
+    flops: dict[str, float] = field(default_factory=dict)
+    """Floating-point operations of each stage of the baseline, counted beside a truth; empty if they are not known."""
     memory: tuple[tuple[int, int], ...] = ()
     """Iterations so far, and bytes that the process held then; see `Sampling.memory`."""
     counts: dict[str, int] = field(default_factory=dict)

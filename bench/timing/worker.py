@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.data.schema import Status
+from bench.data.schema import STEP, Status
 from bench.errors import StepbenchError, StepError, StorageError, os_cure
 from bench.model.backends import BACKENDS
 from bench.model.data import Data
@@ -19,6 +19,7 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype, Problem
 from bench.model.registry import Implementation, Registry, forget_loaded
 from bench.model.step import State, Step
+from bench.model.workload import Workload
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.perturbed import truth_by_runs
 from bench.oracle.truth import STEPS, Truth, digest_of, fresh_data, load_truth, save_truth
@@ -271,7 +272,17 @@ def _find_truth(request: Request, beat: Beat) -> Reply:
     except OSError as error:
         cure = os_cure(error, "set TMPDIR")
         raise StorageError(f"{request.truth} cannot be written ({error.strerror}): {cure}.") from error
-    return Reply(Status.OK)
+    return Reply(Status.OK, flops=_flops(workload, double, device))
+
+
+def _flops(workload: Workload, problem: Problem, device: Device) -> dict[str, float]:
+    """Count a step's operations; a program that cannot run under a counter leaves them unknown."""
+    if workload.flops(problem, STEP) is not None:
+        return {}
+    try:
+        return workload.count(problem, workload.data(problem), device)
+    except Exception:  # noqa: BLE001 - the truth stands without it
+        return {}
 
 
 def _of_device(request: Request, backend: Backend, device: Device) -> Reply:

@@ -10,6 +10,7 @@ from bench.model.data import Data
 from bench.model.precision import Precision
 from bench.model.step import FORWARD, Step
 from bench.training import Adapted, Told, Training
+from bench.training._torch_flops import count_flops
 from bench.training._torch_step import TorchInference, TorchLoop, kind_of, to_host
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ class TorchProgram:
         import torch._inductor.compile_fx  # the first step would import it, for seconds  # noqa: F401
 
         return self._build(problem, data, device, compiled=True)
+
+    def count(self, problem: Problem, data: Data, device: Device) -> dict[str, float]:
+        """Count the floating-point operations of each stage; none where they are not known."""
+        step = self.eager(problem, data, device)
+        return (
+            {} if step.counts is not None else count_flops(step)
+        )  # a line search does more in one step than in another
 
     def _build(self, problem: Problem, data: Data, device: Device, *, compiled: bool) -> Step:
         import numpy as np
