@@ -140,6 +140,9 @@ class Manifest(BaseModel):
     """Half a crossover's interval over its size that is good enough in a sweep; None: crossovers are not refined."""
     workloads: dict[str, WorkloadFacts] = {}
     """Workloads of the run's cases, by name, in the order of tables."""
+    fits: dict[str, dict[str, int | None]] = {}
+    """Largest values that fit in memory, as `--axis NAME=START:fit` found them: by size, then by implementation and
+    backend; none where the first did not fit, or could not be tried."""
     counted: list[CountedWork] = []
     """Operations of workloads whose authors do not give their cost."""
     cases: list[PlannedCase]
