@@ -42,7 +42,7 @@ selfcheck: $(VENV)/installed
 	$(BIN)/python tests/selfcheck.py
 
 experiments: $(VENV)/installed-dev
-	$(PIP) --editable '.[tensorflow,jax,experiments]'
+	$(PIP) --editable '.[torch,tensorflow,jax,experiments]'
 	$(BIN)/python docs/experiments/engine_cost.py
 	$(BIN)/python docs/experiments/regression_tools.py
 
@@ -56,9 +56,9 @@ $(VENV)/bin/python:
 $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing pinned packages into $(VENV): a few minutes and 3 to 8 GB the first time."
 	$(if $(TORCH_INDEX),$(PIP) torch --index-url $(TORCH_INDEX))
-	$(PIP) --editable '.[tensorflow,jax,perf]'
+	$(PIP) --editable '.[torch,tensorflow,jax,perf]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(PIP) --editable '.[tensorflow,jax,perf,dev]'
+	$(PIP) --editable '.[torch,tensorflow,jax,perf,dev]'
 	@touch $@

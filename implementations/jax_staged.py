@@ -3,7 +3,7 @@
 from bench import BACKWARD, FORWARD, UPDATE, Stage, State, Step, implementation
 
 
-@implementation("jax_staged", framework="jax", workload="mlp_sgd", compiles=True)
+@implementation("jax_staged", framework="jax", workload="mlp_sgd", compiles=True, by_default=False)
 def build(problem, data, device):
     """jax.vjp in one jitted function, the gradients and SGD in one each."""
     import jax
@@ -20,6 +20,7 @@ def build(problem, data, device):
     compute_gradients = jax.jit(lambda derivative, loss: derivative(jnp.ones_like(loss))[0])
     descend = jax.jit(lambda w, g: jax.tree.map(lambda value, slope: value - data.learning_rate * slope, w, g))
 
+    # A call of JAX returns before its result is there, so each stage returns all that it computes, to be waited for.
     def forward():
         nonlocal loss, derivative
         loss, derivative = compute_loss(parameters, x, y)

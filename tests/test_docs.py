@@ -68,7 +68,7 @@ def test_the_commands_in_the_documents_have_the_options_that_they_give(root: Pat
 def test_the_first_file_of_own_step_is_what_bench_new_writes(root: Path) -> None:
     """The document shows it without its comments."""
     text = (root / "docs" / "own-step.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    block = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[0]
     starter = (root / "bench" / "output" / "starters" / "training-torch.txt").read_text(encoding="utf-8")
     written = ast.parse(starter.replace("$name", "my_step"))
     del written.body[0]  # its docstring is about how to go on

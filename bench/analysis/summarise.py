@@ -27,10 +27,11 @@ from bench.model.workload import WORKLOADS
 from bench.stats.estimates import Estimate, Turns, median_estimate, ratio_estimate, speedup_estimate
 
 PEAK_ALLOWANCE = 1.25
-"""A rate may exceed the measured peak by so much: a few products on a disturbed machine do not show all it can do.
-Work that was not done or not waited for shows as a multiple of the peak."""
-IMPOSSIBLE = "impossible: "
-"""How the reason of a case begins that was faster than its device can be."""
+"""A rate may exceed the measured peak by so much. One that exceeds it by more shows that the products were disturbed:
+the peak is then unknown."""
+IMPOSSIBLE = 3.0
+"""From this multiple of the measured peak on work was not done, or not waited for: a right step on a machine that
+others kept busy came to 1.7 times its peak."""
 ERRORS = ("loss_error", "gradient_error", "change_error", "result_error")
 """Columns of processes.csv that say how far a process was from the truth, each in one respect."""
 _ROW_KEY = ["phase", "method", "clock", "variant"]
@@ -135,6 +136,13 @@ def rounds_of_cases(
     return {case: rounds for case, rounds in found.items() if case in well}
 
 
+def exceeds_peak(manifest: Manifest, row: SummaryRow) -> bool:
+    """Say whether a case did more than its device was measured to do: then the peak is in doubt, or the step is."""
+    if row.status is not Status.OK:
+        return row.reason.startswith("impossible: ")
+    return row.gflops is not None and row.peak_fraction is None and ceilings(manifest.peaks, row.case) is not None
+
+
 def _in_order(cases: Sequence[PlannedCase]) -> list[PlannedCase]:
     """Sort the cases as they were planned, those that joined a sweep later among them by their sizes."""
     if not any(item.added for item in cases):
@@ -159,15 +167,15 @@ def _judged(manifest: Manifest, found: _Found) -> _Found:
     rate = max((each for each in known if each is not None), default=0.0)
     best = ceilings(manifest.peaks, case)
     peak = None if best is None else best.products.gflops
-    found = replace(found, peak=peak)
-    if peak is None or rate <= PEAK_ALLOWANCE * peak:
-        growths = found.outcome["growth_bytes"].dropna().tolist()
-        return replace(found, reason=remark(found.rounds, growths) if manifest.turns else "")
-    reason = (
-        f"{IMPOSSIBLE}{rate:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
-        "part of the step was not done or not waited for"
-    )
-    return replace(found, status=Status.WRONG, reason=reason)
+    if peak is not None and rate > IMPOSSIBLE * peak:
+        reason = (
+            f"impossible: {rate:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
+            "part of the step was not done or not waited for"
+        )
+        return replace(found, status=Status.WRONG, reason=reason)
+    growths = found.outcome["growth_bytes"].dropna().tolist()
+    believed = peak if peak is not None and rate <= PEAK_ALLOWANCE * peak else None
+    return replace(found, peak=believed, reason=remark(found.rounds, growths) if manifest.turns else "")
 
 
 def _status(skipped: str, outcome: pd.DataFrame) -> tuple[Status, str]:
@@ -214,8 +222,12 @@ def _per_process(samples: pd.DataFrame, processes: pd.DataFrame) -> pd.DataFrame
 
 def _beside_time(item: _Found) -> dict[str, Any]:
     """Reduce to one value what each process of a case says beside its times."""
+    compiled, cache = item.outcome["compile_seconds"], item.outcome["cache"]
+    largest = ("peak_bytes", "framework_bytes", "reserved_bytes", "graph_breaks", "recompiles")
     return {
-        **{name: _largest(item.outcome[name]) for name in ("peak_bytes", "framework_bytes", "reserved_bytes")},
+        **{name: _largest(item.outcome[name]) for name in largest},
+        "compile_cold_seconds": _known(compiled[cache.isin(["", "cold"])].median()),
+        "compile_warm_seconds": _known(compiled[cache == "warm"].median()),
         "error": _known(item.outcome[list(ERRORS)].max(axis=None)),
         "energy_joules": _known(item.outcome["energy_joules"].median()),
         "unsettled": int((item.outcome["warmup_settled"] == False).sum()),  # noqa: E712 - unknown is neither

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
 from bench.backends.host import flusher, threads_named
 from bench.backends.nvidia import NvidiaGpu, absent_reason, total_memory
-from bench.model.device import Availability, Backend, Device, Settings, missing, nothing
+from bench.model.device import Availability, Backend, Compilations, Device, Settings, missing, nothing
 from bench.model.precision import Precision
 from bench.model.problem import Dtype
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 JAX_PIN = "jax==0.10.2"
 _PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin")
+_COMPILED = "/jax/core/compile/backend_compile_duration"
+_CACHE = "/jax/compilation_cache/cache"
+"""What JAX calls the events of its compiler and of its cache on disk."""
 
 
 class JaxBackend(Backend):
@@ -32,6 +37,8 @@ class JaxBackend(Backend):
         self.device = device
         self.name = f"jax-{device}"
         self.host_memory = device == "cpu"
+        self._events: Counter[str] = Counter()
+        """What JAX has reported of itself, and how often."""
 
     @override
     def availability(self) -> Availability:
@@ -51,6 +58,7 @@ class JaxBackend(Backend):
         import jax
         import jax.numpy as jnp
 
+        self._listen()
         # A process that only has `cpu` never touches a GPU.
         jax.config.update("jax_platforms", self.device)
         # Without it float64 arrays silently become float32; with it, what a program makes itself becomes float64.
@@ -104,6 +112,28 @@ class JaxBackend(Backend):
     @override
     def threads_in_use(self) -> int | None:
         return threads_named("tf_XLAEigen")
+
+    @override
+    def cache_in(self, folder: Path) -> None:
+        import jax
+
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        # By default it keeps only what took a second to compile.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+    def _listen(self) -> None:
+        """Count what JAX reports from now on."""
+        from jax import monitoring
+
+        self._events.clear()
+        monitoring.register_event_listener(lambda event, **_: self._events.update([event]))
+        monitoring.register_event_duration_secs_listener(lambda event, seconds, **_: self._events.update([event]))
+
+    @override
+    def compilations(self) -> Compilations:
+        seen = self._events
+        return Compilations(seen[_COMPILED], hits=seen[f"{_CACHE}_hits"], misses=seen[f"{_CACHE}_misses"])
 
 
 class JaxCudaBackend(JaxBackend):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from bench.backends.host import host_device, threads_named
-from bench.model.device import Availability, Backend, Device, Settings, missing
+from bench.model.device import Availability, Backend, Compilations, Device, Settings, missing
 from bench.model.precision import Precision
 
 if TYPE_CHECKING:
@@ -19,11 +19,15 @@ TENSORFLOW_PIN = "tensorflow==2.21.0"
 
 
 class TensorflowGraphBackend(Backend):
-    """TensorFlow, executing a graph that was built once, on the CPU."""
+    """TensorFlow on the CPU, executing a graph that was built once: in a session, or traced from a tf.function."""
 
     name, framework, device = "tf-graph", "tensorflow", "cpu"
     packages = ("tensorflow", "numpy")
     matmul_kinds = ("MatMul",)
+
+    def __init__(self) -> None:
+        self._traced: set[str] = set()
+        """Names of all functions that have been seen."""
 
     @override
     def availability(self) -> Availability:
@@ -36,7 +40,7 @@ class TensorflowGraphBackend(Backend):
 
     @override
     def open(self, settings: Settings) -> Device:
-        # A session created without a configuration reads these when it makes its thread pools.
+        # A session created without a configuration, and what runs a tf.function, read these when they make their pools.
         os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(settings.threads)
         # A session takes a GPU as soon as the driver shows one, and this backend is for the CPU. The driver reads this
         # when it is first asked, which nothing has done yet in a process that has only run `preload`.
@@ -55,8 +59,20 @@ class TensorflowGraphBackend(Backend):
 
     @override
     def threads_in_use(self) -> int | None:
-        # No call tells, since the session's pool takes its size from the environment; but its threads have a name.
-        return threads_named("tf_Compute")
+        # No call tells, since the pools take their size from the environment; but their threads have names. XLA has a
+        # pool of its own.
+        return max(threads_named("tf_Compute") or 0, threads_named("tf_XLAEigen") or 0) or None
+
+    @override
+    def compilations(self) -> Compilations:
+        # Each time a `tf.function` is traced, the context gets a function by a name of its own, and loses it with the
+        # `tf.function`. A session's graph is none of these.
+        from tensorflow.python.eager import context
+
+        if context.context()._context_handle is not None:  # asking would make one, with threads of its own
+            names = context.context().list_function_names()
+            self._traced |= {name for name in names if name.startswith("__inference_")}
+        return Compilations(len(self._traced))
 
 
 def _matmul(a: Array, b: Array) -> Callable[[], object]:

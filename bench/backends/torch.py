@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import importlib.util
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing_extensions import override
 
 from bench.backends.host import flusher
 from bench.backends.nvidia import NvidiaGpu, absent_reason, total_memory
-from bench.model.device import Availability, Backend, Device, Settings, Stream, missing, nothing
+from bench.model.device import Availability, Backend, Compilations, Device, Settings, Stream, missing, nothing
 from bench.model.precision import Precision
 
 if TYPE_CHECKING:
@@ -106,6 +108,39 @@ class TorchBackend(Backend):
         import torch
 
         return torch.get_num_threads()
+
+    @override
+    def cache_in(self, folder: Path) -> None:
+        # Both are read whenever something is compiled.
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "inductor")
+        os.environ["TRITON_CACHE_DIR"] = str(folder / "triton")
+
+    @override
+    def load_compiler(self) -> None:
+        import torch._inductor.compile_fx  # takes a second  # noqa: F401
+
+    @override
+    def compilations(self) -> Compilations:
+        from torch._dynamo.utils import counters
+
+        cached = {**counters["inductor"], **counters["aot_autograd"]}
+        hits, misses = (
+            sum(cached.get(f"{cache}_{what}", 0) for cache in ("fxgraph_cache", "autograd_cache"))
+            for what in ("hit", "miss")
+        )
+        programs = counters["stats"]["unique_graphs"] + counters["compiled_autograd"]["captures"]
+        return Compilations(programs, sum(counters["graph_break"].values()), hits, misses)
+
+    @override
+    def rest_compilers(self) -> None:
+        used = sys.modules.get("torch._inductor.async_compile")
+        if used is None:
+            return
+        used.shutdown_compile_workers()
+        pool = used.AsyncCompile.pool
+        if pool.cache_info().currsize:
+            pool().shutdown()
+            pool.cache_clear()  # what is compiled later, if anything, makes another
 
 
 class CudaBackend(TorchBackend):

@@ -52,7 +52,7 @@ def doctor(
 
     With --calibrate it judges a step against itself, as it is and with delays of 2, 5 and 10 % planted in one phase:
     how often that is called a REGRESSION, and how often the right phase is named. `bench gate` then quotes it. It
-    takes --budget, and measures with one thread.
+    takes --budget, and measures with one thread. The figure `power` is drawn beside the file that keeps it.
     """
     if device is not None:
         _prove(device, load, threads, timeout, as_json)
@@ -78,6 +78,7 @@ def _prove(device: str, load: tuple[Path, ...], threads: int, timeout: float | N
 
 
 def _calibrate(budget: float, timeout: float | None, as_json: bool) -> None:
+    from bench.output.figures import draw_calibration
     from bench.output.progress import Progress
     from bench.run.calibrate import calibrate_machine
 
@@ -85,6 +86,7 @@ def _calibrate(budget: float, timeout: float | None, as_json: bool) -> None:
         found, path = calibrate_machine(progress, budget, timeout)
     click.echo(found.model_dump_json(indent=2) if as_json else found.sentence())
     click.echo(f"wrote {path}", err=True)
+    draw_calibration(path, report=lambda drawn: click.echo(f"wrote {drawn}", err=True))
 
 
 def _examine(threads: int, pairs: int, timeout: float | None, as_json: bool) -> None:

@@ -31,6 +31,7 @@ def new(name: str, framework: str, kind: str, workload: str | None, load: tuple[
 
     \b
       bench new my_step                          your own torch model, to be put in
+      bench new my_step --framework jax          your own program in JAX, or with --framework keras in Keras
       bench new my_step --kind workload          a step written phase by phase, in torch or with --framework numpy
       bench new my_step --kind implementation    another way to compute mlp_sgd, or --workload NAME
     """

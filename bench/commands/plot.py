@@ -1,4 +1,4 @@
-"""`bench plot`: the figures of a stored run."""
+"""`bench plot`: the figures of a stored run, or of a calibration."""
 
 from __future__ import annotations
 
@@ -52,13 +52,22 @@ def plot(folder: Path, figure: tuple[str, ...], formats: str, width: str, style:
       bench plot results/RUN                                 all, for a page
       bench plot results/RUN --figure speedup,phases --format pdf --width column
       bench plot results/RUN --width slide --style dark      NAME-slide-dark.png
+      bench plot CALIBRATION.json                            power, beside the file
+
+    RUN may be a file that `bench doctor --calibrate` wrote; its figure is drawn beside it.
     """
-    from bench.output.figures import FORMATS, Look, RunData, Style, Width, draw
+    from bench.output.figures import FORMATS, Look, RunData, Style, Width, draw, draw_calibration
 
     kinds = names_of([formats])
     if not kinds or set(kinds) - set(FORMATS):
         raise UsageError(f"--format is {formats!r}: give any of {', '.join(FORMATS)}, separated by commas.")
-    look, data = Look(Width(width), Style(style)), RunData(folder, baseline)
+    look = Look(Width(width), Style(style))
+    if folder.is_file():
+        if baseline:
+            raise UsageError(f"--baseline is for the figures of a run, and {folder} is a file: leave it out.")
+        draw_calibration(folder, names_of(figure), kinds, look, report=click.echo)
+        return
+    data = RunData(folder, baseline)
     done = draw(folder, names_of(figure), kinds, look, data, report=click.echo)
     for name, reason in done.left_out.items():
         click.echo(f"No {name}: {reason}", err=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bench.options import BASELINE, CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options import BASELINE, CHOOSING, COLD, MEASURING, SIZE, Duration, Percent, with_options
 from bench.options.planning import (
     KEEPING,
     is_given,
@@ -21,7 +21,7 @@ from bench.options.planning import (
 
 
 @click.command()
-@with_options(CHOOSING, MEASURING, (BASELINE,))
+@with_options(CHOOSING, MEASURING, (BASELINE, COLD))
 @click.option("--budget", type=Duration(), default="60s", show_default=True, help="Time for the whole command.")
 @click.option("--rounds", type=SIZE, help="Number of rounds over all cases, if the budget allows.")
 @click.option(
@@ -37,6 +37,7 @@ def run(
     rounds: int | None,
     within: float,
     baseline: str,
+    cold: int,
     resumed: Path | None,
     out: Path | None,
     figures: bool,
@@ -69,7 +70,7 @@ def run(
             planned = plan_cases(wanted)
             warn_of_modes(wanted, planned)
             command = ("bench", *sys.argv[1:])
-            terms = RunTerms(seconds, rounds, within, timeout, seed, command, out, chosen["load"], baseline)
+            terms = RunTerms(seconds, rounds, within, timeout, seed, command, out, chosen["load"], baseline, cold=cold)
             outcome = measure(planned, terms, progress)
     show_run(outcome, figures, as_json, columns)
     sys.exit(outcome.exit_code)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import UsageError
-from bench.options import BASELINE, CHOOSING, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options import BASELINE, CHOOSING, COLD, MEASURING, SIZE, Duration, Percent, with_options
 from bench.options.planning import (
     KEEPING,
     is_given,
@@ -60,7 +60,7 @@ _SECONDS_A_PROCESS = 0.6
     help="small: hidden=32:2048:x4 of mlp_sgd in 150 s; paper: hidden=32:8192:x2 of all workloads with one thread and "
     "all, in an hour. Options that you give override it.",
 )
-@with_options(CHOOSING, MEASURING, (BASELINE,))
+@with_options(CHOOSING, MEASURING, (BASELINE, COLD))
 @click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for the whole command.")
 @click.option("--rounds", type=SIZE, help="Number of rounds over the grid, without refinement, if the budget allows.")
 @click.option(
@@ -88,6 +88,7 @@ def sweep(
     crossover_within: float,
     refine: bool,
     baseline: str,
+    cold: int,
     resumed: Path | None,
     out: Path | None,
     figures: bool,
@@ -105,10 +106,8 @@ def sweep(
       bench sweep --preset small                              a first look, in two and a half minutes
 
     The engine is that of `bench run`; implementations take turns at each size. Six rounds over the grid come first;
-    then further sizes are measured around each crossover (NumPy against torch, eager against graph, one thread against
-    two) until it is known to --crossover-within; then time goes to the widest intervals.
-
-    A size that cannot fit in memory keeps its row, with that reason.
+    then sizes around each crossover (NumPy against torch, eager against graph, one thread against two) until it is
+    known to --crossover-within; then the widest intervals. A size that does not fit in memory keeps a row that says so.
     """
     from bench.output.progress import Progress
     from bench.run import session
@@ -134,6 +133,7 @@ def sweep(
                 axes=found,
                 fits=fits,
                 crossover_within=crossover_within if refine and rounds is None else None,
+                cold=cold,
             )
             outcome = session.run(planned, terms, progress)
     show_run(outcome, figures, as_json, columns)

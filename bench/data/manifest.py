@@ -79,6 +79,17 @@ class CountedWork(BaseModel):
         return None if None in parts else sum(part for part in parts if part is not None)
 
 
+class ImplementationFacts(BaseModel):
+    """What a stored run must know of an implementation to tell of what kind its cases are."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    compiles: bool = False
+    """Whether its first step compiles."""
+    devices: list[str] = []
+    """The kinds of device that it is written for; every kind if empty."""
+
+
 class Manifest(BaseModel):
     """What a run was made of: everything that is not a number of samples.csv."""
 
@@ -95,6 +106,8 @@ class Manifest(BaseModel):
     """Time to measure in; the command keeps some of its own budget back for summary and figures."""
     rounds: int | None
     """Rounds asked for; None if budget and precision decide."""
+    cold: int = 1
+    """Processes of each case that compiles whose compiler's cache was empty."""
     within: float = 0.02
     """Half an interval over its speedup that was good enough to stop."""
     timeout_seconds: float | None = None
@@ -145,6 +158,8 @@ class Manifest(BaseModel):
     backend; none where the first did not fit, or could not be tried."""
     counted: list[CountedWork] = []
     """Operations of workloads whose authors do not give their cost."""
+    implementations: dict[str, ImplementationFacts] = {}
+    """Implementations of the run's cases, by name; the first runs did not say."""
     cases: list[PlannedCase]
 
     def work_of(self, workload: str, sizes: Mapping[str, int]) -> CountedWork | None:

@@ -156,6 +156,27 @@ class ProcessRow:
         added=True,
         default=None,
     )
+    compile_seconds: float | None = described(
+        "What the first steps took beyond as many steady ones, of an implementation that compiles.",
+        "s",
+        added=True,
+        default=None,
+    )
+    cache: str = described(
+        "What the compiler's cache on disk did: `cold`, it was empty; `warm`, all was there; `mixed`; empty if nothing "
+        "compiled or there is no cache.",
+        values=("cold", "warm", "mixed"),
+        added=True,
+        default="",
+    )
+    graph_breaks: int | None = described(
+        "Places where torch.compile could not follow the code; empty if nothing compiled.", added=True, default=None
+    )
+    recompiles: int | None = described(
+        "Programs compiled after the warm-up, while it was sampled; empty if nothing compiled or nobody counts.",
+        added=True,
+        default=None,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,6 +274,22 @@ class SummaryRow:
         "bytes",
         added=True,
         default=None,
+    )
+    compile_cold_seconds: float | None = described(
+        "Median `compile_seconds` of the processes whose compiler's cache was empty, or has none.",
+        "s",
+        added=True,
+        default=None,
+    )
+    compile_warm_seconds: float | None = described(
+        "Median `compile_seconds` of the processes whose compiler found all in its cache.",
+        "s",
+        added=True,
+        default=None,
+    )
+    graph_breaks: int | None = described("Largest `graph_breaks` of the case's processes.", added=True, default=None)
+    recompiles: int | None = described(
+        "Largest `recompiles` of the case's processes; see processes.csv.", added=True, default=None
     )
 
 

@@ -14,12 +14,13 @@ from bench.model.condition import FOREIGN, THROTTLED, Condition
 from bench.model.condition import flags as condition_flags
 
 PREEMPTED, STOLEN, PRESSURE, UNSETTLED, LAUNCH_BOUND = "preempted", "stolen", "pressure", "unsettled", "launch_bound"
-DRIFTING = "drifting"
+DRIFTING, RECOMPILED = "drifting", "recompiled"
 MEANINGS = {
     PREEMPTED: "the kernel took a CPU away from the process (involuntary context switches)",
     STOLEN: "the hypervisor gave a CPU of this machine to somebody else (steal time)",
     PRESSURE: "runnable tasks waited for a CPU for a tenth of the turn or more",
     DRIFTING: "steps became slower or faster from the beginning of the process to its end",
+    RECOMPILED: "the framework compiled meanwhile: a shape, or a value that its code depends on, was new to it",
     UNSETTLED: "the warm-up of the whole process never became steady",
     THROTTLED: "the device ran slower than it can, for heat or power",
     FOREIGN: "other processes held memory of the device",

@@ -9,7 +9,9 @@ Requirements that every `Backend` keeps:
   an interpreter;
 - `open` is the first touch: it pins threads and precision and returns the `Device` for one measuring process;
 - `packages` names what decides its times: runs record these versions, and runs in which they differ are not compared;
-- an absent backend says why, in words that contain the cure.
+- an absent backend says why, in words that contain the cure;
+- a framework that compiles overrides `compilations`, and `cache_in` if its compiler has a cache on disk: then a run
+  tells what compiling costs, and when a step is compiled anew while it is sampled.
 
 The backends that come with the harness are in `bench.backends`; a file given to `--load` adds its own with the
 decorator `@backend`.
@@ -22,6 +24,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.model.precision import Precision
@@ -49,6 +52,20 @@ class Settings:
     precision: Precision = Precision.FULL
     dtype: Dtype = Dtype.FLOAT32
     """The widest number format that is computed in."""
+
+
+@dataclass(frozen=True)
+class Compilations:
+    """What a framework's compiler has done in this process so far."""
+
+    programs: int = 0
+    """Programs that it has made or has loaded from its cache; each is for certain shapes and branches of the code."""
+    graph_breaks: int | None = None
+    """Places where the compiler could not follow the code and a program ends early; None where that cannot be."""
+    hits: int = 0
+    """What was found in the cache on disk."""
+    misses: int = 0
+    """What was looked for there in vain."""
 
 
 class Stream(ABC):
@@ -138,6 +155,11 @@ class Backend(ABC):
     path: tuple[str, ...] = ()
     """Where else its file's imports are looked for; see `Registry.load`."""
 
+    @property
+    def interpreter(self) -> str:
+        """The name of the interpreter that its processes are forked from, which it may share with other backends."""
+        return self.framework
+
     @abstractmethod
     def availability(self) -> Availability:
         """Tell whether it is present, and if not, why; import no framework."""
@@ -177,6 +199,22 @@ class Backend(ABC):
     def reset_peak(self) -> bool:
         """Begin the peaks of `peak_bytes` and `reserved_bytes` anew; False where the framework cannot."""
         return False
+
+    def cache_in(self, folder: Path) -> None:
+        """Point the compiler's cache on disk to a folder; called before the first operation."""
+        return
+
+    def load_compiler(self) -> None:
+        """Import what the first compilation would import; called before a step that compiles is built."""
+        return
+
+    def compilations(self) -> Compilations | None:
+        """Tell what has been compiled in this process so far; None where nothing is, or nobody counts."""
+        return None
+
+    def rest_compilers(self) -> None:
+        """End processes and threads that wait for something to compile; called when a step has been warmed up."""
+        return
 
 
 def nothing() -> None:

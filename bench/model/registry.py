@@ -64,6 +64,8 @@ class Implementation:
     """Those that it can compute in, where its backend can."""
     compiles: bool = False
     """Whether its first step compiles, which may take minutes."""
+    by_default: bool = True
+    """Whether it is among those that are measured where none is named."""
     among: Mapping[str, Implementation] = field(default_factory=dict, repr=False, compare=False)
     """All implementations that were loaded with it, by name."""
 
@@ -95,6 +97,7 @@ class _Marked:
     devices: tuple[str, ...]
     precisions: tuple[str, ...]
     compiles: bool
+    by_default: bool
     build: Build
 
 
@@ -119,6 +122,7 @@ def implementation(
     devices: tuple[str, ...] = (),
     precisions: tuple[str, ...] = USUAL,
     compiles: bool = False,
+    by_default: bool = True,
 ) -> Callable[[BuildFunction], BuildFunction]:
     """Register the decorated `build(problem, data, device) -> Step` under `name`.
 
@@ -131,12 +135,13 @@ def implementation(
             has is no error, since a backend can come from another file: until then there is nothing to run on.
         precisions: those that it can compute in; `device.precision` tells `build` which one is asked for.
         compiles: True if its first step compiles: then it may take minutes.
+        by_default: False if it is only measured when it is named, or with `--select all`.
     """
 
     def register(build: BuildFunction) -> BuildFunction:
         collected = _collected.get()
         if collected is not None:  # outside a registry's load the decorator only marks
-            marked = _Marked(name, framework, workload, fused, devices, precisions, compiles, build)
+            marked = _Marked(name, framework, workload, fused, devices, precisions, compiles, by_default, build)
             collected.implementations.append(marked)
         return build
 
@@ -187,6 +192,7 @@ class Registry:
         self._by_name: dict[str, Implementation] = {}
         self._workloads: dict[str, str] = {item.name: "" for item in WORKLOADS.values() if not item.origin}
         """Where each workload comes from."""
+        self._beside: set[str] = set()  # files found beside another one
         self.surroundings: list[Surroundings] = []
         """Of the files that were loaded."""
 
@@ -213,7 +219,7 @@ class Registry:
             raise UsageError(f"There is no implementation {name!r}: {nearest(name, self._by_name)}") from None
 
     def load(self, origin: str, path: Sequence[str] = (), *, stay: bool = False) -> None:
-        """Load `file:PATH` or `module:NAME` and add what it registers.
+        """Load `file:PATH` or `module:NAME`, for a workload that is unknown the file of its name beside it too.
 
         Args:
             origin: what to load.
@@ -224,6 +230,8 @@ class Registry:
             LoadError: it does not import, registers nothing, or registers a name that is malformed or taken, or
                 something else that cannot be.
         """
+        if origin in self._beside:
+            return
         kind, _, target = origin.partition(":")
         if kind == "file" and not Path(target).is_file():
             raise LoadError(f"There is no file {target}: give the path of a Python file.")
@@ -262,7 +270,16 @@ class Registry:
             except (ValueError, TypeError) as error:
                 raise LoadError(f"{target} registers the workload {name!r} with {error}.") from error
         for marked in collected.implementations:
+            self._find_beside(marked.workload, origin, path, stay)
             self._add(target, origin, replace(marked, build=around.inside(marked.build)))
+
+    def _find_beside(self, workload: str, origin: str, path: Sequence[str], stay: bool) -> None:
+        beside = str(Path(origin).parent / f"{workload}.py")
+        known = workload in self._workloads or beside in self._beside
+        if origin.startswith("file:") and not known and Path(beside[5:]).is_file():
+            self._beside.add(origin)
+            self.load(beside, path, stay=stay)
+            self._beside.add(beside)
 
     def _add(self, target: str, origin: str, marked: _Marked) -> None:
         name, framework, workload, devices = marked.name, marked.framework, marked.workload, marked.devices
@@ -270,34 +287,20 @@ class Registry:
             taken_by = self._by_name[name].origin.partition(":")[2]
             raise LoadError(f"{target} registers {name!r}, which {taken_by} has registered already: rename one.")
         frameworks = {known.framework for known in BACKENDS.values()}
-        if framework not in frameworks:
-            hint = nearest(framework, frameworks)
-            raise LoadError(f"{target} registers {name!r} with the unknown framework {framework!r}: {hint}")
-        if workload not in WORKLOADS:
-            hint = nearest(workload, WORKLOADS)
-            raise LoadError(f"{target} registers {name!r} with the unknown workload {workload!r}: {hint}")
+        for what, said, known in (("framework", framework, frameworks), ("workload", workload, set(WORKLOADS))):
+            if said not in known:
+                raise LoadError(f"{target} registers {name!r} with the unknown {what} {said!r}: {nearest(said, known)}")
         # The author's file is not type-checked, and in a bare string `in` would look for a part of the text.
         if not isinstance(devices, tuple) or not all(isinstance(kind, str) and kind for kind in devices):
             raise LoadError(f"{target} registers {name!r} with devices={devices!r}: give a tuple such as ('cuda',).")
-        known = tuple(map(str, Precision))
-        if not isinstance(marked.precisions, tuple) or not marked.precisions or {*marked.precisions} - {*known}:
-            words = f"precisions={marked.precisions!r}: give a tuple of {', '.join(known)}"
+        if not isinstance(marked.precisions, tuple) or not marked.precisions or {*marked.precisions} - {*Precision}:
+            words = f"precisions={marked.precisions!r}: give a tuple of {', '.join(Precision)}"
             raise LoadError(f"{target} registers {name!r} with {words}.")
         summary = ((marked.build.__doc__ or "").strip().splitlines() or [""])[0]
         precisions = tuple(Precision(each) for each in marked.precisions)
-        self._by_name[name] = Implementation(
-            name,
-            framework,
-            WORKLOADS[workload],
-            marked.fused,
-            marked.build,
-            origin,
-            summary,
-            devices,
-            precisions,
-            marked.compiles,
-            self._by_name,
-        )
+        about = (name, framework, WORKLOADS[workload], marked.fused, marked.build, origin, summary)
+        more = (devices, precisions, marked.compiles, marked.by_default)
+        self._by_name[name] = Implementation(*about, *more, self._by_name)
 
 
 def _checked(target: str, name: object) -> str:

@@ -77,6 +77,11 @@ class Workload:
         """Steps after which the amount of work repeats: a sample covers a multiple of this."""
         return max(1, len(self.variants))
 
+    @property
+    def framework(self) -> str:
+        """The framework that draws its data; empty if that is NumPy."""
+        return str(getattr(self.program, "framework", ""))
+
     def problem(self, changes: Mapping[str, int] = {}, **options: Any) -> Problem:
         """Make a problem of its sizes, with other values for some of them; `options` are those of `Problem`.
 
@@ -157,10 +162,18 @@ class Workload:
         values = self._cost(problem, phase, variant).values
         return None if values is None else values * problem.dtype.itemsize
 
-    def count(self, problem: Problem, data: Data, device: Device) -> dict[str, float]:
-        """Have the author's program count the operations of each stage while it runs; none where it cannot."""
+    def count(self, problem: Problem, device: Device) -> dict[str, float]:
+        """Have the author's program count the operations of each stage by running it, where it gives no cost.
+
+        None where it cannot: a step that fails under a counter has unknown operations.
+        """
         ask: Callable[..., Mapping[str, float]] | None = getattr(self.program, "count", None)
-        return {} if ask is None else dict(ask(problem, data, device))
+        if ask is None or self.flops(problem, "step") is not None:
+            return {}
+        try:
+            return dict(ask(problem, self.data(problem), device))
+        except Exception:  # noqa: BLE001 - whatever it raises, its times stand without a rate
+            return {}
 
     def matmuls(self) -> int | None:
         """Count the matrix products of a step whose amount of work never varies; None if it varies or is not known."""

@@ -179,6 +179,14 @@ LOAD = click.option(
 CHOOSING = (
     IMPLEMENTATION,
     click.option("--workload", "-w", multiple=True, metavar="NAME", help="Only these workloads; use commas or repeat."),
+    click.option(
+        "--select",
+        type=click.Choice(["tutorial", "all"]),
+        default="tutorial",
+        show_default=True,
+        help="What is measured if -i names nothing: tutorial, its programs, their baselines and what is yours; all, "
+        "every implementation that `bench list` shows, compiled ones and other frameworks' too.",
+    ),
     DEVICE,
     LOAD,
 )
@@ -212,6 +220,14 @@ BASELINE = click.option(
     metavar="NAME[@BACKEND][,SETTING=VALUE...]",
     help="What speedups are over: any measured case, such as mine, mine@torch-cuda or mine,threads=1; a setting that "
     "is not named is the contender's own.  [default: each workload's own, on the CPU, at full precision]",
+)
+COLD = click.option(
+    "--cold",
+    type=SIZE,
+    default=1,
+    show_default=True,
+    help="Processes of each case that compiles which begin with an empty compiler cache; the others find it filled. "
+    "Two or more give the break-even with an empty cache an interval.",
 )
 TIMEOUT = click.option(
     "--timeout",

@@ -39,6 +39,7 @@ def selection(
     *,
     implementation: tuple[str, ...],
     workload: tuple[str, ...],
+    select: str,
     device: str,
     load: tuple[Path, ...],
     dtype: str,
@@ -67,7 +68,7 @@ def selection(
     check_devices(devices)
     warn_of_threads(threads)
     return Selection(
-        choose(registry, names_of(implementation), names_of(workload)),
+        choose(registry, names_of(implementation), names_of(workload), select == "all"),
         sizes_of(sizes, **more_sizes),
         Dtype(dtype),
         seed,
@@ -117,6 +118,7 @@ def refuse_beside_resume(*allowed: str) -> None:
 
 def show_run(outcome: Outcome, figures: bool, as_json: bool, columns: tuple[str, ...] = ()) -> None:
     """Show the tables on standard output, the paths of what was written on standard error."""
+    from bench.analysis.break_even import payoffs
     from bench.analysis.card import speedup_card
     from bench.data.run import StoredRun
     from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
@@ -133,8 +135,8 @@ def show_run(outcome: Outcome, figures: bool, as_json: bool, columns: tuple[str,
     elif outcome.manifest.axes:
         show(sweep_blocks(summary, Crossovers(run.crossovers), str(folder), columns))
     else:
-        card = speedup_card(outcome.manifest, outcome.rows, run.samples, run.processes)
-        show(run_blocks(summary, str(folder), card, columns))
+        files = (outcome.manifest, outcome.rows, run.samples, run.processes)
+        show(run_blocks(summary, str(folder), speedup_card(*files), columns, payoffs(*files)))
     written = [folder / name for name in (SAMPLES, PROCESSES, SUMMARY, CROSSOVERS, MANIFEST)]
     written = [path for path in written if path.exists()]
     if figures and any(row.status == "ok" for row in outcome.rows):

@@ -73,7 +73,7 @@ def truth_by_reference(workload: Workload, problem: Problem, precision: Precisio
     fresh = () if other is None else _course(workload, problem, precision, other, FRESH_STEPS)
     course = _course(workload, problem, precision, data, STEPS)
     start = {name: value.astype(np.float64) for name, value in data.parameters.items()}
-    return Truth(digest_of(data), start, course, fresh)
+    return Truth(digest_of(data), start, course, fresh, data.inputs, {} if other is None else other.inputs)
 
 
 def _course(workload: Workload, problem: Problem, precision: Precision, data: Data, steps: int) -> Course:

@@ -82,7 +82,8 @@ def truth_by_runs(
 
     start = {name: value.astype(np.float64) for name, value in data.parameters.items()}
     fresh = () if other is None else course(other, FRESH_STEPS)
-    return Truth(digest_of(data), start, course(data, STEPS), fresh)
+    inputs = {} if other is None else other.inputs
+    return Truth(digest_of(data), start, course(data, STEPS), fresh, data.inputs, inputs)
 
 
 def _exact(

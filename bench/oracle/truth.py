@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import StepError
 from bench.model.data import Data
-from bench.model.problem import Problem
+from bench.model.problem import Dtype, Problem
 from bench.model.step import State
 from bench.model.workload import Workload
 
@@ -77,12 +77,20 @@ class Truth:
     course: Course
     fresh: Course = ()
     """The same on fresh inputs; empty where other seeds give the same inputs."""
+    inputs: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """The problem's own inputs."""
+    fresh_inputs: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def data(self, dtype: Dtype) -> Data:
+        """Return the data that it is about, for a process that does not draw them itself."""
+        return Data(self.inputs, self.start).as_type(dtype.value)
 
     @property
     def nbytes(self) -> int:
         """The bytes of its arrays."""
         expected = (each.value for state in (*self.course, *self.fresh) for each in state.values())
-        return sum(array.nbytes for array in (*self.start.values(), *expected))
+        given = (*self.start.values(), *self.inputs.values(), *self.fresh_inputs.values())
+        return sum(array.nbytes for array in (*given, *expected))
 
 
 def digest_of(data: Data) -> str:
@@ -139,7 +147,9 @@ def check_finite(workload: Workload, states: Iterable[State]) -> None:
 def save_truth(truth: Truth, path: Path) -> None:
     """Write a truth as an .npz file of plain arrays."""
     arrays: dict[str, Array] = {"digest": np.asarray(truth.digest)}
-    arrays |= {f"start/{name}": value for name, value in truth.start.items()}
+    given = (("start", truth.start), ("inputs", truth.inputs), ("fresh_inputs", truth.fresh_inputs))
+    for part, values in given:
+        arrays |= {f"{part}/{name}": value for name, value in values.items()}
     for part, course in (("course", truth.course), ("fresh", truth.fresh)):
         for index, step in enumerate(course):
             for key, expected in step.items():
@@ -152,13 +162,13 @@ def save_truth(truth: Truth, path: Path) -> None:
 
 def load_truth(path: Path) -> Truth:
     """Read what `save_truth` wrote; nothing in the file is executed."""
-    start: dict[str, NDArray[np.float64]] = {}
+    given: dict[str, dict[str, NDArray[Any]]] = {"start": {}, "inputs": {}, "fresh_inputs": {}}
     courses: dict[str, dict[int, dict[Key, Expected]]] = {"course": {}, "fresh": {}}
     with np.load(path, allow_pickle=False) as arrays:
         for stored in arrays.files:
             first, _, rest = stored.partition("/")
-            if first == "start":
-                start[rest] = arrays[stored]
+            if first in given:
+                given[first][rest] = arrays[stored]
             elif first == "value":
                 part, index, kind, name = rest.split("/", 3)
                 scale, allowed, largest = (float(each) for each in arrays[f"bounds/{rest}"])
@@ -166,4 +176,4 @@ def load_truth(path: Path) -> Truth:
                 courses[part].setdefault(int(index), {})[Key(kind, name)] = expected
         digest = str(arrays["digest"])
     course, fresh = (tuple(found[index] for index in sorted(found)) for found in courses.values())
-    return Truth(digest, start, course, fresh)
+    return Truth(digest, given["start"], course, fresh, given["inputs"], given["fresh_inputs"])

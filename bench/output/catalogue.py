@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 FIGURES = Path(__file__).with_name("figures")
+_OF_CALIBRATION = re.compile(r'^OF = "calibration"$', re.MULTILINE)
 _TITLE = re.compile(r'^TITLE = "(.*)"$', re.MULTILINE)
 
 
@@ -17,7 +18,15 @@ def figure_names(folders: Iterable[str | Path] = (FIGURES,)) -> tuple[str, ...]:
     return tuple(sorted(module.name for module in modules if not module.name.startswith("_")))
 
 
+def calibration_figures() -> tuple[str, ...]:
+    """Return the figures that show a calibration of a machine and not a run."""
+    return tuple(name for name in figure_names() if _OF_CALIBRATION.search(_source(name)))
+
+
 def figure_titles() -> dict[str, str]:
     """Return the title of each figure of stepbench by its name, as its file begins a line with it."""
-    sources = {name: (FIGURES / f"{name}.py").read_text(encoding="utf-8") for name in figure_names()}
-    return {name: found[1] for name, text in sources.items() if (found := _TITLE.search(text))}
+    return {name: found[1] for name in figure_names() if (found := _TITLE.search(_source(name)))}
+
+
+def _source(name: str) -> str:
+    return (FIGURES / f"{name}.py").read_text(encoding="utf-8")

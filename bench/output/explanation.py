@@ -11,9 +11,10 @@ from typing import Any
 
 from bench.data.store import FIGURES, MANIFEST, read_manifest
 from bench.errors import DataFormatError, UsageError
-from bench.output.catalogue import figure_titles
+from bench.output.catalogue import calibration_figures, figure_titles
 from bench.output.document import Block, Glossary
-from bench.output.provenance import Provenance, as_command, as_words, read
+from bench.output.provenance import Provenance, as_command, as_words, digest, read
+from bench.run import calibration
 
 
 class Freshness(StrEnum):
@@ -33,7 +34,7 @@ class Explanation:
     title: str
     """Title of the figure; empty if this stepbench has no such figure."""
     run: Path | None
-    """The folder of its run; None if it was not found."""
+    """The folder of its run, or the file of its calibration; None if it was not found."""
     freshness: Freshness
     reason: str = ""
     """Why it is unknown."""
@@ -42,7 +43,8 @@ class Explanation:
     def command(self) -> str:
         """The command that draws the figure again from here, with the folder that the run was found in."""
         words = as_words(self.notes.command) or []
-        if self.run is None or words[2:3] != [f"results/{self.notes.run_id}"]:
+        name = "".join(words[2:3])
+        if self.run is None or not (name == f"results/{self.notes.run_id}" or self.run.name == name):
             return self.notes.command
         return as_command([*words[:2], str(self.run), *words[3:]])
 
@@ -52,14 +54,18 @@ def explain(file: Path, run: Path | None = None) -> Explanation:
 
     Args:
         file: the figure.
-        run: the folder of its run; if None it is looked for around the figure and in results/.
+        run: the folder of its run, or its calibration; if None it is looked for around the figure, and in results/ or
+            where calibrations are kept.
 
     Raises:
         DataFormatError: the file was not drawn by stepbench or is damaged; or `run` cannot be read.
         UsageError: `run` is another run.
     """
     notes = read(file)
-    title, found = figure_titles().get(notes.figure, ""), run or _found(file, notes)
+    title = figure_titles().get(notes.figure, "")
+    if notes.figure in calibration_figures():
+        return _of_calibration(file, notes, title, run)
+    found = run or _found(file, notes)
     if run is not None and (given := read_manifest(run).run_id) != notes.run_id:
         raise UsageError(f"--run {run} is the run {given!r}, and the figure shows {notes.run_id!r}: name that one.")
     try:
@@ -69,6 +75,19 @@ def explain(file: Path, run: Path | None = None) -> Explanation:
             raise
         freshness, reason = Freshness.UNKNOWN, str(error)
     return Explanation(file, notes, title, found, freshness, reason)
+
+
+def _of_calibration(file: Path, notes: Provenance, title: str, given: Path | None) -> Explanation:
+    """Compare a calibration with the notes of a figure that shows one."""
+    if given is not None and (mark := calibration.read(given).fingerprint) != notes.run_id:
+        raise UsageError(f"--run {given} is the calibration {mark!r}, not {notes.run_id!r}: name that one.")
+    beside = file.resolve().parent / Path("".join((as_words(notes.command) or [])[2:3])).name
+    found = given or (beside if beside.is_file() else calibration.place_of(notes.run_id))
+    if found is None:
+        reason = "its calibration was not found: name its file with --run."
+        return Explanation(file, notes, title, None, Freshness.UNKNOWN, reason)
+    same = digest([found]) == notes.data_sha256
+    return Explanation(file, notes, title, found, Freshness.SAME if same else Freshness.CHANGED)
 
 
 def _freshness(notes: Provenance, title: str, run: Path | None) -> tuple[Freshness, str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.model.workload import Workload
 
 KINDS = ("training", "workload", "implementation")
-FRAMEWORKS = ("torch", "numpy")
+FRAMEWORKS = ("torch", "numpy", "jax", "keras")
 _STARTERS = Path(__file__).with_name("starters")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,49}")
 _DECORATORS = {kind.removeprefix("@") for kind in ("@implementation", "@workload", "@training", "@backend")}
@@ -62,7 +62,8 @@ def starter(name: str, file: str, kind: str, framework: str, workload: Workload,
     if kind != "implementation":
         template = _STARTERS / f"{kind}-{framework}.txt"
         if not template.is_file():
-            raise UsageError(f"--kind {kind} does not go with --framework {framework}: give torch, or --kind workload.")
+            others = " or ".join(each for each in FRAMEWORKS if (_STARTERS / f"{kind}-{each}.txt").is_file())
+            raise UsageError(f"--kind {kind} does not go with --framework {framework}: give {others}.")
         return _filled(template, name=name, file=file)
     source = _source(framework, workload, registry)
     return _filled(

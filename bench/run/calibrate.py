@@ -16,10 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench import __version__
 from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
 from bench.analysis.verdict import judge
 from bench.errors import ChildError, NothingRanError
+from bench.machine.environment import machine_facts
 from bench.machine.processor import pinned_cpu
 from bench.model.registry import discover
 from bench.model.step import TRAINING
@@ -168,6 +170,10 @@ def calibrate(
         implementation=item.case.label,
         pairs=pairs,
         seconds=round(now() - began, 1),
+        alpha=criteria.alpha,
+        tolerance=criteria.tolerance,
+        cpu=str(machine_facts().get("cpu") or ""),
+        stepbench=__version__,
         **trials.rates(),
     )
 

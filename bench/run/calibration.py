@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from bench.data.store import write_atomically
+from bench.errors import DataFormatError
 from bench.machine.environment import machine_facts, package_versions
 from bench.machine.identity import identity
 from bench.machine.variables import counts, variables
@@ -53,6 +54,14 @@ class Calibration(BaseModel):
     """How often a planted delay was called a REGRESSION, by its share of the step, such as `5%`."""
     localised: Rate
     """How often the right phase was named first, among the planted delays that were found."""
+    alpha: float | None = None
+    """The chance of a false REGRESSION that the verdicts allow; earlier calibrations did not say."""
+    tolerance: float | None = None
+    """The slowdown that a PASS must surely stay under, as a share of the step."""
+    cpu: str = ""
+    """The processor's name."""
+    stepbench: str = ""
+    """The version that measured it."""
 
     def sentence(self) -> str:
         """Say in one sentence what a gate prints."""
@@ -98,6 +107,35 @@ def save(calibration: Calibration) -> Path:
     path = _path(calibration.fingerprint)
     write_atomically(path, calibration.model_dump_json(indent=2) + "\n")
     return path
+
+
+def read(path: Path) -> Calibration:
+    """Read a calibration's file.
+
+    Raises:
+        DataFormatError: it cannot be read, or is no calibration.
+    """
+    try:
+        return Calibration.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise DataFormatError(
+            f"{path} cannot be read ({error.strerror}): give what `bench doctor --calibrate` wrote."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise DataFormatError(
+            f"{path} is no calibration: give the file that `bench doctor --calibrate` wrote."
+        ) from error
+
+
+def place_of(mark: str) -> Path | None:
+    """Return the file of the calibration with this fingerprint; None if there is none here."""
+    if Path(mark).name != mark:  # it may come from a figure's file and must not lead elsewhere
+        return None
+    try:
+        path = _path(mark)
+    except RuntimeError:  # nobody knows where home is
+        return None
+    return path if path.is_file() else None
 
 
 def load() -> Calibration | None:

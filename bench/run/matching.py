@@ -81,13 +81,15 @@ def match(sides: tuple[Side, Side], terms: Terms) -> Match:
 
 
 def _named(a: Side, b: Side, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Name what stands against what: two that are named alone, else what is asked for or is measured by default."""
     if a.alone and b.alone:
         return [(a.names[0], b.names[0])]
     known = dict.fromkeys([*b.names, *a.names])
     for name in names:
         if name not in known and not (a.broken or b.broken):
             raise UsageError(f"There is no implementation {name!r} on either side: {nearest(name, known)}")
-    return [(name, name) for name in dict.fromkeys(names or known)]
+    usual = [name for name in known if (b if name in b.names else a).registry[name].by_default]
+    return [(name, name) for name in dict.fromkeys(names or usual)]
 
 
 def _planned(side: Side, name: str, terms: Terms) -> dict[str, Planned]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 
-from bench.data.manifest import PlannedCase, WorkloadFacts
+from bench.data.manifest import ImplementationFacts, PlannedCase, WorkloadFacts
 from bench.errors import DeviceAbsentError, UsageError, nearest
 from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
@@ -80,13 +80,23 @@ def backends_of(planned: Iterable[Planned]) -> list[Backend]:
     return list({item.case.backend: item.backend for item in planned}.values())
 
 
-def choose(registry: Registry, names: Sequence[str] = (), workloads: Sequence[str] = ()) -> tuple[Implementation, ...]:
+def choose(
+    registry: Registry, names: Sequence[str] = (), workloads: Sequence[str] = (), everything: bool = False
+) -> tuple[Implementation, ...]:
     """Return the implementations asked for, workload by workload, each workload's baseline first.
+
+    Args:
+        registry: all that there are.
+        names: those that are asked for by name; if empty, those that are measured by default.
+        workloads: only those of these workloads; of all if empty.
+        everything: whether no name means all of them.
 
     Raises:
         UsageError: a name is unknown, or nothing fits.
     """
-    wanted = {registry[name].name for name in names} or {item.name for item in registry}
+    wanted = {registry[name].name for name in names} or {
+        item.name for item in registry if item.by_default or everything
+    }
     inside = {find_workload(name).name for name in workloads} or set(WORKLOADS)
     chosen = [item for item in registry if item.name in wanted and item.workload.name in inside]
     if not chosen:
@@ -225,6 +235,14 @@ def workload_facts(planned: Iterable[Planned]) -> dict[str, WorkloadFacts]:
             unverified=item.unverified,
         )
         for item in {each.case.workload: each.implementation.workload for each in planned}.values()
+    }
+
+
+def implementation_facts(planned: Iterable[Planned]) -> dict[str, ImplementationFacts]:
+    """Give what a stored run must know of the implementations of its cases, by name."""
+    return {
+        each.name: ImplementationFacts(compiles=each.compiles, devices=list(each.devices))
+        for each in (item.implementation for item in planned)
     }
 
 

@@ -1,8 +1,8 @@
 """The pool of a run's zygotes: which of them a request goes to, and what happens when one dies.
 
-Backends of one framework share a zygote, and each request gets a process forked from it. A backend that cannot be
-forked gets an interpreter for each request instead. What dies is started again, and the request that it took with it is
-repeated once.
+Backends of one framework mostly share a zygote, and each request gets a process forked from it. A backend that cannot
+be forked gets an interpreter for each request instead. What dies is started again, and the request that it took with it
+is repeated once.
 """
 
 from __future__ import annotations
@@ -101,9 +101,9 @@ class Pool:
         self._folder.cleanup()
 
     def _key(self, backend: Backend) -> _Key:
-        """Return the key of a backend's zygote: its framework, or its name if it cannot be forked."""
+        """Return the key of a backend's zygote: its interpreter, or its name if it cannot be forked."""
         forks = self._interpreter.forks(backend)
-        return backend.framework if forks else backend.name, forks
+        return backend.interpreter if forks else backend.name, forks
 
     def _launch(self, backend: Backend) -> ZygoteHandle:
         """Start a zygote; one that has failed twice is not tried again."""

@@ -25,7 +25,9 @@ from bench.machine.disturbance import DRIFTING
 from bench.machine.processor import cpu_name
 from bench.model.case import Case
 from bench.model.condition import THROTTLED
+from bench.oracle.verify import Verification
 from bench.run.rounds import Found
+from bench.timing.compiling import Compiled
 from bench.timing.policy import Sample
 from bench.timing.protocol import Reply
 
@@ -70,10 +72,6 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
         status=reply.status,
         reason=reply.reason,
         verified=verified is not None and verified.passed and not verified.unverified,
-        loss_error=None if verified is None else verified.error("loss"),
-        gradient_error=None if verified is None else verified.error("gradient"),
-        change_error=None if verified is None else verified.error("change"),
-        result_error=None if verified is None else verified.error("result"),
         warmup_iterations=None if warmup is None else warmup.iterations,
         warmup_settled=None if warmup is None else warmup.settled,
         threads_used=reply.threads,
@@ -89,8 +87,24 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
         temperature_celsius=None if condition is None else condition.temperature_celsius,
         other_bytes=None if condition is None else condition.other_bytes,
         energy_joules=reply.energy_joules,
+        **_errors(verified),
+        **_compiled(reply),
         **_memory(reply),
     )
+
+
+def _errors(verified: Verification | None) -> dict[str, Any]:
+    """Return how far a process was from the truth, as its row has it."""
+    kinds = ("loss", "gradient", "change", "result")
+    return {f"{kind}_error": None if verified is None else verified.error(kind) for kind in kinds}
+
+
+def _compiled(reply: Reply) -> dict[str, Any]:
+    """Return what a process's row says of compiling."""
+    found = reply.compiled or Compiled()
+    return {"compile_seconds": found.seconds} | {
+        name: getattr(found, name) for name in ("cache", "graph_breaks", "recompiles")
+    }
 
 
 def _memory(reply: Reply) -> dict[str, Any]:

@@ -52,6 +52,8 @@ class Seat:
     fresh: bool = False
     """Whether it is verified on fresh inputs too."""
     arms: tuple[Arm, ...] = AS_IT_IS
+    cache: str = ""
+    """Folder of its compiler's cache on disk; empty to leave that where it is."""
     planted: bool = False
     """Whether a delay may be planted in its step, as in that of the side that it is compared with."""
 
@@ -145,6 +147,7 @@ class Rounds:
                 foreign=seat.foreign,
                 modules=seat.modules,
                 cpu=self.cpu if seat.item.is_pinned else None,
+                cache=seat.cache,
                 plant=seat.planted,
             )
             live.talk = seat.asks.open(seat.item.backend, request, self.timeout)

@@ -41,6 +41,7 @@ from bench.run.plan import (
     check_devices,
     check_sizes,
     choose,
+    implementation_facts,
     plan_cases,
     workload_facts,
 )
@@ -106,6 +107,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         budget_seconds=terms.budget_seconds,
         rounds=terms.rounds,
         within=terms.within,
+        cold=terms.cold,
         timeout_seconds=terms.timeout_seconds,
         load=[str(path.resolve()) for path in terms.load],
         baseline=terms.baseline,
@@ -116,6 +118,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         cpu=pinned_cpu(1) if any(item.is_pinned for item in planned if not item.skipped) else None,
         cases=[item.for_manifest() for item in planned],
         workloads=workload_facts(planned),
+        implementations=implementation_facts(planned),
         **_circumstances(planned),
     )
     store = RunStore.create(folder, manifest)
@@ -263,7 +266,7 @@ def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float | No
     return replies
 
 
-AA_IMPLEMENTATIONS = ("numpy_manual", "torch_autograd", "tf_static_graph")
+AA_IMPLEMENTATIONS = ("numpy_manual", "torch_autograd", "tf_static_graph", "jax_staged")
 """One implementation a framework: what the doctor measures against itself."""
 
 

@@ -39,6 +39,8 @@ class RunTerms:
     """Largest values that fit in memory, by size and case label."""
     crossover_within: float | None = None
     """Half a crossover's interval over its size that is good enough; None: crossovers are not refined."""
+    cold: int = 1
+    """Processes of each case that compiles which begin with an empty cache."""
 
 
 @dataclass(frozen=True)

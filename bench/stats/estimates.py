@@ -8,7 +8,7 @@ much that number varies from process to process.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,6 +124,35 @@ def mean_estimate(logs: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
         return Estimate(mean)
     error = float(values.std(ddof=1)) / math.sqrt(len(values))
     half = float(stdtrit(len(values) - 1, (1 + confidence) / 2)) * error
+    return Estimate(mean, mean - half, mean + half)
+
+
+def mean_of_means(groups: Sequence[ArrayLike], confidence: float = CONFIDENCE) -> Estimate:
+    """Return the mean of the means of independent groups, each of them counting as much as any other.
+
+    The standard errors of the groups' means add up as independent ones do, with the degrees of freedom of Welch
+    ("The generalization of 'Student's' problem", Biometrika 34, 1947) and Satterthwaite. So the interval says how well
+    the mean of these groups is known, not what other groups would have.
+
+    Args:
+        groups: log ratios, one a round, of each group.
+        confidence: the coverage aimed at.
+
+    Returns:
+        The mean; with ends if each group has 6 values or more.
+    """
+    from scipy.special import stdtrit
+
+    known = [np.asarray(group, dtype=float) for group in groups]
+    mean = float(np.mean([group.mean() for group in known]))
+    if any(len(group) < MIN_PROCESSES for group in known):
+        return Estimate(mean)
+    squares = np.array([group.var(ddof=1) / len(group) for group in known])
+    total = float(squares.sum())
+    if total == 0:
+        return Estimate(mean, mean, mean)
+    freedom = total**2 / float((squares**2 / [len(group) - 1 for group in known]).sum())
+    half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(total) / len(known)
     return Estimate(mean, mean - half, mean + half)
 
 

@@ -23,14 +23,20 @@ UNTRACKED = f"; of a revision there is only what git tracks, and its modules are
 """What helps where a revision's import fails."""
 
 
-def imported(around: Sequence[Surroundings]) -> dict[str, Any]:
+def imported(around: Sequence[Surroundings], cache: str = "") -> dict[str, Any]:
     """Return the user's modules with their SHA-256 and the packages with their versions, as fields of a `Reply`.
 
     Args:
         around: surroundings of the files that were loaded.
+        cache: folder of the compiler's cache: what it has written there is imported too, and is not the user's.
     """
     others = {name: file for each in around for name, file in each.others.items()}
-    modules = {name: digest(*files) for name, files in own_modules(around).items()}
+    made = Path(cache).resolve() if cache else None
+    modules = {
+        name: digest(*files)
+        for name, files in own_modules(around).items()
+        if made is None or not all(file.is_relative_to(made) for file in files)
+    }
     return {"modules": modules, "packages": versions_behind(others)}
 
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from bench.data.schema import FIRST_STEP, STEP, Method
-from bench.machine.disturbance import LAUNCH_BOUND, UNSETTLED, Observe, unobserved
+from bench.machine.disturbance import LAUNCH_BOUND, RECOMPILED, UNSETTLED, Observe, unobserved
 from bench.model.step import Phase, Step
 from bench.timing.device_clock import DeviceClock
 from bench.timing.load import Load, Workers
@@ -120,6 +120,7 @@ class Sampling:
         policy: SamplingPolicy = SamplingPolicy(),
         beat: Callable[[], None] = lambda: None,
         held: Callable[[], int] = lambda: 0,
+        programs: Callable[[], int] = lambda: 0,
     ) -> None:
         """Warm up and size a step that has been verified and reset before.
 
@@ -133,6 +134,7 @@ class Sampling:
             policy: how long to warm up and to sample.
             beat: called before each sample, outside its time, to show that the process is alive.
             held: tells how much memory the process holds, in bytes; asked after the warm-up and after each turn.
+            programs: tells how many programs have been compiled; asked at the same times.
         """
         self._rig, self._observe, self._policy = rig, observe, policy
         self._variants, self._cycle, self._load = variants, cycle, Load()
@@ -140,6 +142,8 @@ class Sampling:
         gc.collect()
         gc.freeze()  # what exists now is never scanned again: collecting between turns is cheap
         self.warmup = warm_up(self._course, cycle, policy, rig)
+        self._programs = programs
+        self._compiled = self._seen = programs()
         self._workers = Workers(rig.cpu_now)
         iteration = self.warmup.iteration_nanoseconds
         aim = max(0.0 if rig.stream is None else policy.queue_seconds * 1e9, resolution / policy.resolution_share)
@@ -180,6 +184,7 @@ class Sampling:
         finally:
             gc.enable()
             gc.collect()
+        flags = f"{flags} {self._news()}"
         self.memory.append((self._course.taken, self._held()))
         return tuple(self._flagged(samples, flags))
 
@@ -190,7 +195,18 @@ class Sampling:
             found = self._by_variant() if self._cycle > 1 else []
         finally:
             gc.enable()
-        return tuple(self._flagged([*found, *_traced(self._course, self._policy)], ""))
+        found += _traced(self._course, self._policy)
+        return tuple(self._flagged(found, self._news()))
+
+    def _news(self) -> str:
+        """Return the flag that says that something has been compiled since this was last asked."""
+        before, self._seen = self._seen, self._programs()
+        return RECOMPILED if self._seen > before else ""
+
+    @property
+    def recompiles(self) -> int:
+        """Programs that had been compiled since the warm-up when the last turn, or `finish`, ended."""
+        return self._seen - self._compiled
 
     @property
     def cpus_used(self) -> float | None:

@@ -34,6 +34,7 @@ from bench.model.condition import Condition
 from bench.model.precision import Precision
 from bench.model.problem import Problem
 from bench.oracle.verify import Verification
+from bench.timing.compiling import Compiled
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
 from bench.timing.policy import Sample, SamplingPolicy
@@ -93,6 +94,8 @@ class Request:
     """How much more memory of the host the process may allocate; None for no limit."""
     plant: bool = False
     """Whether turns may ask for a planted delay."""
+    cache: str = ""
+    """Folder of the compiler's cache on disk; empty to leave that where it is."""
     asked_nanoseconds: int | None = None
     """`time.monotonic_ns()` of the parent when it asked; the clock is one for all processes of a machine."""
 
@@ -152,6 +155,8 @@ class Reply:
     """Energy of one step."""
     peaks: Peaks | None = None
     checks: tuple[Check, ...] = ()
+    compiled: Compiled | None = None
+    """What compiling cost; known at the end."""
     build_seconds: float | None = None
     start_seconds: float | None = None
     """From the asking to the end of the first step."""

@@ -10,11 +10,13 @@ from bench.errors import ChildError
 from bench.machine.disturbance import KernelCounters, Observe, together, watching
 from bench.model.step import Stage, Step
 from bench.timing.clock import Now, host_now, resolution
+from bench.timing.compiling import Compiled, cache_of, programs_of
 from bench.timing.energy import energy_of_step
 from bench.timing.measure import Sampling
 from bench.timing.memory import held_bytes
 from bench.timing.protocol import REPLY, TURN, TURNED, Channel, Reply, Request, Turned
-from bench.timing.worker import Prepared, failure, prepare, verified_again
+from bench.timing.reasons import failure
+from bench.timing.worker import Prepared, prepare, verified_again
 
 
 class Delay:
@@ -52,12 +54,14 @@ def serve_turns(request: Request, channel: Channel) -> None:
             channel.send(REPLY.dump_json(case.reply()))
             return
         sampling = _sampling(case)
+        compiled = _compiled(case, sampling)
+        case.backend.rest_compilers()
         case.meter.begin()
         channel.send(REPLY.dump_json(case.reply(warmup=sampling.warmup, turn_seconds=sampling.turn_seconds)))
         while (turn := TURN.validate_json(channel.receive())) is not None:
             delay.phase, delay.nanoseconds = turn.delay_phase, turn.delay_nanoseconds
             channel.send(TURNED.dump_json(Turned(sampling.turn(turn.number))))
-        channel.send(REPLY.dump_json(_finished(case, sampling)))
+        channel.send(REPLY.dump_json(_finished(case, sampling, compiled)))
     except ChildError:
         return  # the parent has what it wants
     except (Exception, SystemExit) as error:  # noqa: BLE001 - as for any other request
@@ -78,14 +82,27 @@ def _sampling(case: Prepared) -> Sampling:
         policy=case.request.policy,
         beat=case.beat,
         held=partial(held_bytes, case.backend),
+        programs=lambda: programs_of(case.backend.compilations()),
     )
 
 
-def _finished(case: Prepared, sampling: Sampling) -> Reply:
+def _compiled(case: Prepared, sampling: Sampling) -> Compiled:
+    """Say what compiling has cost, now that the case is warmed up; it may yet be compiled anew."""
+    request, found = case.request, case.backend.compilations()
+    breaks = found.graph_breaks if found is not None and found.programs else None
+    if not case.implementation.compiles:
+        return Compiled(graph_breaks=breaks)
+    seconds = case.first_steps.beyond(sampling.warmup.iteration_nanoseconds)
+    return Compiled(seconds, cache_of(found, request.cache, case.began_empty), breaks)
+
+
+def _finished(case: Prepared, sampling: Sampling, compiled: Compiled) -> Reply:
     """Take what is taken once, and verify the case again."""
     request, condition = case.request, case.device.condition
     case.meter.end()
     workers, samples = sampling.workers, (case.first, *sampling.finish())
+    if programs_of(case.backend.compilations()):
+        compiled = replace(compiled, recompiles=sampling.recompiles)
     iteration = sampling.warmup.iteration_nanoseconds
     energy = energy_of_step(case.rig, condition, request.problem.steps, iteration, request.policy, case.beat)
     case.meter.by_phase(case.rig.step, case.implementation.workload.cycle)
@@ -98,4 +115,5 @@ def _finished(case: Prepared, sampling: Sampling) -> Reply:
         memory=tuple(sampling.memory),
         condition=None if condition is None else condition(),
         energy_joules=energy,
+        compiled=compiled,
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.data.schema import STEP, Status
-from bench.errors import StepbenchError, StepError, StorageError, os_cure
+from bench.data.schema import Status
+from bench.errors import StepError, StorageError, os_cure
+from bench.machine.disturbance import KernelCounters
 from bench.model.backends import BACKENDS
 from bench.model.data import Data
 from bench.model.device import Backend, Device, Settings
@@ -19,13 +19,13 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype, Problem
 from bench.model.registry import Implementation, Registry, forget_loaded
 from bench.model.step import State, Step
-from bench.model.workload import Workload
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.perturbed import truth_by_runs
-from bench.oracle.truth import STEPS, Truth, digest_of, fresh_data, load_truth, save_truth
+from bench.oracle.truth import STEPS, Truth, digest_of, load_truth, save_truth
 from bench.oracle.verify import Verification, verify, verify_again
 from bench.timing.clock import host_now
-from bench.timing.imported import UNTRACKED, forget_foreign, from_elsewhere, imported
+from bench.timing.compiling import FirstSteps, is_empty
+from bench.timing.imported import forget_foreign, from_elsewhere, imported
 from bench.timing.load import excess, limit_pools
 from bench.timing.measure import first_step
 from bench.timing.memory import Meter, limit_memory, peak_bytes
@@ -35,13 +35,8 @@ from bench.timing.peaks import measure_peaks
 from bench.timing.policy import Sample
 from bench.timing.proof import prove_device, prove_step
 from bench.timing.protocol import Reply, Request, Task
-
-_CURES = {
-    "on the same device": "; was an input left on the host? put each with device.put(data.NAME)",
-    "not implemented for 'Double'": "; the truth is computed in float64: give unverified='the reason'",
-}
-"""What helps against errors of frameworks that do not say so themselves, by a part of their message."""
-
+from bench.timing.reasons import failure
+from bench.timing.waited import unfinished
 
 Beat = Callable[[], None]
 """Called after a step, to show that the process is alive."""
@@ -53,25 +48,6 @@ def work(request: Request, beat: Beat = lambda: None) -> Reply:
         return _work(request, beat)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what an implementation raises costs only its own row
         return failure(error, request)
-
-
-def failure(error: BaseException, request: Request) -> Reply:
-    """Return the reply that reports an exception."""
-    detail = " ".join(str(error).split())
-    if request.foreign and "No module named" in detail:
-        detail += UNTRACKED
-    # Our own errors are whole sentences; a stranger's needs its type to make sense.
-    if isinstance(error, StepbenchError):
-        return Reply(Status.FAILED, detail)
-    where = _place(error, {origin.partition(":")[2] for origin in request.origins})
-    cure = next((words for part, words in _CURES.items() if part in detail), "")
-    return Reply(Status.FAILED, f"{type(error).__name__}: {detail or 'no message'}{where}{cure}")
-
-
-def _place(error: BaseException, paths: Collection[str]) -> str:
-    """Return the last line of the author's own files that the error passed through."""
-    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in paths]
-    return f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno})" if lines else ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +65,9 @@ class Prepared:
     rig: Rig
     first: Sample
     """The time of its first step."""
+    first_steps: FirstSteps
+    began_empty: bool
+    """Whether its compiler's cache held nothing when the process began."""
     verification: Verification
     build_seconds: float
     start_seconds: float | None
@@ -125,14 +104,14 @@ class Prepared:
             build_seconds=self.build_seconds,
             start_seconds=self.start_seconds,
             counts={} if self.rig.step.counts is None else dict(self.rig.step.counts()),
-            **imported(around),
+            **imported(around, asked.cache),
             **more,
         )
 
 
 def opened(request: Request) -> tuple[Registry, Backend, Device]:
     """Load what the request names and open its device."""
-    if request.cpu is not None:
+    if request.cpu is not None:  # before anything starts a thread, those of compilers included
         os.sched_setaffinity(0, {request.cpu})
     forget_loaded()  # the interpreter that it was forked from may have another revision's backend
     forget_foreign(request)
@@ -140,6 +119,8 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
     for origin in request.origins:
         registry.load(origin, request.path, stay=True)
     backend = BACKENDS[request.backend]
+    if request.cache:
+        backend.cache_in(Path(request.cache))
     device = backend.open(Settings(request.threads, request.precision, request.problem.dtype))
     limit_pools(request.threads)
     return registry, backend, replace(device, precision=request.precision)
@@ -153,9 +134,12 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
         plant: alters the step that was built; only a calibration plants anything.
         beat: called after each step, to show that the process is alive.
     """
+    began_empty = is_empty(request.cache)
     registry, backend, device = opened(request)
     implementation = registry[request.implementation]
-    data = implementation.workload.data(request.problem)
+    if implementation.compiles:
+        backend.load_compiler()
+    data = _data(request, implementation)
     meter = Meter(backend)
     began = time.perf_counter()
     step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
@@ -166,15 +150,42 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
     rig = Rig(step, host_now, device.synchronize, flush, device.stream, ready=device.ready)
     first = first_step(rig)
     start_seconds = _since(request.asked_nanoseconds)
-    # The first of the steps that are verified has run already; reading the state waits for the others.
-    left: Iterator[Callable[[], None]] = iter([lambda: None])
-    run = _beating(lambda: next(left, step)(), beat)
+    steps = FirstSteps(rig, [first.nanoseconds])
+    # The first of the steps that are verified has run already.
+    left: Iterator[Callable[[], object]] = iter([lambda: None])
+    run = _beating(lambda: next(left, steps.run)(), beat)
     truth, verification = _verified(request, implementation, data, step, run)
     if verification.passed:
+        verification = _check_waited(rig, verification, beat)
+    if verification.passed:
+        _finish_cycle(implementation, step, steps, beat)
         verification = _count_matmuls(step, backend, implementation, verification)
     meter.ours = 0 if truth is None else truth.nbytes
     made = (registry, implementation, backend, device, data, truth, rig)
-    return Prepared(request, *made, first, verification, build_seconds, start_seconds, meter, beat)
+    return Prepared(request, *made, first, steps, began_empty, verification, build_seconds, start_seconds, meter, beat)
+
+
+def _finish_cycle(implementation: Implementation, step: Step, steps: FirstSteps, beat: Beat) -> None:
+    """Run each amount of work of a step that compiles, so that all it compiles is compiled before the warm-up."""
+    cycle = implementation.workload.cycle
+    if implementation.compiles and cycle > STEPS:
+        for _ in range(cycle):
+            steps.run()
+            beat()
+        step.reset()
+
+
+def _draws(implementation: Implementation) -> bool:
+    """Tell whether a process draws its data itself, where that needs no framework but its own or there is no truth."""
+    workload = implementation.workload
+    return workload.framework in ("", implementation.framework) or bool(workload.unverified)
+
+
+def _data(request: Request, implementation: Implementation) -> Data:
+    """Draw the data of a case, or take those that its truth is about."""
+    if _draws(implementation):
+        return implementation.workload.data(request.problem)
+    return load_truth(Path(request.truth)).data(request.problem.dtype)
 
 
 def _verified(
@@ -221,9 +232,9 @@ def _beating(run: Callable[[], object], beat: Beat) -> Callable[[], None]:
 
 def _on_fresh_inputs(case: Prepared) -> Step:
     """Give the step other inputs in place of its own; one that cannot take them is built again."""
-    request, workload, step = case.request, case.implementation.workload, case.rig.step
-    other = fresh_data(workload, request.problem, case.data)
-    assert other is not None  # noqa: S101 - the truth has a course for them
+    request, step, truth = case.request, case.rig.step, case.truth
+    assert truth is not None  # noqa: S101 - it has a course for them
+    other = replace(case.data, inputs=truth.fresh_inputs)
     if step.feed is not None:
         step.feed(other.inputs)
         step.reset()
@@ -243,7 +254,7 @@ def _work(request: Request, beat: Beat) -> Reply:
     if not case.verification.passed:
         return case.reply()
     if request.task is Task.PROVE:
-        return case.reply(checks=(prove_step(case.rig),))
+        return case.reply(checks=tuple(filter(None, [prove_step(case.rig)])))
     return verified_again(case, measured=False).reply()
 
 
@@ -286,17 +297,7 @@ def _find_truth(request: Request, beat: Beat) -> Reply:
     except OSError as error:
         cure = os_cure(error, "set TMPDIR")
         raise StorageError(f"{request.truth} cannot be written ({error.strerror}): {cure}.") from error
-    return Reply(Status.OK, flops=_flops(workload, double, device))
-
-
-def _flops(workload: Workload, problem: Problem, device: Device) -> dict[str, float]:
-    """Count a step's operations; a program that cannot run under a counter leaves them unknown."""
-    if workload.flops(problem, STEP) is not None:
-        return {}
-    try:
-        return workload.count(problem, workload.data(problem), device)
-    except Exception:  # noqa: BLE001 - the truth stands without it
-        return {}
+    return Reply(Status.OK, flops=workload.count(double, device))
 
 
 def _of_device(request: Request, backend: Backend, device: Device) -> Reply:
@@ -305,7 +306,7 @@ def _of_device(request: Request, backend: Backend, device: Device) -> Reply:
         return Reply(
             Status.OK, device_name=device.name, facts=dict(device.facts), checks=prove_device(device, host_now)
         )
-    peaks = measure_peaks(device, request.problem.dtype, host_now)
+    peaks = measure_peaks(device, request.problem.dtype, host_now, KernelCounters())
     return Reply(Status.OK, device_name=device.name, threads=backend.threads_in_use(), peaks=peaks)
 
 
@@ -322,6 +323,13 @@ def _check_step(step: object, implementation: Implementation) -> None:
     if step.separable == implementation.fused:
         has, says = ("separable", "fused") if step.separable else ("fused", "separable")
         raise StepError(f"the step is {has}, but @implementation says {says}: set fused={not step.separable} there.")
+
+
+def _check_waited(rig: Rig, verification: Verification, beat: Beat) -> Verification:
+    """Refuse a step that is still at work when its time has ended."""
+    found = unfinished(rig, time.sleep, beat)
+    rig.step.reset()
+    return verification if found is None else replace(verification, passed=False, reason=found.reason)
 
 
 def _count_matmuls(

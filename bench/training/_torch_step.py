@@ -12,6 +12,7 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype
 from bench.model.step import BACKWARD, FORWARD, UPDATE, Stage, State, Step
 from bench.training import Told, Training
+from bench.training._given import kind_of
 
 if TYPE_CHECKING:
     from bench.model.data import AnyArray, Array
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
 
 Arguments = tuple[Sequence[Any], Mapping[str, Any]]
 """What the loss, or for inference the model, is called with."""
-
-
-def kind_of(value: object) -> str:
-    """Say in words what a value is that should be something else."""
-    return f"the class {value.__name__}" if isinstance(value, type) else f"a value of type {type(value).__name__}"
 
 
 def to_host(tensor: Any) -> Any:
@@ -60,7 +56,7 @@ class TorchRun(ABC):
         self.compute: Callable[..., Any] = self._first
         self.parameters = dict(self.model.named_parameters())
         self.start = {name: value.detach().clone() for name, value in self._values()}
-        self.shown = [name for name, value in self.model.named_buffers() if _is_result(value)]
+        self.shown = [name for name, value in self.model.named_buffers() if _is_result(name, value)]
 
     @abstractmethod
     def objective(self, *args: Any, **named: Any) -> Any:
@@ -115,9 +111,13 @@ class TorchRun(ABC):
         return {name: to_host(found[name]) for name in self.shown}
 
 
-def _is_result(buffer: Any) -> bool:
-    """Tell whether a buffer can be compared: masks are often infinite, tables of angles often complex."""
-    return not buffer.is_complex() and bool(buffer.isfinite().all())
+def _is_result(name: str, buffer: Any) -> bool:
+    """Tell whether a buffer can be compared: masks are often infinite, tables of angles often complex.
+
+    What hangs on the count of batches stands in running statistics, and other frameworks do not count them.
+    """
+    counts = name.endswith("num_batches_tracked")
+    return not counts and not buffer.is_complex() and bool(buffer.isfinite().all())
 
 
 def _parts(inputs: Mapping[str, Any], by_name: bool, count: int) -> list[Arguments]:
@@ -159,7 +159,7 @@ class TorchLoop(TorchRun):
         """Make a new optimiser: some have a state from the start, which only they can make."""
         import torch
 
-        make: Callable[[Any], Any] = self.drawn.optimizer  # type: ignore[assignment]  # a loss has an optimiser
+        make: Callable[[Any], Any] = self.drawn.optimizer
         self.optimizer = make(list(self.parameters.values()))
         if self.scaled:
             self.scaler = torch.amp.GradScaler(self.scaled)

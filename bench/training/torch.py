@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import StepError
 from bench.model.data import Data
 from bench.model.precision import Precision
 from bench.model.step import FORWARD, Step
-from bench.training import Adapted, Told, Training
+from bench.training import Adapted, Told, Training, Way
+from bench.training._given import drawn, kind_of, named, wrong_elsewhere, wrong_inputs, wrong_training
+from bench.training._names import beginning
 from bench.training._torch_flops import count_flops
-from bench.training._torch_step import TorchInference, TorchLoop, kind_of, to_host
+from bench.training._torch_step import TorchInference, TorchLoop, to_host
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
 def adapt(told: Told) -> Adapted:
     """Make a workload's program and the two ways to run it."""
     program = TorchProgram(told)
-    return Adapted(program, program.eager, program.compiled, tuple(Precision))
+    ways = {"eager": Way(program.eager, told.fused), "compiled": Way(program.compiled, told.fused, compiles=True)}
+    return Adapted(program, ways, tuple(Precision))
 
 
 class TorchProgram:
     """A workload that one function of its author describes."""
+
+    framework = "torch"
 
     def __init__(self, told: Told) -> None:
         self.told = told
@@ -37,8 +41,8 @@ class TorchProgram:
 
     def data(self, size: Sizes, rng: np.random.Generator) -> Data:
         """Give the batch and the initial parameters that the author's function draws."""
-        drawn = self._draw(size, rng)
-        return Data(_inputs(drawn), _parameters(drawn))
+        found = self._draw(size, rng)
+        return Data(_inputs(found), _parameters(found))
 
     def eager(self, problem: Problem, data: Data, device: Device) -> Step:
         """Run the model as it is written."""
@@ -61,35 +65,23 @@ class TorchProgram:
         import numpy as np
         import torch
 
-        drawn = self._draw(problem.sizes, np.random.default_rng(problem.seed))
+        found = self._draw(problem.sizes, np.random.default_rng(problem.seed))
         low = device.precision is Precision.BF16
         dtype = torch.bfloat16 if low else getattr(torch, problem.dtype.value)
-        model = drawn.model.to(device.handle, dtype)
+        model = found.model.to(device.handle, dtype)
+        start = beginning(self.told, found, _parameters(found), dict(model.named_buffers()), data)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
-                parameter.copy_(torch.tensor(data.parameters[name]))
-        inputs = {name: _put(device, array, dtype) for name, array in data.inputs.items()}
-        run = TorchInference if drawn.loss is None else TorchLoop
-        return run(self.told, drawn, inputs, device, problem.dtype, compiled).step()
+                parameter.copy_(torch.tensor(start.parameters[name]))
+        inputs = {name: _put(device, array, dtype) for name, array in start.inputs.items()}
+        run = TorchInference if found.loss is None else TorchLoop
+        return start.finished(run(self.told, found, inputs, device, problem.dtype, compiled).step())
 
     def _draw(self, size: Sizes, rng: np.random.Generator) -> Training:
-        """Call the author's function and check what it gives.
-
-        Raises:
-            StepError: something of it cannot be.
-        """
         import torch
 
         torch.manual_seed(rng.bit_generator.seed_seq.entropy)  # type: ignore[attr-defined]  # the problem's seed
-        found = self.told.function(size, rng)
-        if not isinstance(found, Training):
-            raise self._error(f"gives {kind_of(found)}: return bench.Training(model=..., inputs=...)")
-        for reason in self._wrong(found):
-            raise self._error(reason)
-        return found
-
-    def _error(self, reason: str) -> StepError:
-        return StepError(f"{self.told.name} {reason}.")
+        return drawn(self.told, size, rng, self._wrong)
 
     def _wrong(self, found: Training) -> Iterator[str]:
         """Give what is wrong with it, each as half a sentence; later checks rely on the earlier ones."""
@@ -102,69 +94,39 @@ class TorchProgram:
                 yield f"has no values for {name} yet: run the model once on its inputs before it is returned"
             if value.device.type != "cpu":
                 yield f"has its model on {value.device}: leave it on the CPU, the harness moves it"
-        yield from _wrong_inputs(found)
-        yield from self._wrong_training(found)
-
-    def _wrong_training(self, found: Training) -> Iterator[str]:
-        wanted = self.told.phases != FORWARD
-        if (found.loss is None) != (found.optimizer is None):
-            yield "gives only one of loss and optimizer: training has both, inference has neither"
-        if wanted and found.loss is None:
-            yield "gives no loss and no optimizer: say phases=FORWARD in @training if it is inference"
-        if not wanted and found.loss is not None:
-            yield "gives a loss, and @training says phases=FORWARD: leave one of them out"
-        loss: Any = found.loss  # the author's file is not type-checked
-        optimizer: Any = found.optimizer
-        if loss is not None and not callable(loss):
-            yield f"gives {kind_of(loss)} as its loss: give a function, called as loss(model, *inputs)"
+        if not self.told.workload:
+            yield from wrong_inputs(found, (torch.Tensor,), "an array or a tensor")
+        yield from wrong_elsewhere(found, "torch", "state", "apply")
+        yield from wrong_training(self.told, found)
+        optimizer: Any = found.optimizer  # the author's file is not type-checked
         if optimizer is not None and not callable(optimizer):
             yield f"gives {kind_of(optimizer)} as its optimizer: give a function, called as optimizer(parameters)"
+        yield from self._wrong_parts(found)
+
+    def _wrong_parts(self, found: Training) -> Iterator[str]:
         parts: Any = found.micro_batches
         if isinstance(parts, bool) or not isinstance(parts, int) or parts < 1:
             yield f"has micro_batches={parts!r}: give a whole number of at least 1"
         if parts == 1:
             return
-        if not wanted:
+        if self.told.phases == FORWARD:
             yield "has micro-batches, whose gradients would be added up, and inference has none: leave them out"
         if not self.told.fused:
             yield "has micro-batches, which fuse forward and backward: say fused=True in @training"
-        for name, array in _inputs(found).items():
+        for name, array in ({} if self.told.workload else _inputs(found)).items():
             if not array.ndim or len(array) % parts:
                 yield f"cannot split {name} of the shape {array.shape} into {parts} equal micro-batches"
 
 
-def _wrong_inputs(found: Training) -> Iterator[str]:
-    import numpy as np
-    import torch
-
-    if not isinstance(found.inputs, (tuple, list, Mapping)):
-        yield f"gives {kind_of(found.inputs)} as inputs: give a tuple, as in inputs=(x, y), or a mapping by name"
-    if not found.inputs:
-        yield "gives no inputs: give at least one array"
-    for name, value in _named(found.inputs).items():
-        if not isinstance(value, (np.ndarray, torch.Tensor)):
-            yield f"gives {kind_of(value)} as {name}: give an array or a tensor"
-        if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
-            yield f"gives an array of {value.dtype} as {name}: give numbers"
-        if 0 in value.shape:
-            yield f"gives an empty array as {name}, of the shape {tuple(value.shape)}"
-
-
-def _named(inputs: Any) -> dict[str, Any]:
-    if isinstance(inputs, Mapping):
-        return {str(name): value for name, value in inputs.items()}
-    return {f"input{number}": value for number, value in enumerate(inputs)}
-
-
-def _inputs(drawn: Training) -> dict[str, AnyArray]:
+def _inputs(found: Training) -> dict[str, AnyArray]:
     import numpy as np
 
-    named = _named(drawn.inputs)
-    return {name: value if isinstance(value, np.ndarray) else to_host(value) for name, value in named.items()}
+    inputs = named(found.inputs)
+    return {name: value if isinstance(value, np.ndarray) else to_host(value) for name, value in inputs.items()}
 
 
-def _parameters(drawn: Training) -> dict[str, Array]:
-    return {name: to_host(value) for name, value in drawn.model.named_parameters()}
+def _parameters(found: Training) -> dict[str, Array]:
+    return {name: to_host(value) for name, value in found.model.named_parameters()}
 
 
 def _put(device: Device, array: AnyArray, dtype: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.summarise import PEAK_ALLOWANCE
+from bench.analysis.summarise import IMPOSSIBLE, PEAK_ALLOWANCE, exceeds_peak
 from bench.data.manifest import CountedWork
 from bench.data.schema import Status, SummaryRow
 from bench.model.workload import WORKLOADS
@@ -36,10 +36,10 @@ def timed_at(made: Any, rate: float, **peak: Any) -> list[SummaryRow]:
 
 
 def test_a_rate_that_the_device_cannot_reach_is_wrong_and_says_both_figures(made: Any) -> None:
-    rows = timed_at(made, 126.0)
+    rows = timed_at(made, 301.0)
     row = step_of(rows)
     assert row.status is Status.WRONG
-    assert row.reason.startswith("impossible: 126 GFLOP/s, where the device's measured peak is 100; ")
+    assert row.reason.startswith("impossible: 301 GFLOP/s, where the device's measured peak is 100; ")
     numbers = "median_seconds low_seconds high_seconds minimum_seconds share baseline speedup speedup_low speedup_high "
     numbers += "sync_tax sync_tax_low sync_tax_high gflops peak_fraction"
     assert {getattr(row, name) for name in numbers.split()} == {None}
@@ -54,11 +54,22 @@ def test_a_rate_within_the_allowance_is_possible(made: Any, gflops: float) -> No
     assert row.peak_fraction == pytest.approx(gflops / 100)
 
 
-def test_exactly_at_the_allowance_is_possible(made: Any, build: ModuleType, tmp_path: Path) -> None:
-    """A peak that makes the allowance the very rate that was found."""
+@pytest.mark.parametrize("gflops", [100 * PEAK_ALLOWANCE * (1 + 1e-9), 299.0])
+def test_of_a_rate_beyond_it_the_peak_is_unknown(made: Any, build: ModuleType, gflops: float) -> None:
+    """The step was verified and waited for, so it is the products of the peak that were disturbed."""
+    rows = timed_at(made, gflops)
+    row = step_of(rows)
+    assert (row.status, row.reason, row.peak_fraction) == (Status.OK, "", None)
+    assert row.gflops == pytest.approx(gflops)
+    manifest = build.make_manifest(peaks=[build.make_peak()])
+    assert [exceeds_peak(manifest, each) for each in rows if each.phase == "step"] == [True, False]
+
+
+def test_exactly_at_the_multiple_is_possible(made: Any, build: ModuleType, tmp_path: Path) -> None:
+    """A peak that makes the multiple the very rate that was found."""
     found = step_of(timed_at(made, 50.0)).gflops
     assert found is not None
-    for peak, status in ((found / PEAK_ALLOWANCE, Status.OK), (found / PEAK_ALLOWANCE * (1 - 1e-12), Status.WRONG)):
+    for peak, status in ((found / IMPOSSIBLE, Status.OK), (found / IMPOSSIBLE * (1 - 1e-12), Status.WRONG)):
         made = build.HandMade(tmp_path / status)
         made.peak = build.make_peak
         rows = timed_at(made, 50.0, gflops=peak)

@@ -10,20 +10,29 @@ from bench.backends.torch import TorchBackend
 from bench.errors import LoadError
 from bench.model.backends import BACKENDS, add_backend, backends_of
 
+KERAS = ("keras-torch", "keras-jax", "keras-tensorflow")
+
 
 class Other(NumpyBackend):
     name, device = "numpy-other", "other"
 
 
 def test_the_backends_and_their_frameworks() -> None:
-    assert list(BACKENDS) == ["numpy", "torch-cpu", "torch-cuda", "tf-graph", "jax-cpu", "jax-cuda"]
+    assert list(BACKENDS) == ["numpy", "torch-cpu", "torch-cuda", "tf-graph", "jax-cpu", "jax-cuda", "cupy", *KERAS]
     assert [backend.name for backend in backends_of("torch")] == ["torch-cpu", "torch-cuda"]
     assert backends_of("no such framework") == ()
     assert {backend.origin for backend in BACKENDS.values()} == {""}
 
 
+def test_those_of_keras_share_no_interpreter_and_others_that_of_their_framework() -> None:
+    assert [backend.interpreter for backend in backends_of("keras")] == list(KERAS)
+    assert [backend.interpreter for backend in backends_of("torch")] == ["torch", "torch"]
+
+
 def test_only_the_gpu_has_a_memory_of_its_own() -> None:
-    assert [backend.name for backend in BACKENDS.values() if not backend.host_memory] == ["torch-cuda", "jax-cuda"]
+    assert [backend.name for backend in BACKENDS.values() if not backend.host_memory] == [
+        *("torch-cuda", "jax-cuda", "cupy")
+    ]
 
 
 def test_each_names_the_packages_that_decide_its_times() -> None:
@@ -34,15 +43,22 @@ def test_each_names_the_packages_that_decide_its_times() -> None:
         "tf-graph": ("tensorflow", "numpy"),
         "jax-cpu": ("jax", "jaxlib", "numpy"),
         "jax-cuda": ("jax", "jaxlib", "numpy"),
+        "cupy": ("cupy", "cupy-cuda12x", "cupy-cuda13x", "numpy"),
+        "keras-torch": ("keras", "torch", "numpy"),
+        "keras-jax": ("keras", "jax", "jaxlib", "numpy"),
+        "keras-tensorflow": ("keras", "tensorflow", "numpy"),
     }
-    assert all(backend.may_fork for backend in BACKENDS.values())
+
+
+def test_all_but_the_one_that_has_never_run_may_be_forked() -> None:
+    assert [backend.name for backend in BACKENDS.values() if not backend.may_fork] == ["cupy"]
 
 
 def test_asking_for_availability_imports_no_framework() -> None:
     code = (
         "import sys; from bench.model.backends import BACKENDS;"
         "[backend.availability() for backend in BACKENDS.values()];"
-        "print(*({'torch', 'tensorflow', 'jax', 'numpy'} & set(sys.modules)))"
+        "print(*({'torch', 'tensorflow', 'jax', 'keras', 'cupy', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

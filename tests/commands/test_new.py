@@ -22,6 +22,7 @@ STARTERS = {
     "modules": (["--kind", "workload"], ["modules.autograd", "modules.by_hand"]),
     "another": (["--kind", "implementation"], ["another"]),
     "by_numpy": (["--kind", "implementation", "--framework", "numpy"], ["by_numpy"]),
+    "by_jax": (["--framework", "jax"], ["by_jax.staged", "by_jax.fused"]),
 }
 """The options and the implementations of each kind of file, by the name that it is given."""
 
@@ -51,6 +52,16 @@ def test_every_starter_is_right_as_it_is(here: Here) -> None:
     loads = [word for name in STARTERS for word in ("--load", f"{name}.py")]
     names = [name for _, found in STARTERS.values() for name in found if name != "mine.compiled"]
     assert verified(here, *loads, "-i", ",".join(names)) == dict.fromkeys(names, "ok")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_the_starter_in_keras_is_right_on_each_library(here: Here) -> None:
+    assert bench("new", "by_keras", "--framework", "keras") == 0
+    done = here("verify", "--load", "by_keras.py", "-w", "by_keras", "--threads", "1", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {row["backend"]: row["status"] for row in json.loads(done.stdout)}
+    assert found == dict.fromkeys(("keras-torch", "keras-jax", "keras-tensorflow"), "ok")
 
 
 @pytest.mark.slow

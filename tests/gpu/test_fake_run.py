@@ -23,7 +23,7 @@ from bench.model.registry import discover
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = Path(__file__).with_name("fakegpu.py")
 BENCH = Path(sys.executable).with_name("bench")
-TORCH = [item.name for item in discover() if item.framework == "torch" and not item.devices]
+TORCH = [item.name for item in discover() if item.framework == "torch" and item.by_default and not item.devices]
 CHOSEN = ["torch_tensor", "torch_dynamic"]
 """Plain operations, and depths that vary. The doctor has all of them."""
 BASELINES = ["numpy_manual", "numpy_dynamic"]

@@ -18,7 +18,7 @@ import pytest
 from bench.model.registry import discover
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = [item.name for item in discover() if item.framework == "torch" and not item.devices]
+NAMES = [item.name for item in discover() if item.framework == "torch" and item.by_default and not item.devices]
 
 
 class Fault(NamedTuple):

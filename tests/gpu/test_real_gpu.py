@@ -22,8 +22,9 @@ pytestmark = [
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = Path(sys.executable).with_name("bench")
-NAMES = [item.name for item in discover() if any(backend.device == "cuda" for backend in item.backends)]
-"""Those for every device, and those for cuda alone."""
+ON_CUDA = [item for item in discover() if any(backend.device == "cuda" for backend in item.backends)]
+NAMES = [item.name for item in ON_CUDA if item.by_default]
+"""Those of the usual choice for every device, and those for cuda alone."""
 
 
 def start(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

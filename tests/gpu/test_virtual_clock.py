@@ -20,7 +20,7 @@ from bench.timing.passes import hold_rate, time_device, time_whole
 from bench.timing.proof import prove_device, prove_step
 
 Start = Callable[..., Any]
-NAMES = [item.name for item in discover() if item.framework == "torch" and not item.devices]
+NAMES = [item.name for item in discover() if item.framework == "torch" and item.by_default and not item.devices]
 SHORT, LONG = 2_000, 50_000
 """Kernels that end before the next is launched, and kernels that the host need not wait for to launch more."""
 COUNTED = {"torch_tensor": (6, 7, 4), "torch_autograd": (6, 9, 4)}

@@ -39,7 +39,9 @@ PHASES = ("forward", "backward", "update")
 
 def implementations() -> dict[str, Implementation]:
     """All of torch's. What a captured graph does is not in the model, so those for cuda alone are left out."""
-    return {item.name: item for item in discover() if item.framework == "torch" and not item.devices}
+    return {
+        item.name: item for item in discover() if item.framework == "torch" and item.by_default and not item.devices
+    }
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +25,11 @@ from bench.oracle.verify import verify
 from bench.workloads import tutorial
 
 ALL = {item.name: item for item in discover()}
-ON_CPU = [name for name, item in ALL.items() if any(backend.device == "cpu" for backend in item.backends)]
-"""Those that can be built here; the CUDA graphs have a proof of their own."""
-SIZES = [
+HERE = [
+    item for item in ALL.values() if any(each.device == "cpu" and each.availability().present for each in item.backends)
+]
+"""Those that can be built here; the CUDA graphs and CuPy have proofs of their own."""
+TUTORIAL, *OTHERS = [
     {"batch": 64, "d_in": 1000, "hidden": 100, "d_out": 10},
     {"batch": 7, "d_in": 5, "hidden": 3, "d_out": 2},
     {"batch": 1, "d_in": 30, "hidden": 17, "d_out": 1},
@@ -41,18 +46,54 @@ def cpu(framework: str) -> Device:
 
         device = torch.device("cpu")
         return Device("cpu", "", 1, device, lambda array: torch.tensor(array, device=device), lambda: None)
-    return backend.open(Settings(1))
+    return backend.open(Settings(1, dtype=Dtype.FLOAT64))
+
+
+@contextmanager
+def in_format(item: Implementation, dtype: Dtype) -> Iterator[None]:
+    """Let frameworks forget what they hold for a whole process: JAX its number format, torch what it has compiled."""
+    if item.framework == "jax":
+        import jax
+
+        cpu("jax")
+        with jax.enable_x64(dtype is Dtype.FLOAT64):
+            yield
+        return
+    if item.framework == "torch" and item.compiles:
+        import torch._dynamo
+
+        torch._dynamo.reset()
+        # Else the ninth program made of one function runs uncompiled, and only a warning says so.
+        with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True):
+            yield
+        return
+    yield
 
 
 def built(item: Implementation, problem: Problem) -> Step:
     return item.build(problem, item.workload.data(problem), cpu(item.framework))
 
 
-@pytest.mark.parametrize("sizes", SIZES, ids=lambda sizes: "-".join(map(str, sizes.values())))
-@pytest.mark.parametrize("dtype", Dtype)
-@pytest.mark.parametrize("name", ON_CPU)
-def test_it_computes_what_the_oracle_computes(name: str, dtype: Dtype, sizes: dict[str, int]) -> None:
-    item, problem = ALL[name], tutorial(**sizes, dtype=dtype, seed=3)
+def _named(slow: Callable[[Implementation], bool]) -> list[Any]:
+    return [pytest.param(each.name, marks=[pytest.mark.slow] if slow(each) else []) for each in HERE]
+
+
+@pytest.fixture
+def item(request: pytest.FixtureRequest) -> Iterator[Implementation]:
+    """An implementation by its name, in float32 unless the test has a `dtype`."""
+    found = ALL[request.param]
+    with in_format(found, request.node.callspec.params.get("dtype", Dtype.FLOAT32)):
+        yield found
+
+
+EACH = pytest.mark.parametrize("item", _named(lambda item: item.compiles and item.framework == "torch"), indirect=True)
+"""All of them; slow are those that torch hands to a C++ compiler."""
+ALSO = pytest.mark.parametrize("item", _named(lambda item: item.compiles), indirect=True)
+"""The same where it is the rest that matters."""
+
+
+def agrees(item: Implementation, dtype: Dtype, sizes: dict[str, int]) -> None:
+    problem = tutorial(**sizes, dtype=dtype, seed=3)
     try:
         truth = truth_by_reference(item.workload, problem)
     except StepError:
@@ -66,10 +107,32 @@ def test_it_computes_what_the_oracle_computes(name: str, dtype: Dtype, sizes: di
     assert found.error("gradient") is not None, "every gradient is exposed, so every gradient is compared"
 
 
-@pytest.mark.parametrize("name", ON_CPU)
-def test_a_wrong_gradient_in_it_is_found(name: str) -> None:
-    """The truth of another seed's targets stands for a wrong backward pass: same start, other gradients."""
-    item, problem = ALL[name], tutorial(batch=9, d_in=8, hidden=7, d_out=3, dtype=Dtype.FLOAT64)
+@pytest.mark.parametrize("dtype", Dtype)
+@EACH
+def test_it_computes_what_the_oracle_computes(item: Implementation, dtype: Dtype) -> None:
+    agrees(item, dtype, TUTORIAL)
+
+
+@pytest.mark.parametrize("sizes", OTHERS, ids=lambda sizes: "-".join(map(str, sizes.values())))
+@pytest.mark.parametrize("dtype", Dtype)
+@pytest.mark.parametrize("item", [item.name for item in HERE if not item.compiles], indirect=True)
+def test_it_does_so_at_other_sizes(item: Implementation, dtype: Dtype, sizes: dict[str, int]) -> None:
+    agrees(item, dtype, sizes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", OTHERS, ids=lambda sizes: "-".join(map(str, sizes.values())))
+@pytest.mark.parametrize("dtype", Dtype)
+@pytest.mark.parametrize("item", [item.name for item in HERE if item.compiles], indirect=True)
+def test_what_compiles_does_so_too(item: Implementation, dtype: Dtype, sizes: dict[str, int]) -> None:
+    agrees(item, dtype, sizes)
+
+
+@pytest.mark.parametrize("dtype", [Dtype.FLOAT64])
+@ALSO
+def test_a_wrong_gradient_in_it_is_found(item: Implementation, dtype: Dtype) -> None:
+    """The truth of other targets stands for a wrong backward pass: same start, other gradients."""
+    problem = tutorial(batch=9, d_in=8, hidden=7, d_out=3, dtype=dtype)
     data = item.workload.data(problem)
     shifted = replace(data, inputs={"x": data.x, "y": data.y + 1e-3})
     other = SimpleNamespace(data=lambda *_: shifted, reference=item.workload.program.reference)
@@ -78,9 +141,8 @@ def test_a_wrong_gradient_in_it_is_found(name: str) -> None:
     assert not found.passed
 
 
-@pytest.mark.parametrize("name", ON_CPU)
-def test_reset_gives_the_same_course_again_with_the_same_depths(name: str) -> None:
-    item = ALL[name]
+@EACH
+def test_reset_gives_the_same_course_again_with_the_same_depths(item: Implementation) -> None:
     step = built(item, tutorial(batch=9, d_in=8, hidden=7, d_out=3))
     courses = []
     for _ in range(2):
@@ -94,23 +156,18 @@ def test_reset_gives_the_same_course_again_with_the_same_depths(name: str) -> No
     assert len(set(courses[0])) == 6
 
 
-@pytest.mark.parametrize("name", ON_CPU)
-def test_state_is_a_copy_in_the_canonical_shape_and_the_asked_dtype(name: str) -> None:
-    item, problem = ALL[name], tutorial(batch=9, d_in=8, hidden=7, d_out=3)
-    step = built(item, problem)
+@ALSO
+def test_state_is_a_copy_in_the_canonical_shape_and_the_asked_dtype(item: Implementation) -> None:
+    step = built(item, tutorial(batch=9, d_in=8, hidden=7, d_out=3))
+    assert step.separable is not item.fused, "and the step is as separable as its decorator says"
     step()
     before = step.state()
     kept = {key: value.copy() for key, value in before.parameters.items()}
     step()
-    shapes = item.workload.program.parameter_shapes(problem.sizes)
+    shapes = item.workload.program.parameter_shapes(tutorial(batch=9, d_in=8, hidden=7, d_out=3).sizes)
     assert {key: value.shape for key, value in before.parameters.items()} == shapes
     assert all(value.dtype == np.float32 for value in before.parameters.values())
     assert all(np.array_equal(before.parameters[key], kept[key]) for key in kept)
-
-
-@pytest.mark.parametrize("name", ON_CPU)
-def test_the_step_is_as_separable_as_its_decorator_says(name: str) -> None:
-    assert built(ALL[name], tutorial(batch=2, d_in=2, hidden=2, d_out=2)).separable is not ALL[name].fused
 
 
 def test_the_static_graph_runs_all_five_matrix_products_and_names_their_phases() -> None:
@@ -134,6 +191,23 @@ MUST_USE = {
     "torch_optim": ["Sequential", "MSELoss", "Adam"],
     "torch_module": ["Module", "SGD"],
     "torch_dynamic": ["Module", "SGD", "range"],
+    "torch_compiled": ["compile", "requires_grad_", "backward"],
+    "torch_compiled_bias": ["compile", "Sequential", "SGD", "backward"],
+    "torch_compiled_adam": ["compile", "Sequential", "Adam", "backward"],
+    "torch_compiled_dynamic": ["compile", "Module", "SGD", "range", "backward"],
+    "tf_graph_bias": ["placeholder", "Variable", "gradients", "Session", "assign_sub"],
+    "tf_graph_adam": ["placeholder", "Variable", "gradients", "Session", "ResourceApplyAdam"],
+    "tf_graph_dynamic": ["placeholder", "while_loop", "cond", "gradients", "Session", "assign_sub"],
+    "tf_function": ["function", "GradientTape", "Variable"],
+    "tf_function_xla": ["function", "GradientTape", "Variable"],
+    "jax_staged": ["jit", "vjp"],
+    "jax_fused": ["jit", "value_and_grad"],
+    "jax_bias": ["jit", "vjp"],
+    "jax_bias_fused": ["jit", "value_and_grad"],
+    "jax_adam": ["jit", "vjp", "adam"],
+    "jax_adam_fused": ["jit", "value_and_grad", "adam"],
+    "jax_dynamic": ["jit", "vjp", "switch"],
+    "jax_dynamic_fused": ["jit", "value_and_grad", "switch"],
 }
 MUST_NOT_USE = ["synchronize", "perf_counter", "time", "print", "run_in_executor"]
 

@@ -55,7 +55,7 @@ def load(path: Path) -> Registry:
 
 
 def test_the_nine_programs_three_baselines_and_two_graphs_are_found() -> None:
-    assert {item.name for item in discover()} == {
+    assert {item.name for item in discover() if item.by_default} == {
         "numpy_manual",
         "torch_tensor",
         "torch_autograd",
@@ -71,6 +71,30 @@ def test_the_nine_programs_three_baselines_and_two_graphs_are_found() -> None:
         "torch_cuda_graph",
         "torch_cuda_graph_adam",
     }
+
+
+@pytest.mark.parametrize(
+    ("framework", "names"),
+    [
+        ("torch", {f"torch_compiled{part}" for part in ("", "_bias", "_adam", "_dynamic")}),
+        ("tensorflow", {"tf_graph_bias", "tf_graph_adam", "tf_graph_dynamic", "tf_function", "tf_function_xla"}),
+        (
+            "jax",
+            {"jax_staged", "jax_fused"} | {f"jax_{w}{f}" for w in ("bias", "adam", "dynamic") for f in ("", "_fused")},
+        ),
+        ("cupy", {"cupy_manual"}),
+        ("numpy", set()),
+    ],
+)
+def test_the_rest_of_the_matrix_is_found_and_measured_if_it_is_named(framework: str, names: set[str]) -> None:
+    assert {item.name for item in discover() if item.framework == framework and not item.by_default} == names
+
+
+def test_an_implementation_of_ones_own_is_measured_by_default_unless_it_says_otherwise(write: Write) -> None:
+    usual = load(write("mine.py", GOOD))
+    assert [item.by_default for item in usual] == [True]
+    odd = load(write("other.py", GOOD.replace('framework="numpy"', 'by_default=False, framework="numpy"')))
+    assert [item.by_default for item in odd] == [False]
 
 
 def test_finding_them_imports_no_framework() -> None:
@@ -286,7 +310,7 @@ class Abacus(Backend):
 def test_a_file_may_bring_a_backend_and_every_implementation_of_its_framework_runs_on_it(write: Write) -> None:
     path = write("abacus.py", BACKEND)
     registry = discover([path])
-    assert len(registry) == 14, "no implementation came with it"
+    assert len(registry) == len(discover()), "no implementation came with it"
     assert BACKENDS["abacus"].origin == f"file:{path}"
     assert [item.name for item in registry["numpy_manual"].backends] == ["numpy", "abacus"]
     assert [item.name for item in registry["torch_nn"].backends] == ["torch-cpu", "torch-cuda"]
@@ -350,3 +374,38 @@ def test_devices_and_backends_that_cannot_be_say_why(write: Write, text: str, me
 
 def test_the_decorator_leaves_the_class_alone() -> None:
     assert backend(NumpyBackend) is NumpyBackend
+
+
+JOINING = (
+    "from bench import implementation\n"
+    "@implementation('{name}', framework='numpy', workload='{workload}')\n"
+    "def build(problem, data, device): ...\n"
+)
+BESIDE = (
+    "from bench import workload\n"
+    "@workload('beside', sizes={}, baseline='b')\n"
+    "class Beside:\n"
+    "    def data(self, size, rng): ...\n"
+)
+
+
+@pytest.mark.usefixtures("own_backends")
+@pytest.mark.parametrize("order", [("one", "two"), ("one", "beside", "two")])
+def test_a_workload_is_looked_for_in_the_file_of_its_name_beside_the_one_that_joins_it(
+    write: Write, order: tuple[str, ...]
+) -> None:
+    files = {name: write(f"{name}.py", JOINING.format(name=name, workload="beside")) for name in ("one", "two")}
+    files["beside"] = write("beside.py", BESIDE)
+    registry = discover([files[name] for name in order])
+    assert registry["one"].workload is registry["two"].workload
+    assert registry["one"].origins == (f"file:{files['beside'].resolve()}", f"file:{files['one'].resolve()}")
+
+
+def test_two_files_that_join_each_other_are_no_workload(write: Write) -> None:
+    one = write("here.py", JOINING.format(name="one", workload="there"))
+    write("there.py", JOINING.format(name="two", workload="here"))
+    for path in (one, write("itself.py", JOINING.format(name="one", workload="itself"))):
+        with pytest.raises(LoadError, match="unknown workload"):
+            discover([path])
+    with pytest.raises(LoadError, match="unknown workload 'a/b'"):
+        discover([write("odd.py", JOINING.format(name="one", workload="a/b"))])

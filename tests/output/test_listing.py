@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -45,6 +46,23 @@ class Mine:
 @implementation("mine.only", framework="numpy", workload="mine")
 def build(problem, data, device): ...
 '''
+TUTORIAL = {
+    "numpy_manual",
+    "torch_tensor",
+    "torch_autograd",
+    "torch_custom_function",
+    "tf_static_graph",
+    "torch_cuda_graph",
+    "numpy_bias_sgd",
+    "torch_nn",
+    "torch_module",
+    "numpy_adam",
+    "torch_optim",
+    "torch_cuda_graph_adam",
+    "numpy_dynamic",
+    "torch_dynamic",
+}
+"""The nine programs, their baselines, and the two that a GPU is measured with."""
 REASON = "no CUDA device [/dev/nvidia0]: install the driver"
 
 
@@ -72,9 +90,19 @@ def test_every_implementation_is_listed_on_every_backend(registry: Registry, sho
 
 
 def test_what_comes_with_the_harness_goes_without_saying(shown: Callable[..., str]) -> None:
-    header, *lines = (line.split() for line in shown(list_blocks(discover())[1:]).splitlines())
-    assert header == ["implementation", "backend", "workload", "phases", "available"]
-    assert {len(line) for line in lines if line[-1] == "yes"} == {5}
+    header, *lines = (re.split("  +", line.strip()) for line in shown(list_blocks(discover())[1:]).splitlines())
+    assert header == ["implementation", "backend", "workload", "phases", "measured", "available"]
+    assert {len(line) for line in lines if line[-1] == "yes"} == {6}
+
+
+def test_those_that_are_only_measured_if_they_are_named_say_so(shown: Callable[..., str]) -> None:
+    lines = [re.split("  +", line.strip()) for line in shown(list_blocks(discover())[1:]).splitlines()[1:]]
+    measured = {line[0]: line[4] for line in lines}
+    assert {measured[name] for name in TUTORIAL} == {"by default"}
+    assert {name: said for name, said in measured.items() if name not in TUTORIAL} == dict.fromkeys(
+        set(measured) - TUTORIAL, "if named"
+    )
+    assert {row["implementation"] for row in list_json(discover()) if row["by_default"]} == TUTORIAL
 
 
 @pytest.mark.usefixtures("own_backends")
@@ -99,6 +127,7 @@ def test_the_same_for_programs(registry: Registry, tmp_path: Path) -> None:
         "backend": "torch-cuda",
         "workload": "mlp_sgd",
         "fused": True,
+        "by_default": True,
         "available": False,
         "reason": REASON,
         "summary": "One kernel.",

@@ -60,7 +60,7 @@ def timed_cases(registry: Registry) -> list[Timed]:
         Timed(item, backend, phase)
         for item in registry
         for backend in item.backends
-        if backend.availability().present
+        if item.by_default and backend.availability().present
         for phase in ((STEP,) if item.fused else (*map(str, TRAINING), STEP))
     ]
     return sorted(found, key=lambda case: case.backend.host_memory)

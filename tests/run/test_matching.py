@@ -20,7 +20,7 @@ Make = Callable[..., Side]
 PROBLEM = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
 STUB = """
 from bench import implementation
-@implementation("{name}", framework="{framework}", workload="{workload}", devices={devices})
+@implementation("{name}", framework="{framework}", workload="{workload}", devices={devices}, by_default={usual})
 def build(problem, data, device): ...
 """
 
@@ -32,17 +32,19 @@ def _no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """A side of implementations given as NAME, NAME:FRAMEWORK or NAME:FRAMEWORK:WORKLOAD."""
+    """A side of implementations given as NAME, NAME:FRAMEWORK or NAME:FRAMEWORK:WORKLOAD; with ?, not by default."""
 
     def do(label: str, *specifications: str, broken: dict[str, str] | None = None, alone: bool = False) -> Side:
         folder = tmp_path / label
         folder.mkdir()
         paths = []
         for text in specifications:
-            given = text.split(":")
+            given = text.removesuffix("?").split(":")
             name, framework, workload, devices = [*given, *("", "numpy", "mlp_sgd", "()")[len(given) :]]
-            path = folder / f"{name}.py"
-            path.write_text(STUB.format(name=name, framework=framework, workload=workload, devices=devices))
+            path, usual = folder / f"{name}.py", not text.endswith("?")
+            path.write_text(
+                STUB.format(name=name, framework=framework, workload=workload, devices=devices, usual=usual)
+            )
             paths.append(path)
         registry, failed = load_each(paths)
         assert failed == {}
@@ -57,6 +59,14 @@ def matched(a: Side, b: Side, names: Sequence[str] = (), devices: Sequence[str] 
 
 def labels(found: Match) -> list[str]:
     return [case.label for case in found.cases]
+
+
+def test_what_is_not_measured_by_default_is_compared_if_it_is_named(make: Make) -> None:
+    """The second side decides; where it has no such implementation, the first."""
+    a, b = make("a", "x", "y", "old?"), make("b", "x", "y?", "new?")
+    assert (labels(matched(a, b)), matched(a, b).unmatched) == (["x on numpy"], {})
+    assert labels(matched(a, b, ["y"])) == ["y on numpy"]
+    assert list(matched(a, b, ["old"]).unmatched) == ["old on numpy"]
 
 
 def test_cases_are_paired_by_implementation_and_backend(make: Make) -> None:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from bench.data.manifest import ImplementationFacts
 from bench.errors import DeviceAbsentError, UsageError
 from bench.model.backends import BACKENDS
 from bench.model.case import Mode
 from bench.model.device import Availability
 from bench.model.precision import Precision
 from bench.model.registry import discover
-from bench.run.plan import Selection, check_devices, choose, plan_cases, round_order
+from bench.run.plan import Selection, check_devices, choose, implementation_facts, plan_cases, round_order
 
 REGISTRY = discover()
 
@@ -22,7 +23,7 @@ def _only_cpu(backend: object) -> Availability:
     return Availability(backend.device == "cpu", "" if backend.device == "cpu" else "no CUDA device: none")  # type: ignore[attr-defined]
 
 
-def test_everything_is_chosen_by_default_with_each_baseline_first() -> None:
+def test_the_tutorials_programs_are_chosen_by_default_with_each_baseline_first() -> None:
     chosen = choose(REGISTRY)
     assert len(chosen) == 14
     first = {}
@@ -36,6 +37,16 @@ def test_everything_is_chosen_by_default_with_each_baseline_first() -> None:
     }
 
 
+def test_a_run_keeps_which_implementations_compile_and_which_are_written_for_one_device() -> None:
+    chosen = choose(REGISTRY, ["torch_nn", "jax_staged", "torch_cuda_graph"])
+    found = implementation_facts(plan_cases(Selection(chosen)))
+    assert found == {
+        "torch_nn": ImplementationFacts(),
+        "jax_staged": ImplementationFacts(compiles=True),
+        "torch_cuda_graph": ImplementationFacts(devices=["cuda"]),
+    }
+
+
 def test_names_and_workloads_narrow_the_choice() -> None:
     assert [item.name for item in choose(REGISTRY, ["torch_nn"])] == ["torch_nn"]
     assert {item.name for item in choose(REGISTRY, (), ["mlp_bias_adam"])} == {
@@ -45,6 +56,15 @@ def test_names_and_workloads_narrow_the_choice() -> None:
     }
     with pytest.raises(UsageError, match="No implementation is in the --workload"):
         choose(REGISTRY, ["torch_nn"], ["mlp_sgd"])
+
+
+def test_the_others_are_chosen_if_they_are_named_or_everything_is_asked_for() -> None:
+    assert [item.name for item in choose(REGISTRY, ["jax_staged"])] == ["jax_staged"]
+    adam = {item.name for item in choose(REGISTRY, (), ["mlp_bias_adam"], everything=True)}
+    assert adam == {item.name for item in REGISTRY if item.workload.name == "mlp_bias_adam"}
+    assert {"torch_optim", "torch_compiled_adam", "jax_adam", "tf_graph_adam"} <= adam
+    assert len(choose(REGISTRY, everything=True)) == len(REGISTRY)
+    assert [item.name for item in choose(REGISTRY, ["torch_nn"], everything=True)] == ["torch_nn"]
 
 
 def test_unknown_names_are_refused() -> None:

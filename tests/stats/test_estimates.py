@@ -15,6 +15,8 @@ from bench.stats.estimates import (
     MIN_PROCESSES,
     Estimate,
     detectable_slowdown,
+    mean_estimate,
+    mean_of_means,
     median_estimate,
     ratio_estimate,
     unpaired_ratio_estimate,
@@ -220,3 +222,38 @@ def test_the_detectable_slowdown_is_found_with_the_power_it_promises() -> None:
     t = values.mean(axis=1) / (values.std(axis=1, ddof=1) / np.sqrt(pairs))
     found = float((t > stats.t.ppf(0.99, pairs - 1)).mean())
     assert 0.75 < found < 0.87
+
+
+# --- means of groups ----------------------------------------------------------------------------------------------
+
+
+def test_the_mean_of_one_group_is_that_of_its_values() -> None:
+    values = [0.1, 0.3, 0.2, 0.5, 0.4, 0.25, 0.35]
+    one, other = mean_of_means([values]), mean_estimate(values)
+    assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high))
+
+
+def test_two_groups_have_the_interval_of_welch() -> None:
+    a, b = [0.1, 0.3, 0.2, 0.5, 0.4, 0.2], [2.0, 2.5, 1.0, 3.0, 2.2, 1.9, 4.0, 0.5]
+    found = mean_of_means([a, np.negative(b)])  # half of a difference, which scipy knows
+    expected = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low / 2, expected.high / 2))
+
+
+def test_a_group_counts_as_much_as_any_other_however_many_values_it_has() -> None:
+    assert mean_of_means([[1.0] * 6, [3.0] * 60]) == Estimate(2.0, 2.0, 2.0)
+
+
+def test_a_group_of_few_leaves_the_mean_without_ends() -> None:
+    assert mean_of_means([[1.0, 2.0] * 5, [3.0] * 5]) == Estimate(2.25)
+
+
+def test_the_mean_of_means_is_covered_as_often_as_it_says() -> None:
+    random, truth, inside = np.random.default_rng(0), np.array([0.5, -0.2, 0.1]), 0
+    for _ in range(1000):
+        groups = [random.normal(mean, 0.02 * 4**index, 6 + 3 * index) for index, mean in enumerate(truth)]
+        found = mean_of_means(groups)
+        assert found.low is not None
+        assert found.high is not None
+        inside += found.low <= truth.mean() <= found.high
+    assert 0.935 <= inside / 1000 <= 0.965

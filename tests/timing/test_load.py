@@ -14,6 +14,7 @@ import pytest
 from bench.data.schema import Method, Status
 from bench.model.registry import Registry
 from bench.oracle.verify import Verification
+from bench.timing.compiling import FirstSteps
 from bench.timing.load import LEAST_NANOSECONDS, Load, Workers, excess
 from bench.timing.measure import Sampling, measure
 from bench.timing.passes import Rig, Taken
@@ -164,12 +165,12 @@ def test_what_leads_a_turn_counts_too(rig: Callable[..., Rig]) -> None:
 
 def reply(in_use: int | None, cpus: float | None, task: Task = Task.TURNS, workers: int = 0) -> Any:
     sample = Sample("step", Method.WHOLE, 0, 1, 1000)
-    nothing: Any = SimpleNamespace(name="", facts={}, path=(), foreign=(), threads=1, task=task)
+    nothing: Any = SimpleNamespace(name="", facts={}, path=(), foreign=(), threads=1, task=task, cache="")
     backend: Any = SimpleNamespace(threads_in_use=lambda: in_use)
     meter = SimpleNamespace(peak_bytes=1, framework_bytes=1, step_peak_bytes=None, phase_peaks={}, reserved_bytes=None)
     passed = Verification(True, "", 4)
     rig: Any = SimpleNamespace(step=SimpleNamespace(counts=None))
-    made = (nothing, Registry(), nothing, backend, nothing, nothing, None, rig, sample)
+    made = (nothing, Registry(), nothing, backend, nothing, nothing, None, rig, sample, FirstSteps(rig), True)
     return Prepared(*made, passed, 0.1, None, meter, lambda: None).reply(cpus, (sample,), workers)
 
 

@@ -68,6 +68,28 @@ def test_the_shortest_of_ten_counts_so_that_neither_loading_nor_a_disturbance_do
     assert unit.runs == {256: 10, 64 * MEBIBYTE: 10}
 
 
+def test_a_product_from_which_the_kernel_took_cpus_shows_no_peak(gpu: Any) -> None:
+    """However short it was: it is tried until one was not disturbed."""
+    unit = Unit(gpu, 2, 8)
+    taken: list[int] = []
+
+    def observe() -> Callable[[int], str]:
+        taken.append(1)
+        return lambda nanoseconds: "preempted" if len(taken) <= 25 else ""
+
+    unit.disturbed = set(range(25, 40))  # what counts took ten times as long here
+    found = measure_peaks(gpu.device(matmul=unit.matmul, copy=unit.copy), Dtype.FLOAT32, gpu.now, observe)
+    assert found is not None
+    assert found.flops_per_second == pytest.approx(2e8)
+    assert unit.runs[256] == 26
+
+
+def test_a_device_that_others_keep_busy_has_no_peak(gpu: Any) -> None:
+    unit = Unit(gpu, 2, 8)
+    device = gpu.device(matmul=unit.matmul, copy=unit.copy)
+    assert measure_peaks(device, Dtype.FLOAT32, gpu.now, lambda: lambda nanoseconds: "preempted") is None
+
+
 def test_the_largest_is_taken_where_none_takes_long_enough(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peaks, "_SIZES", (8, 16))
     monkeypatch.setattr(peaks, "_COPY_BYTES", (64, 128))

@@ -42,7 +42,7 @@ def counted(model: nn.Module, optimizer: Any = sgd, fused: bool = False, **more:
     workload = make_workload("mine", adapt(told).program, sizes={"batch": B}, baseline="mine.eager")
     problem = workload.problem(dtype=Dtype.FLOAT64)
     device = Device("cpu", "", 1, torch.device("cpu"), torch.tensor, nothing)
-    return workload.count(problem, workload.data(problem), device)
+    return workload.count(problem, device)
 
 
 PRODUCT = 2 * B * T * D * H

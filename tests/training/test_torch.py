@@ -80,7 +80,7 @@ def built(
     data = make_workload("mine", adapted.program, sizes=SIZES, baseline="mine.eager").data(problem)
     if inputs is not None:
         data = Data(inputs, data.parameters)
-    return (adapted.compiled if compiled else adapted.eager)(problem, data, device(precision)), data
+    return adapted.ways["compiled" if compiled else "eager"].build(problem, data, device(precision)), data
 
 
 def states(step: Step, count: int = 3) -> list[State]:
@@ -119,10 +119,7 @@ def by_hand(
         made.step()
         parameters = {name: value.detach().float().numpy().copy() for name, value in model.named_parameters()}
         gradients = {name: value.grad.float().numpy().copy() for name, value in model.named_parameters()}
-        results = {
-            name: value.numpy().copy() if value.ndim == 0 else value.float().numpy().copy()
-            for name, value in model.named_buffers()
-        }
+        results = {name: value.float().numpy().copy() for name, value in model.named_buffers() if value.ndim}
         found.append(State(loss.item(), parameters, gradients, results))
     return found
 
@@ -221,7 +218,7 @@ def test_a_batch_that_is_copied_again_to_where_it_was_put_is_used(precision: Pre
     adapted = adapt(Told("mine", giving(), TRAINING, False, ""))
     data = adapted.program.data(SIZES, np.random.default_rng(0)).as_type("float32")
     there = Device("cpu", "", 1, torch.device("cpu"), put, nothing, precision)
-    step = adapted.eager(Problem(SIZES), data, there)
+    step = adapted.ways["eager"].build(Problem(SIZES), data, there)
     before = states(step, 1)[0].loss
     step.reset()
     placed[0].copy_(torch.zeros(8, 1, 6, 6))
@@ -472,7 +469,7 @@ def test_it_starts_from_the_parameters_of_the_data() -> None:
     adapted = adapt(Told("mine", giving(), TRAINING, False, ""))
     drawn = adapted.program.data(SIZES, np.random.default_rng(0)).as_type("float32")
     moved = Data(drawn.inputs, {name: value + 1 for name, value in drawn.parameters.items()})
-    step = adapted.eager(Problem(SIZES), moved, device())
+    step = adapted.ways["eager"].build(Problem(SIZES), moved, device())
     step.stages[0].run()
     for name, value in step.state().parameters.items():
         np.testing.assert_array_equal(value, moved.parameters[name])

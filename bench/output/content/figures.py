@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bench.output import figures
 from bench.output.content.cases import SHOWN, case_table
 from bench.output.content.history import runs_table
+from bench.output.content.ladder import ladder_table, profile_table
 from bench.output.content.summary import Summary, is_baseline
 from bench.output.document import Block, Bullets, Code, FigureBlock, Heading, Section, prose, ticked
 from bench.output.names import counted
@@ -40,6 +41,10 @@ def _figure(data: RunData, summary: Summary, name: str) -> FigureBlock:
     called, words = f"figure-{name.replace('_', '-')}", prose("Numbers of the figure: {}", about.title)
     if name == "history":
         table = runs_table(called, words, [series for history in data.histories for series in history.series])
+    elif name == "ladder":
+        table = ladder_table(called, words, data.ladders)
+    elif name == "profile":
+        table = profile_table(called, words, data.profiles)
     else:
         table = case_table(called, words, summary, rows, shown)
     return FigureBlock(name, about.title, alt, caption, reading, table)

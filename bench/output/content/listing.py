@@ -13,13 +13,16 @@ def list_blocks(registry: Registry) -> list[Block]:
     """Return the workloads with their sizes, and every implementation on every backend, available or why not."""
     listed = list_json(registry)
     ours = not any(item["source"] for item in listed)  # then that goes without saying
+    usual = all(item["by_default"] for item in listed)  # and so does that
     rows: list[Line] = []
     for item in listed:
         available = Cell("yes") if item["available"] else Cell(f"no: {item['reason']}", tone="warn")
         phases = "fused" if item["fused"] else "separable"
         source = [] if ours else [Path(item["source"] or "stepbench").name]
-        rows.append([item["implementation"], item["backend"], item["workload"], phases, *source, available])
-    names = map(Head, ("backend", "workload", "phases", *(() if ours else ("from",))))
+        measured = [] if usual else ["by default" if item["by_default"] else "if named"]
+        rows.append([item["implementation"], item["backend"], item["workload"], phases, *measured, *source, available])
+    more = [*([] if usual else ["measured"]), *([] if ours else ["from"])]
+    names = map(Head, ("backend", "workload", "phases", *more))
     heads = [Head("implementation", wraps=True), *names, Head("available", wraps=True)]
     workloads = []
     for known in registry.workloads:
@@ -42,6 +45,7 @@ def list_json(registry: Registry) -> list[dict[str, Any]]:
             "workload": item.workload.name,
             "sizes": dict(item.workload.sizes),
             "fused": item.fused,
+            "by_default": item.by_default,
             "available": found.present,
             "reason": found.reason,
             "summary": item.summary,

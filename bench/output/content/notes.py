@@ -16,12 +16,18 @@ from bench.output.text import share
 from bench.stats.estimates import MIN_PROCESSES, Estimate
 
 
-def below_the_tables(summary: Summary, folder: str) -> Bullets:
-    """Return all of it, for below the tables of a run in a terminal; `folder` is the run's, as the user calls it."""
+def below_the_tables(summary: Summary, folder: str, more: Iterable[Words] = ()) -> Bullets:
+    """Return all of it, for below the tables of a run in a terminal.
+
+    Args:
+        summary: the run's rows.
+        folder: the run's, as the user calls it.
+        more: other results to be told in words.
+    """
     notes = unmeasured(summary)
     if summary.measured:
         notes += [how_measured(summary), *quality(summary)]
-    return Bullets((*notes, *explanations(summary), *disturbances(summary), ending(summary.manifest, folder)))
+    return Bullets((*notes, *more, *explanations(summary), *disturbances(summary), ending(summary.manifest, folder)))
 
 
 def unmeasured(summary: Summary) -> list[Words]:
@@ -66,7 +72,10 @@ def quality(summary: Summary) -> tuple[Words, ...]:
     """Return what speaks against quoting the numbers."""
     fewest = min(row.processes for row in summary.measured)
     remarks = [(row.case.label, row.reason) for row in summary.measured if row.reason]
-    return passages("notes.txt", "quality", fewest=fewest, needed=MIN_PROCESSES, remarks=remarks, **_flagged(summary))
+    anew = [(row.case.label, counted(row.recompiles, "time")) for row in summary.measured if row.recompiles]
+    return passages(
+        "notes.txt", "quality", anew=anew, fewest=fewest, needed=MIN_PROCESSES, remarks=remarks, **_flagged(summary)
+    )
 
 
 def _flagged(summary: Summary) -> dict[str, int]:

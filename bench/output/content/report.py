@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bench import __version__
+from bench.analysis.break_even import payoffs
 from bench.analysis.card import speedup_card
 from bench.data.run import summary_rows
 from bench.output.content import figures, machine, methods, notes, result, sweep
+from bench.output.content.compiling import when_it_pays
 from bench.output.content.crossovers import Crossovers
 from bench.output.content.passages import passages
 from bench.output.content.summary import Summary
-from bench.output.document import Document, Glossary, Section, plain
+from bench.output.document import Block, Bullets, Document, Glossary, Section, plain
 
 if TYPE_CHECKING:
     from bench.output.figures import RunData
@@ -37,7 +39,10 @@ def build(data: RunData, drawn: Sequence[str], left_out: Mapping[str, str], colu
         results = [main, pictures, Section("cases", "All cases", long)]
     else:
         card = speedup_card(manifest, summary.rows, data.samples, data.processes)
-        main = result.section(summary, result.tables(summary, columns), [result.card_table(card)] if card else [])
+        after = when_it_pays(summary, payoffs(manifest, summary.rows, data.samples, data.processes))
+        told: list[Block] = [result.card_table(card)] if card else []
+        told += [Bullets(after)] if after else []
+        main = result.section(summary, result.tables(summary, columns), told)
         results = [main, pictures]
     first, *terms = passages("reading.txt", has_device=summary.has_device)
     meanings = tuple((word, (text,)) for word, _, text in (plain(term).partition(": ") for term in terms))

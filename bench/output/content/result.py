@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from bench.analysis.break_even import Payoff
 from bench.analysis.card import CardCell
 from bench.data.column import columns_of
 from bench.data.schema import SummaryRow
@@ -13,8 +14,9 @@ from bench.model.case import Mode, differing
 from bench.model.step import STAGES
 from bench.output.content import notes
 from bench.output.content.cases import case_table
+from bench.output.content.compiling import when_it_pays
 from bench.output.content.passages import passages
-from bench.output.content.summary import Summary, name_of
+from bench.output.content.summary import Summary, compiles, name_of
 from bench.output.document import Block, Bullets, Cell, Head, Line, Section, Strong, Table, Words, table
 from bench.output.names import spaced, variant_word, words_of
 from bench.output.text import duration, factor, factor_interval
@@ -22,11 +24,17 @@ from bench.output.text import duration, factor, factor_interval
 _COLUMNS = ("step", "step_interval", "on_device", "speedup", "speedup_interval", *STAGES)
 _PRECISION = ("precision_speedup", "precision_interval", "error")
 """Only where precisions are compared."""
+_COMPILING = ("first_step", "compile_cold", "compile_warm")
+"""Only where something compiles."""
 _MORE = ("sync_tax", "peak_fraction", "per_second", "energy", "memory")
 
 
 def run_blocks(
-    summary: Summary, folder: str, card: Sequence[CardCell] = (), columns: Sequence[str] = ()
+    summary: Summary,
+    folder: str,
+    card: Sequence[CardCell] = (),
+    columns: Sequence[str] = (),
+    payoffs: Sequence[Payoff] = (),
 ) -> list[Block]:
     """Return what `bench run` shows at its end.
 
@@ -35,13 +43,14 @@ def run_blocks(
         folder: how the user calls the run's folder.
         card: the cells of the speedup card, if the run has one.
         columns: names of the columns of its tables; the usual ones if empty.
+        payoffs: when compiling pays, if something compiles.
     """
     blocks: list[Block] = []
     if summary.measured:
         machine, run = str(summary.manifest.machine.get("cpu")), f"run {summary.manifest.run_id}"
         blocks.append(("; ".join(part for part in (summary.shared, machine, run) if part),))
     blocks += [*tables(summary, columns), *([card_table(card)] if card else [])]
-    return [*blocks, notes.below_the_tables(summary, folder)]
+    return [*blocks, notes.below_the_tables(summary, folder, when_it_pays(summary, payoffs))]
 
 
 def section(summary: Summary, shown: Iterable[Block], after: Iterable[Block]) -> Section:
@@ -66,9 +75,10 @@ def tables(summary: Summary, columns: Sequence[str] = ()) -> list[Block]:
         columns: names of the columns of steps, from `SHOWN`; the usual ones if empty.
     """
     found: list[Block] = []
-    shown = columns or (*_COLUMNS, *(_PRECISION if "precision" in summary.differing else ()), *_MORE)
     for name in summary.workloads:
         rows = [row for row in summary.measured if row.case.workload == name]
+        compiling = _COMPILING if any(compiles(row) for row in rows) else ()
+        shown = columns or (*_COLUMNS, *(_PRECISION if "precision" in summary.differing else ()), *compiling, *_MORE)
         caption = (f"{name}: {summary.title(name)}",)
         found.append(case_table(f"result-{spaced(name)}", caption, summary, rows, shown, bool(columns)))
         found += _variant_table(summary, name, rows)

@@ -33,6 +33,11 @@ def is_baseline(row: SummaryRow) -> bool:
     return row.case.implementation == row.baseline
 
 
+def compiles(row: SummaryRow) -> bool:
+    """Return whether a case is compiled when it first runs."""
+    return row.compile_cold_seconds is not None or row.compile_warm_seconds is not None
+
+
 class Summary:
     """All rows of a run, and those that are asked for often."""
 

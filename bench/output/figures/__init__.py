@@ -7,11 +7,14 @@ A figure raises `NothingToShowError` where a run lacks what it shows. It may als
 - `READING`: how to read it, in one or two plain sentences;
 - `SHOWS`: the columns of a case that it shows, the foremost first; see `bench.output.content.cases.SHOWN`.
 
+One with the line `OF = "calibration"` shows a calibration of a machine, which its `draw` takes instead of a run.
+
 The modules whose names begin with an underscore are shared:
 
 - `_look`: widths, colours, measuring of text, and the bytes of a file;
 - `_data`: the files of a run and the meaning of their columns;
 - `_ticks`: numbers along an axis;
+- `_words`: words for rungs and contenders;
 - `_frame`: texts, keys and panels, each with the room that it needs;
 - `_bars` and `_lines`: what figures of bars, and figures of lines, have in common.
 """
@@ -21,7 +24,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -29,13 +33,14 @@ from typing import TypeVar
 from bench import __version__
 from bench.data.store import FIGURES, write_atomically
 from bench.errors import NothingToShowError, UsageError, nearest
-from bench.output.catalogue import figure_names
+from bench.output.catalogue import calibration_figures, figure_names
 from bench.output.figures._data import RunData as RunData
 from bench.output.figures._look import Look as Look
 from bench.output.figures._look import Style as Style
 from bench.output.figures._look import Width as Width
 from bench.output.figures._look import rendered
-from bench.output.provenance import Provenance, as_command
+from bench.output.provenance import Provenance, as_command, digest
+from bench.run import calibration
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -53,8 +58,9 @@ class Drawn:
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all figures."""
-    return figure_names(__path__)
+    """Return the names of all figures of runs."""
+    others = calibration_figures()
+    return tuple(name for name in figure_names(__path__) if name not in others)
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,10 @@ def draw(
         DataFormatError: the run cannot be read.
     """
     for name in figures:
+        if name in calibration_figures():
+            raise UsageError(
+                f"--figure {name} shows a calibration and no run: give the file that `bench doctor --calibrate` wrote."
+            )
         if name not in names():
             raise UsageError(f"There is no figure {name!r}: {nearest(name, names())}")
     data, paths = data or RunData(folder), list[Path]()
@@ -135,6 +145,52 @@ def draw_headlines(folder: Path) -> list[Path]:
     data = RunData(folder)
     found, _ = of_each(headlines(), lambda name: [write(data, name, kind, Look()) for kind in ("png", "svg")])
     return [path for paths in found.values() for path in paths]
+
+
+def draw_calibration(
+    path: Path,
+    figures: Sequence[str] = (),
+    formats: Sequence[str] = ("png", "svg"),
+    look: Look | None = None,
+    report: Callable[[Path], object] = lambda path: None,
+) -> list[Path]:
+    """Draw figures of a calibration beside its file, whose name theirs begin with, and return their files.
+
+    Args:
+        path: the calibration's file.
+        figures: their names; if empty, all that show a calibration.
+        formats: file formats, from `FORMATS`.
+        look: width and style; a page in light by default.
+        report: called with each file as soon as it is written.
+
+    Raises:
+        UsageError: there is no such figure of a calibration.
+        NothingToShowError: the calibration lacks what it shows.
+        DataFormatError: it is no calibration.
+        StorageError: a figure cannot be written.
+    """
+    found, look, paths = calibration.read(path), look or Look(), list[Path]()
+    for name in figures:
+        if name not in calibration_figures():
+            raise UsageError(
+                f"{path.name} is a calibration, of which there is no figure {name!r}: give a run's folder."
+            )
+    for name, kind in product(figures or calibration_figures(), formats):
+        words = ["bench", "plot", path.name, "--figure", name, "--format", kind]
+        words += ["--width", look.width.value, "--style", look.style.value]
+        notes = Provenance(
+            stepbench=__version__,
+            figure=name,
+            run_id=found.fingerprint,
+            data_sha256=digest([path]),
+            command=as_command(words),
+            measured_by="bench doctor --calibrate",
+        )
+        content = rendered(partial(_module(name).draw, found, look), kind, look, notes)
+        paths.append(path.with_name(f"{path.stem}-{name}{look.stem}.{kind}"))
+        write_atomically(paths[-1], content)
+        report(paths[-1])
+    return paths
 
 
 def of_each(figures: Iterable[str], make: Callable[[str], _Made]) -> tuple[dict[str, _Made], dict[str, str]]:

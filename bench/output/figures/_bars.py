@@ -123,7 +123,7 @@ def bar_figure(
         places = range(len(rows) - 1, -1, -1)
         for place, (_, row) in zip(places, rows.iterrows(), strict=True):
             bar = draw(axis, place, row, frame)
-            _whisker(axis, place, bar, frame.look)
+            whisker(axis, place, bar, frame.look)
             beside(axis, place, bar.text, frame.look)
         axis.set_yticks(places, [name_of(row, panels.with_backend, frame) for _, row in rows.iterrows()])
         panel_title(axis, title, frame)
@@ -155,7 +155,7 @@ def name_of(row: pd.Series[Any], with_backend: bool, frame: Frame) -> str:
     return named(str(row["implementation"]), backend, frame.panel_inches * _NAME_SHARE, frame.look)
 
 
-def _whisker(axis: Axes, place: float, bar: Bar, look: Look) -> None:
+def whisker(axis: Axes, place: float, bar: Bar, look: Look) -> None:
     """Draw the interval of a bar, with an edge that keeps it apart from what it lies on, unless an end is unknown."""
     if math.isfinite(bar.low) and math.isfinite(bar.high):
         _, caps, lines = axis.errorbar(

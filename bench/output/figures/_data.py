@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from bench.analysis.baseline import check_baseline
 from bench.analysis.history import History, RunFiles, histories, moment
 from bench.analysis.invalid import throttled_rounds
+from bench.analysis.ladder import Ladder, ladders
 from bench.analysis.packages import backends_in, packages_of
+from bench.analysis.profile import Profiles, profiles
 from bench.analysis.runs import read_runs
 from bench.analysis.summarise import summarise
 from bench.analysis.whole import is_whole
 from bench.data.column import sizes_in
-from bench.data.run import StoredRun, case_of
+from bench.data.run import StoredRun, case_of, summary_rows
 from bench.data.schema import HOST, STEP, Status, SummaryRow
 from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
 from bench.data.tables import table_of
@@ -193,6 +195,16 @@ class RunData(StoredRun):
             held = [each for each in held if len(each.measured) > 1]
             found += [replace(history, series=tuple(held))] if held else []
         return tuple(found)
+
+    @cached_property
+    def ladders(self) -> list[Ladder]:
+        """The ladders of its workloads and sizes."""
+        return ladders(self.manifest, summary_rows(self.summary), self.samples, self.processes)
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """Its contenders over all of its problems."""
+        return profiles(self.manifest, summary_rows(self.summary), self.samples, self.processes)
 
     @property
     def footer(self) -> str:

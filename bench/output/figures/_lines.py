@@ -244,9 +244,14 @@ def size_axis(axis: Axes, sizes: Sequence[int], asked: Sequence[object], look: L
 
 
 def label_axes(frame: Frame, x: str, *y: str) -> None:
-    """Label the lowest axes, and the leftmost with the first of several texts that is no longer than they are."""
+    """Label the lowest axes, and the leftmost as `label_y` does."""
+    frame.label_x(f"{x} (log scale)")
+    label_y(frame, *y)
+
+
+def label_y(frame: Frame, *y: str) -> None:
+    """Label the leftmost axes with the first of several texts that is no longer than they are."""
     room = frame.look.em(_height_em(frame.look, len(frame.axes)) + 2)
     text = next((text for text in y if text_inches(text, frame.look.points) <= room), y[-1])
-    frame.label_x(f"{x} (log scale)")
     for axis in frame.axes[:: frame.columns]:
         axis.set_ylabel(text)

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from bench.machine.disturbance import DRIFTING, LAUNCH_BOUND, PREEMPTED, PRESSURE, STOLEN, UNSETTLED
+from bench.machine.disturbance import DRIFTING, LAUNCH_BOUND, PREEMPTED, PRESSURE, RECOMPILED, STOLEN, UNSETTLED
 from bench.model.condition import FOREIGN, THROTTLED
 from bench.output.figures import _frame
 from bench.output.figures._data import RunData, TimedCase, facts, problem_line
@@ -31,6 +31,7 @@ FLAGS = {
     PRESSURE: ("tasks waited for a CPU", "s", 0),
     UNSETTLED: ("the warm-up never became steady", "v", 6),
     DRIFTING: ("steps changed their pace", "h", 7),
+    RECOMPILED: ("something was compiled anew", "d", 9),
     THROTTLED: ("the device ran slower than it can", "D", 3),
     FOREIGN: ("others held memory of the device", "P", 4),
     LAUNCH_BOUND: ("the device waited for the host", "X", 5),
@@ -76,7 +77,7 @@ def draw(data: RunData, look: Look) -> Figure:
 def _sign(kind: str, look: Look, size: float = 4.5) -> dict[str, Any]:
     """Return the look of a flag's mark, which is hollow so that several on one sample can be told apart."""
     _, marker, place = FLAGS.get(kind, _OTHER_FLAG)
-    colour, line = (*look.theme.series, look.theme.ink)[place], look.line
+    colour, line = (*look.theme.series, look.theme.ink, look.theme.alarm)[place], look.line
     return {"ls": "none", "marker": marker, "ms": size * line, "mfc": "none", "mec": colour, "mew": 0.9 * line}
 
 

@@ -15,6 +15,7 @@ from bench.data.schema import Method, Status
 from bench.errors import DataFormatError, NothingToShowError, UsageError
 from bench.output import figures
 from bench.output.figures import Look, RunData, Style, Width
+from bench.workloads import tutorial
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -34,7 +35,7 @@ def files(folder: Path) -> set[str]:
 
 def test_the_figures_are_found_and_two_are_drawn_when_a_run_ends() -> None:
     (folder,) = map(Path, figures.__path__)
-    assert list(figures.names()) == sorted(path.stem for path in folder.glob("[!_]*.py"))
+    assert sorted([*figures.names(), "power"]) == sorted(path.stem for path in folder.glob("[!_]*.py"))
     titles = [figures.about(name).title for name in figures.names()]
     assert len({*titles, ""}) == len(titles) + 1
     assert {"speedup", "phases"} <= set(figures.headlines()) < set(figures.names())
@@ -93,11 +94,19 @@ def one_size(made: Any, **manifest: Any) -> None:
     made.contenders(["torch_tensor"])
 
 
+def two_sizes(made: Any) -> None:
+    for hidden in (10, 20):
+        made.add("torch_nn", problem=tutorial(hidden=hidden), processes=2)
+
+
 @pytest.mark.parametrize(
     ("kind", "names", "fill", "reason"),
     [
         ("measured", "speedup", lambda made: made.add("torch_tensor"), r"no case stands beside .* no speedup to show"),
         ("measured", "speedup", lambda made: made.add("numpy_manual", speedup=1.0), "no case stands beside"),
+        ("sampled", "ladder", lambda made: made.add("torch_nn"), "no workload has two rungs: measure its baseline"),
+        ("sampled", "profile", lambda made: made.add("torch_nn"), "one problem was measured: .*`bench sweep`"),
+        ("sampled", "profile", two_sizes, "one contender was measured: add an implementation"),
         ("measured", "sync_tax", lambda made: made.add("torch_fused"), "no case has its phases timed apart"),
         ("measured", "speedup_size time_size heatmap", one_size, r"every case has one size only: .*`bench sweep`"),
         ("swept", "speedup_size heatmap", lambda made: made.line("torch_nn"), "no case stands .* at several sizes: "),

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from bench.data.manifest import ImplementationFacts
 from bench.data.schema import Method, Status
 from bench.model.case import Mode
+from bench.model.precision import Precision
 from bench.model.problem import Dtype
+from bench.model.workload import WORKLOADS as WORKLOADS_BY_NAME
 from bench.output.figures import Look, Style, Width
 from bench.output.figures.samples import FLAGS
 from bench.workloads import tutorial
@@ -172,6 +175,37 @@ def much_that_tells_cases_apart(made: Any) -> None:
     for number, mode in zip(range(4), itertools.cycle(Mode)):
         problem = tutorial(batch=64 << number, d_in=1000 + number, hidden=100 + number, d_out=10 + number)
         made.add(LONG[number], "torch-cpu", processes=2, problem=problem, threads=1 + number, mode=mode)
+
+
+# Rungs and profiles
+
+
+def facts(**options: Any) -> dict[str, Any]:
+    return {"implementations": {name: ImplementationFacts(**each) for name, each in options.items()}}
+
+
+@crowd("sampled", "ladder", "profile", page=True)
+def all_rungs(made: Any) -> None:
+    made.manifest = facts(compiled_with_a_really_long_name={"compiles": True}, torch_cuda_graph={"devices": ["cuda"]})
+    half, short = Precision.AMP_BF16, {"processes": 6, "samples": 2}
+    for hidden, threads in itertools.product((100, 20_000), (1, 16)):
+        where: dict[str, Any] = {"problem": tutorial(hidden=hidden), "threads": threads, **short}
+        made.add("numpy_manual", "numpy", seconds=1.2345e-2, **where)
+        made.add(LONG[0], "torch-cpu", seconds=6e-3 / threads, **where)
+        for precision, backend in itertools.product((Precision.FULL, half), ("torch-cpu", "torch-cuda")):
+            seconds = 2e-3 / threads * (1.3 if precision is half else 1.0) / (50 if backend == "torch-cuda" else 1)
+            made.add("compiled_with_a_really_long_name", backend, seconds=seconds, precision=precision, **where)
+        made.add("torch_cuda_graph", "torch-cuda", seconds=1e-6, **where)
+
+
+@crowd("sampled", "ladder", "profile")
+def four_workloads_and_many_cases(made: Any) -> None:
+    for workload in WORKLOADS:
+        made.add(WORKLOADS_BY_NAME[workload].baseline, "numpy", workload, processes=6, samples=2)
+        for index, name in enumerate(LONG[:6]):
+            precision = Precision.TF32 if index % 2 else Precision.FULL
+            options = {"processes": 6, "samples": 2, "precision": precision, "seconds": 3e-4 * (index + 1)}
+            made.add(f"{name}_{workload}", "torch-cuda" if index > 3 else "torch-cpu", workload, **options)
 
 
 @pytest.mark.parametrize(("look", "kind", "name", "fill"), CROWDS)

@@ -20,11 +20,16 @@ from matplotlib import font_manager, ft2font
 from numpy.typing import NDArray
 from PIL import Image
 
+from bench.data.manifest import ImplementationFacts
 from bench.data.schema import Method
 from bench.errors import NothingToShowError
 from bench.model.precision import Precision
 from bench.output import figures
+from bench.output.catalogue import calibration_figures
 from bench.output.figures import Look, RunData, Style, Width, _look
+from bench.run.calibration import Calibration, Rate
+from bench.stats.rates import binomial_interval
+from bench.workloads import tutorial
 
 Picture = NDArray[np.int16]
 
@@ -34,6 +39,10 @@ _TILE, _MOST = 16, 2.5
 """Nowhere may a tile of so many pixels' width differ by more than so many of 255 steps, root mean square. Another
 processor may round the edges of letters by a step or two; half a grid line that is one grey darker is seen.
 """
+
+
+_BY_THE_LAST = ("ladder", "profile")
+"""Figures that show more of the last run than of the first that has something for them."""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +67,13 @@ def runs(new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFacto
                 precision=Precision(precision),
                 row=lambda number, error=error: {"gradient_error": error * (1 + number / 8)},
             )
+    climbed = new("sampled", folder / "climbed")
+    climbed.manifest = {"implementations": {"torch_compiled": ImplementationFacts(compiles=True)}}
+    climbed.add("numpy_manual", "numpy", seconds=8e-4, threads=1)
+    for name, seconds, threads in (("torch_nn", 5e-4, 1), ("torch_nn", 3e-4, 2), ("torch_compiled", 2e-4, 2)):
+        for hidden in (100, 200):
+            climbed.add(name, seconds=seconds * hidden / 100, threads=threads, problem=tutorial(hidden=hidden))
+    climbed.add("torch_compiled", seconds=3e-4, threads=2, precision=Precision.AMP_BF16)
     swept = new("swept", folder / "swept")
     swept.manifest = {"peaks": [swept.build.make_peak(gflops=700.0, gigabytes_per_second=60.0)]}
     swept.contenders(["torch_autograd", "torch_nn"])
@@ -67,7 +83,33 @@ def runs(new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFacto
     for index, (name, backend) in enumerate((("numpy_manual", "numpy"), ("torch_nn", "torch-cpu"))):
         memory = {"step_peak_bytes": (33 + 9 * index) << 20, "framework_bytes": (31 + 196 * index) << 20}
         weighed.add(name, backend, **memory)
-    return [RunData(made.write()) for made in (measured, sampled, rounded, swept, weighed)]
+    return [RunData(made.write()) for made in (measured, sampled, rounded, swept, climbed, weighed)]
+
+
+@pytest.fixture
+def calibrated(tmp_path: Path) -> Path:
+    """The file of a calibration made by hand."""
+
+    def rate(happened: int, trials: int) -> Rate:
+        low, high = binomial_interval(happened, trials)
+        return Rate(happened=happened, trials=trials, low=low, high=high)
+
+    found = Calibration(
+        fingerprint="0123456789abcdef",
+        created="2026-02-03T04:05:06+00:00",
+        implementation="torch_autograd on torch-cpu",
+        pairs=44,
+        seconds=600.0,
+        false_positives=rate(1, 24),
+        power={"2%": rate(9, 24), "5%": rate(22, 24), "10%": rate(24, 24)},
+        localised=rate(54, 55),
+        alpha=0.01,
+        tolerance=0.05,
+        cpu="Imaginary Processor 3000",
+    )
+    path = tmp_path / "0123456789abcdef.json"
+    path.write_text(found.model_dump_json(), encoding="utf-8")
+    return path
 
 
 def check_matplotlib(root: Path) -> None:
@@ -94,7 +136,7 @@ def known_matplotlib(root: Path) -> None:
 
 
 @pytest.fixture
-def picture(runs: list[RunData], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Picture]:
+def picture(runs: list[RunData], calibrated: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Picture]:
     """A figure with its look, such as `phases-column-dark`, as an array of height x width x 3."""
     monkeypatch.setattr(_look, "_DPI", _DPI)
 
@@ -103,7 +145,10 @@ def picture(runs: list[RunData], monkeypatch: pytest.MonkeyPatch) -> Callable[[s
         look = Look()
         for word in words:
             look = replace(look, style=Style(word)) if word in set(Style) else replace(look, width=Width(word))
-        for run in runs:
+        if name in calibration_figures():
+            (path,) = figures.draw_calibration(calibrated, [name], ["png"], look)
+            return pixels(path)
+        for run in runs if name not in _BY_THE_LAST else runs[::-1]:
             try:
                 return pixels(figures.picture(run, name, "png", look))
             except NothingToShowError:

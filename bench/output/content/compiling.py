@@ -1,0 +1,54 @@
+"""After how many steps compiling pays, in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from bench.analysis.break_even import COLD, Payoff
+from bench.output.content.summary import Summary
+from bench.output.document import Strong, Words, joined, prose
+from bench.output.names import words_of
+from bench.output.text import significant
+from bench.stats.break_even import BreakEven
+
+
+def when_it_pays(summary: Summary, payoffs: Iterable[Payoff]) -> tuple[Words, ...]:
+    """Return a sentence for each case that compiles: after how many steps that has paid."""
+    by_case: dict[str, list[Payoff]] = {}
+    for each in payoffs:
+        place = words_of({name: each.case.columns.get(name) for name in summary.differing})
+        by_case.setdefault(f"{', '.join([each.case.label, *place])} against {each.over.label}", []).append(each)
+    return tuple(_sentence(name, found) for name, found in by_case.items())
+
+
+def _sentence(name: str, found: list[Payoff]) -> Words:
+    parts = [prose("{} with {}", pays(each.after), f"{_cache(each)} compiler cache") for each in found]
+    lacking = any(each.after.low is None for each in found)
+    cure = prose("; an interval takes `--cold 2` or more, and six rounds") if lacking else ()
+    return (*prose("{}: compiling ", name), *joined(parts, ", and "), *cure, ".")
+
+
+def _cache(payoff: Payoff) -> str:
+    return "an empty" if payoff.cache == COLD else "a filled"
+
+
+def pays(after: BreakEven) -> Words:
+    """Return from when on something pays, with the interval."""
+    if after.high == 0:
+        return ("pays from the first step",)
+    if after.low == math.inf:
+        return ("never pays",)
+    if after.steps == math.inf:
+        known = f" (not before {count_of(after.low)} steps)" if after.low else ""
+        return ("is not known to pay" + known,)
+    words = prose("pays after {}", Strong(f"{count_of(after.steps)} steps"))
+    if after.low is None or after.high is None:
+        return words
+    end = "never" if after.high == math.inf else count_of(after.high)
+    return (*words, f" [{count_of(after.low)} … {end}]")
+
+
+def count_of(steps: float) -> str:
+    """Return a number of steps with two significant digits, rounded up to a whole one."""
+    return f"{float(significant(math.ceil(steps), 2)):,.0f}"

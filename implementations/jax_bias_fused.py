@@ -1,0 +1,37 @@
+"""Two linear layers with bias in JAX, as one jitted step of plain gradient descent."""
+
+from bench import BACKWARD, FORWARD, UPDATE, Stage, State, Step, implementation
+
+
+@implementation("jax_bias_fused", framework="jax", workload="mlp_bias_sgd", fused=True, compiles=True, by_default=False)
+def build(problem, data, device):
+    """Bias; jax.value_and_grad and SGD in one jitted function."""
+    import jax
+    import jax.numpy as jnp
+
+    x, y = device.put(data.x), device.put(data.y)
+    start = {name: device.put(value) for name, value in data.parameters.items()}
+    parameters, loss, gradients = start, None, None
+
+    def compute(w, x, y):
+        y_pred = jax.nn.relu(x @ w["w1"] + w["b1"]) @ w["w2"] + w["b2"]
+        return jnp.square(y_pred - y).sum()
+
+    @jax.jit
+    def train(w, x, y):
+        loss, g = jax.value_and_grad(compute)(w, x, y)
+        return jax.tree.map(lambda value, slope: value - data.learning_rate * slope, w, g), loss, g
+
+    def run():
+        nonlocal parameters, loss, gradients
+        parameters, loss, gradients = train(parameters, x, y)
+        return parameters, loss, gradients
+
+    def state():
+        return State(float(loss), *jax.device_get((parameters, gradients)))
+
+    def reset():
+        nonlocal parameters
+        parameters = start
+
+    return Step((Stage(FORWARD + BACKWARD + UPDATE, run),), state, reset)
