@@ -18,7 +18,7 @@ from bench.analysis.invalid import throttled_rounds
 from bench.analysis.roofline import ceilings
 from bench.analysis.steady import UNSTEADY, remark
 from bench.analysis.whole import by_round, is_whole, whole_steps_by_turn
-from bench.data.manifest import Manifest, PlannedCase
+from bench.data.manifest import CountedWork, Manifest, PlannedCase
 from bench.data.run import cases_by_process
 from bench.data.schema import DEVICE, FIRST_STEP, HOST, PHASES, STEP, Method, Status, SummaryRow, is_headline
 from bench.model.case import Case
@@ -54,6 +54,8 @@ class _Found:
     """Times of its whole steps by round and turn."""
     peak: float | None = None
     """The most that its device was measured to do, in GFLOP/s."""
+    counted: CountedWork | None = None
+    """What was counted of its workload, whose author does not say."""
 
     @property
     def whole(self) -> pd.DataFrame:
@@ -91,9 +93,9 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
         case = Case.from_columns(planned.columns)
         here = by_case.get(case, times.iloc[:0])
         outcome = outcomes.get(case, processes.iloc[:0])
-        found.append(
-            _judged(manifest, _Found(case, *_status(planned.skipped, outcome), outcome, here, rounds.get(case, {})))
-        )
+        counted = manifest.work_of(case.workload, case.problem.sizes)
+        status = _status(planned.skipped, outcome)
+        found.append(_judged(manifest, _Found(case, *status, outcome, here, rounds.get(case, {}), counted=counted)))
     well = {item.case: item for item in found if item.status is Status.OK and item.steady}
     rules = baselines_of(manifest)
     rows: list[SummaryRow] = []
@@ -273,7 +275,11 @@ def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -
             "step_peak_bytes": None if method == Method.PROFILED.value or variant is not None else peaks.get(phase),
         }
         if phase != FIRST_STEP and method != Method.PROFILED.value:
-            row["gflops"] = rate = _gflops(item.case, phase, variant, estimate.value)
+            rate = _gflops(item.case, phase, variant, estimate.value)
+            if rate is None and item.counted is not None and estimate.value > 0:
+                flops = item.counted.of(phase)
+                rate = None if flops is None else flops / estimate.value / 1e9
+            row["gflops"] = rate
             row["peak_fraction"] = None if rate is None or not item.peak else rate / item.peak
         if phase == STEP and variant is None and clock == HOST:
             row |= _ends("sync_tax", tax, "sync_tax")

@@ -25,6 +25,7 @@ from bench.options.planning import (
 if TYPE_CHECKING:
     from bench.model.axis import Axis
     from bench.run.plan import Planned, Selection
+    from bench.run.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ _SECONDS_A_PROCESS = 0.6
     multiple=True,
     metavar="NAME=VALUES",
     help="What varies: any size of a workload, as in hidden=64:4096:x2 or batch=16,64,256; threads=1,all or "
-    "dtype=float32,float64. Repeat for all combinations.",
+    "dtype=float32,float64. batch=64:fit goes on to the largest that fits in memory. Repeat for all combinations.",
 )
 @click.option(
     "--preset",
@@ -120,6 +121,7 @@ def sweep(
         else:
             budget = _take_preset(preset, budget, chosen)
             wanted = selection(seed=seed, **chosen)  # first: a loaded file may bring sizes of its own
+            axes, fits = _fitted(axes, wanted, progress, timeout)
             found = _axes(axes, preset, wanted)
             planned = _planned(wanted, found, budget)
             terms = RunTerms(
@@ -129,6 +131,7 @@ def sweep(
                 load=chosen["load"],
                 baseline=baseline,
                 axes=found,
+                fits=fits,
                 crossover_within=crossover_within if refine and rounds is None else None,
                 cold=cold,
             )
@@ -144,6 +147,42 @@ def _take_preset(name: str | None, budget: float, chosen: dict[str, Any]) -> flo
     if not is_given("workload") and not is_given("implementation"):
         chosen["workload"] = PRESETS[name].workload
     return budget if is_given("budget") else PRESETS[name].budget
+
+
+def _fitted(
+    texts: tuple[str, ...], wanted: Selection, watcher: Watcher, timeout: float | None
+) -> tuple[tuple[str, ...], dict[str, dict[str, int | None]]]:
+    """Find the ends of axes such as batch=64:fit, and write these out: up to what all can have while others are alive.
+
+    Raises:
+        UsageError: the first value fits for nobody.
+    """
+    from bench.model.axis import fit_of
+    from bench.run.fit import Fit, measurable, values
+    from bench.run.session import largest_that_fit
+
+    written, fits = [], dict[str, dict[str, int | None]]()
+    for text in texts:
+        if (asked := fit_of(text)) is None:
+            written.append(text)
+            continue
+        name, start, factor = asked
+
+        def tell(fit: Fit, name: str = name) -> None:
+            said = fit.reason if fit.largest is None else f"the largest {name} that fits is {fit.largest:,}"
+            click.echo(f"{fit.implementation} on {fit.backend}: {said}", err=True)
+
+        found = largest_that_fit(wanted, name, start, watcher, timeout, tell)
+        fits[name] = {f"{fit.implementation}@{fit.backend}": fit.largest for fit in found}
+        known = [fit.largest for fit in found if fit.largest is not None]
+        if not known:
+            raise UsageError(f"--axis {text}: no chosen implementation fits in memory at {start}: start lower.")
+        threads = [other.count(",") + 1 for other in texts if other.strip().startswith("threads")]
+        conditions = len(wanted.threads) * len(wanted.modes) * len(wanted.precisions) * max([1, *threads])
+        most = measurable(min(known), start, len(known) * conditions)
+        click.echo(f"measuring up to {name} {most:,}, since processes are alive together", err=True)
+        written.append(f"{name}={','.join(map(str, values(start, most, factor)))}")
+    return tuple(written), fits
 
 
 def _axes(texts: tuple[str, ...], preset: str | None, wanted: Selection) -> tuple[Axis, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from bench.data.schema import SCHEMA_VERSION
+from bench.data.schema import SCHEMA_VERSION, STEP
 from bench.machine.variables import UNSET
 from bench.model.columns import SIZE_PREFIX
 
@@ -56,6 +57,26 @@ class WorkloadFacts(BaseModel):
     """Whether a float64 reference that knows its edges sets what is allowed; else perturbed runs of its baseline do."""
     unverified: str = ""
     """Reason of its author why it is not verified; empty if it is."""
+
+
+class CountedWork(BaseModel):
+    """What a workload does at some sizes where its author does not say: counted while its baseline ran."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    workload: str
+    sizes: dict[str, int]
+    flops: dict[str, float]
+    """Floating-point operations in the products of each stage."""
+
+    def of(self, phase: str) -> float | None:
+        """Return the operations of a phase, of several that are fused, or of the whole step; None if not known."""
+        if phase == STEP:
+            return sum(self.flops.values())
+        if phase in self.flops:
+            return self.flops[phase]
+        parts = [self.flops.get(part) for part in phase.split("+")]
+        return None if None in parts else sum(part for part in parts if part is not None)
 
 
 class ImplementationFacts(BaseModel):
@@ -132,9 +153,19 @@ class Manifest(BaseModel):
     """Half a crossover's interval over its size that is good enough in a sweep; None: crossovers are not refined."""
     workloads: dict[str, WorkloadFacts] = {}
     """Workloads of the run's cases, by name, in the order of tables."""
+    fits: dict[str, dict[str, int | None]] = {}
+    """Largest values that fit in memory, as `--axis NAME=START:fit` found them: by size, then by implementation and
+    backend; none where the first did not fit, or could not be tried."""
+    counted: list[CountedWork] = []
+    """Operations of workloads whose authors do not give their cost."""
     implementations: dict[str, ImplementationFacts] = {}
     """Implementations of the run's cases, by name; the first runs did not say."""
     cases: list[PlannedCase]
+
+    def work_of(self, workload: str, sizes: Mapping[str, int]) -> CountedWork | None:
+        """Look up what was counted of a workload at these sizes; None if nothing was."""
+        found = (item for item in self.counted if item.workload == workload and item.sizes == dict(sizes))
+        return next(found, None)
 
     def variable(self, name: str) -> str | None:
         """Return a variable's value, or that it was not set; None if the run did not look for it."""

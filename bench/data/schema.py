@@ -237,10 +237,15 @@ class SummaryRow:
         "Rows of the batch per second: `size.batch` over `median_seconds` of a whole step.", "1/s", default=None
     )
     gflops: float | None = described(
-        "Matrix products of the row's phase per second, in 10^9 floating-point operations.", "GFLOP/s", default=None
+        "Matrix products of the row's phase per second, in 10^9 floating-point operations: by the workload's own cost, "
+        "else as counted; empty where an operation cannot be counted.",
+        "GFLOP/s",
+        default=None,
     )
     peak_fraction: float | None = described(
-        "`gflops` over the measured peak of the device; see `peaks` in manifest.json.", default=None
+        "`gflops` over the measured peak of the device, see `peaks` in manifest.json; of a whole step its model-FLOPs "
+        "utilisation.",
+        default=None,
     )
     energy_joules: float | None = described(
         "Energy of one step: median over processes; only where the device counts it.", "J", default=None

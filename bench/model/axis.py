@@ -36,6 +36,27 @@ class Axis:
         return f"{SIZE_PREFIX}{self.name}" if self.is_size else self.name
 
 
+def fit_of(text: str) -> tuple[str, int, float] | None:
+    """Parse an axis whose end is to be found: `NAME=START:fit` or `NAME=START:fit:xFACTOR`; None if it is no such one.
+
+    Raises:
+        UsageError: it is to be found, and has no start, no size or no factor that makes sense.
+    """
+    name, _, given = text.partition("=")
+    name, parts = name.strip().replace("-", "_"), given.strip().split(":")
+    if "fit" not in parts:
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,8}):fit(?::[x*]([0-9]{1,9}(?:\.[0-9]{1,6})?))?", given.strip())
+    factor = 2.0 if match is None or match[2] is None else float(match[2])
+    if match is None or factor <= 1:
+        raise UsageError(f"--axis {text!r} needs a start, and a factor over 1: write batch=64:fit or batch=64:fit:x4.")
+    if name in CONDITIONS:
+        raise UsageError(
+            f"--axis {name} is no size, so nothing of it can be too large: vary a size, as in batch=64:fit."
+        )
+    return name, int(match[1]), factor
+
+
 def parse_axis(text: str, cpus: Callable[[], int]) -> Axis:
     """Parse an axis: `NAME=START:STOP:xFACTOR`, `NAME=START:STOP:+STEP` or `NAME=VALUE,VALUE,...`.
 

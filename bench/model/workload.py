@@ -19,6 +19,7 @@ from bench.model.step import FORWARD, TRAINING, Phases
 
 if TYPE_CHECKING:
     from bench.model.data import Data
+    from bench.model.device import Device
     from bench.model.step import State
 
 
@@ -160,6 +161,19 @@ class Workload:
         """Count the bytes that a phase must read and write; None if the count is not known."""
         values = self._cost(problem, phase, variant).values
         return None if values is None else values * problem.dtype.itemsize
+
+    def count(self, problem: Problem, device: Device) -> dict[str, float]:
+        """Have the author's program count the operations of each stage by running it, where it gives no cost.
+
+        None where it cannot: a step that fails under a counter has unknown operations.
+        """
+        ask: Callable[..., Mapping[str, float]] | None = getattr(self.program, "count", None)
+        if ask is None or self.flops(problem, "step") is not None:
+            return {}
+        try:
+            return dict(ask(problem, self.data(problem), device))
+        except Exception:  # noqa: BLE001 - whatever it raises, its times stand without a rate
+            return {}
 
     def matmuls(self) -> int | None:
         """Count the matrix products of a step whose amount of work never varies; None if it varies or is not known."""

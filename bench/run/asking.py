@@ -11,6 +11,7 @@ from bench.errors import ChildError, ChildTimeout, StorageError
 from bench.model.backends import BACKENDS
 from bench.model.case import Case
 from bench.model.device import Backend
+from bench.model.problem import Problem
 from bench.model.registry import Implementation
 from bench.oracle.perturbed import MORE_RUNS, RUNS
 from bench.run.plan import Planned
@@ -70,6 +71,8 @@ class Truths:
         self._found: dict[tuple[Any, ...], Path | ChildError] = {}
         self._closer: set[Case] = set()
         """Cases that more perturbed runs judge."""
+        self.flops: dict[tuple[str, Problem], dict[str, float]] = {}
+        """Operations of each stage, by workload and problem, as far as they were counted."""
 
     def look_closer(self, item: Planned, reply: Reply) -> bool:
         """Say whether a refusal is in doubt, so that the case should be judged once more; from now on more runs do."""
@@ -127,6 +130,8 @@ class Truths:
             raise StorageError(reply.reason)
         if reply.status is not Status.OK:
             raise ChildError(f"the truth of {workload.name} is not to be had: {reply.reason}")
+        if reply.flops:
+            self.flops[case.workload, case.problem] = reply.flops
 
 
 def _host(program: Implementation, numpy: bool) -> Backend:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bench.analysis.summarise import exceeds_peak
-from bench.data.manifest import Manifest
+from bench.data.manifest import CountedWork, Manifest
 from bench.data.schema import Status, SummaryRow
 from bench.data.store import RunStore
 from bench.model.case import Case
@@ -313,6 +313,11 @@ class Runner:
         self._seconds[case] = found.seconds
         if take_imports(self.manifest, item, reply):
             self._store.write_manifest(self.manifest)  # before the process's rows: a resumed run must know them
+        sizes = dict(case.problem.sizes)
+        flops = self._truths.flops.get((case.workload, case.problem))
+        if flops and self.manifest.work_of(case.workload, sizes) is None:
+            self.manifest.counted.append(CountedWork(workload=case.workload, sizes=sizes, flops=flops))
+            self._store.write_manifest(self.manifest)
         if reply.facts:
             self.manifest.facts.setdefault(case.backend, reply.facts)
         rows = rows_of(self.manifest.run_id, case, number, self._done.processes, found)

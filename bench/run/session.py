@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,13 @@ from bench.model.device import Backend
 from bench.model.registry import discover
 from bench.run.asking import Truths, ask_case
 from bench.run.doctor import Report, examine
+from bench.run.fit import Fit, find_fits
 from bench.run.plan import (
     Planned,
     Selection,
     backends_of,
     check_devices,
+    check_sizes,
     choose,
     implementation_facts,
     plan_cases,
@@ -109,6 +111,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         timeout_seconds=terms.timeout_seconds,
         load=[str(path.resolve()) for path in terms.load],
         baseline=terms.baseline,
+        fits={name: dict(found) for name, found in terms.fits.items()},
         axes={axis.column: list(axis.values) for axis in terms.axes},
         crossover_within=terms.crossover_within,
         turns=True,
@@ -121,6 +124,33 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
     store = RunStore.create(folder, manifest)
     with locked(folder):
         return _drive(store, manifest, planned, watcher, began, Done())
+
+
+def largest_that_fit(
+    wanted: Selection, name: str, start: int, watcher: Watcher, timeout: float | None, told: Callable[[Fit], None]
+) -> list[Fit]:
+    """Find the largest value of a size at which each chosen implementation fits in memory.
+
+    Args:
+        wanted: what is chosen; workloads without such a size are left out.
+        name: the size.
+        start: the first value that is tried.
+        watcher: is told about progress.
+        timeout: longest silence of a process, in seconds.
+        told: is told what was found of each.
+
+    Raises:
+        UsageError: no chosen workload has such a size.
+    """
+    check_sizes([name], wanted.implementations)
+    having = tuple(item for item in wanted.implementations if name in item.workload.sizes)
+    at = replace(wanted, implementations=having, sizes={**wanted.sizes, name: start})
+    planned = [item for item in plan_cases(at, keep_too_large=True) if not item.skipped]
+    with Pool(waiting=watcher.waiting) as pool:
+        backends = backends_of(planned)
+        watcher.starting(sorted({backend.framework for backend in backends}))
+        pool.start(backends)
+        return find_fits(planned, name, pool, timeout, told)
 
 
 def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) -> Outcome:

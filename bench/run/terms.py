@@ -35,6 +35,8 @@ class RunTerms:
     """What speedups are over, as `--baseline` has it; empty: each workload's own."""
     axes: tuple[Axis, ...] = ()
     """What varies in a sweep."""
+    fits: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
+    """Largest values that fit in memory, by size and case label."""
     crossover_within: float | None = None
     """Half a crossover's interval over its size that is good enough; None: crossovers are not refined."""
     cold: int = 1

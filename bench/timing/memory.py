@@ -114,6 +114,17 @@ class Meter:
         return max(0, peak - before - (self.ours if self._on_host else 0))
 
 
+def limit_memory(count: int, status: Path = _STATUS) -> None:
+    """Let this process allocate so many bytes more and no further: then an allocation fails, and nothing is killed.
+
+    Only Linux counts what is allocated; elsewhere nothing is limited.
+    """
+    if sys.platform == "linux":
+        (line,) = (line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmData:"))
+        most = int(line.split()[1]) * 1024 + count
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
 def forget_peak(clear: Path = _CLEAR) -> bool:
     """Have the kernel begin the high-water mark of resident memory anew; False where it cannot, as outside Linux."""
     try:

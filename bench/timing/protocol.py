@@ -55,6 +55,8 @@ class Task(StrEnum):
     """Measure what the device can do at most; the request names no implementation."""
     PROVE = "prove"
     """Check the measuring itself: of a case that its phases do not wait, without one the device's clock."""
+    FIT = "fit"
+    """Build a case and run it twice, to see whether it fits in memory."""
     TRUTH = "truth"
     """Find out what is true of the workload's first steps, and write it to the file that the request names."""
 
@@ -88,6 +90,8 @@ class Request:
     """The repository's modules without a dot: one that comes from anywhere but the checkout makes the case fail."""
     cpu: int | None = None
     """The CPU that the process is pinned to; None to leave it to the system."""
+    memory_bytes: int | None = None
+    """How much more memory of the host the process may allocate; None for no limit."""
     plant: bool = False
     """Whether turns may ask for a planted delay."""
     cache: str = ""
@@ -139,6 +143,8 @@ class Reply:
     phase_peaks: dict[str, int] = field(default_factory=dict)
     """Peak of each stage, where it can be told."""
     reserved_bytes: int | None = None
+    flops: dict[str, float] = field(default_factory=dict)
+    """Floating-point operations of each stage of the baseline, counted beside a truth; empty if they are not known."""
     memory: tuple[tuple[int, int], ...] = ()
     """Iterations so far, and bytes that the process held then; see `Sampling.memory`."""
     counts: dict[str, int] = field(default_factory=dict)

@@ -28,9 +28,9 @@ from bench.timing.compiling import FirstSteps, is_empty
 from bench.timing.imported import forget_foreign, from_elsewhere, imported
 from bench.timing.load import excess, limit_pools
 from bench.timing.measure import first_step
-from bench.timing.memory import Meter
+from bench.timing.memory import Meter, limit_memory, peak_bytes
 from bench.timing.modes import build_in_mode
-from bench.timing.passes import Rig
+from bench.timing.passes import Rig, time_whole
 from bench.timing.peaks import measure_peaks
 from bench.timing.policy import Sample
 from bench.timing.proof import prove_device, prove_step
@@ -248,12 +248,26 @@ def _work(request: Request, beat: Beat) -> Reply:
     if not request.implementation:
         _, backend, device = opened(request)
         return _of_device(request, backend, device)
+    if request.task is Task.FIT:
+        return _try_fit(request)
     case = prepare(request, beat=beat)
     if not case.verification.passed:
         return case.reply()
     if request.task is Task.PROVE:
         return case.reply(checks=tuple(filter(None, [prove_step(case.rig)])))
     return verified_again(case, measured=False).reply()
+
+
+def _try_fit(request: Request) -> Reply:
+    """Build a case within the memory that it may take, and run it twice: optimisers make their state in the first."""
+    registry, backend, device = opened(request)
+    if request.memory_bytes is not None:
+        limit_memory(request.memory_bytes)
+    implementation = registry[request.implementation]
+    data = implementation.workload.data(request.problem)
+    step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
+    time_whole(Rig(step, host_now, device.synchronize, ready=device.ready), 2)
+    return Reply(Status.OK, peak_bytes=peak_bytes(backend))
 
 
 def _find_truth(request: Request, beat: Beat) -> Reply:
@@ -283,7 +297,7 @@ def _find_truth(request: Request, beat: Beat) -> Reply:
     except OSError as error:
         cure = os_cure(error, "set TMPDIR")
         raise StorageError(f"{request.truth} cannot be written ({error.strerror}): {cure}.") from error
-    return Reply(Status.OK)
+    return Reply(Status.OK, flops=workload.count(double, device))
 
 
 def _of_device(request: Request, backend: Backend, device: Device) -> Reply:

@@ -11,6 +11,7 @@ from bench.model.step import FORWARD, Step
 from bench.training import Adapted, Told, Training, Way
 from bench.training._given import drawn, kind_of, named, wrong_elsewhere, wrong_inputs, wrong_training
 from bench.training._names import beginning
+from bench.training._torch_flops import count_flops
 from bench.training._torch_step import TorchInference, TorchLoop, to_host
 
 if TYPE_CHECKING:
@@ -50,6 +51,13 @@ class TorchProgram:
     def compiled(self, problem: Problem, data: Data, device: Device) -> Step:
         """Run model and loss through torch.compile; that happens in the first step."""
         return self._build(problem, data, device, compiled=True)
+
+    def count(self, problem: Problem, data: Data, device: Device) -> dict[str, float]:
+        """Count the floating-point operations of each stage; none where they are not known."""
+        step = self.eager(problem, data, device)
+        return (
+            {} if step.counts is not None else count_flops(step)
+        )  # a line search does more in one step than in another
 
     def _build(self, problem: Problem, data: Data, device: Device, *, compiled: bool) -> Step:
         import numpy as np

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from bench.analysis.summarise import IMPOSSIBLE, PEAK_ALLOWANCE, exceeds_peak
+from bench.data.manifest import CountedWork
 from bench.data.schema import Status, SummaryRow
 from bench.model.workload import WORKLOADS
 from bench.workloads import tutorial
@@ -99,3 +101,24 @@ def test_an_impossible_time_by_the_devices_clock_is_refused_as_well(made: Any) -
     row = step_of(made.summary(peaks=[made.peak("torch-cuda")]), "torch_tensor")
     assert row.status is Status.WRONG
     assert "impossible: 1000 GFLOP/s" in row.reason
+
+
+def test_a_rate_that_was_counted_is_shown_and_never_calls_a_step_impossible(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = WORKLOADS["mlp_sgd"]
+    monkeypatch.setitem(WORKLOADS, "mlp_sgd", replace(own, program=object()))
+    case = made.plan()
+    made.process(case, step=[1.0], phases={"forward": [0.5], "backward": [0.25], "update": [0.25]}, first=9.0)
+    flops = {"forward": 100e9, "backward": 300e9, "update": 0.0}
+    counted = CountedWork(workload="mlp_sgd", sizes=dict(case.problem.sizes), flops=flops)
+    rows = made.summary(peaks=[made.peak()], counted=[counted])
+    found = {row.phase: (row.gflops, row.peak_fraction) for row in rows}
+    assert found == {
+        "step": (400, 4),
+        "first_step": (None, None),
+        "forward": (200, 2),
+        "backward": (1200, 12),
+        "update": (0, 0),
+    }
+    assert step_of(rows).status is Status.OK

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import UsageError
-from bench.model.axis import parse_axis
+from bench.model.axis import fit_of, parse_axis
 
 
 def values(text: str) -> tuple[int | str, ...]:
@@ -56,3 +56,20 @@ def test_what_can_be_written(text: str, expected: tuple[int | str, ...]) -> None
 def test_what_cannot(text: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         values(text)
+
+
+def test_an_axis_whose_end_is_to_be_found() -> None:
+    assert fit_of("batch=64:fit") == ("batch", 64, 2.0)
+    assert fit_of(" d-in = 8:fit:x4") == ("d_in", 8, 4.0)
+    assert fit_of("batch=64:128:x2") is fit_of("batch=64") is None
+
+
+@pytest.mark.parametrize("text", ["batch=fit", "batch=0:fit", "batch=8:fit:x1", "batch=8:fit:+8", "batch=8:64:fit"])
+def test_an_end_to_be_found_needs_a_start_and_a_factor(text: str) -> None:
+    with pytest.raises(UsageError, match="needs a start, and a factor over 1: write batch=64:fit"):
+        fit_of(text)
+
+
+def test_only_a_size_can_be_too_large() -> None:
+    with pytest.raises(UsageError, match="--axis threads is no size"):
+        fit_of("threads=1:fit")

@@ -309,4 +309,4 @@ def test_a_column_that_is_asked_for_is_shown_with_a_dash_and_never_left_out(buil
     usual = shown(run_blocks(summary, "RUN"), 140)
     assert "3.00 MiB" in usual
     assert "before it" not in usual
-    assert "memory" not in shown(run_blocks(summary, "RUN"), 60)
+    assert "memory" not in shown(run_blocks(summary, "RUN"), 40)

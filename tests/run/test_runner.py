@@ -421,3 +421,13 @@ def test_a_round_that_was_throttled_before_the_run_broke_off_stays_invalid_when_
     again(bench, RunTerms(1000), done).execute()
     assert bench.seen.measured[0] == ("numpy_adam", 5)
     assert sorted(name for name, number in bench.seen.measured if number > 5) == ["numpy_adam", "numpy_manual"]
+
+
+def test_what_was_counted_beside_a_truth_stands_in_the_manifest_once(make: Make) -> None:
+    bench = make(RunTerms(1000, rounds=2))
+    flops = {"forward": 3.0, "backward+update": 4.0}
+    bench.double.truth = lambda request: Reply(Status.OK, flops=flops if request.implementation == "numpy_adam" else {})
+    bench.runner.execute()
+    bench.runner.finish()
+    (counted,) = read_manifest(bench.folder).counted
+    assert (counted.workload, counted.sizes["batch"], counted.flops) == ("mlp_bias_adam", 8, flops)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -159,3 +161,18 @@ def test_a_kernel_that_does_not_let_the_mark_be_cleared_says_so(tmp_path: Path) 
     assert not memory.forget_peak(tmp_path / "none" / "clear_refs")
     assert memory.forget_peak(tmp_path / "clear_refs")
     assert (tmp_path / "clear_refs").read_text() == "5"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is limited elsewhere")
+def test_under_a_limit_an_allocation_fails_and_smaller_ones_do_not() -> None:
+    program = """
+from bench.timing.memory import limit_memory
+limit_memory(64 << 20)
+small = bytearray(32 << 20)
+try:
+    bytearray(64 << 20)
+except MemoryError:
+    print("failed")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "failed\n"
