@@ -117,7 +117,12 @@ class TorchBackend(Backend):
 
     @override
     def load_compiler(self) -> None:
-        import torch._inductor.compile_fx  # takes a second  # noqa: F401
+        import torch._dynamo.config
+        import torch._inductor.compile_fx  # takes a second
+
+        # By default torch goes on without its compiler where it would have to compile the same function for the ninth
+        # time, and only a warning tells.
+        torch._dynamo.config.fail_on_recompile_limit_hit = True
 
     @override
     def compilations(self) -> Compilations:

@@ -17,6 +17,8 @@ _CURES = {
     "No working C++ compiler": "; torch.compile writes C++ for the CPU: install g++, or name one in CXX",
     "Failed to find C compiler": "; torch.compile needs one to start what a GPU runs: install gcc, or name one in CC",
     "Cannot find a working triton": "; torch.compile writes Triton for a GPU: install triton",
+    "fail_on_recompile_limit_hit": "; torch would go on without its compiler, which has compiled the same function too "
+    "often: keep shapes and numbers the same from step to step, or hand numbers over as tensors",
     "not implemented for 'Double'": "; the truth is computed in float64: give unverified='the reason'",
 }
 """What helps against errors of frameworks that do not say so themselves, by a part of their message."""

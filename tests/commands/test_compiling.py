@@ -69,3 +69,20 @@ def test_without_a_compiler_one_sentence_names_it_and_the_eager_case_is_measured
     assert "No working C++ compiler" in reason
     assert reason.endswith("install g++, or name one in CXX")
     assert len(reason) < 300
+
+
+@pytest.mark.slow
+def test_a_step_that_torch_would_go_on_without_compiling_is_refused(here: Bench, tmp_path: Path) -> None:
+    """Every step hands over another text, so that the same function would be compiled without end."""
+    changing = TINY.replace(
+        "    import torch\n", "    import itertools\n    import torch\n\n    numbers = itertools.count()\n"
+    )
+    loss = "loss=lambda model, x: model(x).square().mean()"
+    assert loss in changing
+    (tmp_path / "tiny.py").write_text(changing.replace(loss, f"{loss} + 0 * len('x' * next(numbers))"))
+    chosen = ("--load", "tiny.py", "-w", "tiny", "-i", "tiny.compiled", "--threads", "1", "--device", "cpu")
+    done = here("run", *chosen, "--rounds", "1", "--no-figures", "--out", "run", cwd=tmp_path)
+    assert done.returncode == 4, done.stderr
+    (reason,) = read_processes(tmp_path / "run")["reason"]
+    assert "FailOnRecompileLimitHit" in reason
+    assert "without its compiler" in reason

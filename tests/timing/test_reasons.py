@@ -33,6 +33,12 @@ def test_an_absent_compiler_is_named_with_the_cure() -> None:
     )
 
 
+def test_a_compiler_that_would_give_up_without_a_word_is_explained() -> None:
+    reason = said(RuntimeError("Hard failure due to fail_on_recompile_limit_hit"))
+    assert "without its compiler" in reason
+    assert "the same from step to step" in reason
+
+
 def test_of_what_a_compiler_prints_the_first_error_is_kept() -> None:
     printed = "\n".join(f"line {number}" for number in range(5000))
     output = f"a.cpp:3:1: error: no such header\n{printed}\nerror: 2"
