@@ -11,6 +11,7 @@ def build(problem, data, device):
     import tensorflow as tf
 
     tf1 = tf.compat.v1
+    tf1.disable_control_flow_v2()  # loop and choice become nodes of this graph, and no functions beside it
     arrays = {"x": data.x, "y": data.y, **data.parameters}
     middle, momentum = ("wm", "bm"), 0.9
 

@@ -31,6 +31,10 @@ def build(problem, data, device):
     optimizer = torch.optim.SGD(model.parameters(), lr=data.learning_rate, momentum=0.9)
     named = dict(zip(("w1", "b1", "wm", "bm", "w2", "b2"), model.parameters(), strict=True))
     start = {name: device.put(value.T) for name, value in data.parameters.items()}  # Linear keeps (outputs, inputs)
+    for parameter in named.values():
+        # Zeros from the start are the same as none, and spare the compiler a first step of its own. They are always the
+        # same tensors: for others it would compile anew.
+        optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     depths = cycle(data.depths)
     loss = None
 
@@ -61,8 +65,7 @@ def build(problem, data, device):
         with torch.no_grad():
             for name, parameter in named.items():
                 parameter.copy_(start[name])
-                # Zeros from the start are the same as none, and spare the compiler a first step of its own.
-                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+                optimizer.state[parameter]["momentum_buffer"].zero_()
 
     reset()
     return Step((Stage(FORWARD, forward), Stage(BACKWARD, backward), Stage(UPDATE, update)), state, reset)
