@@ -26,7 +26,7 @@ OPTAX_PIN = "optax==0.2.8"
 _PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin")
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _CACHE = "/jax/compilation_cache/cache"
-"""What JAX calls the events of its compiler and of its cache on disk."""
+"""JAX's names of the events of its compiler and of its cache on disk."""
 
 
 class JaxBackend(Backend):

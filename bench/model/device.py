@@ -63,9 +63,9 @@ class Compilations:
     graph_breaks: int | None = None
     """Places where the compiler could not follow the code and a program ends early; None where that cannot be."""
     hits: int = 0
-    """What was found in the cache on disk."""
+    """Programs that were found in the cache on disk."""
     misses: int = 0
-    """What was looked for there in vain."""
+    """Programs that were looked for there in vain."""
 
 
 class Stream(ABC):

@@ -16,15 +16,15 @@ from bench.run.plan import Planned
 from bench.timing.protocol import Request, Task
 
 _WITHIN = 0.05
-"""Part of the value found by which the next one tried may be larger."""
+"""The share of the value found by which the largest that fits may exceed it."""
 _MOST = 2**30
 _SHARE = 0.9
-"""The part of the memory that is available now which a try may take: the rest is for everybody else."""
+"""The share of the memory available now that a try may take; the rest is left to other programs."""
 _WORDS = (
     *("MemoryError", "OutOfMemory", "not enough memory", "out of memory", "RESOURCE_EXHAUSTED", "bad_alloc"),
     *("ResourceExhausted", "Cannot allocate memory", "died by SIG"),
 )
-"""What errors of Python and of frameworks say, and how a process ends, when memory does not suffice."""
+"""Words of the errors of Python and of frameworks, and of how a process ends, when memory does not suffice."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _request(item: Planned, problem: Problem) -> Request:
 
 
 def available() -> int:
-    """Return the bytes that a try may take: most of what nobody uses now."""
+    """Return the bytes that a try may take: most of what is free now."""
     free = psutil.virtual_memory().available
     limit = cgroup_memory()
     return int(_SHARE * (free if limit is None else min(free, limit)))

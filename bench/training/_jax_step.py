@@ -62,7 +62,7 @@ class JaxRun(ABC):
 
     @property
     def batch(self) -> tuple[Sequence[Any], Mapping[str, Any]]:
-        """What the author's function is called with after parameters and state."""
+        """The arguments of the author's function after parameters and state."""
         return ((), self.inputs) if self.by_name else (tuple(self.inputs.values()), {})
 
     def error(self, reason: str) -> StepError:

@@ -155,7 +155,7 @@ class Names:
         return found
 
     def joined(self, step: Step, wanted: Any) -> Step:
-        """Return a step that speaks of its arrays as the workload does.
+        """Return a step whose arrays have the names and layout of the workload.
 
         Args:
             step: speaks of them as the implementation does.
@@ -183,7 +183,7 @@ class Beginning:
     parameters: Mapping[str, AnyArray]
     inputs: Mapping[str, AnyArray]
     finished: Callable[[Step], Step]
-    """What turns the step into one that speaks of its arrays as its workload does."""
+    """The function that turns the step into one whose arrays have the names and layout of its workload."""
 
 
 def beginning(

@@ -1,4 +1,4 @@
-"""Performance profiles: who is how often within which factor of the fastest."""
+"""Performance profiles: how often each contender is within a given factor of the fastest."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from bench.output.names import counted
 
 TITLE = "How often each is within which factor of the fastest"
 READING = (
-    "At 1x a line begins with the share of problems in which it is the fastest; where it reaches 100 % is how many "
-    "times as long as the fastest it takes at worst. The higher line is ahead. A line that lacks a problem never "
-    "reaches 100 %."
+    "A line begins, at 1x, at the share of problems in which its contender is the fastest; where it reaches 100 % is "
+    "how many times as long as the fastest it takes at worst. The higher line is ahead. A line that lacks a problem "
+    "never reaches 100 %."
 )
 SHOWS = ("speedup", "speedup_interval", "step", "step_interval")
 _MOST = 9
