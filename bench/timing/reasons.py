@@ -18,7 +18,7 @@ _CURES = {
     "Failed to find C compiler": "; torch.compile needs one to launch kernels on a GPU: install gcc, or name one in CC",
     "Cannot find a working triton": "; torch.compile writes Triton for a GPU: install triton",
     "fail_on_recompile_limit_hit": "; torch would go on without its compiler, which has compiled the same function too "
-    "often: keep shapes and numbers the same from step to step, or hand numbers over as tensors",
+    "often: keep shapes and numbers the same from step to step, or pass numbers as tensors",
     "not implemented for 'Double'": "; the truth is computed in float64: give unverified='the reason'",
 }
 """Cures for errors of frameworks that name none themselves, by a part of their message."""

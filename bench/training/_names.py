@@ -1,4 +1,4 @@
-"""Which array of a joined workload each of an implementation's own is, and how its axes lie."""
+"""The array of a joined workload that each of an implementation's own stands for, and the order of its axes."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from bench.output.figures._ticks import FittingLocator, even_steps, log_axis, pu
 from bench.output.figures._words import entrant_names, mean_words, solved_words
 from bench.output.names import counted
 
-TITLE = "How often each is within which factor of the fastest"
+TITLE = "How often each is within a given factor of the fastest"
 READING = (
     "A line begins, at 1x, at the share of problems in which its contender is the fastest; where it reaches 100 % is "
     "how many times as long as the fastest it takes at worst. The higher line is ahead. A line that lacks a problem "
@@ -51,7 +51,7 @@ def draw(data: RunData, look: Look) -> Figure:
     axis.set_ylim(0, 104)
     put_ticks(axis, "y", lambda value, _: f"{value:.0f} %", FittingLocator(frame.look, even_steps, (0, 100)))
     problems = counted(len(found.problems), "problem")
-    _lines.label_axes(frame, "at most so many times the fastest", f"share of the {problems}", "share")
+    _lines.label_axes(frame, "within this factor of the fastest", f"share of the {problems}", "share")
     return frame.figure
 
 
