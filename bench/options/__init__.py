@@ -184,8 +184,8 @@ CHOOSING = (
         type=click.Choice(["tutorial", "all"]),
         default="tutorial",
         show_default=True,
-        help="What is measured unless -i names it. tutorial: the tutorial's programs, their baselines and your own "
-        "implementations; all: every implementation that `bench list` shows.",
+        help="Which implementations if -i names none. tutorial: the tutorial's programs, their baselines and your own "
+        "implementations; all: every one that `bench list` shows.",
     ),
     DEVICE,
     LOAD,
