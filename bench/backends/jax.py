@@ -101,7 +101,7 @@ class JaxBackend(Backend):
         )
 
     def pin_memory(self) -> None:
-        """Say how the device's memory is to be had, before JAX starts."""
+        """Choose how JAX allocates the device's memory, before it starts."""
 
     def hardware_name(self, handle: Any) -> str:
         """Return the hardware's own name; empty for the CPU."""

@@ -67,7 +67,7 @@ def values(start: int, most: int, factor: float) -> list[int]:
 
 
 def measurable(most: int, start: int, together: int) -> int:
-    """Return the largest value to measure at where so many processes are alive at once, beside one that finds a truth.
+    """Return the largest value to measure at with this many processes alive at once, beside one that finds a truth.
 
     A truth is computed in float64, so it takes twice as much. What a step takes grows at least in proportion to a size.
     """

@@ -23,7 +23,7 @@ _CURES = {
 }
 """Cures for errors of frameworks that name none themselves, by a part of their message."""
 _LONGEST = 400
-"""Most letters of what somebody else's exception says: compilers print programs of many pages."""
+"""The most characters kept of an exception that is not ours: compilers print programs of many pages."""
 
 
 def failure(error: BaseException, request: Request) -> Reply:

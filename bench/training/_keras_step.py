@@ -89,7 +89,7 @@ class KerasRun(ABC):
         return self.drawn.loss(self.model, *args, **named)
 
     def checked(self, *batch: Any) -> Any:
-        """Compute the same and look at what comes out.
+        """Compute the same and check what comes out.
 
         Raises:
             StepError: it is no loss.
@@ -162,7 +162,7 @@ class KerasOnTorch(KerasRun):
     objective: Callable[..., Any]
 
     def prepare(self) -> None:
-        """Have the first loss looked at; there is nothing to compile."""
+        """Have the first loss checked; there is nothing to compile."""
 
         def first(*batch: Any) -> Any:
             found = self.checked(*batch)
