@@ -64,7 +64,7 @@ AuthorFunction = TypeVar("AuthorFunction", bound=Author)
 
 @dataclass(frozen=True)
 class Told:
-    """What the decorator was told, for the adapter of its framework."""
+    """The arguments of the decorator, for the adapter of its framework."""
 
     name: str
     function: Author
@@ -88,7 +88,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Adapted:
-    """What an adapter makes of it."""
+    """The program of a workload and the ways to run it, made by an adapter."""
 
     program: Any
     """The workload's program; see `bench.model.registry.workload`."""

@@ -71,7 +71,7 @@ def wrong_inputs(found: Training, kinds: tuple[type, ...], words: str) -> Iterat
         if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
             yield f"gives an array of {value.dtype} as {name}: give numbers"
         if 0 in value.shape:
-            yield f"gives an empty array as {name}, of the shape {tuple(value.shape)}"
+            yield f"gives an empty array as {name}, of shape {tuple(value.shape)}"
 
 
 def wrong_training(told: Told, found: Training) -> Iterator[str]:

@@ -102,7 +102,7 @@ class KerasRun(ABC):
         if not keras.ops.is_tensor(loss):
             raise self.error(f"has {kind_of(loss)} as its loss: give the tensor itself")
         if tuple(loss.shape) != ():
-            raise self.error(f"has a loss of the shape {tuple(loss.shape)}: give a scalar, such as its mean")
+            raise self.error(f"has a loss of shape {tuple(loss.shape)}: give a scalar, such as its mean")
         dtype = keras.backend.standardize_dtype(loss.dtype)
         if dtype != self.dtype.value:
             cure = "let it make its tensors in the dtype of its inputs"

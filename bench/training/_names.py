@@ -117,7 +117,7 @@ class Names:
             if shape != array.shape:
                 how = "" if there.axes is None else f", with the axes {there.axes}"
                 raise StepError(
-                    f"{self.who} has the parameter {name} of the shape {array.shape}, and {there.name} of "
+                    f"{self.who} has the parameter {name} of shape {array.shape}, and {there.name} of "
                     f"{self.workload} has the shape {right.shape}{how}: give the order of its axes by names=, as in "
                     f"{{{name!r}: ({there.name!r}, (1, 0))}}."
                 )
@@ -150,7 +150,7 @@ class Names:
                 raise StepError(f"{self.who} takes the unknown input {there.name!r} of {self.workload}: {hint}")
             if not there.fits(given[there.name]):
                 shape = given[there.name].shape
-                raise StepError(f"{self.who} orders {there.name} of the shape {shape} by {there.axes}: name each axis.")
+                raise StepError(f"{self.who} orders {there.name} of shape {shape} by {there.axes}: name each axis.")
             found[there.name] = there.ours(given[there.name])
         return found
 
