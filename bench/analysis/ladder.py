@@ -19,12 +19,14 @@ from bench.analysis.baseline import Baseline, baselines_of
 from bench.analysis.sound import SoundCase, sound_cases
 from bench.data.manifest import ImplementationFacts, Manifest
 from bench.data.schema import SummaryRow
-from bench.model.case import Case, Mode
+from bench.model.case import CASE_COLUMNS, Case, Mode
 from bench.model.precision import Precision
 from bench.model.problem import Problem
 from bench.stats.estimates import Estimate
 
 _PRECISIONS = list(Precision)
+CLIMBED = frozenset({"precision", *(column.name for column in CASE_COLUMNS if column.contender)})
+"""Columns in which the cases of one ladder may differ."""
 
 
 class Kind(StrEnum):
@@ -181,8 +183,7 @@ def _candidates(
 
     def here(case: Case, *but: str) -> bool:
         """Say whether a case is like the rung below in all these respects but some."""
-        names = {"implementation", "device", "threads", "precision"} - set(but)
-        return all(case.columns[name] == at.columns[name] for name in names)
+        return all(case.columns[name] == at.columns[name] for name in CLIMBED - {"backend", "framework", *but})
 
     def plain(case: Case) -> bool:
         return not compiles(case) and not own(case)

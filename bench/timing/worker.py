@@ -1,4 +1,4 @@
-"""The work of one measuring process: build, time the first step, verify; `bench.timing.turns` samples what is right."""
+"""A case in one measuring process: built, its first steps timed, verified; `bench.timing.turns` samples it then."""
 
 from __future__ import annotations
 
@@ -10,44 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.schema import Status
-from bench.errors import StepError, StorageError, os_cure
-from bench.machine.disturbance import KernelCounters
+from bench.errors import StepError
 from bench.model.backends import BACKENDS
 from bench.model.data import Data
 from bench.model.device import Backend, Device, Settings
-from bench.model.precision import Precision
-from bench.model.problem import Dtype, Problem
 from bench.model.registry import Implementation, Registry, forget_loaded
-from bench.model.step import State, Step
-from bench.oracle.edges import truth_by_reference
-from bench.oracle.perturbed import truth_by_runs
-from bench.oracle.truth import STEPS, Truth, digest_of, load_truth, save_truth
+from bench.model.step import Step
+from bench.oracle.truth import STEPS, Truth, digest_of, load_truth
 from bench.oracle.verify import Verification, verify, verify_again
 from bench.timing.clock import host_now
 from bench.timing.compiling import FirstSteps, is_empty
 from bench.timing.imported import forget_foreign, from_elsewhere, imported
 from bench.timing.load import excess, limit_pools
 from bench.timing.measure import first_step
-from bench.timing.memory import Meter, limit_memory, peak_bytes
+from bench.timing.memory import Meter
 from bench.timing.modes import build_in_mode
-from bench.timing.passes import Rig, time_whole
-from bench.timing.peaks import measure_peaks
+from bench.timing.passes import Rig
 from bench.timing.policy import Sample
-from bench.timing.proof import prove_device, prove_step
 from bench.timing.protocol import Reply, Request, Task
-from bench.timing.reasons import failure
 from bench.timing.waited import unfinished
 
 Beat = Callable[[], None]
 """Called after a step, to show that the process is alive."""
-
-
-def work(request: Request, beat: Beat = lambda: None) -> Reply:
-    """Do what is asked. If an implementation raises, the reply holds the reason; no exception gets out."""
-    try:
-        return _work(request, beat)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - what an implementation raises costs only its own row
-        return failure(error, request)
 
 
 @dataclass(frozen=True)
@@ -144,7 +128,7 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
     began = time.perf_counter()
     step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
     build_seconds = time.perf_counter() - began
-    _check_step(step, implementation)
+    check_step(step, implementation)
     step = plant(step)
     flush = device.flush if request.mode.cold else None
     rig = Rig(step, host_now, device.synchronize, flush, device.stream, ready=device.ready)
@@ -242,79 +226,16 @@ def _on_fresh_inputs(case: Prepared) -> Step:
     return build_in_mode(case.implementation.build, request.problem, other, case.device, request.mode)
 
 
-def _work(request: Request, beat: Beat) -> Reply:
-    if request.task is Task.TRUTH:
-        return _find_truth(request, beat)
-    if not request.implementation:
-        _, backend, device = opened(request)
-        return _of_device(request, backend, device)
-    if request.task is Task.FIT:
-        return _try_fit(request)
-    case = prepare(request, beat=beat)
-    if not case.verification.passed:
-        return case.reply()
-    if request.task is Task.PROVE:
-        return case.reply(checks=tuple(filter(None, [prove_step(case.rig)])))
-    return verified_again(case, measured=False).reply()
-
-
-def _try_fit(request: Request) -> Reply:
-    """Build a case within the memory that it may take, and run it twice: optimisers make their state in the first."""
-    registry, backend, device = opened(request)
-    if request.memory_bytes is not None:
-        limit_memory(request.memory_bytes)
-    implementation = registry[request.implementation]
-    data = implementation.workload.data(request.problem)
-    step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
-    time_whole(Rig(step, host_now, device.synchronize, ready=device.ready), 2)
-    return Reply(Status.OK, peak_bytes=peak_bytes(backend))
-
-
-def _find_truth(request: Request, beat: Beat) -> Reply:
-    """Write the truth that implementations of the request's workload are compared with."""
-    double = replace(request.problem, dtype=Dtype.FLOAT64)
-    registry, backend, device = opened(replace(request, precision=Precision.FULL, problem=double))
-    implementation, problem = registry[request.implementation], request.problem
-    workload = implementation.workload
-    if workload.knows_edges:
-        truth = truth_by_reference(workload, problem, request.precision)
-    else:
-
-        def train(problem: Problem, data: Data, precision: Precision, steps: int) -> list[State]:
-            step = implementation.build(problem, data, replace(device, precision=precision))
-            _check_step(step, implementation)
-            states = []
-            for _ in range(steps):
-                step()
-                beat()
-                states.append(step.state())
-            return states
-
-        can = request.precision in backend.precisions and request.precision in implementation.precisions
-        truth = truth_by_runs(workload, problem, request.precision, train, can, request.runs)
-    try:
-        save_truth(truth, Path(request.truth))
-    except OSError as error:
-        cure = os_cure(error, "set TMPDIR")
-        raise StorageError(f"{request.truth} cannot be written ({error.strerror}): {cure}.") from error
-    return Reply(Status.OK, flops=workload.count(double, device))
-
-
-def _of_device(request: Request, backend: Backend, device: Device) -> Reply:
-    """Answer what is asked of a device alone, without an implementation."""
-    if request.task is Task.PROVE:
-        return Reply(
-            Status.OK, device_name=device.name, facts=dict(device.facts), checks=prove_device(device, host_now)
-        )
-    peaks = measure_peaks(device, request.problem.dtype, host_now, KernelCounters())
-    return Reply(Status.OK, device_name=device.name, threads=backend.threads_in_use(), peaks=peaks)
-
-
 def _since(asked_nanoseconds: int | None) -> float | None:
     return None if asked_nanoseconds is None else (time.monotonic_ns() - asked_nanoseconds) / 1e9
 
 
-def _check_step(step: object, implementation: Implementation) -> None:
+def check_step(step: object, implementation: Implementation) -> None:
+    """Refuse what `build` returned if it is no step, or not the one that was registered.
+
+    Raises:
+        StepError: it is not.
+    """
     if not isinstance(step, Step):
         raise StepError(f"build returned {type(step).__name__}: it must return a bench.Step.")
     if step.phases != implementation.workload.phases:

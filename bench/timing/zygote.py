@@ -24,8 +24,8 @@ from bench.model.backends import BACKENDS
 from bench.model.loading import BYTECODE, from_source
 from bench.model.registry import Registry
 from bench.timing.protocol import REPLY, REQUEST, Channel, Task
+from bench.timing.tasks import work
 from bench.timing.turns import serve_turns
-from bench.timing.worker import work
 
 _PR_SET_PDEATHSIG = 1
 

@@ -13,11 +13,13 @@ import pytest
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_list_shows_every_pair_and_why_not(here: Run, tmp_path: Path) -> None:
+def test_list_shows_every_pair_and_why_not(here: Run, root: Path, tmp_path: Path) -> None:
     rows = json.loads(here("list", "--json").stdout)
-    assert len(rows) == 21  # 4 NumPy, 7 torch on two devices, 2 CUDA graphs, 1 graph
+    assert {row["implementation"] for row in rows} == {path.stem for path in (root / "implementations").glob("*.py")}
+    assert {row["backend"] for row in rows if row["implementation"] == "torch_nn"} == {"torch-cpu", "torch-cuda"}
     fused = {row["implementation"] for row in rows if row["fused"]}
-    assert fused == {"tf_static_graph", "torch_cuda_graph", "torch_cuda_graph_adam"}
+    assert {"tf_static_graph", "torch_cuda_graph", "torch_cuda_graph_adam", "jax_fused"} <= fused
+    assert not fused & {"numpy_manual", "torch_compiled", "jax_staged"}
     assert all(row["available"] or row["reason"] for row in rows)
     text = here("list", cwd=tmp_path).stdout
     assert "numpy_manual" in text

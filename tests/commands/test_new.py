@@ -47,11 +47,18 @@ def verified(here: Here, *arguments: str) -> dict[str, str]:
 
 
 def test_every_starter_is_right_as_it_is(here: Here) -> None:
-    for name, (options, _) in STARTERS.items():
+    quick = {name: starter for name, starter in STARTERS.items() if name != "by_jax"}
+    for name, (options, _) in quick.items():
         assert bench("new", name, *options) == 0
-    loads = [word for name in STARTERS for word in ("--load", f"{name}.py")]
-    names = [name for _, found in STARTERS.values() for name in found if name != "mine.compiled"]
+    loads = [word for name in quick for word in ("--load", f"{name}.py")]
+    names = [name for _, found in quick.values() for name in found if name != "mine.compiled"]
     assert verified(here, *loads, "-i", ",".join(names)) == dict.fromkeys(names, "ok")
+
+
+@pytest.mark.slow
+def test_the_starter_in_jax_is_right(here: Here) -> None:
+    assert bench("new", "by_jax", "--framework", "jax") == 0
+    assert verified(here, "--load", "by_jax.py", "-w", "by_jax") == {"by_jax.staged": "ok", "by_jax.fused": "ok"}
 
 
 @pytest.mark.slow

@@ -66,7 +66,9 @@ def main() -> None:
     device = backend.open(Settings(1))
     simulator = backend.simulator
     chosen = [
-        item for item in registry if item.framework == "torch" and (not item.devices or "fakegpu" in item.devices)
+        item
+        for item in registry
+        if item.framework == "torch" and not item.compiles and (not item.devices or "fakegpu" in item.devices)
     ]
     found: dict[str, Any] = {"reads": {item.name: reads(simulator, device, item) for item in chosen}}
     found["mixed"] = mixed(device)

@@ -261,11 +261,12 @@ class FakeGpu(TorchBackend):
 
     def open(self, settings: Settings) -> Device:
         """Registers the device; not before, since a process forks after `preload`."""
-        from bench.timing import worker
+        from bench.timing import tasks, worker
 
         self.simulator.register()
-        assert worker.host_now  # what the harness times with; from now on it is the model's
-        worker.host_now = self.simulator.queue.now
+        for module in (tasks, worker):
+            assert module.host_now  # what the harness times with; from now on it is the model's
+            module.host_now = self.simulator.queue.now
         return super().open(settings)
 
     def hardware_name(self) -> str:

@@ -19,8 +19,8 @@ from bench.oracle.truth import save_truth
 from bench.timing import peaks
 from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import REPLY, TURN, TURNED, Reply, Request, Task, Turn
+from bench.timing.tasks import work
 from bench.timing.turns import serve_turns
-from bench.timing.worker import work
 from bench.workloads import tutorial
 
 SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)

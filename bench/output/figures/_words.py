@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.analysis.ladder import Kind, Ladder, Rung
+from bench.analysis.ladder import CLIMBED, Kind, Ladder, Rung
 from bench.analysis.profile import Entrant, Profile, Profiles
 from bench.model.case import differing
 from bench.output.names import counted, variant_word, words_of
@@ -14,7 +14,7 @@ from bench.output.text import factor, factor_interval
 def ladder_titles(found: Sequence[Ladder]) -> list[tuple[str, Ladder]]:
     """Return the title of each ladder: its workload, and what tells it from the others."""
     firsts = [each.rungs[0].case for each in found]
-    names = [name for name in differing(firsts) if name not in ("threads", "precision", "mode")]
+    names = [name for name in differing(firsts) if name not in CLIMBED and name != "mode"]
     several = len({each.mode for each in found}) > 1
     titles = []
     for each, case in zip(found, firsts, strict=True):

@@ -40,6 +40,10 @@ def sampled(new: Callable[[str, Path], Any], tmp_path: Path) -> Any:
     return new("sampled", tmp_path / "sampled")
 
 
+START = {"first": 0.01, "build_seconds": 0.01}
+"""Seconds that a process spends before its steps are steady."""
+
+
 @pytest.fixture(
     scope="session",
     params=[{"svg": (), "png": ("samples",), "pdf": ("phases", "speedup")}, pytest.param({}, marks=pytest.mark.slow)],
@@ -59,9 +63,11 @@ def gallery(
         for hidden in (100, 200):
             made.add("numpy_manual", "numpy", problem=tutorial(hidden=hidden), processes=6, seconds=4e-6 * hidden)
             for precision, error in ((Precision.FULL, 1e-7), (Precision.TF32, 1e-4)):
-                errors: dict[str, Any] = {"gradient_error": error, "step_peak_bytes": 5 << 20}
+                errors: dict[str, Any] = {"gradient_error": error, "step_peak_bytes": 5 << 20, **START}
                 options = {"processes": 6, "precision": precision, "row": lambda number, errors=errors: errors}
                 made.add("torch_tensor", problem=tutorial(hidden=hidden), seconds=3e-6 * hidden, **options)
+            options = {"processes": 6, "row": lambda number: {**START, "compile_seconds": 2.0, "cache": "warm"}}
+            made.add("torch_compiled", problem=tutorial(hidden=hidden), seconds=3.5e-6 * hidden, **options)
         run = made.write()
     data, done = RunData(run), figures.Drawn([], {})
     for kind in figures.FORMATS:
