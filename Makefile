@@ -21,7 +21,7 @@ test: $(VENV)/installed-dev
 baselines: $(VENV)/installed-dev
 	$(BIN)/python -m pytest tests/output/figures/test_pictures.py --renew-baselines
 
-# Every implementation and phase under pytest-benchmark; git ignores the file that it leaves.
+# Every phase of what bench run measures by default, under pytest-benchmark; git ignores the file that it leaves.
 perf: $(VENV)/installed-dev
 	$(BIN)/python -m pytest tests/performance -m performance --benchmark-disable-gc --benchmark-sort=name \
 		--benchmark-columns=median,iqr,min,max,rounds --benchmark-json=results/perf.json

@@ -41,11 +41,11 @@ def cli(debug: bool) -> None:
     \b
       bench list                     what can run here, and what cannot and why
       bench new my_step              a file for your own model: runs as it is, explains itself
-      bench verify                   does every implementation compute the right thing?
+      bench verify                   do the tutorial's programs compute the right thing?
       bench run                      measure the tutorial's programs, write CSVs and figures
-      bench run --select all         those in other frameworks, and compiled ones, beside them
+      bench run --select all         JAX, tf.function and compiled programs as well
       bench run -w mlp_sgd           one workload only
-      bench run --load my_step.py    what your file brings, beside them
+      bench run --load my_step.py    your own step beside the tutorial's programs
       bench run --resume results/RUN finish a run that was interrupted
       bench sweep --axis hidden=64:4096:x2   the same over sizes, and where one overtakes another
       bench doctor                   what disturbs measurements here, and what cures it

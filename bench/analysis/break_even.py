@@ -26,7 +26,7 @@ from bench.stats.estimates import Turns
 
 COLD, WARM = "cold", "warm"
 CACHES = {COLD: ("cold", ""), WARM: ("warm",)}
-"""Values of the column `cache` behind a start with an empty cache, which is any start if there is none, or a full one.
+"""Values of the column `cache` that count as a start with an empty cache (without a cache, any start) or a filled one.
 """
 
 
@@ -55,7 +55,7 @@ class Payoff:
 
     case: Case
     over: Case
-    """What it is held against."""
+    """The case that it is held against."""
     cache: str
     """`COLD` or `WARM`."""
     compiled: Spending
@@ -103,7 +103,7 @@ def payoffs(
 def _partner(
     case: Case, plain: Sequence[Case], rounds: Mapping[Case, Mapping[int, Turns]], rule: Baseline
 ) -> Case | None:
-    """Find what a case that compiles is held against; None if nothing of that was measured."""
+    """Find the case that one that compiles is held against; None if it was not measured."""
     here = (case.backend, case.problem, case.conditions)
     alike = [
         other

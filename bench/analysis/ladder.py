@@ -84,7 +84,7 @@ class Ladder:
     devices: int
     rungs: tuple[Rung, ...]
     left_out: int
-    """How many of its cases were tried and are wrong, unsteady or not verified, so that they could be no rung."""
+    """The number of its cases that were tried and are wrong, unsteady or not verified, and so cannot be rungs."""
 
 
 def ladders(

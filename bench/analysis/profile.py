@@ -55,7 +55,7 @@ class Profile:
 
     @property
     def lacking(self) -> int:
-        """How many problems it has no time for."""
+        """The number of problems that it has no time for."""
         return self.ratios.count(None)
 
     def share(self, factor: float) -> float:
@@ -70,13 +70,13 @@ class Profile:
 
 @dataclass(frozen=True)
 class Profiles:
-    """All contenders, the one that is ahead on the whole first."""
+    """All contenders, the best on the whole first."""
 
     problems: tuple[tuple[str, Problem], ...]
     """Workload and problem of each."""
     profiles: tuple[Profile, ...]
     left_out: int
-    """How many cases were tried and are wrong, unsteady or not verified; they count as not measured."""
+    """The number of cases that were tried and are wrong, unsteady or not verified; they count as not measured."""
 
 
 def profiles(

@@ -55,7 +55,7 @@ class _Found:
     peak: float | None = None
     """The most that its device was measured to do, in GFLOP/s."""
     counted: CountedWork | None = None
-    """What was counted of its workload, whose author does not say."""
+    """The counted operations of its workload, if the author does not give its cost."""
 
     @property
     def whole(self) -> pd.DataFrame:

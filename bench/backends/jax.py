@@ -26,7 +26,7 @@ OPTAX_PIN = "optax==0.2.8"
 _PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin")
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _CACHE = "/jax/compilation_cache/cache"
-"""What JAX calls the events of its compiler and of its cache on disk."""
+"""JAX's names of the events of its compiler and of its cache on disk."""
 
 
 class JaxBackend(Backend):
@@ -101,7 +101,7 @@ class JaxBackend(Backend):
         )
 
     def pin_memory(self) -> None:
-        """Say how the device's memory is to be had, before JAX starts."""
+        """Choose how JAX allocates the device's memory, before it starts."""
 
     def hardware_name(self, handle: Any) -> str:
         """Return the hardware's own name; empty for the CPU."""

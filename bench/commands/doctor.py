@@ -52,7 +52,7 @@ def doctor(
 
     With --calibrate it judges a step against itself, as it is and with delays of 2, 5 and 10 % planted in one phase:
     how often that is called a REGRESSION, and how often the right phase is named. `bench gate` then quotes it. It
-    takes --budget, and measures with one thread. The figure `power` is drawn beside the file that keeps it.
+    takes --budget, and measures with one thread. The figure `power` is drawn beside the result's file.
     """
     if device is not None:
         _prove(device, load, threads, timeout, as_json)

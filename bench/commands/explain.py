@@ -15,7 +15,7 @@ import click
     "--run",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="Folder of its run, or its calibration.  [default: what is around FIGURE, or of that name in results/]",
+    help="Folder of its run, or file of its calibration.  [default: found beside FIGURE, or where these are kept]",
 )
 @click.option("--check", is_flag=True, help="Exit 1 unless the figure shows the files as they are.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")

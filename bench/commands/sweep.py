@@ -52,7 +52,7 @@ _SECONDS_A_PROCESS = 0.6
     multiple=True,
     metavar="NAME=VALUES",
     help="What varies: any size of a workload, as in hidden=64:4096:x2 or batch=16,64,256; threads=1,all or "
-    "dtype=float32,float64. batch=64:fit goes on to the largest that fits in memory. Repeat for all combinations.",
+    "dtype=float32,float64. batch=64:fit finds the largest that fits in memory. Repeat for all combinations.",
 )
 @click.option(
     "--preset",
@@ -101,7 +101,7 @@ def sweep(
     """Measure implementations over sizes, and find the size at which one overtakes another.
 
     \b
-      bench sweep --axis hidden=64:4096:x2                    all implementations at seven sizes
+      bench sweep --axis hidden=64:4096:x2                    the tutorial's programs at seven sizes
       bench sweep --axis hidden=64:4096:x2 --axis threads=1,2 the same with one thread and with two
       bench sweep --preset small                              a first look, in two and a half minutes
 

@@ -60,7 +60,7 @@ class WorkloadFacts(BaseModel):
 
 
 class CountedWork(BaseModel):
-    """What a workload does at some sizes where its author does not say: counted while its baseline ran."""
+    """The operations of a workload at some sizes, counted while its baseline ran, if its author does not give them."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -80,7 +80,7 @@ class CountedWork(BaseModel):
 
 
 class ImplementationFacts(BaseModel):
-    """What a stored run must know of an implementation to tell of what kind its cases are."""
+    """The facts of an implementation that tell of what kind the cases of a stored run are."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -105,9 +105,9 @@ class Manifest(BaseModel):
     budget_seconds: float
     """Time to measure in; the command keeps some of its own budget back for summary and figures."""
     rounds: int | None
-    """Rounds asked for; None if budget and precision decide."""
+    """Rounds asked for; None if `within` and the budget decide."""
     cold: int = 1
-    """Processes of each case that compiles whose compiler's cache was empty."""
+    """Processes of each case that compiles which began with an empty compiler cache."""
     within: float = 0.02
     """Half an interval over its speedup that was good enough to stop."""
     timeout_seconds: float | None = None
@@ -155,7 +155,7 @@ class Manifest(BaseModel):
     """Workloads of the run's cases, by name, in the order of tables."""
     fits: dict[str, dict[str, int | None]] = {}
     """Largest values that fit in memory, as `--axis NAME=START:fit` found them: by size, then by implementation and
-    backend; none where the first did not fit, or could not be tried."""
+    backend; None where the first did not fit, or could not be tried."""
     counted: list[CountedWork] = []
     """Operations of workloads whose authors do not give their cost."""
     implementations: dict[str, ImplementationFacts] = {}

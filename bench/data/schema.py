@@ -142,29 +142,31 @@ class ProcessRow:
         default=None,
     )
     step_peak_bytes: int | None = described(
-        "Peak memory while steps were sampled, minus `framework_bytes`; empty where a peak cannot be begun anew.",
+        "Peak memory while steps were sampled, minus `framework_bytes`; empty where a peak cannot be reset.",
         "bytes",
         added=True,
         default=None,
     )
     phase_peaks: str = described(
-        "The same of each phase by itself, such as `forward=123 backward=456`; only on a GPU.", added=True, default=""
+        "The same for each phase by itself, in bytes, such as `forward=123 backward=456`; only on a GPU.",
+        added=True,
+        default="",
     )
     reserved_bytes: int | None = described(
-        "Peak memory that the framework's allocator took of the GPU; empty on the CPU.",
+        "Most memory that the framework's allocator reserved on the GPU; empty on the CPU.",
         "bytes",
         added=True,
         default=None,
     )
     compile_seconds: float | None = described(
-        "What the first steps took beyond as many steady ones, of an implementation that compiles.",
+        "Time of the first steps beyond that of as many steady ones; only of an implementation that compiles.",
         "s",
         added=True,
         default=None,
     )
     cache: str = described(
-        "What the compiler's cache on disk did: `cold`, it was empty; `warm`, all was there; `mixed`; empty if nothing "
-        "compiled or there is no cache.",
+        "What the compiler's cache on disk held of what was needed: `cold`, nothing; "
+        "`warm`, everything; `mixed`, part of it; empty if nothing compiled or there is no cache.",
         values=("cold", "warm", "mixed"),
         added=True,
         default="",
@@ -173,7 +175,8 @@ class ProcessRow:
         "Places where torch.compile could not follow the code; empty if nothing compiled.", added=True, default=None
     )
     recompiles: int | None = described(
-        "Programs compiled after the warm-up, while it was sampled; empty if nothing compiled or nobody counts.",
+        "Programs compiled after the warm-up, while the case was sampled; "
+        "empty if nothing compiled or the framework does not count.",
         added=True,
         default=None,
     )
@@ -260,29 +263,29 @@ class SummaryRow:
         "Largest peak memory of the case's processes; see processes.csv.", "bytes", default=None
     )
     framework_bytes: int | None = described(
-        "Largest of the processes: memory held before the build.", "bytes", added=True, default=None
+        "Most memory that any of the processes held before the build.", "bytes", added=True, default=None
     )
     step_peak_bytes: int | None = described(
-        "Largest of the processes: peak memory while steps were sampled, minus what the process held before the build; "
-        "in a phase's row that of the phase, only on a GPU.",
+        "Largest of the processes: peak memory while steps were sampled, minus what the "
+        "process held before the build; in the row of a phase that of the phase, only on a GPU.",
         "bytes",
         added=True,
         default=None,
     )
     reserved_bytes: int | None = described(
-        "Largest of the processes: peak memory that the framework's allocator took of the GPU.",
+        "Most memory that the framework's allocator reserved on the GPU in any of the processes.",
         "bytes",
         added=True,
         default=None,
     )
     compile_cold_seconds: float | None = described(
-        "Median `compile_seconds` of the processes whose compiler's cache was empty, or has none.",
+        "Median `compile_seconds` of the processes whose compiler found nothing in its cache, or has none.",
         "s",
         added=True,
         default=None,
     )
     compile_warm_seconds: float | None = described(
-        "Median `compile_seconds` of the processes whose compiler found all in its cache.",
+        "Median `compile_seconds` of the processes whose compiler found everything in its cache.",
         "s",
         added=True,
         default=None,

@@ -37,10 +37,10 @@ class Axis:
 
 
 def fit_of(text: str) -> tuple[str, int, float] | None:
-    """Parse an axis whose end is to be found: `NAME=START:fit` or `NAME=START:fit:xFACTOR`; None if it is no such one.
+    """Parse an axis whose end is to be found, `NAME=START:fit` or `NAME=START:fit:xFACTOR`; None for any other.
 
     Raises:
-        UsageError: it is to be found, and has no start, no size or no factor that makes sense.
+        UsageError: the end is to be found, but there is no start, no size or no factor over 1.
     """
     name, _, given = text.partition("=")
     name, parts = name.strip().replace("-", "_"), given.strip().split(":")
@@ -52,7 +52,7 @@ def fit_of(text: str) -> tuple[str, int, float] | None:
         raise UsageError(f"--axis {text!r} needs a start, and a factor over 1: write batch=64:fit or batch=64:fit:x4.")
     if name in CONDITIONS:
         raise UsageError(
-            f"--axis {name} is no size, so nothing of it can be too large: vary a size, as in batch=64:fit."
+            f"--axis {name} is no size, so no value of it can be too large: vary a size, as in batch=64:fit."
         )
     return name, int(match[1]), factor
 

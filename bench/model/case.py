@@ -48,7 +48,7 @@ class Case:
     implementation: str = who("Registered name of the implementation.")
     workload: str = who("Which mathematics it computes; speedups are stated inside one workload only.", contender=False)
     backend: str = who("Framework plus device, for example `torch-cpu`.")
-    framework: str = who("`numpy`, `torch` or `tensorflow`, or one that a loaded file has added.")
+    framework: str = who("`numpy`, `torch`, `tensorflow`, `jax`, `keras`, `cupy`, or one that a loaded file has added.")
     device: str = who("`cpu`, `cuda`, or the kind that a loaded file has added.")
     problem: Problem = nested()
     threads: int = condition("CPU threads that the framework was told to use.", contender=True)

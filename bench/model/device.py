@@ -63,9 +63,9 @@ class Compilations:
     graph_breaks: int | None = None
     """Places where the compiler could not follow the code and a program ends early; None where that cannot be."""
     hits: int = 0
-    """What was found in the cache on disk."""
+    """Programs that were found in the cache on disk."""
     misses: int = 0
-    """What was looked for there in vain."""
+    """Programs that were looked for there in vain."""
 
 
 class Stream(ABC):
@@ -118,7 +118,7 @@ class Device:
     facts: Mapping[str, str] = field(default_factory=dict)
     """What was pinned and what is really in use: threads, precision modes."""
     ready: Callable[[object], object] | None = None
-    """Given what stages have returned: a function that returns when all of it has been computed. None where
+    """A function that is given what stages have returned, and returns when all of it has been computed. None where
     `synchronize` alone waits for everything. Only the harness calls it."""
     stream: Stream | None = None
     """The device's queue; None for a device that has finished when a call returns."""
@@ -197,7 +197,7 @@ class Backend(ABC):
         return None
 
     def reset_peak(self) -> bool:
-        """Begin the peaks of `peak_bytes` and `reserved_bytes` anew; False where the framework cannot."""
+        """Reset the peaks of `peak_bytes` and `reserved_bytes`; False where the framework cannot."""
         return False
 
     def cache_in(self, folder: Path) -> None:
@@ -209,7 +209,7 @@ class Backend(ABC):
         return
 
     def compilations(self) -> Compilations | None:
-        """Tell what has been compiled in this process so far; None where nothing is, or nobody counts."""
+        """Tell what has been compiled in this process so far; None where nothing is, or nothing counts."""
         return None
 
     def rest_compilers(self) -> None:

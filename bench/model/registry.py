@@ -128,7 +128,7 @@ def implementation(
 
     Args:
         name: how tables, files and `--implementation` call it.
-        framework: `numpy`, `torch` or `tensorflow`; it runs on every backend of that framework.
+        framework: `numpy`, `torch`, `tensorflow`, `jax`, `keras` or `cupy`; it runs on every backend of that framework.
         workload: which mathematics it computes; see `bench.model.workload.WORKLOADS`.
         fused: True if its phases cannot be timed apart.
         devices: only on these kinds of device, for example `("cuda",)`; everywhere if empty. A kind that no backend

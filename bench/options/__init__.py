@@ -161,8 +161,8 @@ COLUMNS = click.option(
     type=Columns(),
     default=(),
     metavar="NAME,...",
-    help="The columns of the tables instead of the usual ones, such as step,speedup,memory; all for every one, help "
-    "for the list of their names.",
+    help="Columns of the tables, such as step,speedup,memory, instead of the usual ones; all shows every one, help "
+    "lists them.",
 )
 
 IMPLEMENTATION = click.option(
@@ -184,8 +184,8 @@ CHOOSING = (
         type=click.Choice(["tutorial", "all"]),
         default="tutorial",
         show_default=True,
-        help="What is measured if -i names nothing: tutorial, its programs, their baselines and what is yours; all, "
-        "every implementation that `bench list` shows, compiled ones and other frameworks' too.",
+        help="Which implementations if -i names none. tutorial: the tutorial's programs, their baselines and your own "
+        "implementations; all: every one that `bench list` shows.",
     ),
     DEVICE,
     LOAD,
@@ -226,8 +226,8 @@ COLD = click.option(
     type=SIZE,
     default=1,
     show_default=True,
-    help="Processes of each case that compiles which begin with an empty compiler cache; the others find it filled. "
-    "Two or more give the break-even with an empty cache an interval.",
+    help="How many processes of each case that compiles begin with an empty compiler cache; the others find it filled. "
+    "From two on, the break-even with an empty cache has an interval.",
 )
 TIMEOUT = click.option(
     "--timeout",

@@ -133,7 +133,7 @@ def place_of(mark: str) -> Path | None:
         return None
     try:
         path = _path(mark)
-    except RuntimeError:  # nobody knows where home is
+    except RuntimeError:  # the home folder is not known
         return None
     return path if path.is_file() else None
 

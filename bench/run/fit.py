@@ -16,15 +16,15 @@ from bench.run.plan import Planned
 from bench.timing.protocol import Request, Task
 
 _WITHIN = 0.05
-"""Part of the value found by which the next one tried may be larger."""
+"""The share of the value found by which the largest that fits may exceed it."""
 _MOST = 2**30
 _SHARE = 0.9
-"""The part of the memory that is available now which a try may take: the rest is for everybody else."""
+"""The share of the memory available now that a try may take; the rest is left to other programs."""
 _WORDS = (
     *("MemoryError", "OutOfMemory", "not enough memory", "out of memory", "RESOURCE_EXHAUSTED", "bad_alloc"),
     *("ResourceExhausted", "Cannot allocate memory", "died by SIG"),
 )
-"""What errors of Python and of frameworks say, and how a process ends, when memory does not suffice."""
+"""Words of the errors of Python and of frameworks, and of how a process ends, when memory does not suffice."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def values(start: int, most: int, factor: float) -> list[int]:
 
 
 def measurable(most: int, start: int, together: int) -> int:
-    """Return the largest value to measure at where so many processes are alive at once, beside one that finds a truth.
+    """Return the largest value to measure at with this many processes alive at once, beside one that finds a truth.
 
     A truth is computed in float64, so it takes twice as much. What a step takes grows at least in proportion to a size.
     """
@@ -138,7 +138,7 @@ def _request(item: Planned, problem: Problem) -> Request:
 
 
 def available() -> int:
-    """Return the bytes that a try may take: most of what nobody uses now."""
+    """Return the bytes that a try may take: most of what is free now."""
     free = psutil.virtual_memory().available
     limit = cgroup_memory()
     return int(_SHARE * (free if limit is None else min(free, limit)))

@@ -42,7 +42,7 @@ that insurance may cost.
 """
 SAVE_EVERY_SECONDS = 20.0
 _SECOND_LOOKS = 2
-"""How many times more a peak is measured that a step exceeds."""
+"""The number of further measurements of a peak that a step exceeds."""
 
 
 @dataclass

@@ -40,7 +40,7 @@ class RunTerms:
     crossover_within: float | None = None
     """Half a crossover's interval over its size that is good enough; None: crossovers are not refined."""
     cold: int = 1
-    """Processes of each case that compiles which begin with an empty cache."""
+    """Processes of each case that compiles which begin with an empty compiler cache."""
 
 
 @dataclass(frozen=True)

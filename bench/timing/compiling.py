@@ -11,13 +11,13 @@ from bench.timing.passes import Rig, time_whole
 
 
 class Cache(StrEnum):
-    """What a compiler's cache on disk did for a process."""
+    """How much of what a process needed its compiler's cache on disk held."""
 
     COLD = "cold"
     WARM = "warm"
     MIXED = "mixed"
     NONE = ""
-    """There is none, or nothing asked it."""
+    """There is no cache, or nothing was looked up in it."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Compiled:
     """What compiling cost a process."""
 
     seconds: float | None = None
-    """What the first steps took beyond as many steady ones; None for a step that does not compile."""
+    """Time of the first steps beyond that of as many steady ones; None for a step that does not compile."""
     cache: Cache = Cache.NONE
     graph_breaks: int | None = None
     """Places where the compiler could not follow the code; None where that is not known."""
     recompiles: int | None = None
-    """Programs compiled after the warm-up; None where nothing was compiled, or nobody counts."""
+    """Programs compiled after the warm-up; None where nothing was compiled, or nothing counts."""
 
 
 @dataclass

@@ -14,7 +14,7 @@ _STATM = Path("/proc/self/statm")
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 _FORGET_PEAK = "5"
-"""Makes the kernel begin the high-water mark of resident memory anew (proc_pid_clear_refs(5))."""
+"""The value that makes the kernel reset the high-water mark of resident memory (proc_pid_clear_refs(5))."""
 
 
 def peak_bytes(backend: Backend) -> int:
@@ -43,7 +43,7 @@ def held_bytes(backend: Backend) -> int:
 class Meter:
     """The memory of a process from before its step is built: what was held then, and the peak while steps are sampled.
 
-    Where the system or the framework cannot begin a peak anew, that of the steps alone is not known.
+    Where the system or the framework cannot reset a peak, that of the steps alone is not known.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -67,7 +67,7 @@ class Meter:
 
     @property
     def reserved_bytes(self) -> int | None:
-        """The most that the framework's allocator had reserved on the device; None where nobody can tell."""
+        """The most that the framework's allocator had reserved on the device; None where that is not known."""
         now = self._backend.reserved_bytes()
         return now if self._reserved is None or now is None else max(self._reserved, now)
 
@@ -80,7 +80,7 @@ class Meter:
         self.step_peak_bytes = self._read() if self._watching else None
 
     def by_phase(self, step: Step, cycle: int) -> None:
-        """Find out the peak of each stage by steps that nobody times, on a device that has memory of its own.
+        """Find the peak of each stage by steps that are not timed, on a device that has memory of its own.
 
         Args:
             step: it is reset, and warmed up by one cycle.
@@ -101,7 +101,7 @@ class Meter:
         self.phase_peaks = found
 
     def _forget(self) -> bool:
-        """Begin the peak anew, and keep in mind what it was; False where that cannot be done."""
+        """Reset the peak, and remember what it was; False where that cannot be done."""
         self._earlier, self._reserved = self.peak_bytes, self.reserved_bytes
         return forget_peak() if self._on_host else self._backend.reset_peak()
 
@@ -126,7 +126,7 @@ def limit_memory(count: int, status: Path = _STATUS) -> None:
 
 
 def forget_peak(clear: Path = _CLEAR) -> bool:
-    """Have the kernel begin the high-water mark of resident memory anew; False where it cannot, as outside Linux."""
+    """Have the kernel reset the high-water mark of resident memory; False where it cannot, as outside Linux."""
     try:
         clear.write_text(_FORGET_PEAK, encoding="ascii")
     except OSError:

@@ -43,7 +43,7 @@ class Rig:
     cpu_now: Now = cpu_now
     """The clock of the CPU time that the process has taken."""
     ready: Callable[[object], object] | None = None
-    """What waits for the things that stages return, where `synchronize` does not wait for everything."""
+    """The function that waits for what stages return, where `synchronize` does not wait for everything."""
 
     @property
     def runs(self) -> list[Run]:

@@ -91,7 +91,7 @@ class Request:
     cpu: int | None = None
     """The CPU that the process is pinned to; None to leave it to the system."""
     memory_bytes: int | None = None
-    """How much more memory of the host the process may allocate; None for no limit."""
+    """Bytes of the host's memory that the process may allocate beyond what it holds; None for no limit."""
     plant: bool = False
     """Whether turns may ask for a planted delay."""
     cache: str = ""
@@ -156,7 +156,7 @@ class Reply:
     peaks: Peaks | None = None
     checks: tuple[Check, ...] = ()
     compiled: Compiled | None = None
-    """What compiling cost; known at the end."""
+    """The cost of compiling; known at the end."""
     build_seconds: float | None = None
     start_seconds: float | None = None
     """From the asking to the end of the first step."""

@@ -15,15 +15,15 @@ from bench.timing.protocol import Reply, Request
 _CURES = {
     "on the same device": "; was an input left on the host? put each with device.put(data.NAME)",
     "No working C++ compiler": "; torch.compile writes C++ for the CPU: install g++, or name one in CXX",
-    "Failed to find C compiler": "; torch.compile needs one to start what a GPU runs: install gcc, or name one in CC",
+    "Failed to find C compiler": "; torch.compile needs one to launch kernels on a GPU: install gcc, or name one in CC",
     "Cannot find a working triton": "; torch.compile writes Triton for a GPU: install triton",
     "fail_on_recompile_limit_hit": "; torch would go on without its compiler, which has compiled the same function too "
-    "often: keep shapes and numbers the same from step to step, or hand numbers over as tensors",
+    "often: keep shapes and numbers the same from step to step, or pass numbers as tensors",
     "not implemented for 'Double'": "; the truth is computed in float64: give unverified='the reason'",
 }
-"""What helps against errors of frameworks that do not say so themselves, by a part of their message."""
+"""Cures for errors of frameworks that name none themselves, by a part of their message."""
 _LONGEST = 400
-"""Most letters of what somebody else's exception says: compilers print programs of many pages."""
+"""The most characters kept of an exception that is not ours: compilers print programs of many pages."""
 
 
 def failure(error: BaseException, request: Request) -> Reply:

@@ -1,7 +1,7 @@
 """A user's own model as a workload: what its author gives, and the decorator that registers it.
 
 Each framework has its adapter, a module of this folder under the framework's name. It offers
-`adapt(Author) -> Adapted` and imports the framework inside its functions only, as implementations do.
+`adapt(Told) -> Adapted` and imports the framework inside its functions only, as implementations do.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Training:
     """
 
     model: Any
-    """The model, freshly made and on the CPU: for torch a `nn.Module`, for Keras a `keras.Model`, for JAX its
+    """The model, freshly made and on the CPU: for torch an `nn.Module`, for Keras a `keras.Model`, for JAX its
     parameters, a tree of arrays."""
     inputs: Any = None
     """The batch: a tuple of arrays or tensors, or a mapping by name, which is then passed by keyword. In a workload
@@ -48,13 +48,14 @@ class Training:
     """For torch, equal parts that every input is split into along its first axis. Each part's loss is divided by their
     number before its gradients are added up: with a loss that is a mean the step is that of the whole batch."""
     state: Any = None
-    """For JAX, a tree of arrays that are no parameters, such as running statistics: then it is `loss(parameters, state,
-    *inputs)`, which gives the loss and the new state."""
+    """For JAX, a tree of arrays that are not parameters, such as running statistics: then the loss is
+    `loss(parameters, state, *inputs)`, which gives the loss and the new state."""
     apply: Callable[..., Any] | None = None
     """For JAX, inference: `apply(parameters, *inputs)`, which gives the outputs; with a state after the parameters."""
     names: Mapping[str, Any] = field(default_factory=dict)
-    """In a workload that is joined: its names of the model's arrays, by the model's own. `(name, axes)` says in which
-    order the model has the axes of the workload's array. What is left out has the same name and axes in both."""
+    """In a workload that is joined: the workload's name of each of the model's arrays, by the model's own name.
+    `(name, axes)` says in which order the model has the axes of the workload's array. An array that is left out has the
+    same name and axes in both."""
 
 
 Author = Callable[["Sizes", "Generator"], Training]
@@ -63,7 +64,7 @@ AuthorFunction = TypeVar("AuthorFunction", bound=Author)
 
 @dataclass(frozen=True)
 class Told:
-    """What the decorator was told, for the adapter of its framework."""
+    """The arguments of the decorator, for the adapter of its framework."""
 
     name: str
     function: Author
@@ -87,7 +88,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Adapted:
-    """What an adapter makes of it."""
+    """The program of a workload and the ways to run it, made by an adapter."""
 
     program: Any
     """The workload's program; see `bench.model.registry.workload`."""
@@ -157,7 +158,7 @@ def training(
 
 
 def _check(name: str, framework: str, sizes: Mapping[str, int] | None, about: str, workload: str) -> None:
-    """Refuse what the decorator cannot be told, `about` being what only a workload of one's own has."""
+    """Refuse arguments that do not go together; `about` is the title or reason that only a workload of its own has."""
     known = sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
     if framework not in known:
         raise LoadError(f"@training({name!r}) is of the unknown framework {framework!r}: {nearest(framework, known)}")

@@ -1,4 +1,4 @@
-"""What adapters of all frameworks check of what an author gives."""
+"""Checks of what an author gives, shared by the adapters of all frameworks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def kind_of(value: object) -> str:
-    """Say in words what a value is that should be something else."""
+    """Say in words of what kind a value is that should be something else."""
     return f"the class {value.__name__}" if isinstance(value, type) else f"a value of type {type(value).__name__}"
 
 
@@ -71,7 +71,7 @@ def wrong_inputs(found: Training, kinds: tuple[type, ...], words: str) -> Iterat
         if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
             yield f"gives an array of {value.dtype} as {name}: give numbers"
         if 0 in value.shape:
-            yield f"gives an empty array as {name}, of the shape {tuple(value.shape)}"
+            yield f"gives an empty array as {name}, of shape {tuple(value.shape)}"
 
 
 def wrong_training(told: Told, found: Training) -> Iterator[str]:

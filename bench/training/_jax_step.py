@@ -25,7 +25,7 @@ def by_path(tree: Any) -> dict[str, Any]:
 
 
 def to_host(tree: Any) -> dict[str, Array]:
-    """Copy the arrays of a tree, by their paths; NumPy has none of 16 bits that suits, so that is widened."""
+    """Copy the arrays of a tree, by their paths; 16-bit floats, some of which NumPy lacks, are widened."""
     import numpy as np
 
     def copied(leaf: Any) -> Array:
@@ -36,7 +36,7 @@ def to_host(tree: Any) -> dict[str, Array]:
 
 
 class JaxRun(ABC):
-    """Parameters and a batch on a device: what all kinds of step have in common."""
+    """Parameters and a batch on a device, which all kinds of step have in common."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class JaxRun(ABC):
 
     @property
     def batch(self) -> tuple[Sequence[Any], Mapping[str, Any]]:
-        """What the author's function is called with after parameters and state."""
+        """The arguments of the author's function after parameters and state."""
         return ((), self.inputs) if self.by_name else (tuple(self.inputs.values()), {})
 
     def error(self, reason: str) -> StepError:
@@ -80,7 +80,7 @@ class JaxRun(ABC):
         self.inputs = {name: self.put(arrays[name]) for name in self.inputs}
 
     def called(self, function: Callable[..., Any], parameters: Any, held: Any, batch: Any) -> tuple[Any, Any]:
-        """Call an author's function; return what it gives and the new state. It is traced: no step pays for the checks.
+        """Call an author's function; return what it gives and the new state. No step pays for the checks: it is traced.
 
         Raises:
             StepError: it does not give a state like the one that it is given.
@@ -93,7 +93,7 @@ class JaxRun(ABC):
         pair = function(parameters, held, *args, **named)
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise self.error(
-                f"has a state, and its function gives {kind_of(pair)}: give what it computes and the state"
+                f"has a state, but its function gives {kind_of(pair)}: give a pair, what it computes and the new state"
             )
         forms = [
             {name: (jax.numpy.shape(leaf), jax.numpy.result_type(leaf)) for name, leaf in by_path(tree).items()}
@@ -139,7 +139,7 @@ class JaxTraining(JaxRun, ABC):
         if not isinstance(loss, jax.Array):
             raise self.error(f"has {kind_of(loss)} as its loss: give the array itself")
         if loss.shape != ():
-            raise self.error(f"has a loss of the shape {loss.shape}: give a scalar, such as its mean()")
+            raise self.error(f"has a loss of shape {loss.shape}: give a scalar, such as its mean()")
         if loss.dtype != self.dtype.value:
             cure = "let it make its arrays in the dtype of its inputs"
             raise self.error(f"has a loss of {loss.dtype} where {self.dtype} is asked for: {cure}")

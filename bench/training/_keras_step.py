@@ -89,7 +89,7 @@ class KerasRun(ABC):
         return self.drawn.loss(self.model, *args, **named)
 
     def checked(self, *batch: Any) -> Any:
-        """Compute the same and look at what comes out.
+        """Compute the same and check what comes out.
 
         Raises:
             StepError: it is no loss.
@@ -102,7 +102,7 @@ class KerasRun(ABC):
         if not keras.ops.is_tensor(loss):
             raise self.error(f"has {kind_of(loss)} as its loss: give the tensor itself")
         if tuple(loss.shape) != ():
-            raise self.error(f"has a loss of the shape {tuple(loss.shape)}: give a scalar, such as its mean")
+            raise self.error(f"has a loss of shape {tuple(loss.shape)}: give a scalar, such as its mean")
         dtype = keras.backend.standardize_dtype(loss.dtype)
         if dtype != self.dtype.value:
             cure = "let it make its tensors in the dtype of its inputs"
@@ -162,7 +162,7 @@ class KerasOnTorch(KerasRun):
     objective: Callable[..., Any]
 
     def prepare(self) -> None:
-        """Have the first loss looked at; there is nothing to compile."""
+        """Have the first loss checked; there is nothing to compile."""
 
         def first(*batch: Any) -> Any:
             found = self.checked(*batch)

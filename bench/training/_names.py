@@ -1,4 +1,4 @@
-"""Which array of a joined workload each of an implementation's own is, and how its axes lie."""
+"""The array of a joined workload that each of an implementation's own stands for, and the order of its axes."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Names:
             if shape != array.shape:
                 how = "" if there.axes is None else f", with the axes {there.axes}"
                 raise StepError(
-                    f"{self.who} has the parameter {name} of the shape {array.shape}, and {there.name} of "
+                    f"{self.who} has the parameter {name} of shape {array.shape}, and {there.name} of "
                     f"{self.workload} has the shape {right.shape}{how}: give the order of its axes by names=, as in "
                     f"{{{name!r}: ({there.name!r}, (1, 0))}}."
                 )
@@ -150,12 +150,12 @@ class Names:
                 raise StepError(f"{self.who} takes the unknown input {there.name!r} of {self.workload}: {hint}")
             if not there.fits(given[there.name]):
                 shape = given[there.name].shape
-                raise StepError(f"{self.who} orders {there.name} of the shape {shape} by {there.axes}: name each axis.")
+                raise StepError(f"{self.who} orders {there.name} of shape {shape} by {there.axes}: name each axis.")
             found[there.name] = there.ours(given[there.name])
         return found
 
     def joined(self, step: Step, wanted: Any) -> Step:
-        """Return a step that speaks of its arrays as the workload does.
+        """Return a step whose arrays have the names and layout of the workload.
 
         Args:
             step: speaks of them as the implementation does.
@@ -183,7 +183,7 @@ class Beginning:
     parameters: Mapping[str, AnyArray]
     inputs: Mapping[str, AnyArray]
     finished: Callable[[Step], Step]
-    """What turns the step into one that speaks of its arrays as its workload does."""
+    """The function that turns the step into one whose arrays have the names and layout of its workload."""
 
 
 def beginning(

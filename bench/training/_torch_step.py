@@ -189,7 +189,7 @@ class TorchLoop(TorchRun):
         if not isinstance(found, torch.Tensor):
             raise self.error(f"has {kind_of(found)} as its loss: give the tensor itself")
         if found.numel() != 1:
-            raise self.error(f"has a loss of the shape {tuple(found.shape)}: give a scalar, such as its mean()")
+            raise self.error(f"has a loss of shape {tuple(found.shape)}: give a scalar, such as its mean()")
         if not found.requires_grad:
             raise self.error("has a loss that needs no gradient: compute it from parameters that do, without no_grad")
 

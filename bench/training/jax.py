@@ -93,7 +93,7 @@ class JaxProgram:
                     yield f"gives {kind_of(leaf)}{place} in its {what}: give a tree of arrays"
         for name, leaf in parameters.items():
             if not jnp.issubdtype(leaf.dtype, jnp.floating):
-                yield f"has the parameter {name} of {leaf.dtype}: what has no gradient belongs into state="
+                yield f"has the parameter {name} of {leaf.dtype}: what has no gradient belongs in state="
         if not self.told.workload:
             yield from wrong_inputs(found, (jax.Array,), "an array")
         yield from wrong_elsewhere(found, "JAX", "micro_batches")

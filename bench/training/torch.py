@@ -113,7 +113,7 @@ class TorchProgram:
             yield "has micro-batches, which fuse forward and backward: say fused=True in @training"
         for name, array in ({} if self.told.workload else _inputs(found)).items():
             if not array.ndim or len(array) % parts:
-                yield f"cannot split {name} of the shape {array.shape} into {parts} equal micro-batches"
+                yield f"cannot split {name} of shape {array.shape} into {parts} equal micro-batches"
 
 
 def _inputs(found: Training) -> dict[str, AnyArray]:

@@ -1,4 +1,4 @@
-"""The network of cnn.py in JAX: it joins the workload `cnn`, whose batch, start and truth hold for it too."""
+"""The network of cnn.py in JAX: it joins the workload `cnn` and shares its batch, initial parameters and truth."""
 
 from bench import Training, training
 
@@ -14,7 +14,7 @@ def cnn_jax(size, rng):
         return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
     def normalise(x, layer, running):
-        """BatchNorm by torch's rules: a running variance that is unbiased, of which a tenth is renewed."""
+        """Normalise by torch's rule: the running variance is unbiased, and each step renews a tenth of it."""
         mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
         count = x.size // x.shape[-1]
         new = {
@@ -51,7 +51,7 @@ def cnn_jax(size, rng):
         inputs=(("input0", (0, 2, 3, 1)), "input1"),
         loss=loss,
         optimizer=optax.sgd(0.05, momentum=0.9),
-        names={  # what is called how in cnn.py, and its axes in the order in which they are here
+        names={  # the name of each array in cnn.py, with its axes in the order that they have here
             "conv1": ("0.weight", (2, 3, 1, 0)),
             "norm1.scale": "1.weight",
             "norm1.bias": "1.bias",

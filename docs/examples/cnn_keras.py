@@ -1,4 +1,4 @@
-"""The network of cnn.py in Keras, on each library that Keras knows: it joins the workload `cnn`."""
+"""The network of cnn.py in Keras, on each library that Keras computes with: it joins the workload `cnn`."""
 
 from bench import Training, training
 
@@ -10,7 +10,7 @@ def cnn_keras(size, rng):
     from keras import layers, ops
 
     class BatchNorm(layers.Layer):
-        """BatchNorm by torch's rules; Keras's own keeps a running variance that is biased."""
+        """BatchNorm by torch's rule; Keras's own keeps a running variance that is biased."""
 
         def build(self, shape):
             self.scale = self.add_weight(shape=shape[-1:], initializer="ones", name="scale")
@@ -52,7 +52,7 @@ def cnn_keras(size, rng):
         inputs=(("input0", (0, 2, 3, 1)), "input1"),
         loss=loss,
         optimizer=keras.optimizers.SGD(0.05, momentum=0.9),
-        names={  # what is called how in cnn.py, and its axes in the order in which they are here
+        names={  # the name of each array in cnn.py, with its axes in the order that they have here
             "conv1/kernel": ("0.weight", (2, 3, 1, 0)),
             "norm1/scale": "1.weight",
             "norm1/bias": "1.bias",

@@ -1,4 +1,4 @@
-"""The small GPT of mini_gpt.py in JAX: it joins the workload `mini_gpt`, whose batch and truth hold for it too."""
+"""The small GPT of mini_gpt.py in JAX: it joins the workload `mini_gpt` and shares its batch and truth."""
 
 from bench import Training, training
 
@@ -49,7 +49,7 @@ def mini_gpt_jax(size, rng):
             "down": one_dense(4 * width, width),
         }
 
-    # What is called how in mini_gpt_model.py; torch's linear layers hold their kernels transposed.
+    # The name of each array in mini_gpt_model.py; torch's linear layers hold their kernels transposed.
     names = {"tokens": "tokens.weight", "positions": "positions.weight", "norm.scale": "norm.weight"}
     for number in range(size.layers):
         ours = theirs = f"blocks.{number}"

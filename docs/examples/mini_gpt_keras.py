@@ -1,4 +1,4 @@
-"""The small GPT of mini_gpt.py in Keras, on each library that Keras knows: it joins the workload `mini_gpt`."""
+"""The small GPT of mini_gpt.py in Keras, on each library that Keras computes with: it joins `mini_gpt`."""
 
 from bench import Training, training
 
@@ -56,7 +56,7 @@ def mini_gpt_keras(size, rng):
         logits = model(tokens)
         return ops.mean(keras.losses.sparse_categorical_crossentropy(following, logits, from_logits=True))
 
-    # What is called how in mini_gpt_model.py; torch's linear layers hold their kernels transposed.
+    # The name of each array in mini_gpt_model.py; torch's linear layers hold their kernels transposed.
     names = {
         "tokens/embeddings": "tokens.weight",
         "positions/embeddings": "positions.weight",

@@ -304,9 +304,9 @@ def test_a_column_that_is_asked_for_is_shown_with_a_dash_and_never_left_out(buil
     columns = ("memory", "framework_memory", "reserved_memory", "speedup")
     for width in (140, 80):
         text = shown(run_blocks(summary, "RUN", columns=columns), width)
-        assert re.search(r"backend +memory +before it +reserved +speedup\n", text)
+        assert re.search(r"backend +memory +before build +reserved +speedup\n", text)
         assert re.search(r"3\.00 MiB +31\.0 MiB +- +1\.25x", text)
     usual = shown(run_blocks(summary, "RUN"), 140)
     assert "3.00 MiB" in usual
-    assert "before it" not in usual
+    assert "before build" not in usual
     assert "memory" not in shown(run_blocks(summary, "RUN"), 40)

@@ -1,4 +1,4 @@
-"""Every implementation, backend and phase under pytest-benchmark: `make perf`, not part of the ordinary suite.
+"""Every phase of what `bench run` measures by default, under pytest-benchmark: `make perf`, not the ordinary suite.
 
 For a quick look, and for whatever already reads pytest-benchmark's files. Each test verifies its step against the
 oracle first, then times one phase, or the whole step, on one CPU thread. What comes before the phase is done

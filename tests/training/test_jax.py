@@ -245,7 +245,7 @@ without_state = functools.partial(giving, state=None)
     [
         (giving(model={}), "mine gives no parameters as its model: give a tree of arrays"),
         (giving(model={"w": 1.0}), "a value of type float at w in its model: give a tree of arrays"),
-        (giving(model={"n": np.ones(3, int)}), "the parameter n of int64: what has no gradient belongs into state="),
+        (giving(model={"n": np.ones(3, int)}), "the parameter n of int64: what has no gradient belongs in state="),
         (giving(state={"mean": "none"}), "a value of type str at mean in its state"),
         (giving(inputs=([1, 2],)), "gives a value of type list as input0: give an array"),
         (giving(optimizer=lambda values: values), "a value of type function as its optimizer: give one of optax"),
@@ -254,12 +254,12 @@ without_state = functools.partial(giving, state=None)
         (giving(names={"w": "v"}), "gives names, and joins no workload"),
         (giving(apply=loss), "gives both loss and apply"),
         (without_state(loss=lambda p, x, y: 1.0), "has a value of type float as its loss: give the array itself"),
-        (without_state(loss=lambda p, x, y: x), r"a loss of the shape \(8, 6\): give a scalar"),
+        (without_state(loss=lambda p, x, y: x), r"a loss of shape \(8, 6\): give a scalar"),
         (
             without_state(loss=lambda p, x, y: x.sum().astype("bfloat16")),
             "a loss of bfloat16 where float32 is asked for",
         ),
-        (giving(loss=lambda p, s, x, y: x.sum()), "has a state, and its function gives"),
+        (giving(loss=lambda p, s, x, y: x.sum()), "has a state, but its function gives"),
         (giving(loss=lambda p, s, x, y: (x.sum(), {})), "a new state that is not like the one before in mean"),
         (lambda size, rng: None, "mine gives a value of type NoneType: return bench.Training"),
     ],

@@ -118,7 +118,7 @@ def test_it_trains_resets_and_refuses(library: str) -> None:
         (
             "mine gives a value of type int as its model: give a keras.Model.",
             "as its optimizer: give one of keras.optimizers, such as Adam(1e-3).",
-            "mine has a loss of the shape (8, 3): give a scalar, such as its mean.",
+            "mine has a loss of shape (8, 3): give a scalar, such as its mean.",
             "mine has a value of type float as its loss: give the tensor itself.",
             "has a model without variables yet: begin it with keras.Input(shape), or call it once on its inputs.",
             "mine gives state, which is not for Keras: leave it out.",

@@ -53,7 +53,7 @@ def test_its_states_are_told_and_its_inputs_fed_under_the_workloads_names() -> N
     [
         (
             {"names": NAMES | {"kernel": "0.weight"}},
-            r"kernel of the shape \(3, 4, 2\), and 0\.weight of theirs has the",
+            r"kernel of shape \(3, 4, 2\), and 0\.weight of theirs has the",
         ),
         ({"names": NAMES | {"kernel": ("0.weight", (2, 1, 0))}}, r"shape \(2, 3, 4\), with the axes \(2, 1, 0\)"),
         ({"names": NAMES | {"kernel": ("0.weight", (1, 0))}}, r"0\.weight of theirs has the shape \(2, 3, 4\)"),
@@ -73,7 +73,7 @@ def test_its_states_are_told_and_its_inputs_fed_under_the_workloads_names() -> N
             r"no counterpart of 0\.bias of theirs",
         ),
         ({"inputs": ("z",)}, "unknown input 'z' of theirs"),
-        ({"inputs": (("x", (0, 2, 1)),)}, r"orders x of the shape \(2, 3\) by \(0, 2, 1\)"),
+        ({"inputs": (("x", (0, 2, 1)),)}, r"orders x of shape \(2, 3\) by \(0, 2, 1\)"),
         ({"inputs": "x"}, "gives 'x' as inputs: the batch is that of theirs"),
     ],
 )

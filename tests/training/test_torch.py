@@ -409,7 +409,7 @@ X = np.ones((8, 1, 6, 6))
         ({"inputs": lambda: ()}, "no inputs"),
         ({"inputs": lambda: (X, [1, 2])}, "type list as input1"),
         ({"inputs": lambda: {"x": np.array(["a"])}}, "an array of <U1 as x"),
-        ({"inputs": lambda: (X[:0],)}, r"an empty array as input0, of the shape \(0, 1, 6, 6\)"),
+        ({"inputs": lambda: (X[:0],)}, r"an empty array as input0, of shape \(0, 1, 6, 6\)"),
         ({"loss": None}, "only one of loss and optimizer"),
         ({"loss": None, "optimizer": None}, "phases=FORWARD"),
         ({"loss": "mse"}, "type str as its loss"),
@@ -436,7 +436,7 @@ def test_a_function_that_gives_something_else_is_refused() -> None:
     [
         ({}, {"phases": FORWARD}, "a loss, and @training says"),
         ({"loss": None, "optimizer": None, "micro_batches": 2}, {"phases": FORWARD}, "inference has none"),
-        ({"micro_batches": 3}, {"fused": True}, r"cannot split input0 of the shape \(8, 1, 6, 6\) into 3"),
+        ({"micro_batches": 3}, {"fused": True}, r"cannot split input0 of shape \(8, 1, 6, 6\) into 3"),
         ({}, {"fused": True, "precision": Precision.AMP_FP16}, "leave out amp-fp16"),
     ],
 )

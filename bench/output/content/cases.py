@@ -31,9 +31,12 @@ class _Shown:
 
     @property
     def doc(self) -> str:
-        """What it says, as the column of summary.csv tells it."""
-        where = "" if self.phase == STEP else f"In the row of {self.phase}: "
-        return f"{where}{_COLUMNS[self.fields[0]].doc}"
+        """Its meaning, by the columns of summary.csv."""
+        if len(self.fields) > 1:
+            return f"From {' to '.join(f'`{name}`' for name in self.fields)} of summary.csv."
+        row = "" if self.phase == STEP else f"In the row of {self.phase}: "
+        clock = "" if self.clock == HOST else f"By the clock of the {self.clock}: "
+        return f"{row}{clock}{_COLUMNS[self.fields[0]].doc}"
 
     @property
     def source(self) -> str:
@@ -75,7 +78,7 @@ SHOWN: dict[str, _Shown] = {
     "flagged": _Shown("flagged", ("flagged",), str),
     "first_step": _Shown("first step", ("median_seconds",), write.duration, 3, phase=FIRST_STEP),
     "memory": _Shown("memory", ("step_peak_bytes",), write.size, spare=5),
-    "framework_memory": _Shown("before it", ("framework_bytes",), write.size, spare=5),
+    "framework_memory": _Shown("before build", ("framework_bytes",), write.size, spare=5),
     "reserved_memory": _Shown("reserved", ("reserved_bytes",), write.size, spare=5),
     "peak_memory": _Shown("peak memory", ("peak_bytes",), write.size, spare=5),
     "energy": _Shown("energy", ("energy_joules",), _known(lambda value: f"{write.significant(value)} J"), spare=3),

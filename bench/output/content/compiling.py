@@ -34,7 +34,7 @@ def _cache(payoff: Payoff) -> str:
 
 
 def pays(after: BreakEven) -> Words:
-    """Return from when on something pays, with the interval."""
+    """Return after how many steps something pays, with the interval."""
     if after.high == 0:
         return ("pays from the first step",)
     if after.low == math.inf:

@@ -15,7 +15,7 @@ _FACTORS = (1.0, 1.1, 1.5, 2.0)
 
 
 def ladder_table(name: str, caption: Words, ladders: Sequence[Ladder]) -> Table:
-    """Return a row a rung; a rung that is slower than the one that it builds on says so."""
+    """Return a table with a row a rung; a rung that is slower than the one that it builds on says so."""
     heads = [Head("change", wraps=True), Head("implementation", wraps=True), Head("backend")]
     heads += [Head("step", right=True, unit="s"), *numbers("over the rung before", "its 95 % interval")]
     heads += numbers("over the first", "its 95 % interval")
@@ -39,7 +39,7 @@ def _factor(over: Estimate) -> list[Cell]:
 
 
 def profile_table(name: str, caption: Words, found: Profiles) -> Table:
-    """Return a row a contender: how often it is within some factors of the fastest, and its mean speedup."""
+    """Return a table with a row a contender: how often it is close to the fastest, and its mean speedup."""
     heads = [Head("contender", wraps=True), *numbers("problems", "fastest")]
     heads += numbers(*(f"within {value:g}x" for value in _FACTORS[1:]), "geometric mean of speedups")
     names = entrant_names(found)

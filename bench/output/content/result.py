@@ -25,7 +25,7 @@ _COLUMNS = ("step", "step_interval", "on_device", "speedup", "speedup_interval",
 _PRECISION = ("precision_speedup", "precision_interval", "error")
 """Only where precisions are compared."""
 _COMPILING = ("first_step", "compile_cold", "compile_warm")
-"""Only where something compiles."""
+"""Columns for workloads in which something compiles."""
 _MORE = ("sync_tax", "peak_fraction", "per_second", "energy", "memory")
 
 

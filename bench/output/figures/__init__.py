@@ -7,7 +7,7 @@ A figure raises `NothingToShowError` where a run lacks what it shows. It may als
 - `READING`: how to read it, in one or two plain sentences;
 - `SHOWS`: the columns of a case that it shows, the foremost first; see `bench.output.content.cases.SHOWN`.
 
-One with the line `OF = "calibration"` shows a calibration of a machine, which its `draw` takes instead of a run.
+A figure with the line `OF = "calibration"` shows a calibration of a machine; its `draw` takes that instead of a run.
 
 The modules whose names begin with an underscore are shared:
 

@@ -1,4 +1,4 @@
-"""Total time against steps of what compiles and of what does not: where the lines cross, compiling has paid."""
+"""Total time against the number of steps, compiled and not: where the lines cross, compiling has paid."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from bench.output.names import words_of
 
 TITLE = "When compiling has paid: total time against steps"
 READING = (
-    "A line begins at what a process spends before its first steady step: building, compiling, first steps. Where a "
-    "line of what compiles falls below the other's, compiling has paid; the bar at the crossing is the 95 % interval."
+    "A line begins at what a process spends before its first steady step: building, compiling, first steps. Where the "
+    "line of a case that compiles falls below the other, compiling has paid; the bar there is the 95 % interval."
 )
 SHOWS = ("compile_cold", "compile_warm", "step", "step_interval", "first_step")
 _POINTS = 61
 _DECADES = 4
-"""Powers of ten of the steps that are shown at least."""
+"""The least number of powers of ten of steps that are shown."""
 _STYLES: dict[str, tuple[int, Any]] = {COLD: (1, "-"), "warm": (0, "--")}
 """The number among the theme's colours, and the style, of what compiles with an empty cache and with a filled one."""
 
@@ -46,7 +46,7 @@ def draw(data: RunData, look: Look) -> Figure:
     for each in payoffs(data.manifest, summary_rows(data.summary), data.samples, data.processes):
         found.setdefault((each.case, each.over), []).append(each)
     if not found:
-        raise NothingToShowError("nothing that compiles stands beside what does not: measure both.")
+        raise NothingToShowError("the run has no case that compiles beside one that does not: measure both.")
     shown = list(found)[: _lines.MOST_PANELS]
     apart = differing(case for case, _ in found)
     steps = _steps([each for pair in shown for each in found[pair]])
@@ -89,7 +89,7 @@ def _style(cache: str, look: Look) -> dict[str, Any]:
 
 
 def _note(payoff: Payoff, frame: Frame) -> Line2D:
-    """Return a note that says from when on compiling pays."""
+    """Return a note that says after how many steps compiling pays."""
     cache = "empty cache" if payoff.cache == COLD else "filled cache"
     words = _lines.note_words(f"{cache}: {plain(pays(payoff.after))}", frame)
     return Line2D([], [], label=words, **_style(payoff.cache, frame.look))

@@ -1,4 +1,4 @@
-"""The way to the fastest step: a rung a change, from the baseline on."""
+"""The way from the baseline to the fastest step, one change after another."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from bench.stats.estimates import Estimate
 
 TITLE = "What makes the step fast, one change after another"
 READING = (
-    "Each rung changes one thing, tried in a fixed order, and shows its fastest case. The strong part of a bar is what "
-    "this change gains over the rung before; beside it stand the factor over that rung and, below, over the first. An "
-    "empty bar is slower than the rung before: the next rung does without that change."
+    "Each rung changes one thing, in a fixed order, by the fastest case that does so. The coloured part of a bar is "
+    "what the change gains over the rung before; beside it stand the factor over that rung and, below, over the first. "
+    "An empty bar is slower than the rung before: the next rung does without that change."
 )
 SHOWS = ("speedup", "speedup_interval", "step", "step_interval")
 _MOST = 4
@@ -37,7 +37,7 @@ _THICK = 0.56
 _SMALL = 0.86
 """Size of the letters in the second lines, in ems."""
 _LABEL_SHARE = {True: 0.35, False: 0.34}
-"""Part of a panel's width that the words of a rung may take, if it is narrow or not."""
+"""The part of a panel's width that the words of a rung may take, in a narrow panel and in others."""
 
 
 def draw(data: RunData, look: Look) -> Figure:

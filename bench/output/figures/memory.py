@@ -20,8 +20,8 @@ from bench.output.text import size
 
 TITLE = "Memory that a training step takes"
 READING = (
-    "The filled bar is the peak while steps ran, without what the process held before the step was built; that, the "
-    "framework's own, follows as an outline. Compare the filled bars: what is outlined is paid once a process."
+    "The filled bar is the peak while steps ran, beyond what the process held before the step was built; the outline "
+    "after it is what it held then, mostly for the framework. Compare the filled bars: a process pays the outline once."
 )
 SHOWS = ("memory", "framework_memory", "reserved_memory", "peak_memory", "step", "speedup")
 _STEP, _BEFORE = "step_peak_bytes", "framework_bytes"

@@ -1,4 +1,4 @@
-"""Performance profiles: who is how often within which factor of the fastest."""
+"""Performance profiles: how often each contender is within a given factor of the fastest."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from bench.output.figures._ticks import FittingLocator, even_steps, log_axis, pu
 from bench.output.figures._words import entrant_names, mean_words, solved_words
 from bench.output.names import counted
 
-TITLE = "How often each is within which factor of the fastest"
+TITLE = "How often each is within a given factor of the fastest"
 READING = (
-    "At 1x a line begins with the share of problems in which it is the fastest; where it reaches 100 % is how many "
-    "times as long as the fastest it takes at worst. The higher line is ahead. A line that lacks a problem never "
-    "reaches 100 %."
+    "A line begins, at 1x, at the share of problems in which its contender is the fastest; where it reaches 100 % is "
+    "how many times as long as the fastest it takes at worst. The higher line is ahead. A line that lacks a problem "
+    "never reaches 100 %."
 )
 SHOWS = ("speedup", "speedup_interval", "step", "step_interval")
 _MOST = 9
@@ -51,7 +51,7 @@ def draw(data: RunData, look: Look) -> Figure:
     axis.set_ylim(0, 104)
     put_ticks(axis, "y", lambda value, _: f"{value:.0f} %", FittingLocator(frame.look, even_steps, (0, 100)))
     problems = counted(len(found.problems), "problem")
-    _lines.label_axes(frame, "at most so many times the fastest", f"share of the {problems}", "share")
+    _lines.label_axes(frame, "within this factor of the fastest", f"share of the {problems}", "share")
     return frame.figure
 
 

@@ -36,7 +36,7 @@ FLAGS = {
     FOREIGN: ("others held memory of the device", "P", 4),
     LAUNCH_BOUND: ("the device waited for the host", "X", 5),
 }
-"""Meaning of each flag, its mark, and the mark's place among the theme's colours; ink comes after them."""
+"""Meaning of each flag, its mark, and the mark's place among the theme's colours; ink and alarm come after them."""
 _OTHER_FLAG = ("", "*", 8)
 MOST_DOTS = 3600
 """Most dots of a figure; a panel with more than its part of them gathers its samples into bars."""
