@@ -3,6 +3,7 @@
 from itertools import cycle
 
 from bench import BACKWARD, FORWARD, UPDATE, Stage, State, Step, implementation
+from bench.backends.tf_trace import traced_operations
 
 
 @implementation("tf_graph_dynamic", framework="tensorflow", workload="mlp_dynamic", fused=True, by_default=False)
@@ -61,6 +62,11 @@ def build(problem, data, device):
         now = next(depths)
         session.run(train, {depth: now})
 
+    def trace():
+        nonlocal now
+        now = next(depths)
+        return traced_operations(session, train, {depth: now})
+
     def state():
         loss, parameters, gradients = session.run([last_loss, held, last])
         return State(loss, parameters, {n: g for n, g in gradients.items() if now or n not in middle})
@@ -71,4 +77,4 @@ def build(problem, data, device):
         session.run(start, {fed[name]: array for name, array in arrays.items()})
 
     reset()
-    return Step((Stage(FORWARD + BACKWARD + UPDATE, run),), state, reset)
+    return Step((Stage(FORWARD + BACKWARD + UPDATE, run),), state, reset, trace)

@@ -52,6 +52,20 @@ def test_a_case_has_one_sentence_with_both_caches_and_what_an_interval_takes(bui
     ]
 
 
+def test_cases_of_which_no_interval_is_known_share_a_sentence(build: ModuleType) -> None:
+    over, spent = build.make_case("mine.eager", "torch-cpu"), Spending(Mean(1.0, None, 1), Mean(0.1, None, 1))
+    found = [
+        Payoff(build.make_case(name, "torch-cpu"), over, COLD, spent, spent, after)
+        for name, after in (("one", BreakEven(1900.0)), ("two", BreakEven(NEVER)))
+    ]
+    (told,) = when_it_pays(Summary([], build.make_manifest()), found)
+    assert plain(told).startswith(
+        "After how many steps compiling pays is not known of one on torch-cpu, two on torch-cpu:"
+    )
+    assert "--cold 2" in plain(told)
+    assert when_it_pays(Summary([], build.make_manifest()), []) == ()
+
+
 def summary_of(build: ModuleType, tmp_path: Path, **row: Any) -> Summary:
     made = build.HandMade(tmp_path / "run")
     for name, more in (("numpy_manual", {}), ("mine", row)):

@@ -12,20 +12,27 @@ from bench.output.names import words_of
 from bench.output.text import significant
 from bench.stats.break_even import BreakEven
 
+_CURE = "an interval takes `--cold 2` or more, and six rounds"
+
 
 def when_it_pays(summary: Summary, payoffs: Iterable[Payoff]) -> tuple[Words, ...]:
-    """Return a sentence for each case that compiles: after how many steps that has paid."""
+    """Return a sentence for each case whose break-even is known to an interval, and one for all others."""
     by_case: dict[str, list[Payoff]] = {}
     for each in payoffs:
         place = words_of({name: each.case.columns.get(name) for name in summary.differing})
         by_case.setdefault(f"{', '.join([each.case.label, *place])} against {each.over.label}", []).append(each)
-    return tuple(_sentence(name, found) for name, found in by_case.items())
+    known = {name: found for name, found in by_case.items() if any(each.after.low is not None for each in found)}
+    unknown = [name.partition(" against ")[0] for name in by_case if name not in known]
+    told = [_sentence(name, found) for name, found in known.items()]
+    if unknown:
+        told.append(prose(f"After how many steps compiling pays is not known of {{}}: {_CURE}.", ", ".join(unknown)))
+    return tuple(told)
 
 
 def _sentence(name: str, found: list[Payoff]) -> Words:
     parts = [prose("{} with {}", pays(each.after), f"{_cache(each)} compiler cache") for each in found]
     lacking = any(each.after.low is None for each in found)
-    cure = prose("; an interval takes `--cold 2` or more, and six rounds") if lacking else ()
+    cure = prose(f"; {_CURE}") if lacking else ()
     return (*prose("{}: compiling ", name), *joined(parts, ", and "), *cure, ".")
 
 
