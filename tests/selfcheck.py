@@ -196,7 +196,9 @@ def slower_at_first(samples: Sequence[Sample], policy: SamplingPolicy) -> list[f
         elif sample.phase == "step" and seconds > ALONE_SECONDS:
             alone.append(math.log(sample.nanoseconds / sample.iterations))
         spent.append(sample.nanoseconds)
-    return [statistics.median(first) - statistics.median(alone) for first, alone, _ in turns.values()]
+    # A turn that was cut short, since its warm-up was disturbed, has no steps alone.
+    whole = [(first, alone) for first, alone, _ in turns.values() if alone]
+    return [statistics.median(first) - statistics.median(alone) for first, alone in whole]
 
 
 def check_turns(threads: int, rounds: int = 8, turns: int = 50) -> float:
