@@ -11,6 +11,7 @@ from bench.model.problem import Dtype
 from bench.model.step import BACKWARD, FORWARD, UPDATE, Stage, State, Step
 from bench.training import Told, Training
 from bench.training._given import kind_of
+from bench.training._jax_flops import count_products
 
 if TYPE_CHECKING:
     from bench.model.data import AnyArray, Array
@@ -113,6 +114,10 @@ class JaxRun(ABC):
     def step(self) -> Step:
         """Give the step."""
 
+    @abstractmethod
+    def count(self) -> dict[str, float]:
+        """Count the floating-point operations of each phase; none where they are not known."""
+
 
 class JaxTraining(JaxRun, ABC):
     """A loss and an optimiser."""
@@ -151,6 +156,18 @@ class JaxTraining(JaxRun, ABC):
 
         updates, memory = self.drawn.optimizer.update(gradients, memory, parameters)
         return optax.apply_updates(parameters, updates), memory
+
+    def count(self) -> dict[str, float]:
+        """Count the operations of forward, backward and update; the first is a part of what computes gradients."""
+        import jax
+
+        given, gradients = (self.parameters, self.held, self.batch), self.parameters
+        forward = count_products(self.objective, *given)
+        both = count_products(jax.grad(self.objective, has_aux=True), *given)
+        update = count_products(self.descend, self.parameters, self.memory, gradients)
+        if forward is None or both is None or update is None:
+            return {}
+        return {str(FORWARD[0]): forward, str(BACKWARD[0]): both - forward, str(UPDATE[0]): update}
 
     def state(self) -> State:
         """Read loss, parameters, gradients and state back."""
@@ -237,6 +254,11 @@ class JaxInference(JaxRun):
         """Compute the outputs."""
         self.outputs, self.held = self.compute(self.parameters, self.held, self.batch)
         return self.outputs, self.held
+
+    def count(self) -> dict[str, float]:
+        """Count the operations of the outputs."""
+        found = count_products(self.compute, self.parameters, self.held, self.batch)
+        return {} if found is None else {str(FORWARD[0]): found}
 
     def state(self) -> State:
         """Read outputs and state back."""

@@ -12,7 +12,7 @@ from bench.model.step import FORWARD, Step
 from bench.training import Adapted, Told, Training, Way
 from bench.training._given import drawn, kind_of, named, wrong_elsewhere, wrong_inputs, wrong_training
 from bench.training._jax_step import JaxFused, JaxInference, JaxRun, JaxStaged, by_path
-from bench.training._names import beginning
+from bench.training._names import Beginning, beginning
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -57,7 +57,15 @@ class JaxProgram:
         """Run the whole step as one jitted function."""
         return self._build(JaxFused, problem, data, device)
 
+    def count(self, problem: Problem, data: Data, device: Device) -> dict[str, float]:
+        """Count the floating-point operations of each phase; none where they are not known."""
+        return self._made(JaxStaged, problem, data, device)[0].count()
+
     def _build(self, kind: type[JaxRun], problem: Problem, data: Data, device: Device) -> Step:
+        run, start = self._made(kind, problem, data, device)
+        return start.finished(run.step())
+
+    def _made(self, kind: type[JaxRun], problem: Problem, data: Data, device: Device) -> tuple[JaxRun, Beginning]:
         import jax
         import numpy as np
 
@@ -66,8 +74,7 @@ class JaxProgram:
         jax.config.update("jax_enable_x64", problem.dtype is Dtype.FLOAT64)
         start = beginning(self.told, found, by_path(found.model), by_path(found.state), data)
         chosen = JaxInference if found.loss is None else kind
-        run = chosen(self.told, found, start.parameters, start.inputs, device.put, problem.dtype)
-        return start.finished(run.step())
+        return chosen(self.told, found, start.parameters, start.inputs, device.put, problem.dtype), start
 
     def _draw(self, size: Sizes, rng: Generator) -> Training:
         import jax

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -123,3 +126,65 @@ def test_fused_phases_have_the_sum_and_a_part_of_a_fused_stage_is_unknown() -> N
     assert [apart.of(phase) for phase in ("step", "backward", "forward+backward", "first_step")] == [5, 3, 5, None]
     together = CountedWork(workload="w", sizes={}, flops={"forward+backward": 5.0, "update": 0.0})
     assert [together.of(phase) for phase in ("step", "forward")] == [5, None]
+
+
+def test_products_of_jax_are_read_from_its_trace() -> None:
+    done = subprocess.run([sys.executable, "-c", OF_JAX], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["dense"] == {"forward": 2 * PRODUCT, "backward": 3 * PRODUCT, "update": 0}
+    convolution = 2 * (B * 8 * 8 * H) * (3 * 3 * 2)
+    assert found["convolution"] == {"forward": convolution, "backward": convolution, "update": 0}
+    assert found["strided"] == {"forward": convolution / 4, "backward": convolution / 4, "update": 0}
+    assert found["loop"] == {"forward": 5 * PRODUCT, "backward": 5 * PRODUCT, "update": 0}
+    assert found["inference"] == {"forward": PRODUCT}
+    assert found["branches"] == found["while"] == found["factors"] == {}
+
+
+OF_JAX = f"""
+import json
+import jax, numpy as np, optax
+from jax import lax, numpy as jnp
+from bench.backends.jax import JaxBackend
+from bench.model.device import Settings
+from bench.model.problem import Dtype
+from bench.model.workload import make_workload
+from bench.training import Told, Training
+from bench.training.jax import adapt
+
+B, T, D, H = {B}, {T}, {D}, {H}
+device = JaxBackend().open(Settings(1, dtype=Dtype.FLOAT64))
+
+
+def counted(model, shape, of, phases=("forward", "backward", "update"), **more):
+    def author(size, rng):
+        if "apply" in more:
+            return Training(model=model, inputs=(rng.standard_normal(shape),), apply=of)
+        return Training(
+            model=model, inputs=(rng.standard_normal(shape),), loss=lambda p, x: jnp.square(of(p, x)).mean(),
+            optimizer=optax.sgd(0.1),
+        )
+    program = adapt(Told("mine", author, phases, False, "")).program
+    workload = make_workload("mine", program, sizes={{"batch": B}}, baseline="mine.staged")
+    return workload.count(workload.problem(dtype=Dtype.FLOAT64), device)
+
+
+def convolve(stride):
+    numbers = ("NHWC", "HWIO", "NHWC")
+    return lambda p, x: lax.conv_general_dilated(x, p["k"], (stride, stride), "SAME", dimension_numbers=numbers)
+
+
+two, square = {{"a": np.ones((D, H)), "b": np.ones((H, D))}}, {{"a": np.ones((D, D))}}
+rows, images = (B * T, D), (B, 8, 8, 2)
+print(json.dumps({{
+    "dense": counted(two, rows, lambda p, x: jnp.tanh(x @ p["a"]) @ p["b"]),
+    "convolution": counted({{"k": np.ones((3, 3, 2, H))}}, images, convolve(1)),
+    "strided": counted({{"k": np.ones((3, 3, 2, H))}}, images, convolve(2)),
+    "loop": counted(two, rows, lambda p, x: lax.scan(lambda c, _: (jnp.tanh(c), c @ p["a"]), x, None, length=5)[1]),
+    "inference": counted(two, rows, lambda p, x: x @ p["a"], ("forward",), apply=True),
+    "branches": counted(two, rows, lambda p, x: lax.cond(x.sum() > 0, lambda: (x @ p["a"]).sum(), p["b"].sum)),
+    "while": counted(
+        two, rows, lambda p, x: lax.while_loop(lambda c: c.sum() < 0, lambda c: c @ jnp.eye(D), x) @ p["a"]
+    ),
+    "factors": counted(square, rows, lambda p, x: jnp.linalg.inv(p["a"])),
+}}))
+"""
