@@ -27,7 +27,7 @@ perf: $(VENV)/installed-dev
 		--benchmark-columns=median,iqr,min,max,rounds --benchmark-json=results/perf.json
 
 survival: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m slow -rP
+	$(BIN)/python -m pytest -m slow -rP -n auto --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -82,6 +82,11 @@ class Workload:
         """The framework that draws its data; empty if that is NumPy."""
         return str(getattr(self.program, "framework", ""))
 
+    @property
+    def draws_alike(self) -> bool:
+        """Whether that framework draws the same on each of its backends."""
+        return bool(getattr(self.program, "draws_alike", True))
+
     def problem(self, changes: Mapping[str, int] = {}, **options: Any) -> Problem:
         """Make a problem of its sizes, with other values for some of them; `options` are those of `Problem`.
 

@@ -162,7 +162,8 @@ def _finish_cycle(implementation: Implementation, step: Step, steps: FirstSteps,
 def _draws(implementation: Implementation) -> bool:
     """Tell whether a process draws its data itself, where that needs no framework but its own or there is no truth."""
     workload = implementation.workload
-    return workload.framework in ("", implementation.framework) or bool(workload.unverified)
+    alone = workload.framework in ("", implementation.framework) and workload.draws_alike
+    return alone or bool(workload.unverified)
 
 
 def _data(request: Request, implementation: Implementation) -> Data:

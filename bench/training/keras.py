@@ -32,6 +32,8 @@ class KerasProgram:
     """A workload that one function of its author describes."""
 
     framework = "keras"
+    draws_alike = False
+    """Initial values come from the random numbers of the library that Keras runs on."""
 
     def __init__(self, told: Told) -> None:
         self.told = told
