@@ -121,9 +121,10 @@ def test_it_does_so_at_other_sizes(item: Implementation, dtype: Dtype, sizes: di
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("dtype", [Dtype.FLOAT64])
 @pytest.mark.parametrize("item", [item.name for item in HERE if item.compiles], indirect=True)
-def test_what_compiles_does_so_too(item: Implementation) -> None:
-    agrees(item, Dtype.FLOAT64, OTHERS[0])
+def test_what_compiles_does_so_too(item: Implementation, dtype: Dtype) -> None:
+    agrees(item, dtype, OTHERS[0])
 
 
 @pytest.mark.parametrize("dtype", [Dtype.FLOAT64])
