@@ -98,7 +98,7 @@ def test_the_tutorials_programs_get_the_same_verdicts_as_by_their_references(
         truth(stripped(name), problem, baseline.build, devices("numpy")),
     )
     for item in ALL:
-        if item.workload.name == name and item.framework in ("numpy", "torch") and not item.devices:
+        if item.workload.name == name and item.by_default and item.framework in ("numpy", "torch") and not item.devices:
             for fault in FAULTS:
                 found = [
                     verify(spoiled(item, fault, problem, devices(item.framework)), each, dtype).passed
