@@ -21,11 +21,11 @@ from bench.data.manifest import Manifest
 from bench.data.run import cases_by_process
 from bench.data.schema import FIRST_STEP, Status, SummaryRow, is_headline
 from bench.model.case import Case
+from bench.model.device import COLD_STARTS, Cache
 from bench.stats.break_even import BreakEven, Mean, break_even, quantile
 from bench.stats.estimates import Turns
 
-COLD, WARM = "cold", "warm"
-CACHES = {COLD: ("cold", ""), WARM: ("warm",)}
+CACHES = {Cache.COLD: COLD_STARTS, Cache.WARM: (Cache.WARM,)}
 """Values of the column `cache` that count as a start with an empty cache (without a cache, any start) or a filled one.
 """
 
@@ -56,7 +56,7 @@ class Payoff:
     case: Case
     over: Case
     """The case that it is held against."""
-    cache: str
+    cache: Cache
     """`COLD` or `WARM`."""
     compiled: Spending
     other: Spending

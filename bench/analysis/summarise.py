@@ -22,6 +22,7 @@ from bench.data.manifest import CountedWork, Manifest, PlannedCase
 from bench.data.run import cases_by_process
 from bench.data.schema import DEVICE, FIRST_STEP, HOST, PHASES, STEP, Method, Status, SummaryRow, is_headline
 from bench.model.case import Case
+from bench.model.device import COLD_STARTS, Cache
 from bench.model.step import DATA, FORWARD, STAGES, TRAINING
 from bench.model.workload import WORKLOADS
 from bench.stats.estimates import Estimate, Turns, median_estimate, ratio_estimate, speedup_estimate
@@ -32,6 +33,8 @@ the peak is then unknown."""
 IMPOSSIBLE = 3.0
 """From this multiple of the measured peak on work was not done, or not waited for: a right step on a machine that
 others kept busy came to 1.7 times its peak."""
+_REFUSED = "impossible: "
+"""The beginning of the reason of a case that did more than its device can."""
 ERRORS = ("loss_error", "gradient_error", "change_error", "result_error")
 """Columns of processes.csv that say how far a process was from the truth, each in one respect."""
 _ROW_KEY = ["phase", "method", "clock", "variant"]
@@ -139,7 +142,7 @@ def rounds_of_cases(
 def exceeds_peak(manifest: Manifest, row: SummaryRow) -> bool:
     """Say whether a case did more than its device was measured to do: then the peak is in doubt, or the step is."""
     if row.status is not Status.OK:
-        return row.reason.startswith("impossible: ")
+        return row.reason.startswith(_REFUSED)
     return row.gflops is not None and row.peak_fraction is None and ceilings(manifest.peaks, row.case) is not None
 
 
@@ -169,7 +172,7 @@ def _judged(manifest: Manifest, found: _Found) -> _Found:
     peak = None if best is None else best.products.gflops
     if peak is not None and rate > IMPOSSIBLE * peak:
         reason = (
-            f"impossible: {rate:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
+            f"{_REFUSED}{rate:.0f} GFLOP/s, where the device's measured peak is {peak:.0f}; "
             "part of the step was not done or not waited for"
         )
         return replace(found, status=Status.WRONG, reason=reason)
@@ -189,10 +192,17 @@ def _status(skipped: str, outcome: pd.DataFrame) -> tuple[Status, str]:
     return Status.OK, ""
 
 
-def _gflops(case: Case, phase: str, variant: int | None, seconds: float) -> float | None:
-    """Work out the rate of matrix products; None if nobody knows how many there are, or if no time passed."""
+def _gflops(
+    case: Case, phase: str, variant: int | None, seconds: float, counted: CountedWork | None = None
+) -> float | None:
+    """Work out the rate of matrix products, by what was `counted` where the author of the workload gives no cost.
+
+    None if nobody knows how many there are, or if no time passed.
+    """
     workload = WORKLOADS.get(case.workload)
     flops = None if workload is None else workload.flops(case.problem, phase, variant)
+    if flops is None and counted is not None:
+        flops = counted.of(phase)
     return flops / seconds / 1e9 if flops is not None and seconds > 0 else None
 
 
@@ -226,8 +236,8 @@ def _beside_time(item: _Found) -> dict[str, Any]:
     largest = ("peak_bytes", "framework_bytes", "reserved_bytes", "graph_breaks", "recompiles")
     return {
         **{name: _largest(item.outcome[name]) for name in largest},
-        "compile_cold_seconds": _known(compiled[cache.isin(["", "cold"])].median()),
-        "compile_warm_seconds": _known(compiled[cache == "warm"].median()),
+        "compile_cold_seconds": _known(compiled[cache.isin(COLD_STARTS)].median()),
+        "compile_warm_seconds": _known(compiled[cache == Cache.WARM].median()),
         "error": _known(item.outcome[list(ERRORS)].max(axis=None)),
         "energy_joules": _known(item.outcome["energy_joules"].median()),
         "unsettled": int((item.outcome["warmup_settled"] == False).sum()),  # noqa: E712 - unknown is neither
@@ -275,11 +285,7 @@ def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -
             "step_peak_bytes": None if method == Method.PROFILED.value or variant is not None else peaks.get(phase),
         }
         if phase != FIRST_STEP and method != Method.PROFILED.value:
-            rate = _gflops(item.case, phase, variant, estimate.value)
-            if rate is None and item.counted is not None and estimate.value > 0:
-                flops = item.counted.of(phase)
-                rate = None if flops is None else flops / estimate.value / 1e9
-            row["gflops"] = rate
+            row["gflops"] = rate = _gflops(item.case, phase, variant, estimate.value, item.counted)
             row["peak_fraction"] = None if rate is None or not item.peak else rate / item.peak
         if phase == STEP and variant is None and clock == HOST:
             row |= _ends("sync_tax", tax, "sync_tax")

@@ -40,7 +40,7 @@ class JaxBackend(Backend):
         self.name = f"jax-{device}"
         self.host_memory = device == "cpu"
         self._events: Counter[str] = Counter()
-        """What JAX has reported of itself, and how often."""
+        """Events that JAX has reported of itself, by how often."""
 
     @override
     def availability(self) -> Availability:

@@ -157,7 +157,8 @@ def _fitted(
     Raises:
         UsageError: the first value fits for nobody.
     """
-    from bench.model.axis import fit_of
+    from bench.machine.environment import usable_cpus
+    from bench.model.axis import fit_of, parse_axis
     from bench.run.fit import Fit, measurable, values
     from bench.run.session import largest_that_fit
 
@@ -177,8 +178,9 @@ def _fitted(
         known = [fit.largest for fit in found if fit.largest is not None]
         if not known:
             raise UsageError(f"--axis {text}: no chosen implementation fits in memory at {start}: start lower.")
-        threads = [other.count(",") + 1 for other in texts if other.strip().startswith("threads")]
-        conditions = len(wanted.threads) * len(wanted.modes) * len(wanted.precisions) * max([1, *threads])
+        others = [parse_axis(other, usable_cpus) for other in texts if fit_of(other) is None]
+        threads = next((axis.values for axis in others if axis.name == "threads"), wanted.threads)
+        conditions = len(threads) * len(wanted.modes) * len(wanted.precisions)
         most = measurable(min(known), start, len(known) * conditions)
         click.echo(f"measuring up to {name} {most:,}, since processes are alive together", err=True)
         written.append(f"{name}={','.join(map(str, values(start, most, factor)))}")

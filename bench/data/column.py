@@ -1,4 +1,4 @@
-"""What a column is: its name, type, unit and meaning, as the fields of a row class tell them."""
+"""A column: its name, type, unit and meaning, as the fields of a row class tell them."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from enum import StrEnum
 
 from bench.data.column import described
 from bench.model.case import Case, Contender
+from bench.model.device import Cache
 from bench.model.step import STAGES
 
 SCHEMA_VERSION = 3
 
-STEP = "step"
-FIRST_STEP = "first_step"
+STEP, FIRST_STEP = "step", "first_step"
 HOST, DEVICE = "host", "device"
 """The clocks."""
 PHASES = (STEP, FIRST_STEP, *STAGES)
@@ -167,7 +167,7 @@ class ProcessRow:
     cache: str = described(
         "What the compiler's cache on disk held of what was needed: `cold`, nothing; "
         "`warm`, everything; `mixed`, part of it; empty if nothing compiled or there is no cache.",
-        values=("cold", "warm", "mixed"),
+        values=tuple(filter(None, Cache)),
         added=True,
         default="",
     )

@@ -24,6 +24,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Compilations:
-    """What a framework's compiler has done in this process so far."""
+    """The work of a framework's compiler in this process so far."""
 
     programs: int = 0
     """Programs that it has made or has loaded from its cache; each is for certain shapes and branches of the code."""
@@ -66,6 +67,20 @@ class Compilations:
     """Programs that were found in the cache on disk."""
     misses: int = 0
     """Programs that were looked for there in vain."""
+
+
+class Cache(StrEnum):
+    """The help that a process had from its compiler's cache on disk."""
+
+    COLD = "cold"
+    WARM = "warm"
+    MIXED = "mixed"
+    NONE = ""
+    """There is no cache, or nothing asked it."""
+
+
+COLD_STARTS = (Cache.COLD, Cache.NONE)
+"""Starts without help: with an empty cache, and all where there is none."""
 
 
 class Stream(ABC):

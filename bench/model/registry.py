@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
+from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,11 +36,8 @@ Program = TypeVar("Program", bound=Callable[[], Any])
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "implementations"
 ENTRY_POINTS = "stepbench.implementations"
-_OF_BACKENDS = (
-    *("availability", "preload", "open", "threads_in_use"),
-    *("memory_bytes", "peak_bytes", "held_bytes", "reserved_bytes", "reset_peak"),
-)
-_OF_WORKLOADS = ("data", "reference", "cost", "memory")
+_OF_BACKENDS = tuple(name for name, value in vars(Backend).items() if isfunction(value) and not name.startswith("_"))
+_OF_WORKLOADS = ("data", "reference", "cost", "memory", "count")
 """The methods of authors' objects that may import neighbours when they are called."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 

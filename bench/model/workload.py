@@ -170,7 +170,7 @@ class Workload:
     def count(self, problem: Problem, device: Device) -> dict[str, float]:
         """Have the author's program count the operations of each stage by running it, where it gives no cost.
 
-        None where it cannot: a step that fails under a counter has unknown operations.
+        Nothing where it cannot: a step that fails under a counter has unknown operations.
         """
         ask: Callable[..., Mapping[str, float]] | None = getattr(self.program, "count", None)
         if ask is None or self.flops(problem, "step") is not None:

@@ -80,6 +80,7 @@ class Truth:
     inputs: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     """The problem's own inputs."""
     fresh_inputs: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """Those of `fresh`."""
 
     def data(self, dtype: Dtype) -> Data:
         """Return the data that it is about, for a process that does not draw them itself."""

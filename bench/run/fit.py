@@ -29,7 +29,7 @@ _WORDS = (
 
 @dataclass(frozen=True)
 class Fit:
-    """What was found of one implementation on one backend."""
+    """The largest value found for one implementation on one backend."""
 
     implementation: str
     backend: str

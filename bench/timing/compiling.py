@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
-from bench.model.device import Compilations
+from bench.model.device import Cache, Compilations
 from bench.timing.passes import Rig, time_whole
-
-
-class Cache(StrEnum):
-    """How much of what a process needed its compiler's cache on disk held."""
-
-    COLD = "cold"
-    WARM = "warm"
-    MIXED = "mixed"
-    NONE = ""
-    """There is no cache, or nothing was looked up in it."""
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """What compiling cost a process."""
+    """The cost of compiling in one process."""
 
     seconds: float | None = None
     """Time of the first steps beyond that of as many steady ones; None for a step that does not compile."""

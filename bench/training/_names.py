@@ -178,7 +178,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Beginning:
-    """What a step is built from, under the names and in the layout of its author."""
+    """The arrays that a step is built from, under the names and in the layout of its author."""
 
     parameters: Mapping[str, AnyArray]
     inputs: Mapping[str, AnyArray]

@@ -55,9 +55,9 @@ class TorchProgram:
     def count(self, problem: Problem, data: Data, device: Device) -> dict[str, float]:
         """Count the floating-point operations of each stage; none where they are not known."""
         step = self.eager(problem, data, device)
-        return (
-            {} if step.counts is not None else count_flops(step)
-        )  # a line search does more in one step than in another
+        if step.counts is not None:  # a line search does more in one step than in another
+            return {}
+        return count_flops(step)
 
     def _build(self, problem: Problem, data: Data, device: Device, *, compiled: bool) -> Step:
         import numpy as np

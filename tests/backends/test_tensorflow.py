@@ -16,10 +16,7 @@ from bench.model.device import Availability
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="tensorflow is not installed")
 
 
-@pytest.fixture(scope="module")
-def report() -> dict[str, Any]:
-    """All that one process has to tell: importing TensorFlow takes seconds."""
-    code = """
+PROGRAM = """
 import json, os
 os.environ.pop("CUDA_VISIBLE_DEVICES", None)
 import numpy as np
@@ -83,7 +80,12 @@ found["of XLA"] = host.threads_named("tf_XLAEigen")
 device.flush()
 print("FOUND", json.dumps(found))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    """All that one process has to tell: importing TensorFlow takes seconds."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.rpartition("FOUND")[2])  # type: ignore[no-any-return]
 

@@ -92,7 +92,8 @@ ALSO = pytest.mark.parametrize("item", _named(lambda item: item.compiles), indir
 """The same where it is the rest that matters."""
 
 
-def agrees(item: Implementation, dtype: Dtype, sizes: dict[str, int]) -> None:
+def disagreement(item: Implementation, dtype: Dtype, sizes: dict[str, int]) -> str:
+    """Why an implementation does not agree with the oracle in everything; empty if it does."""
     problem = tutorial(**sizes, dtype=dtype, seed=3)
     try:
         truth = truth_by_reference(item.workload, problem)
@@ -101,30 +102,31 @@ def agrees(item: Implementation, dtype: Dtype, sizes: dict[str, int]) -> None:
             truth_by_reference(item.workload, problem)
         assert dtype is Dtype.FLOAT32
         assert sizes["batch"] < 10
-        return  # said so, and shown right in float64
+        return ""  # said so, and shown right in float64
     found = verify(built(item, problem), truth, dtype)
-    assert found.passed, found.reason
-    assert found.error("gradient") is not None, "every gradient is exposed, so every gradient is compared"
+    if found.passed and found.error("gradient") is None:
+        return "no gradient is exposed, so none is compared"
+    return found.reason
 
 
 @pytest.mark.parametrize("dtype", Dtype)
 @EACH
 def test_it_computes_what_the_oracle_computes(item: Implementation, dtype: Dtype) -> None:
-    agrees(item, dtype, TUTORIAL)
+    assert disagreement(item, dtype, TUTORIAL) == ""
 
 
 @pytest.mark.parametrize("sizes", OTHERS, ids=lambda sizes: "-".join(map(str, sizes.values())))
 @pytest.mark.parametrize("dtype", Dtype)
 @pytest.mark.parametrize("item", [item.name for item in HERE if not item.compiles], indirect=True)
 def test_it_does_so_at_other_sizes(item: Implementation, dtype: Dtype, sizes: dict[str, int]) -> None:
-    agrees(item, dtype, sizes)
+    assert disagreement(item, dtype, sizes) == ""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [Dtype.FLOAT64])
 @pytest.mark.parametrize("item", [item.name for item in HERE if item.compiles], indirect=True)
 def test_what_compiles_does_so_too(item: Implementation, dtype: Dtype) -> None:
-    agrees(item, dtype, OTHERS[0])
+    assert disagreement(item, dtype, OTHERS[0]) == ""
 
 
 @pytest.mark.parametrize("dtype", [Dtype.FLOAT64])

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.break_even import COLD, WARM, Payoff, Spending
+from bench.analysis.break_even import Payoff, Spending
+from bench.model.device import Cache
 from bench.output.content.compiling import pays, when_it_pays
 from bench.output.content.notes import quality
 from bench.output.content.result import tables
@@ -42,7 +43,7 @@ def test_a_case_has_one_sentence_with_both_caches_and_what_an_interval_takes(bui
     spent = Spending(Mean(1.0, None, 1), Mean(0.1, 0.01, 6))
     found = [
         Payoff(case, over, cache, spent, spent, after)
-        for cache, after in ((COLD, BreakEven(1900.0)), (WARM, BreakEven(210.0, 180.0, 250.0)))
+        for cache, after in ((Cache.COLD, BreakEven(1900.0)), (Cache.WARM, BreakEven(210.0, 180.0, 250.0)))
     ]
     summary = Summary([], build.make_manifest())
     assert [plain(each) for each in when_it_pays(summary, found)] == [
@@ -55,7 +56,7 @@ def test_a_case_has_one_sentence_with_both_caches_and_what_an_interval_takes(bui
 def test_cases_of_which_no_interval_is_known_share_a_sentence(build: ModuleType) -> None:
     over, spent = build.make_case("mine.eager", "torch-cpu"), Spending(Mean(1.0, None, 1), Mean(0.1, None, 1))
     found = [
-        Payoff(build.make_case(name, "torch-cpu"), over, COLD, spent, spent, after)
+        Payoff(build.make_case(name, "torch-cpu"), over, Cache.COLD, spent, spent, after)
         for name, after in (("one", BreakEven(1900.0)), ("two", BreakEven(NEVER)))
     ]
     (told,) = when_it_pays(Summary([], build.make_manifest()), found)

@@ -12,12 +12,12 @@ import pytest
 
 from bench.data.schema import Status
 from bench.machine.disturbance import RECOMPILED
-from bench.model.device import Compilations
+from bench.model.device import Cache, Compilations
 from bench.model.registry import BUILT_IN
 from bench.model.workload import WORKLOADS
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.truth import STEPS, save_truth
-from bench.timing.compiling import Cache, Compiled, FirstSteps, cache_of
+from bench.timing.compiling import Compiled, FirstSteps, cache_of
 from bench.timing.imported import imported
 from bench.timing.measure import Sampling
 from bench.timing.policy import SamplingPolicy

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from bench.analysis.break_even import COLD, Payoff
+from bench.analysis.break_even import Payoff
+from bench.model.device import Cache
 from bench.output.content.summary import Summary
 from bench.output.document import Strong, Words, joined, prose
 from bench.output.names import words_of
@@ -20,10 +21,10 @@ def when_it_pays(summary: Summary, payoffs: Iterable[Payoff]) -> tuple[Words, ..
     by_case: dict[str, list[Payoff]] = {}
     for each in payoffs:
         place = words_of({name: each.case.columns.get(name) for name in summary.differing})
-        by_case.setdefault(f"{', '.join([each.case.label, *place])} against {each.over.label}", []).append(each)
+        by_case.setdefault(", ".join([each.case.label, *place]), []).append(each)
     known = {name: found for name, found in by_case.items() if any(each.after.low is not None for each in found)}
-    unknown = [name.partition(" against ")[0] for name in by_case if name not in known]
-    told = [_sentence(name, found) for name, found in known.items()]
+    unknown = [name for name in by_case if name not in known]
+    told = [_sentence(f"{name} against {found[0].over.label}", found) for name, found in known.items()]
     if unknown:
         told.append(prose(f"After how many steps compiling pays is not known of {{}}: {_CURE}.", ", ".join(unknown)))
     return tuple(told)
@@ -37,7 +38,7 @@ def _sentence(name: str, found: list[Payoff]) -> Words:
 
 
 def _cache(payoff: Payoff) -> str:
-    return "an empty" if payoff.cache == COLD else "a filled"
+    return "an empty" if payoff.cache is Cache.COLD else "a filled"
 
 
 def pays(after: BreakEven) -> Words:

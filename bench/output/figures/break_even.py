@@ -12,10 +12,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
-from bench.analysis.break_even import COLD, Payoff, Spending, payoffs
+from bench.analysis.break_even import Payoff, Spending, payoffs
 from bench.data.run import summary_rows
 from bench.errors import NothingToShowError
 from bench.model.case import differing
+from bench.model.device import Cache
 from bench.output.content.compiling import pays
 from bench.output.document import plain
 from bench.output.figures import _lines
@@ -34,7 +35,7 @@ SHOWS = ("compile_cold", "compile_warm", "step", "step_interval", "first_step")
 _POINTS = 61
 _DECADES = 4
 """The least number of powers of ten of steps that are shown."""
-_STYLES: dict[str, tuple[int, Any]] = {COLD: (1, "-"), "warm": (0, "--")}
+_STYLES: dict[str, tuple[int, Any]] = {Cache.COLD: (1, "-"), Cache.WARM: (0, "--")}
 """The number among the theme's colours, and the style, of what compiles with an empty cache and with a filled one."""
 
 Floats = NDArray[np.float64]
@@ -90,7 +91,7 @@ def _style(cache: str, look: Look) -> dict[str, Any]:
 
 def _note(payoff: Payoff, frame: Frame) -> Line2D:
     """Return a note that says after how many steps compiling pays."""
-    cache = "empty cache" if payoff.cache == COLD else "filled cache"
+    cache = "empty cache" if payoff.cache is Cache.COLD else "filled cache"
     words = _lines.note_words(f"{cache}: {plain(pays(payoff.after))}", frame)
     return Line2D([], [], label=words, **_style(payoff.cache, frame.look))
 
