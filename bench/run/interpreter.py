@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from bench.data.schema import Status
@@ -27,6 +29,8 @@ from bench.errors import ChildError, ChildTimeout, os_cure
 from bench.model.device import Backend
 from bench.model.loading import BYTECODE
 from bench.run.patience import Activity, hear
+from bench.timing.guard import GUARDED
+from bench.timing.prints import last_line, shorten
 from bench.timing.protocol import REPLY, REQUEST, TURN, TURNED, Channel, Reply, Request, Turn, Turned
 
 Answer = TypeVar("Answer")
@@ -89,7 +93,7 @@ class ZygoteHandle:
         arguments = [str(theirs.fileno()), *options, *([backend.origin, *backend.path] if backend.origin else [])]
         inherited = interpreter.environment.get("PYTHONPATH", "")
         try:
-            with theirs, log.open("ab") as output:
+            with theirs, log.open("a+b") as output:
                 self._process = subprocess.Popen(  # noqa: S603 - our own module, in the interpreter that was chosen
                     # -P: a folder called `bench` in the working directory must not stand in for the harness.
                     [interpreter.python, "-P", "-m", "bench.timing.zygote", backend.name, *arguments],
@@ -97,10 +101,9 @@ class ZygoteHandle:
                         **_ASLEEP,
                         **interpreter.environment,
                         "PYTHONPATH": os.pathsep.join([*interpreter.path, *([inherited] if inherited else [])]),
-                        "STEPBENCH_PARENT": str(os.getpid()),
                         BYTECODE: str(log.parent / "bytecode"),
                     },
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,  # its guard sees by it that the command has ended
                     stdout=output,
                     stderr=output,
                     pass_fds=[theirs.fileno()],
@@ -112,25 +115,25 @@ class ZygoteHandle:
                 f"{interpreter.python} cannot be started ({error.strerror}): {os_cure(error, 'name another Python')}"
             ) from error
         self._control = Channel(ours)
+        self._pid = self._process.pid
 
     def wait_ready(self) -> None:
-        """Wait until the framework is imported.
+        """Wait until it serves: until the framework is imported if it forks, else until it has begun.
 
         Raises:
-            ChildError: the import failed; the message ends with the last line that it printed.
+            ChildError: it did not start; the message ends with the last line that it printed.
         """
-        if not self.forks:
-            return
         try:
-            self._control.receive_object(_START_SECONDS)
+            self._pid = int(self._control.receive_object(_START_SECONDS)["pid"])
+            if self.forks:
+                self._control.receive_object(_START_SECONDS)
         except ChildError as error:
             hung = isinstance(error, ChildTimeout)
             if not hung:  # it has hung up, so it is leaving, and its exit code and last words say why
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(_LEAVE_SECONDS)
-            self._process.kill()
-            code = self._process.wait()
-            cause = str(error) if hung else self._last_line(0) if code > 0 else _signal_name(code)
+            code = self._end()
+            cause = str(error) if hung else last_line(self._log) if code > 0 else _signal_name(code)
             raise ZygoteGone(f"the measuring interpreter did not start: {cause}") from error
 
     def ask(self, request: Request, timeout: float | None) -> Reply:
@@ -158,6 +161,11 @@ class ZygoteHandle:
         talk.reply = talk.exchange(REQUEST.dump_json(request), REPLY, timeout)
         return talk
 
+    def shorten_log(self) -> None:
+        """Keep but the end of what was printed: a process may print without end in one step."""
+        with self._log.open("a+b") as file:
+            shorten(file.fileno())
+
     def pause(self, pid: int, on: bool) -> None:
         """Stop a child and whatever it started until it is told to go on; one that is gone already is left alone."""
         with suppress(ProcessLookupError, PermissionError):
@@ -166,7 +174,7 @@ class ZygoteHandle:
     def _child(self) -> tuple[Channel, int]:
         """Return a fresh process that waits for its request: a fork, or the started process if it forks none."""
         if not self.forks:
-            return self._control, self._process.pid
+            return self._control, self._pid
         try:
             ours, theirs = socket.socketpair()
             try:
@@ -180,7 +188,7 @@ class ZygoteHandle:
             raise ZygoteGone("the measuring interpreter died") from error
         return Channel(ours), pid
 
-    def end_child(self, channel: Channel, pid: int, hung_up: bool = False) -> int | None:
+    def end_child(self, channel: Channel, pid: int) -> int | None:
         """Kill and collect a child; return its exit code, or None if it could not be collected.
 
         It is killed before it is collected: its number cannot belong to a stranger yet, and if it has died already it
@@ -190,14 +198,11 @@ class ZygoteHandle:
         Args:
             channel: where it was asked.
             pid: its number.
-            hung_up: whether it has hung up, so that it is leaving. A whole interpreter, unlike a fork, takes a moment
-                for that, and its exit code then says why.
         """
         channel.close()
-        if hung_up and not self.forks:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_LEAVE_SECONDS)
-        _kill_group(pid, left=not self.forks and self._process.returncode is not None)
+        if not self.forks:
+            return self._end()
+        _kill_group(pid)
         try:
             return self._collect(pid)
         except ZygoteGone:
@@ -213,12 +218,14 @@ class ZygoteHandle:
         """
         if code is None:
             return ZygoteGone("the measuring interpreter died")
-        return ChildError(self._cause_of_death(code, printed))
+        if code < 0:
+            return ChildError(f"its process {_signal_name(code)}")
+        last = last_line(self._log, printed)
+        said = f"; it said: {last}" if last else ""
+        return ChildError(f"its process exited with status {code} and no answer{said}")
 
     def _collect(self, pid: int) -> int:
         """Wait for a child that is dead or dying; return its exit code, negative for a signal."""
-        if not self.forks:
-            return self._process.wait()
         try:
             with self._asking:
                 self._control.send(str(pid).encode())
@@ -226,26 +233,18 @@ class ZygoteHandle:
         except ChildError as error:
             raise ZygoteGone("the measuring interpreter died") from error
 
-    def _cause_of_death(self, code: int, printed: int) -> str:
-        if code < 0:
-            return f"its process {_signal_name(code)}"
-        last = self._last_line(printed)
-        return f"its process exited with status {code} and no answer" + (f"; it said: {last}" if last else "")
-
-    def _last_line(self, start: int) -> str:
-        with self._log.open("rb") as file:
-            file.seek(start)
-            lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
-
     def close(self) -> None:
-        """End the zygote, and with it whatever it has forked."""
+        """End the zygote, and with it whatever it has forked or these have started."""
         self._control.close()
-        try:
-            self._process.wait(0.5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._end()
+
+    def _end(self) -> int:
+        """End it, and return its exit code; what it started ends with it."""
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        self._process.stdin.close()  # its guard kills it now, and ends as it did
+        if not GUARDED:
+            _kill_group(self._process.pid, left=self._process.returncode is not None)
+        return self._process.wait()
 
 
 class Conversation:
@@ -280,7 +279,7 @@ class Conversation:
         """Send a line and read the answer; raise as `turn` does, and end the child if anything goes wrong."""
         try:
             self._channel.send(line)
-            return kind.validate_json(hear(self._channel, self._at_work, timeout, self._waiting))
+            return kind.validate_json(hear(self._channel, self._at_work, timeout, self._waiting, self._zygote.shorten_log))
         except ChildTimeout:
             self.close()
             raise
@@ -288,22 +287,46 @@ class Conversation:
             self.close()
             raise ChildError(f"its answer could not be understood: {error.errors()[0]['msg']}") from error
         except ChildError as error:
-            raise self._zygote.death(self.close(hung_up=True), self._printed) from error
+            ended = _has_ended(self._pid)
+            code = self.close()
+            if ended:
+                raise self._zygote.death(code, self._printed) from error
+            words = "its process hung up and lived on, so it was killed: it must not close files that are not its own"
+            raise ChildError(words) from error
         except BaseException:
             self.close()
             raise
 
-    def close(self, hung_up: bool = False) -> int | None:
+    def close(self) -> int | None:
         """End the child; return what `ZygoteHandle.end_child` does, or None if it was ended before."""
         if self._ended:  # its number may belong to a stranger by now
             return None
         self._ended = True
-        return self._zygote.end_child(self._channel, self._pid, hung_up)
+        return self._zygote.end_child(self._channel, self._pid)
+
+
+def _has_ended(pid: int) -> bool:
+    """Wait for the end of a process that has hung up; say whether it came.
+
+    One that is killed for want of memory hangs up a moment before it is dead.
+    """
+    end = time.monotonic() + _LEAVE_SECONDS
+    while time.monotonic() < end:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _signal_name(code: int) -> str:
     """Describe how a process with a negative exit code ended."""
-    name = signal.Signals(-code).name
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # of the real-time signals only the first and the last have names
+        name = f"signal {-code}"
     return f"died by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any
@@ -178,8 +179,14 @@ TURNED: TypeAdapter[Reply | Turned] = TypeAdapter(Annotated[Reply | Turned, Fiel
 class Channel:
     """Lines over a socket."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self.socket = connection
+    def __init__(self, connection: socket.socket, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Prepare.
+
+        Args:
+            connection: the socket.
+            meanwhile: called with each sign of life, sent or not.
+        """
+        self.socket, self._meanwhile = connection, meanwhile
         self._rest = b""
         self._beaten = time.monotonic()
 
@@ -223,6 +230,7 @@ class Channel:
 
     def beat(self) -> None:
         """Say that this end is still at work, if it has not said so for a while."""
+        self._meanwhile()
         if time.monotonic() - self._beaten >= BEAT_SECONDS:
             self._beaten = time.monotonic()
             self.send(b"")

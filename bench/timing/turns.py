@@ -64,7 +64,7 @@ def serve_turns(request: Request, channel: Channel) -> None:
         channel.send(REPLY.dump_json(_finished(case, sampling, compiled)))
     except ChildError:
         return  # the parent has what it wants
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - as for any other request
+    except BaseException as error:  # noqa: BLE001 - as for any other request
         channel.send(REPLY.dump_json(failure(error, request)))
 
 
