@@ -17,7 +17,7 @@ from typing import Any
 from bench import __version__
 from bench.analysis.rule import Criteria, Verdict, exit_code, worst
 from bench.data.store import create_pairs, write_atomically
-from bench.errors import UsageError
+from bench.errors import UsageError, outliving
 from bench.machine.environment import machine_facts, package_versions
 from bench.machine.processor import core_kind, pinned_cpus
 from bench.machine.variables import variables
@@ -107,7 +107,8 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
     labels = (sides[0].label, sides[1].label)
     created = started.isoformat(timespec="seconds")
     found = Comparison(folder, created, labels, terms.criteria, cases, match.absent, seconds, terms.threads, cpus)
-    write_atomically(folder / VERDICTS, json.dumps(as_json(found), indent=2) + "\n")
+    with outliving(watcher.unwritten):
+        write_atomically(folder / VERDICTS, json.dumps(as_json(found), indent=2) + "\n")
     return found
 
 

@@ -279,7 +279,9 @@ class Conversation:
         """Send a line and read the answer; raise as `turn` does, and end the child if anything goes wrong."""
         try:
             self._channel.send(line)
-            return kind.validate_json(hear(self._channel, self._at_work, timeout, self._waiting, self._zygote.shorten_log))
+            return kind.validate_json(
+                hear(self._channel, self._at_work, timeout, self._waiting, self._zygote.shorten_log)
+            )
         except ChildTimeout:
             self.close()
             raise

@@ -1,4 +1,4 @@
-"""The guard of a measuring interpreter: a process above it that lets nothing outlive it, whatever becomes of the command.
+"""The guard of a measuring interpreter: a process above it that lets nothing outlive it or the command.
 
 A step may start processes, in sessions of their own too; those lose their parent when the step's process is killed. On
 Linux the guard takes such orphans in, as a subreaper. It waits until the interpreter or the command has ended, however
@@ -92,7 +92,7 @@ def guard(control: int) -> None:
 
 
 def _watch(interpreter: int, awake: int) -> int:
-    """Wait for the end of the interpreter or of the command; return the exit code once nothing is left of the former."""
+    """Wait for the end of the interpreter or of the command; return the former's exit code once nothing is left."""
     poll = select.poll()
     poll.register(0, 0)  # that the other end has been closed is always told
     poll.register(awake, select.POLLIN)

@@ -28,6 +28,7 @@ from bench.timing.protocol import REPLY, REQUEST, Channel, Task
 from bench.timing.tasks import work
 from bench.timing.turns import serve_turns
 
+
 def serve_one(connection: socket.socket) -> None:
     """Answer the one request that comes over `connection`."""
     channel = Channel(connection, meanwhile=partial(shorten, sys.stdout.fileno()))
@@ -44,7 +45,7 @@ def _child(connection: socket.socket, parent: int) -> NoReturn:
     try:
         os.setsid()  # whatever the implementation starts can be killed with it
         die_with_parent(parent)
-        adopt_orphans()  # what it started stays below it, so that the zygote's orphans are those of a child that is dead
+        adopt_orphans()  # so that an orphan of the zygote's comes from a child that is dead
         serve_one(connection)
         sys.stdout.flush()
         sys.stderr.flush()

@@ -152,7 +152,9 @@ def test_nothing_outlives_a_command_or_an_interpreter_that_is_killed(
     open_: Open, request_: Request, tmp_path: Path, victim: str
 ) -> None:
     pids, step = tmp_path / "pids", tmp_path / "step.py"
-    step.write_text(SOURCE.replace("    def forward():\n", f"    import sys\n    {leaving(pids)}\n    def forward():\n"))
+    step.write_text(
+        SOURCE.replace("    def forward():\n", f"    import sys\n    {leaving(pids)}\n    def forward():\n")
+    )
     request = replace(request_, origins=(f"file:{step}",), task=Task.TURNS, policy=QUICK)
     program = (
         "import os, sys, time\nfrom bench.model.backends import BACKENDS\nfrom bench.run.pool import Pool\n"
@@ -187,7 +189,7 @@ def test_of_what_a_process_prints_only_the_end_is_kept(ask: Ask, open_: Open, po
         return sum(log.stat().st_size for log in pool.scratch.glob("*.log"))
 
     loud = "print('x' * 100_000, flush=True)"
-    with pytest.raises(ChildError, match="it said: last words$"):  # in one silence
+    with pytest.raises(ChildError, match=r"it said: last words$"):  # in one silence
         ask(f"    for _ in range(100): {loud}\n    print('last words', flush=True); time.sleep(1.5); os._exit(3)")
     assert kept() < 1 << 20
     with pytest.raises(ChildError, match=r"it said: x{400} \.\.\.$"):
