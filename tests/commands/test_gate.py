@@ -108,7 +108,7 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_the_verdict_stands(
     assert "x on numpy" in shown.out
     junit, summary = shown.err.splitlines()
     assert junit.startswith(f"Warning: {tmp_path / 'file' / 'x.xml'} cannot be written (")
-    assert summary.startswith(f"Warning: GITHUB_STEP_SUMMARY: {tmp_path / 'nowhere' / 'summary.md'} cannot be written (")
+    assert summary.startswith(f"Warning: GITHUB_STEP_SUMMARY: {tmp_path / 'nowhere'}/summary.md cannot be written (")
 
 
 def test_what_cannot_be_judged_says_why_on_its_line(repository: Any, quick: Quick) -> None:

@@ -184,9 +184,10 @@ def test_a_new_run_that_cannot_be_begun_leaves_its_folder_as_it_was(
             raise StorageError("no space left")
         write(path, content)
 
-    with monkeypatch.context() as patch, pytest.raises(StorageError, match="no space left"):
+    with monkeypatch.context() as patch:
         patch.setattr(store_module, "write_atomically", full)
-        RunStore.create(folder, build.make_manifest())
+        with pytest.raises(StorageError, match="no space left"):
+            RunStore.create(folder, build.make_manifest())
     assert folder.exists() is there
     RunStore.create(folder, build.make_manifest())
     assert read_manifest(folder).run_id == build.RUN_ID
