@@ -10,60 +10,36 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from bench.data.schema import Status
-from bench.errors import ChildError, ChildTimeout, os_cure
+from bench.errors import ChildError, ChildTimeout
 from bench.model.device import Backend
 from bench.model.loading import BYTECODE
+from bench.run.guarded import LEAVE_SECONDS, Guarded, Interpreter, cause_of_death, has_ended, kill_group
 from bench.run.patience import Activity, hear
-from bench.timing.guard import GUARDED
+from bench.timing.channel import Channel
 from bench.timing.prints import last_line, shorten
-from bench.timing.protocol import REPLY, REQUEST, TURN, TURNED, Channel, Reply, Request, Turn, Turned
+from bench.timing.protocol import REPLY, REQUEST, TURN, TURNED, Reply, Request, Turn, Turned
 
 Answer = TypeVar("Answer")
 
-_ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 120.0
-_LEAVE_SECONDS = 5.0
 
 
 class ZygoteGone(ChildError):  # noqa: N818 - it reads as the event that it is
     """The zygote itself died, so nothing is known about the request."""
 
 
-@dataclass(frozen=True)
-class Interpreter:
-    """Which Python measures, where it finds the harness, and in which environment."""
-
-    python: str = sys.executable
-    path: tuple[str, ...] = (str(_ROOT),)
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    fork: bool = sys.platform == "linux"
-    """Whether a process that has imported a framework may be forked at all; elsewhere system libraries forbid it."""
-
-    def forks(self, backend: Backend) -> bool:
-        """Tell whether a backend's processes are forked from a zygote: system and backend must both allow it."""
-        return self.fork and backend.may_fork
-
-
 Waiting = Callable[[str, float, bool], None]
 """Is told of a long silence: whose it is, how many seconds it has lasted, and whether that process is at work."""
-_ASLEEP = {"OPENBLAS_NUM_THREADS": "1"}
-"""What interpreters are started with unless the user says otherwise. Every child pins its pools itself, but a worker
-that OpenBLAS starts in it spins for a tenth of a second before it sleeps, beside the first samples of its steps."""
 
 
 class ZygoteHandle:
@@ -88,34 +64,16 @@ class ZygoteHandle:
         """Held while it forks or collects a child: several conversations may be under way at once."""
         self.sound = True
         """Whether it can be asked again: not after a child that could not be collected."""
-        ours, theirs = socket.socketpair()
         options = [] if self.forks else ["--no-fork"]
-        arguments = [str(theirs.fileno()), *options, *([backend.origin, *backend.path] if backend.origin else [])]
-        inherited = interpreter.environment.get("PYTHONPATH", "")
+        origin = [backend.origin, *backend.path] if backend.origin else []
+        bytecode = {BYTECODE: str(log.parent / "bytecode")}
+        arguments = [backend.name, *options, *origin]
         try:
-            with theirs, log.open("a+b") as output:
-                self._process = subprocess.Popen(  # noqa: S603 - our own module, in the interpreter that was chosen
-                    # -P: a folder called `bench` in the working directory must not stand in for the harness.
-                    [interpreter.python, "-P", "-m", "bench.timing.zygote", backend.name, *arguments],
-                    env={
-                        **_ASLEEP,
-                        **interpreter.environment,
-                        "PYTHONPATH": os.pathsep.join([*interpreter.path, *([inherited] if inherited else [])]),
-                        BYTECODE: str(log.parent / "bytecode"),
-                    },
-                    stdin=subprocess.PIPE,  # its guard sees by it that the command has ended
-                    stdout=output,
-                    stderr=output,
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=True,  # Ctrl-C reaches the parent alone, which then decides
-                )
-        except OSError as error:
-            ours.close()
-            raise ZygoteGone(
-                f"{interpreter.python} cannot be started ({error.strerror}): {os_cure(error, 'name another Python')}"
-            ) from error
-        self._control = Channel(ours)
-        self._pid = self._process.pid
+            with log.open("a+b") as output:
+                self._guarded = Guarded(interpreter, "bench.timing.zygote", arguments, output, bytecode)
+        except ChildError as error:
+            raise ZygoteGone(str(error)) from error
+        self._control, self._pid = self._guarded.control, self._guarded.process.pid
 
     def wait_ready(self) -> None:
         """Wait until it serves: until the framework is imported if it forks, else until it has begun.
@@ -129,11 +87,8 @@ class ZygoteHandle:
                 self._control.receive_object(_START_SECONDS)
         except ChildError as error:
             hung = isinstance(error, ChildTimeout)
-            if not hung:  # it has hung up, so it is leaving, and its exit code and last words say why
-                with suppress(subprocess.TimeoutExpired):
-                    self._process.wait(_LEAVE_SECONDS)
-            code = self._end()
-            cause = str(error) if hung else last_line(self._log) if code > 0 else _signal_name(code)
+            code = self._guarded.end() if hung else self._guarded.left()
+            cause = str(error) if hung else last_line(self._log) if code > 0 else cause_of_death(code)
             raise ZygoteGone(f"the measuring interpreter did not start: {cause}") from error
 
     def ask(self, request: Request, timeout: float | None) -> Reply:
@@ -180,7 +135,7 @@ class ZygoteHandle:
             try:
                 with theirs, self._asking:
                     socket.send_fds(self._control.socket, [b"fork\n"], [theirs.fileno()])
-                    pid = int(self._control.receive_object(_LEAVE_SECONDS)["pid"])
+                    pid = int(self._control.receive_object(LEAVE_SECONDS)["pid"])
             except BaseException:
                 ours.close()
                 raise
@@ -201,8 +156,8 @@ class ZygoteHandle:
         """
         channel.close()
         if not self.forks:
-            return self._end()
-        _kill_group(pid)
+            return self._guarded.end()
+        kill_group(pid)
         try:
             return self._collect(pid)
         except ZygoteGone:
@@ -218,33 +173,21 @@ class ZygoteHandle:
         """
         if code is None:
             return ZygoteGone("the measuring interpreter died")
-        if code < 0:
-            return ChildError(f"its process {_signal_name(code)}")
-        last = last_line(self._log, printed)
-        said = f"; it said: {last}" if last else ""
-        return ChildError(f"its process exited with status {code} and no answer{said}")
+        return ChildError(f"its process {cause_of_death(code, last_line(self._log, printed))}")
 
     def _collect(self, pid: int) -> int:
         """Wait for a child that is dead or dying; return its exit code, negative for a signal."""
         try:
             with self._asking:
                 self._control.send(str(pid).encode())
-                return int(self._control.receive_object(_LEAVE_SECONDS)["exit"])
+                return int(self._control.receive_object(LEAVE_SECONDS)["exit"])
         except ChildError as error:
             raise ZygoteGone("the measuring interpreter died") from error
 
     def close(self) -> None:
         """End the zygote, and with it whatever it has forked or these have started."""
         self._control.close()
-        self._end()
-
-    def _end(self) -> int:
-        """End it, and return its exit code; what it started ends with it."""
-        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
-        self._process.stdin.close()  # its guard kills it now, and ends as it did
-        if not GUARDED:
-            _kill_group(self._process.pid, left=self._process.returncode is not None)
-        return self._process.wait()
+        self._guarded.end()
 
 
 class Conversation:
@@ -289,7 +232,7 @@ class Conversation:
             self.close()
             raise ChildError(f"its answer could not be understood: {error.errors()[0]['msg']}") from error
         except ChildError as error:
-            ended = _has_ended(self._pid)
+            ended = has_ended(self._pid)
             code = self.close()
             if ended:
                 raise self._zygote.death(code, self._printed) from error
@@ -305,40 +248,3 @@ class Conversation:
             return None
         self._ended = True
         return self._zygote.end_child(self._channel, self._pid)
-
-
-def _has_ended(pid: int) -> bool:
-    """Wait for the end of a process that has hung up; say whether it came.
-
-    One that is killed for want of memory hangs up a moment before it is dead.
-    """
-    end = time.monotonic() + _LEAVE_SECONDS
-    while time.monotonic() < end:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def _signal_name(code: int) -> str:
-    """Describe how a process with a negative exit code ended."""
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:  # of the real-time signals only the first and the last have names
-        name = f"signal {-code}"
-    return f"died by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
-
-
-def _kill_group(pid: int, left: bool = False) -> None:
-    """Kill a child and whatever it started; it may be dead already, or not yet lead a group.
-
-    Args:
-        pid: the child.
-        left: whether it has been collected, so that its number may be a stranger's; that of its group is not.
-    """
-    for kill in (os.killpg,) if left else (os.killpg, os.kill):
-        with suppress(ProcessLookupError, PermissionError):
-            kill(pid, signal.SIGKILL)

@@ -14,7 +14,7 @@ from contextlib import suppress
 import psutil
 
 from bench.errors import ChildTimeout
-from bench.timing.protocol import Channel
+from bench.timing.channel import Channel
 
 IDLE_SECONDS = 300.0
 """The longest silence by default of a process that does nothing: it may wait for data or for a device."""

@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import TypeVar
 
 from bench.model.device import Backend
-from bench.run.interpreter import Conversation, Interpreter, Waiting, ZygoteGone, ZygoteHandle
+from bench.run.guarded import Interpreter
+from bench.run.interpreter import Conversation, Waiting, ZygoteGone, ZygoteHandle
 from bench.run.scratch import Scratch
 from bench.timing.protocol import Reply, Request
 

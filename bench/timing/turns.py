@@ -9,12 +9,13 @@ from functools import partial
 from bench.errors import ChildError
 from bench.machine.disturbance import KernelCounters, Observe, together, watching
 from bench.model.step import Stage, Step
+from bench.timing.channel import Channel
 from bench.timing.clock import Now, host_now, resolution
 from bench.timing.compiling import Compiled, cache_of, programs_of
 from bench.timing.energy import energy_of_step
 from bench.timing.measure import Sampling
 from bench.timing.memory import held_bytes
-from bench.timing.protocol import REPLY, TURN, TURNED, Channel, Reply, Request, Turned
+from bench.timing.protocol import REPLY, TURN, TURNED, Reply, Request, Turned
 from bench.timing.reasons import failure
 from bench.timing.worker import Prepared, prepare, verified_again
 

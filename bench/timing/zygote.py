@@ -1,6 +1,6 @@
 """The program of a zygote: a process that imports one framework, runs nothing in it, and forks those that measure.
 
-Run as `python -m bench.timing.zygote BACKEND FD [--no-fork] [ORIGIN [FOLDER]...]`, with the origin of a backend that
+Run as `python -m bench.timing.zygote FD BACKEND [--no-fork] [ORIGIN [FOLDER]...]`, with the origin of a backend that
 does not come with the harness and the folders that it imports from. A fork for every measurement costs tens of
 milliseconds, a fresh import of a framework seconds. With `--no-fork` it serves a single request itself: the same
 protocol where forking is unsafe. The parent's handle of it is in `bench.run.interpreter`.
@@ -22,9 +22,10 @@ from bench.errors import ChildError
 from bench.model.backends import BACKENDS
 from bench.model.loading import BYTECODE, from_source
 from bench.model.registry import Registry
+from bench.timing.channel import Channel
 from bench.timing.guard import adopt_orphans, children, die_with_parent, end_orphans, guard
 from bench.timing.prints import shorten
-from bench.timing.protocol import REPLY, REQUEST, Channel, Task
+from bench.timing.protocol import REPLY, REQUEST, Task
 from bench.timing.tasks import work
 from bench.timing.turns import serve_turns
 
@@ -81,11 +82,12 @@ def serve(control: socket.socket) -> None:
 
 def main() -> None:
     """Serve, and load what the user wrote from its source meanwhile."""
-    guard(int(sys.argv[2]))
-    connection = socket.socket(fileno=int(sys.argv[2]))
+    control = int(sys.argv[1])
+    guard(control)
+    connection = socket.socket(fileno=control)
     Channel(connection).send_object({"pid": os.getpid()})
     with from_source(os.environ[BYTECODE]):
-        serve_backend(sys.argv[1], connection)
+        serve_backend(sys.argv[2], connection)
 
 
 def serve_backend(backend: str, connection: socket.socket) -> None:

@@ -20,7 +20,7 @@ from bench.model.registry import Registry
 from bench.run import contest, session
 from bench.run.ab import Decided
 from bench.run.contest import Comparison, as_json, compare_sides
-from bench.run.interpreter import Interpreter
+from bench.run.guarded import Interpreter
 from bench.run.matching import Match
 from bench.run.pairs import A, B, PairCase
 from bench.run.sides import Side

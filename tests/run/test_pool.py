@@ -22,8 +22,9 @@ from bench.model.registry import BUILT_IN, Registry
 from bench.model.workload import WORKLOADS
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.truth import save_truth
-from bench.run import interpreter, patience
-from bench.run.interpreter import Conversation, Interpreter, ZygoteGone
+from bench.run import guarded, interpreter, patience
+from bench.run.guarded import Interpreter
+from bench.run.interpreter import Conversation, ZygoteGone
 from bench.run.pool import Pool
 from bench.timing.guard import GUARDED
 from bench.timing.policy import SamplingPolicy
@@ -86,7 +87,7 @@ def test_a_child_that_dies_by_a_signal_says_which(ask: Ask) -> None:
 def test_a_child_that_closes_our_files_and_lives_on_is_not_said_to_have_died(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interpreter, "_LEAVE_SECONDS", 0.5)
+    monkeypatch.setattr(guarded, "LEAVE_SECONDS", 0.5)
     with pytest.raises(ChildError, match="its process hung up and lived on, so it was killed"):
         ask("    os.closerange(3, 1024); time.sleep(1000)")
     assert ask().status is Status.OK
@@ -365,7 +366,7 @@ def test_two_processes_stay_alive_and_answer_in_any_order(open_: Open, monkeypat
     first.close()
     with monkeypatch.context() as patch:
         killed: list[int] = []
-        patch.setattr(interpreter, "_kill_group", lambda pid, **options: killed.append(pid))
+        patch.setattr(interpreter, "kill_group", lambda pid, **options: killed.append(pid))
         first.close()
         assert killed == []  # its number may be a stranger's by now
     assert len(measuring()) == alive - 1
