@@ -66,7 +66,7 @@ def run(
             refuse_beside_resume()
             outcome = resume(resumed, progress, seconds if is_given("budget") else None)
         else:
-            wanted = selection(seed=seed, **chosen)
+            wanted = selection(seed=seed, timeout=timeout, **chosen)
             planned = plan_cases(wanted)
             warn_of_modes(wanted, planned)
             command = ("bench", *sys.argv[1:])

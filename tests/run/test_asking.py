@@ -8,8 +8,8 @@ import pytest
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.case import Mode
+from bench.model.discovery import discover
 from bench.model.precision import Precision
-from bench.model.registry import discover
 from bench.model.workload import Workload
 from bench.oracle.array_error import ArrayError
 from bench.oracle.perturbed import MORE_RUNS, RUNS
