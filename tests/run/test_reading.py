@@ -13,7 +13,8 @@ from bench.errors import LoadError
 from bench.model.backends import BACKENDS
 from bench.model.registry import Registry
 from bench.model.workload import WORKLOADS, Cost, Memory
-from bench.run.reading import DistantWorkload, read_all, read_each
+from bench.run.reader import DistantWorkload
+from bench.run.reading import read_all, read_each
 
 MINE = """
 from bench import Cost, Data, Memory, implementation, workload
