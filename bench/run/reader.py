@@ -16,7 +16,7 @@ from bench.model.device import Availability, Backend, Device, Settings
 from bench.model.problem import Problem
 from bench.model.registry import Implementation, Registry
 from bench.model.workload import WORKLOADS, Cost, Memory, Workload
-from bench.run.guarded import Guarded, Interpreter, cause_of_death
+from bench.run.guarded import START_SECONDS, Guarded, Interpreter, cause_of_death
 from bench.run.patience import Activity, hear
 from bench.timing.reader import (
     ANSWER,
@@ -55,7 +55,8 @@ class Reader:
             LoadError: a file cannot be used.
             Unread: one ends the process, or never ends itself.
         """
-        self._timeout, self._target = timeout, "a file"
+        self._timeout: float | None = START_SECONDS
+        self._target = "the process that loads files"
         try:
             self._guarded = Guarded(Interpreter(), "bench.timing.reader", [], _output())
         except ChildError as error:
@@ -63,24 +64,19 @@ class Reader:
         self._end = weakref.finalize(self, self._guarded.end)
         try:
             self._guarded.control.send(FILES_TO_READ.dump_json(asked))
-            self._at_work = Activity(self._guarded.process.pid)
-            self.found = self._heard()
+            self.found = self._heard(timeout)
         except ChildError as error:
             raise Unread(self._target, self._failed(error)) from error
         if self.found.error:
             raise LoadError(self.found.error)
 
-    def _heard(self) -> FilesRead:
-        """Wait for what it finds, and note which file it is about to load."""
-        while True:
-            line = self._listen()
-            told = json.loads(line)
-            if "pid" in told:
-                self._at_work = Activity(told["pid"])
-            elif "loading" in told:
-                self._target = told["loading"]
-            else:
-                return FILES_READ.validate_json(line)
+    def _heard(self, timeout: float | None) -> FilesRead:
+        """Wait for what it finds, and note which file it is about to load; from the first on it has `timeout`."""
+        self._at_work = Activity(int(self._guarded.control.receive_object(START_SECONDS)["pid"]))
+        while "loading" in (told := json.loads(line := self._listen())):
+            self._target, self._timeout = told["loading"], timeout
+        self._timeout = timeout
+        return FILES_READ.validate_json(line)
 
     def _listen(self) -> bytes:
         return hear(self._guarded.control, self._at_work, self._timeout)

@@ -13,6 +13,7 @@ from bench.errors import LoadError
 from bench.model.backends import BACKENDS
 from bench.model.registry import Registry
 from bench.model.workload import WORKLOADS, Cost, Memory
+from bench.run import guarded
 from bench.run.reader import DistantWorkload
 from bench.run.reading import read_all, read_each
 
@@ -102,6 +103,14 @@ def test_a_file_that_does_not_only_register_is_one_sentence(mine: Callable[..., 
     registry, broken = read_each([path, good], timeout=1.0)
     assert [item.name for item in registry] == ["good"]
     assert list(broken) == [path]
+
+
+def test_a_file_that_closes_our_files_is_not_said_to_have_been_killed(
+    mine: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded, "LEAVE_SECONDS", 0.5)
+    with pytest.raises(LoadError, match=r"ends the process that loads it, which hung up and lived on"):
+        read_all([mine("import os, time; os.closerange(3, 99); time.sleep(1000)")])
 
 
 def test_what_it_prints_is_not_on_standard_output(
