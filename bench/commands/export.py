@@ -6,12 +6,21 @@ from pathlib import Path
 
 import click
 
-from bench.output.export import names
+from bench.options import IMPLEMENTATION, names_of
+from bench.output.export import Choice, names
 
 
 @click.command()
 @click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--to", "name", type=click.Choice(names()), required=True, help="The tool that is to read it.")
+@IMPLEMENTATION
+@click.option(
+    "--phase",
+    multiple=True,
+    metavar="NAME",
+    default=("step",),
+    help="These times: step, forward, backward, update, first_step, or all, single depths included.  [default: step]",
+)
 @click.option(
     "--output",
     "--out",
@@ -19,15 +28,18 @@ from bench.output.export import names
     metavar="FILE",
     help="Write there.  [default: standard output]",
 )
-def export(folder: Path, name: str, output: Path | None) -> None:
+def export(
+    folder: Path, name: str, implementation: tuple[str, ...], phase: tuple[str, ...], output: Path | None
+) -> None:
     """Write a stored run as another benchmark tool reads it, to compare it there or to keep its history.
 
     A benchmark's name holds everything that tells it from another one, so equal names of two runs mean equal work.
+    Whole steps are written, which are what a dashboard should watch; --phase chooses others.
     """
     from bench.data.store import write_atomically
     from bench.output.export import export as export_run
 
-    text = export_run(folder, name)
+    text = export_run(folder, name, Choice(names_of(implementation), names_of(phase)))
     if output is None:
         click.echo(text, nl=False)
     else:

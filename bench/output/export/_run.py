@@ -19,6 +19,7 @@ from bench.data.schema import Status, SummaryRow
 from bench.data.store import SAMPLES, SUMMARY
 from bench.errors import DataFormatError
 from bench.model.case import CONDITIONS
+from bench.output.export._choice import Choice
 
 _ROW_KEY = ("phase", "method", "clock", "variant")
 
@@ -85,16 +86,17 @@ class Run:
     """Benchmarks in the order of summary.csv; never empty."""
 
     @classmethod
-    def read(cls, folder: Path) -> Run:
-        """Read a run.
+    def read(cls, folder: Path, choice: Choice) -> Run:
+        """Read what was chosen of a run.
 
         Raises:
+            UsageError: the run has no such implementation or phase.
             DataFormatError: a file is missing, damaged or of another version, its files contradict each other, or
                 nothing was measured.
         """
         run = StoredRun(folder)
         processes, found = _processes(run), []
-        for row in summary_rows(run.summary):
+        for row in choice.of(summary_rows(run.summary)):
             if row.status is Status.OK and row.median_seconds is not None:
                 key = (row.case, *(getattr(row, name) for name in _ROW_KEY))
                 found.append(Benchmark(row, row.median_seconds, tuple(processes.get(key, ()))))
@@ -106,7 +108,7 @@ class Run:
                             f"{folder / SUMMARY} is damaged: {found[-1].name} took {value} s; restore the file."
                         )
         if not found:
-            raise DataFormatError(f"{folder} has no case that was measured: there is nothing to export.")
+            raise DataFormatError(f"{folder} has no case of your choice that was measured: there is nothing to export.")
         return cls(run.manifest, tuple(found))
 
 
