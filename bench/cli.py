@@ -30,6 +30,7 @@ from bench.errors import StepbenchError, os_cure
 from bench.options import LOAD
 
 INTERRUPTED = 130
+_POLITE = (signal.SIGTERM, signal.SIGHUP)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -89,7 +90,12 @@ for command in (new, run, verify, sweep, plot, report, explain, doctor, ab, gate
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
-    """End a run on a polite kill as Ctrl-C does: what is finished is kept."""
+    """End a run on a polite kill, and when its terminal is closed, as Ctrl-C does: what is finished is kept.
+
+    Whoever sends the one often sends the other too, or the same again: that must not end the tidying up.
+    """
+    for polite in _POLITE:
+        signal.signal(polite, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -98,7 +104,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments  # wherever it stands
     arguments = [argument for argument in arguments if argument != "--debug"]
-    signal.signal(signal.SIGTERM, _terminate)
+    for polite in _POLITE:
+        if signal.getsignal(polite) is not signal.SIG_IGN:  # nohup has a run outlive its terminal
+            signal.signal(polite, _terminate)
     try:
         cli.main(arguments, prog_name="bench", standalone_mode=False)
     except click.exceptions.Exit as error:

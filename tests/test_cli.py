@@ -134,7 +134,7 @@ def test_json_is_the_only_thing_on_standard_output_and_all_is_plain_where_nobody
 
 
 def test_ctrl_c_keeps_what_is_finished_and_leaves_nobody_behind(tmp_path: Path) -> None:
-    """A polite kill is the same to every command, and tried on `bench ab`."""
+    """A polite kill and a terminal that is closed are the same to every command, and tried on `bench ab`."""
     out = tmp_path / "r"
     command = [str(BENCH), "run", "-i", "numpy_manual", *SMALL, "--budget", "100s", "--no-figures", "--out", str(out)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:

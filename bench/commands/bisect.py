@@ -81,7 +81,11 @@ def bisect(
         search, folder = begin(good, bad, load, terms_of(**chosen), ("bench", *sys.argv[1:]))
     with Progress() as progress:
         try:
-            found = find(search, folder, comparing(progress), lambda *told: progress.note(progress_line(*told)))
+            found = find(
+                *(search, folder, comparing(progress)),
+                tell=lambda *told: progress.note(progress_line(*told)),
+                unwritten=progress.unwritten,
+            )
         except (KeyboardInterrupt, StepbenchError):
             if folder.exists():
                 progress.note(f"What was decided is kept: go on with `bench bisect --resume {quote(str(folder))}`.")

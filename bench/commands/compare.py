@@ -12,7 +12,7 @@ import click
 
 from bench.errors import UsageError, nearest
 from bench.options import IMPLEMENTATION, names_of, with_options
-from bench.options.judging import JUDGING, criteria_of
+from bench.options.judging import JUDGING, criteria_of, write_junit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,7 +143,6 @@ def _judge(
     from bench.analysis.compare import compare as compare_runs
     from bench.analysis.rule import exit_code
     from bench.analysis.run_verdicts import judge_runs
-    from bench.data.store import write_atomically
     from bench.output.ci import junit as junit_xml
     from bench.output.content.compare import of_runs, run_label, verdicts_json
     from bench.output.content.verdicts import verdict_blocks
@@ -163,6 +162,5 @@ def _judge(
     else:
         show(verdict_blocks(found))
     if junit is not None:
-        write_atomically(junit, junit_xml(found, allow_inconclusive))
-        click.echo(f"wrote {junit}", err=True)
+        write_junit(junit, junit_xml(found, allow_inconclusive))
     sys.exit(exit_code((case.verdict.verdict for case in judged.cases), allow_inconclusive))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from bench.options import LOAD, TIMEOUT, Duration, Threads
+from bench.errors import outliving
+from bench.options import LOAD, TIMEOUT, Duration, Threads, warn
 
 
 @click.command()
@@ -85,8 +86,10 @@ def _calibrate(budget: float, timeout: float | None, as_json: bool) -> None:
     with Progress() as progress:
         found, path = calibrate_machine(progress, budget, timeout)
     click.echo(found.model_dump_json(indent=2) if as_json else found.sentence())
-    click.echo(f"wrote {path}", err=True)
-    draw_calibration(path, report=lambda drawn: click.echo(f"wrote {drawn}", err=True))
+    if path is not None:
+        click.echo(f"wrote {path}", err=True)
+        with outliving(warn):
+            draw_calibration(path, report=lambda drawn: click.echo(f"wrote {drawn}", err=True))
 
 
 def _examine(threads: int, pairs: int, timeout: float | None, as_json: bool) -> None:

@@ -10,8 +10,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -135,6 +135,26 @@ def make_empty(folder: Path) -> None:
         raise StorageError(f"{folder} cannot be made ({error.strerror}): {cure}.") from error
 
 
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder that holds nothing yet; if what it begins with cannot be written, it is as it was before.
+
+    Raises:
+        StorageError: it has something in it already, or cannot be made.
+    """
+    there = folder.exists()
+    make_empty(folder)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for file in folder.iterdir():
+                file.unlink()
+            if not there:
+                folder.rmdir()
+        raise
+
+
 class RunStore:
     """The folder of one run that is being written."""
 
@@ -153,11 +173,11 @@ class RunStore:
         Raises:
             StorageError: the folder has something in it already, or cannot be written.
         """
-        make_empty(folder)
-        write_atomically(folder / SAMPLES, to_csv(SampleRow, ()))
-        write_atomically(folder / PROCESSES, to_csv(ProcessRow, (), manifest.size_columns))
         store = cls(folder)
-        store.write_manifest(manifest)
+        with new_folder(folder):
+            write_atomically(folder / SAMPLES, to_csv(SampleRow, ()))
+            write_atomically(folder / PROCESSES, to_csv(ProcessRow, (), manifest.size_columns))
+            store.write_manifest(manifest)
         return store
 
     def append(self, samples: Sequence[SampleRow], process: ProcessRow) -> None:
@@ -265,8 +285,8 @@ def create_pairs(folder: Path, sizes: Iterable[str]) -> None:
     Raises:
         StorageError: the folder has something in it already, or cannot be written.
     """
-    make_empty(folder)
-    write_atomically(folder / PAIRS, to_csv(PairRow, (), sizes))
+    with new_folder(folder):
+        write_atomically(folder / PAIRS, to_csv(PairRow, (), sizes))
 
 
 def append_pairs(folder: Path, rows: Sequence[PairRow]) -> None:

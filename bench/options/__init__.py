@@ -264,6 +264,11 @@ MEASURING = (
 )
 
 
+def warn(reason: str) -> None:
+    """Warn of something on standard error."""
+    click.echo(f"Warning: {reason}", err=True)
+
+
 def sizes_of(named: Iterable[Iterable[tuple[str, int]]], **options: int | None) -> dict[str, int]:
     """Collect the sizes that `--size` and the options of the tutorial's four give.
 

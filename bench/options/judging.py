@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from bench.errors import UsageError
+from bench.errors import StorageError, UsageError, os_cure, outliving
 from bench.options import (
     DEVICE,
     IMPLEMENTATION,
@@ -25,6 +25,7 @@ from bench.options import (
     Percent,
     names_of,
     sizes_of,
+    warn,
 )
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ COMPARING = (
     click.option("--out", type=click.Path(path_type=Path), help="Folder for pairs.csv.  [default: results/ab-...]"),
     click.option("--json", "as_json", is_flag=True, help="The verdicts as JSON, on standard output."),
 )
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""The variable that names the file of a step's summary."""
 SIDES = (
     IMPLEMENTATION,
     LOAD,
@@ -178,7 +181,6 @@ def finish(
     found: Comparison, *, as_json: bool, junit: Path | None, allow_inconclusive: bool, lines: bool = False
 ) -> NoReturn:
     """Show a comparison, write what was asked for, and exit with its status."""
-    from bench.data.store import write_atomically
     from bench.output.ci import junit as junit_xml
     from bench.output.ci import summary as markdown
     from bench.output.content.verdicts import log_lines, of_pairs, verdict_blocks
@@ -198,10 +200,31 @@ def finish(
     else:
         show(verdict_blocks(judgement))
     if junit is not None:
-        write_atomically(junit, junit_xml(judgement, allow_inconclusive))
-        click.echo(f"wrote {junit}", err=True)
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if lines and summary:
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(markdown(judgement))
+        write_junit(junit, junit_xml(judgement, allow_inconclusive))
+    if lines and (summary := os.environ.get(STEP_SUMMARY)):
+        with outliving(warn):
+            _add_to(Path(summary), markdown(judgement))
     sys.exit(found.exit_code(allow_inconclusive))
+
+
+def write_junit(path: Path, text: str) -> None:
+    """Write verdicts for a build server, or warn that they cannot be written: they have been shown."""
+    from bench.data.store import write_atomically
+
+    with outliving(warn):
+        write_atomically(path, text)
+        click.echo(f"wrote {path}", err=True)
+
+
+def _add_to(summary: Path, text: str) -> None:
+    """Add a text to the summary of a step.
+
+    Raises:
+        StorageError: its file cannot be written.
+    """
+    try:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        cure = os_cure(error, "name another file")
+        raise StorageError(f"{STEP_SUMMARY}: {summary} cannot be written ({error.strerror}): {cure}.") from error

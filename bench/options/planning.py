@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.errors import UsageError
-from bench.options import COLUMNS, names_of, sizes_of
+from bench.errors import UsageError, outliving
+from bench.options import COLUMNS, names_of, sizes_of, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,6 +142,7 @@ def show_run(outcome: Outcome, figures: bool, as_json: bool, columns: tuple[str,
     if figures and any(row.status == "ok" for row in outcome.rows):
         from bench.output.figures import draw_headlines
 
-        written += draw_headlines(folder)
+        with outliving(warn):
+            written += draw_headlines(folder)
     for path in written:
         click.echo(f"wrote {path}", err=True)

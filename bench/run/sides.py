@@ -17,7 +17,7 @@ from bench.model.device import Backend
 from bench.model.imports import is_users
 from bench.model.loading import from_source
 from bench.model.registry import Registry, discover, forget_loaded, load_each
-from bench.run.interpreter import Interpreter
+from bench.run.guarded import Interpreter
 from bench.run.revisions import built, checked_out, checkouts, commit_of, projects, repository
 from bench.timing.imported import UNTRACKED
 
