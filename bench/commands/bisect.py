@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from shlex import quote
@@ -14,6 +13,7 @@ from bench.errors import StepbenchError, UsageError
 from bench.options import Duration, with_options
 from bench.options.judging import CRITERIA, PAIRS, SIDES, terms_of
 from bench.options.planning import is_given, refuse_beside_resume
+from bench.output.streams import say_json
 
 if TYPE_CHECKING:
     from bench.run.bisect import Search
@@ -87,7 +87,7 @@ def bisect(
                 progress.note(f"What was decided is kept: go on with `bench bisect --resume {quote(str(folder))}`.")
             raise
     if as_json:
-        click.echo(json.dumps(bisection_json(found), indent=2))
+        say_json(bisection_json(found))
     else:
         show(search_blocks(found))
     sys.exit(found.exit_code)

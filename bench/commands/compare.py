@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import click
 from bench.errors import UsageError, nearest
 from bench.options import IMPLEMENTATION, names_of, with_options
 from bench.options.judging import JUDGING, criteria_of
+from bench.output.streams import note, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,7 +114,7 @@ def _describe(
     factor = common_factor(rows, runs[0].manifest)
     if as_json:
         told = {"verdict": None, "differences": differing, "common_factor": factor}
-        click.echo(json.dumps({**told, "cases": compare_json(rows), "not_compared": left_out}, indent=2))
+        say_json({**told, "cases": compare_json(rows), "not_compared": left_out})
         return
     show(description(rows, names, left_out, differing, factor))
 
@@ -150,10 +150,10 @@ def _judge(
     if as_json:
         told = {"a": runs[0].manifest.run_id, "b": runs[1].manifest.run_id}
         told |= verdicts_json(judged, found, noted, factor)
-        click.echo(json.dumps(told, indent=2))
+        say_json(told)
     else:
         show(verdict_blocks(found))
     if junit is not None:
         write_atomically(junit, junit_xml(found, allow_inconclusive))
-        click.echo(f"wrote {junit}", err=True)
+        note(f"wrote {junit}")
     sys.exit(exit_code((case.verdict.verdict for case in judged.cases), allow_inconclusive))

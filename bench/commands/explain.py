@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
+
+from bench.output.streams import say_json
 
 
 @click.command()
@@ -37,7 +38,7 @@ def explain(figure: Path, run: Path | None, check: bool, as_json: bool) -> None:
 
     found = explain_file(figure, run)
     if as_json:
-        click.echo(json.dumps(explanation_json(found), indent=2))
+        say_json(explanation_json(found))
     else:
         show(explanation_blocks(found))
     sys.exit(1 if check and found.freshness is not Freshness.SAME else 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bench.output.export import names
+from bench.output.streams import note, pass_on
 
 
 @click.command()
@@ -29,7 +30,7 @@ def export(folder: Path, name: str, output: Path | None) -> None:
 
     text = export_run(folder, name)
     if output is None:
-        click.echo(text, nl=False)
+        pass_on(text)
     else:
         write_atomically(output, text)
-        click.echo(f"wrote {output}", err=True)
+        note(f"wrote {output}")

@@ -10,6 +10,7 @@ import click
 from bench.errors import UsageError
 from bench.options import LOAD
 from bench.output.starter import FRAMEWORKS, KINDS
+from bench.output.streams import note, say
 
 
 @click.command()
@@ -45,6 +46,6 @@ def new(name: str, framework: str, kind: str, workload: str | None, load: tuple[
     check_name(name, path, registry)
     of, file = find_workload(workload or "mlp_sgd"), shlex.quote(str(path))
     write(path, starter(name, file, kind, framework, of, registry))
-    click.echo(f"wrote {path}", err=True)
+    note(f"wrote {path}")
     for line in commands(name, file, kind, of):
-        click.echo(line)
+        say(line)

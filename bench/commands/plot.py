@@ -8,6 +8,7 @@ import click
 
 from bench.errors import UsageError
 from bench.options import BASELINE, names_of
+from bench.output.streams import note, say
 
 
 class _WithFigures(click.Command):
@@ -65,9 +66,9 @@ def plot(folder: Path, figure: tuple[str, ...], formats: str, width: str, style:
     if folder.is_file():
         if baseline:
             raise UsageError(f"--baseline is for the figures of a run, and {folder} is a file: leave it out.")
-        draw_calibration(folder, names_of(figure), kinds, look, report=click.echo)
+        draw_calibration(folder, names_of(figure), kinds, look, report=say)
         return
     data = RunData(folder, baseline)
-    done = draw(folder, names_of(figure), kinds, look, data, report=click.echo)
+    done = draw(folder, names_of(figure), kinds, look, data, report=say)
     for name, reason in done.left_out.items():
-        click.echo(f"No {name}: {reason}", err=True)
+        note(f"No {name}: {reason}")

@@ -8,6 +8,7 @@ import click
 
 from bench.options import BASELINE, COLUMNS
 from bench.output.report import FORMATS
+from bench.output.streams import note, pass_on
 
 _STANDARD_OUTPUT = Path("-")
 
@@ -34,8 +35,8 @@ def report(folder: Path, kind: str, output: Path | None, baseline: str, columns:
     from bench.output.report import report as report_of
 
     if output == _STANDARD_OUTPUT:
-        click.echo(report_of(folder, kind, baseline=baseline, columns=columns), nl=False)
+        pass_on(report_of(folder, kind, baseline=baseline, columns=columns))
         return
     path = output or folder / f"report.{FORMATS[kind]}"
     write_atomically(path, report_of(folder, kind, path.parent, baseline, columns))
-    click.echo(f"wrote {path}", err=True)
+    note(f"wrote {path}")

@@ -21,6 +21,7 @@ from bench.options.planning import (
     warn_of_modes,
     warn_of_threads,
 )
+from bench.output.streams import note
 
 if TYPE_CHECKING:
     from bench.model.axis import Axis
@@ -171,7 +172,7 @@ def _fitted(
 
         def tell(fit: Fit, name: str = name) -> None:
             said = fit.reason if fit.largest is None else f"the largest {name} that fits is {fit.largest:,}"
-            click.echo(f"{fit.implementation} on {fit.backend}: {said}", err=True)
+            note(f"{fit.implementation} on {fit.backend}: {said}")
 
         found = largest_that_fit(wanted, name, start, watcher, timeout, tell)
         fits[name] = {f"{fit.implementation}@{fit.backend}": fit.largest for fit in found}
@@ -182,7 +183,7 @@ def _fitted(
         threads = next((axis.values for axis in others if axis.name == "threads"), wanted.threads)
         conditions = len(threads) * len(wanted.modes) * len(wanted.precisions)
         most = measurable(min(known), start, len(known) * conditions)
-        click.echo(f"measuring up to {name} {most:,}, since processes are alive together", err=True)
+        note(f"measuring up to {name} {most:,}, since processes are alive together")
         written.append(f"{name}={','.join(map(str, values(start, most, factor)))}")
     return tuple(written), fits
 
@@ -227,9 +228,8 @@ def _planned(wanted: Selection, axes: tuple[Axis, ...], budget: float) -> tuple[
     live = sum(1 for item in planned if not item.skipped)
     least = live * MIN_ROUNDS * _SECONDS_A_PROCESS
     if least > budget:
-        click.echo(
+        note(
             f"Warning: {live} cases take at least {least / 60:.0f} min for the {MIN_ROUNDS} rounds that intervals "
-            f"need, and --budget is {budget / 60:.1f} min: raise it, or choose fewer values.",
-            err=True,
+            f"need, and --budget is {budget / 60:.1f} min: raise it, or choose fewer values."
         )
     return planned

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from bench.errors import UsageError, nearest
+from bench.output.streams import pass_on
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -144,7 +145,7 @@ class Columns(click.ParamType[tuple[str, ...]]):
             lines = [(name, f"{shown.header}: {shown.doc}") for name, shown in SHOWN.items()]
             formatter = ctx.make_formatter()
             formatter.write_dl(lines)
-            click.echo(formatter.getvalue(), nl=False)
+            pass_on(formatter.getvalue())
             ctx.exit()
         names = tuple(SHOWN) if value == "all" else names_of([str(value).replace("-", "_")])
         for name in names:

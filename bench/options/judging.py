@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from bench.options import (
     names_of,
     sizes_of,
 )
+from bench.output.streams import note, say, say_json
 
 if TYPE_CHECKING:
     from bench.analysis.rule import Criteria
@@ -191,15 +191,15 @@ def finish(
     if as_json:
         told: dict[str, Any] = comparison_json(found)
         told["calibration"] = None if calibration is None else calibration.model_dump()
-        click.echo(json.dumps(told, indent=2))
+        say_json(told)
     elif lines:
         for line in log_lines(judgement):
-            click.echo(line)
+            say(line)
     else:
         show(verdict_blocks(judgement))
     if junit is not None:
         write_atomically(junit, junit_xml(judgement, allow_inconclusive))
-        click.echo(f"wrote {junit}", err=True)
+        note(f"wrote {junit}")
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if lines and summary:
         with Path(summary).open("a", encoding="utf-8") as file:
