@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import StepbenchError, UsageError
-from bench.options import Duration, with_options
+from bench.options import with_options
 from bench.options.judging import CRITERIA, PAIRS, SIDES, terms_of
+from bench.options.numeric import Duration
+from bench.options.paths import NEW_FOLDER, READ
 from bench.options.planning import is_given, refuse_beside_resume
 from bench.output.streams import say_json
 
@@ -27,11 +29,11 @@ SEARCHING = (
     click.option(
         "--resume",
         "resumed",
-        type=click.Path(path_type=Path),
+        type=READ,
         metavar="FOLDER",
         help="Go on with a search that was interrupted or killed; only --budget may be new.",
     ),
-    click.option("--out", type=click.Path(path_type=Path), help="Folder of the search.  [default: results/bisect-...]"),
+    click.option("--out", type=NEW_FOLDER, help="Folder of the search.  [default: results/bisect-...]"),
     click.option("--json", "as_json", is_flag=True, help="The search as JSON, on standard output."),
 )
 

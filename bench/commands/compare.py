@@ -11,6 +11,8 @@ import click
 from bench.errors import UsageError, nearest
 from bench.options import IMPLEMENTATION, names_of, with_options
 from bench.options.judging import JUDGING, criteria_of
+from bench.options.paths import READ
+from bench.output.outfile import write_output
 from bench.output.streams import note, say_json
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ _JUDGING = ("alpha", "margin", "tolerance", "allow_inconclusive", "junit")
 
 
 @click.command()
-@click.argument("run_a", type=click.Path(path_type=Path))
-@click.argument("run_b", type=click.Path(path_type=Path))
+@click.argument("run_a", type=READ)
+@click.argument("run_b", type=READ)
 @IMPLEMENTATION
 @click.option("--across", is_flag=True, help="Describe runs of different machines or versions, without verdicts.")
 @with_options(JUDGING)
@@ -134,7 +136,6 @@ def _judge(
     from bench.analysis.compare import compare as compare_runs
     from bench.analysis.rule import exit_code
     from bench.analysis.run_verdicts import judge_runs
-    from bench.data.store import write_atomically
     from bench.output.ci import junit as junit_xml
     from bench.output.content.compare import of_runs, run_label, verdicts_json
     from bench.output.content.verdicts import verdict_blocks
@@ -154,6 +155,6 @@ def _judge(
     else:
         show(verdict_blocks(found))
     if junit is not None:
-        write_atomically(junit, junit_xml(found, allow_inconclusive))
+        write_output(junit, junit_xml(found, allow_inconclusive))
         note(f"wrote {junit}")
     sys.exit(exit_code((case.verdict.verdict for case in judged.cases), allow_inconclusive))

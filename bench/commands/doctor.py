@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from bench.options import LOAD, TIMEOUT, Duration, Threads
+from bench.options import LOAD, TIMEOUT
+from bench.options.numeric import PAIRS_LIMIT, Duration, Threads, Whole
 from bench.output.streams import note, say, say_json
 
 
@@ -17,7 +18,7 @@ from bench.output.streams import note, say, say_json
 )
 @click.option(
     "--pairs",
-    type=click.IntRange(min=3),
+    type=Whole(3, PAIRS_LIMIT),
     default=10,
     show_default=True,
     help="Pairs of processes for each case of the A/A.",

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
+from bench.options.paths import READ
 from bench.output.streams import say_json
 
 
 @click.command()
-@click.argument("figure", metavar="FIGURE", type=click.Path(path_type=Path))
+@click.argument("figure", metavar="FIGURE", type=READ)
 @click.option(
     "--run",
-    type=click.Path(path_type=Path),
+    type=READ,
     metavar="RUN",
     help="Folder of its run, or file of its calibration.  [default: found beside FIGURE, or where these are kept]",
 )

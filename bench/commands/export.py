@@ -6,17 +6,19 @@ from pathlib import Path
 
 import click
 
+from bench.options.paths import OUTPUT, READ
 from bench.output.export import names
+from bench.output.outfile import write_output
 from bench.output.streams import note, pass_on
 
 
 @click.command()
-@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="RUN", type=READ)
 @click.option("--to", "name", type=click.Choice(names()), required=True, help="The tool that is to read it.")
 @click.option(
     "--output",
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUTPUT,
     metavar="FILE",
     help="Write there.  [default: standard output]",
 )
@@ -25,12 +27,11 @@ def export(folder: Path, name: str, output: Path | None) -> None:
 
     A benchmark's name holds everything that tells it from another one, so equal names of two runs mean equal work.
     """
-    from bench.data.store import write_atomically
     from bench.output.export import export as export_run
 
     text = export_run(folder, name)
     if output is None:
         pass_on(text)
     else:
-        write_atomically(output, text)
+        write_output(output, text)
         note(f"wrote {output}")

@@ -9,6 +9,8 @@ import click
 
 from bench.errors import UsageError, nearest
 from bench.options import IMPLEMENTATION, names_of
+from bench.options.paths import OUTPUT, READ
+from bench.output.outfile import write_output
 from bench.output.streams import note, say_json
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ _KINDS = ("png", "svg", "pdf")
 
 
 @click.command()
-@click.argument("folder", default="results", type=click.Path(path_type=Path))
+@click.argument("folder", default="results", type=READ)
 @IMPLEMENTATION
 @click.option("--backend", "-b", metavar="NAME", help="Only this backend, for example torch-cpu.")
 @click.option(
@@ -37,7 +39,7 @@ _KINDS = ("png", "svg", "pdf")
     show_default=True,
     help="Runs of this machine, or of every machine apart.",
 )
-@click.option("--figure", type=click.Path(path_type=Path), metavar="FILE.png|svg|pdf", help="Draw it into this file.")
+@click.option("--figure", type=OUTPUT, metavar="FILE.png|svg|pdf", help="Draw it into this file.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
 def history(
     folder: Path,
@@ -122,10 +124,9 @@ def _check(names: Sequence[str], backend: str | None, runs: Sequence[RunFiles]) 
 
 
 def _draw(found: Sequence[History], path: Path, phase: str, runs: Sequence[RunFiles], words: Sequence[str]) -> None:
-    from bench.data.store import write_atomically
     from bench.output.figures.history import most_panels, render
 
-    write_atomically(path, render(found, path.suffix[1:], phase, runs, words))
+    write_output(path, render(found, path.suffix[1:], phase, runs, words))
     count, most = sum(len(item.series) for item in found), most_panels()
     if count > most:
         note(f"The figure shows {most} of {count} series, those with a change first: choose others with -i.")

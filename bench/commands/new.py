@@ -9,6 +9,7 @@ import click
 
 from bench.errors import UsageError
 from bench.options import LOAD
+from bench.options.paths import LOADED
 from bench.output.starter import FRAMEWORKS, KINDS
 from bench.output.streams import note, say
 
@@ -26,7 +27,7 @@ from bench.output.streams import note, say
 )
 @click.option("--workload", "-w", metavar="NAME", help="What an implementation is of.  [default: mlp_sgd]")
 @LOAD
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.py", help="Write there.  [default: NAME.py]")
+@click.option("--out", type=LOADED, metavar="FILE.py", help="Write there.  [default: NAME.py]")
 def new(name: str, framework: str, kind: str, workload: str | None, load: tuple[Path, ...], out: Path | None) -> None:
     """Write a file that registers NAME, runs as it is, and explains itself in comments.
 

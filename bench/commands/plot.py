@@ -8,6 +8,7 @@ import click
 
 from bench.errors import UsageError
 from bench.options import BASELINE, names_of
+from bench.options.paths import READ
 from bench.output.streams import note, say
 
 
@@ -23,7 +24,7 @@ class _WithFigures(click.Command):
 
 
 @click.command(cls=_WithFigures)
-@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="RUN", type=READ)
 @click.option(
     "--figure", multiple=True, metavar="NAME", help="Only this one of the figures below; repeat, or use commas."
 )

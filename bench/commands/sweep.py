@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import UsageError
-from bench.options import BASELINE, CHOOSING, COLD, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options import BASELINE, CHOOSING, COLD, MEASURING, with_options
+from bench.options.numeric import ROUNDS, Duration, Percent
 from bench.options.planning import (
     KEEPING,
     is_given,
@@ -63,7 +64,7 @@ _SECONDS_A_PROCESS = 0.6
 )
 @with_options(CHOOSING, MEASURING, (BASELINE, COLD))
 @click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for the whole command.")
-@click.option("--rounds", type=SIZE, help="Number of rounds over the grid, without refinement, if the budget allows.")
+@click.option("--rounds", type=ROUNDS, help="Number of rounds over the grid, without refinement, if the budget allows.")
 @click.option(
     "--within",
     type=Percent(),

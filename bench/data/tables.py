@@ -95,9 +95,10 @@ def read_csv(path: Path, columns: tuple[Column, ...], version: int, text: str) -
         "false_values": ["false"],
     }
     try:
-        frame: pd.DataFrame = pd.read_csv(
-            path, dtype={column.name: _PANDAS_TYPES.get(column.kind, text) for column in columns}, **options
-        )
+        with path.open("rb") as file:  # pandas would take `http:x` for an address, and `~` for another folder
+            frame: pd.DataFrame = pd.read_csv(
+                file, dtype={column.name: _PANDAS_TYPES.get(column.kind, text) for column in columns}, **options
+            )
     except (ValueError, TypeError, OverflowError, pd.errors.ParserError) as error:
         detail = " ".join(str(error).split())
         raise DataFormatError(f"{path} is damaged: {detail}; restore the file or choose another run.") from error

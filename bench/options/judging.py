@@ -18,13 +18,12 @@ from bench.options import (
     LOAD,
     PROBLEM,
     SEED,
-    SIZE,
     TIMEOUT,
-    Duration,
-    Percent,
     names_of,
     sizes_of,
 )
+from bench.options.numeric import PAIRS_LIMIT, THREADS, Duration, Percent, Whole
+from bench.options.paths import NEW_FOLDER, OUTPUT
 from bench.output.streams import note, say, say_json
 
 if TYPE_CHECKING:
@@ -50,22 +49,20 @@ CRITERIA = (
 JUDGING = (
     *CRITERIA,
     click.option("--allow-inconclusive", is_flag=True, help="Exit with 0 if nothing is worse than INCONCLUSIVE."),
-    click.option(
-        "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", help="Write the verdicts for a build server."
-    ),
+    click.option("--junit", type=OUTPUT, metavar="FILE.xml", help="Write the verdicts for a build server."),
 )
 """Options of a command that judges once."""
 PAIRS = (
     click.option(
         "--pairs",
-        type=click.IntRange(min=7),
+        type=Whole(7, PAIRS_LIMIT),
         default=44,
         show_default=True,
         help="Most pairs of each case; it stops sooner where fewer decide.",
     ),
     click.option(
         "--jobs",
-        type=click.IntRange(min=1),
+        type=THREADS,
         help="Pairs at once, each on a core of its own.  [default: one for each fast core; 1 with more threads]",
     ),
 )
@@ -74,7 +71,7 @@ COMPARING = (
     click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for all pairs."),
     *PAIRS,
     *JUDGING,
-    click.option("--out", type=click.Path(path_type=Path), help="Folder for pairs.csv.  [default: results/ab-...]"),
+    click.option("--out", type=NEW_FOLDER, help="Folder for pairs.csv.  [default: results/ab-...]"),
     click.option("--json", "as_json", is_flag=True, help="The verdicts as JSON, on standard output."),
 )
 SIDES = (
@@ -84,7 +81,7 @@ SIDES = (
     *PROBLEM,
     click.option(
         "--threads",
-        type=SIZE,
+        type=THREADS,
         default=1,
         show_default=True,
         help="CPU threads; with one, both sides share one core.",
@@ -178,10 +175,10 @@ def finish(
     found: Comparison, *, as_json: bool, junit: Path | None, allow_inconclusive: bool, lines: bool = False
 ) -> NoReturn:
     """Show a comparison, write what was asked for, and exit with its status."""
-    from bench.data.store import write_atomically
     from bench.output.ci import junit as junit_xml
     from bench.output.ci import summary as markdown
     from bench.output.content.verdicts import log_lines, of_pairs, verdict_blocks
+    from bench.output.outfile import write_output
     from bench.output.render.terminal import show
     from bench.run.calibration import load as load_calibration
     from bench.run.contest import as_json as comparison_json
@@ -198,10 +195,13 @@ def finish(
     else:
         show(verdict_blocks(judgement))
     if junit is not None:
-        write_atomically(junit, junit_xml(judgement, allow_inconclusive))
+        write_output(junit, junit_xml(judgement, allow_inconclusive))
         note(f"wrote {junit}")
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if lines and summary:
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(markdown(judgement))
+        try:
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(markdown(judgement))
+        except OSError as error:  # it changes no verdict
+            note(f"Warning: GITHUB_STEP_SUMMARY is {summary}, which cannot be written ({error.strerror}).")
     sys.exit(found.exit_code(allow_inconclusive))

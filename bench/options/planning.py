@@ -9,6 +9,7 @@ import click
 
 from bench.errors import UsageError
 from bench.options import COLUMNS, names_of, sizes_of
+from bench.options.paths import NEW_FOLDER, READ
 from bench.output.streams import note, say_json
 
 if TYPE_CHECKING:
@@ -21,11 +22,11 @@ KEEPING = (
     click.option(
         "--resume",
         "resumed",
-        type=click.Path(path_type=Path),
+        type=READ,
         metavar="RUN",
         help="Finish a run that was interrupted or killed; only --budget may be new.",
     ),
-    click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: results/RUN-ID]"),
+    click.option("--out", type=NEW_FOLDER, help="Folder of the run.  [default: results/RUN-ID]"),
     click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures at the end."),
     COLUMNS,
     click.option("--json", "as_json", is_flag=True, help="The summary as JSON, on standard output."),

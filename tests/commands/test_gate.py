@@ -92,6 +92,22 @@ def test_inconclusive_passes_only_where_that_is_allowed(
     assert json.loads(capsys.readouterr().out)["verdict"] == "INCONCLUSIVE"
 
 
+def test_a_summary_that_cannot_be_written_is_a_warning_and_the_verdict_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STEPBENCH_HOME", str(tmp_path))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "nowhere" / "summary.md"))
+    case = Decided(FamilyVerdict("x on numpy", Verdict.PASS, "fine\x1b[2J", ()), 1)
+    found = Comparison(tmp_path, "2026-01-01T00:00:00+00:00", ("a", "b"), Criteria(), (case,), {}, 1.0, 1)
+    with pytest.raises(SystemExit) as ended:
+        finish(found, as_json=False, junit=None, allow_inconclusive=False, lines=True)
+    assert ended.value.code == 0
+    told = capsys.readouterr()
+    assert "Warning: GITHUB_STEP_SUMMARY is " in told.err
+    assert "summary.md, which cannot be written (No such file or directory)" in told.err
+    assert "\x1b" not in told.out
+
+
 def test_what_cannot_be_judged_says_why_on_its_line(repository: Any, quick: Quick) -> None:
     done = repository.bench("gate", "--base", "gone", *quick, "-i", "tiny", "--out", repository.out())
     assert done.returncode == 4

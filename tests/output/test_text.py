@@ -155,7 +155,7 @@ def test_how_long_something_lasts_is_told_roughly(seconds: float, text: str) -> 
 
 @pytest.mark.parametrize(("seconds", "text"), [(50.0, "50s"), (60.0, "1m"), (300.0, "5m"), (110.0, "110s")])
 def test_a_time_is_written_as_an_option_takes_it(seconds: float, text: str) -> None:
-    from bench.options import Duration
+    from bench.options.numeric import Duration
 
     assert option(seconds) == text
     assert Duration().convert(text, None, None) == seconds
