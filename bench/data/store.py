@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from bench.data import older
+from bench.data.cells import disarmed
 from bench.data.column import columns_of, sizes_in
 from bench.data.manifest import Manifest
 from bench.data.schema import SCHEMA_VERSION, CrossoverRow, PairRow, ProcessRow, SampleRow, SummaryRow
@@ -46,7 +47,7 @@ def _cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(float(value))  # a number of NumPy's own would name its type
-    return " ".join(str(value).splitlines())  # one row is one line, whatever a framework's message holds
+    return disarmed(" ".join(str(value).splitlines()))  # one row is one line, whatever a framework's message holds
 
 
 def encoded(text: str) -> bytes:

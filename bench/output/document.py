@@ -262,6 +262,8 @@ def rewritten(item: Any, change: Callable[[str], str]) -> Any:
         return change(item)
     if isinstance(item, tuple):
         return tuple(rewritten(each, change) for each in item)
+    if isinstance(item, Mapping):
+        return {name: rewritten(value, change) for name, value in item.items()}
     if is_dataclass(item) and not isinstance(item, type):
         return replace(item, **{each.name: rewritten(getattr(item, each.name), change) for each in fields(item)})
     return item

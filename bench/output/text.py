@@ -83,6 +83,11 @@ def visible(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
 
 
+def readable(text: str) -> str:
+    """Return a text of several lines with its control characters spelled out, for a file that a browser shows."""
+    return "".join(each if each in "\n\t" or unicodedata.category(each) == "Zs" else visible(each) for each in text)
+
+
 def one_line(text: str) -> str:
     """Return a text with its control characters spelled out, on one line."""
     return visible(re.sub(r"\s+", " ", text))

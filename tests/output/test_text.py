@@ -15,6 +15,7 @@ from bench.output.text import (
     factor_interval,
     option,
     percent,
+    readable,
     rough,
     share,
     significant,
@@ -143,6 +144,10 @@ def test_what_tells_two_cases_apart_in_words(name: str, value: object, text: str
 )
 def test_what_a_terminal_would_obey_is_spelled_out(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+def test_a_text_of_several_lines_keeps_them_and_its_spaces() -> None:
+    assert readable("a\n\tb\u00a0c\x1b\u202e\ufffe") == "a\n\tb\u00a0c\\x1b\\u202e\\ufffe"
 
 
 @pytest.mark.parametrize(
