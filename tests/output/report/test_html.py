@@ -167,10 +167,10 @@ def test_names_cannot_break_out(hostile: Path, hostile_names: tuple[str, ...], t
 
 
 def test_nothing_in_it_turns_letters_round_or_is_no_text(
-    build: Any, run: Any, measure: Any, finished: Any, two_figures: None
+    run: Any, measure: Any, finished: Any, two_figures: None
 ) -> None:
     odd = "x\x1b]0;owned\x07\u202e\x00\ufffe"
-    measure(run, build.make_case(), 1e-3)
+    measure(run, run.plan(), 1e-3)
     folder = finished(run, run_id=odd, machine={"cpu": odd}, disturbances=[odd], packages={"numpy": odd})
     page = report(folder, "html")
     assert not set(odd.removeprefix("x").replace("]0;owned", "")) & set(page)
