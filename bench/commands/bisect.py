@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from shlex import quote
@@ -11,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import StepbenchError, UsageError
-from bench.options import Duration, with_options
+from bench.options import with_options
 from bench.options.judging import CRITERIA, PAIRS, SIDES, terms_of
+from bench.options.numeric import Duration
+from bench.options.paths import NEW_FOLDER, READ
 from bench.options.planning import is_given, refuse_beside_resume
+from bench.output.streams import say_json
 
 if TYPE_CHECKING:
     from bench.run.bisect import Search
@@ -27,11 +29,11 @@ SEARCHING = (
     click.option(
         "--resume",
         "resumed",
-        type=click.Path(path_type=Path),
+        type=READ,
         metavar="FOLDER",
         help="Go on with a search that was interrupted or killed; only --budget may be new.",
     ),
-    click.option("--out", type=click.Path(path_type=Path), help="Folder of the search.  [default: results/bisect-...]"),
+    click.option("--out", type=NEW_FOLDER, help="Folder of the search.  [default: results/bisect-...]"),
     click.option("--json", "as_json", is_flag=True, help="The search as JSON, on standard output."),
 )
 
@@ -91,7 +93,7 @@ def bisect(
                 progress.note(f"What was decided is kept: go on with `bench bisect --resume {quote(str(folder))}`.")
             raise
     if as_json:
-        click.echo(json.dumps(bisection_json(found), indent=2))
+        say_json(bisection_json(found))
     else:
         show(search_blocks(found))
     sys.exit(found.exit_code)

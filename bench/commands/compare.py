@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from string import ascii_uppercase
@@ -13,6 +12,8 @@ import click
 from bench.errors import UsageError, nearest
 from bench.options import IMPLEMENTATION, names_of, with_options
 from bench.options.judging import JUDGING, criteria_of, write_junit
+from bench.options.paths import READ
+from bench.output.streams import say_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ _JUDGING = ("alpha", "margin", "tolerance", "allow_inconclusive", "junit")
 
 
 @click.command()
-@click.argument("runs", metavar="RUN_A RUN_B ...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN_A RUN_B ...", nargs=-1, required=True, type=READ)
 @IMPLEMENTATION
 @click.option(
     "--across", is_flag=True, help="Describe two or more runs, of any machines or versions, without verdicts."
@@ -124,7 +125,7 @@ def _describe(
         label, factor = run_label(run.folder, run.manifest), common_factor(rows, first.manifest)
         others.append(Beside(letter, label, rows, left_out, differing, factor))
     if as_json:
-        click.echo(json.dumps(description_json(others), indent=2))
+        say_json(description_json(others))
     else:
         show(description(run_label(first.folder, first.manifest), others, names))
 
@@ -158,7 +159,7 @@ def _judge(
     if as_json:
         told = {"a": a.manifest.run_id, "b": b.manifest.run_id}
         told |= verdicts_json(judged, found, noted, factor)
-        click.echo(json.dumps(told, indent=2))
+        say_json(told)
     else:
         show(verdict_blocks(found))
     if junit is not None:

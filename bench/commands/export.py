@@ -7,11 +7,14 @@ from pathlib import Path
 import click
 
 from bench.options import IMPLEMENTATION, names_of
+from bench.options.paths import OUTPUT, READ
 from bench.output.export import Choice, names
+from bench.output.outfile import write_output
+from bench.output.streams import note, pass_on
 
 
 @click.command()
-@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="RUN", type=READ)
 @click.option("--to", "name", type=click.Choice(names()), required=True, help="The tool that is to read it.")
 @IMPLEMENTATION
 @click.option(
@@ -24,7 +27,7 @@ from bench.output.export import Choice, names
 @click.option(
     "--output",
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUTPUT,
     metavar="FILE",
     help="Write there.  [default: standard output]",
 )
@@ -36,12 +39,11 @@ def export(
     A benchmark's name holds everything that tells it from another one, so equal names of two runs mean equal work.
     Whole steps are written, which are what a dashboard should watch; --phase chooses others.
     """
-    from bench.data.store import write_atomically
     from bench.output.export import export as export_run
 
     text = export_run(folder, name, Choice(names_of(implementation), names_of(phase)))
     if output is None:
-        click.echo(text, nl=False)
+        pass_on(text)
     else:
-        write_atomically(output, text)
-        click.echo(f"wrote {output}", err=True)
+        write_output(output, text)
+        note(f"wrote {output}")

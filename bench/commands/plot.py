@@ -8,6 +8,8 @@ import click
 
 from bench.errors import UsageError
 from bench.options import BASELINE, names_of
+from bench.options.paths import READ
+from bench.output.streams import note, say
 
 
 class _WithFigures(click.Command):
@@ -22,7 +24,7 @@ class _WithFigures(click.Command):
 
 
 @click.command(cls=_WithFigures)
-@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="RUN", type=READ)
 @click.option(
     "--figure", multiple=True, metavar="NAME", help="Only this one of the figures below; repeat, or use commas."
 )
@@ -65,9 +67,9 @@ def plot(folder: Path, figure: tuple[str, ...], formats: str, width: str, style:
     if folder.is_file():
         if baseline:
             raise UsageError(f"--baseline is for the figures of a run, and {folder} is a file: leave it out.")
-        draw_calibration(folder, names_of(figure), kinds, look, report=click.echo)
+        draw_calibration(folder, names_of(figure), kinds, look, report=say)
         return
     data = RunData(folder, baseline)
-    done = draw(folder, names_of(figure), kinds, look, data, report=click.echo)
+    done = draw(folder, names_of(figure), kinds, look, data, report=say)
     for name, reason in done.left_out.items():
-        click.echo(f"No {name}: {reason}", err=True)
+        note(f"No {name}: {reason}")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from bench.data import older
+from bench.data.cells import disarmed
 from bench.data.column import columns_of, sizes_in
 from bench.data.manifest import Manifest
 from bench.data.schema import SCHEMA_VERSION, CrossoverRow, PairRow, ProcessRow, SampleRow, SummaryRow
@@ -46,10 +47,10 @@ def _cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(float(value))  # a number of NumPy's own would name its type
-    return " ".join(str(value).splitlines())  # one row is one line, whatever a framework's message holds
+    return disarmed(" ".join(str(value).splitlines()))  # one row is one line, whatever a framework's message holds
 
 
-def _encoded(text: str) -> bytes:
+def encoded(text: str) -> bytes:
     """Encode text as UTF-8; half characters, as broken file names hold them, are spelled out."""
     return text.encode("utf-8", errors="backslashreplace")
 
@@ -80,7 +81,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         StorageError: it could not be written; the old content is untouched.
     """
-    data = _encoded(content) if isinstance(content, str) else content
+    data = encoded(content) if isinstance(content, str) else content
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +105,7 @@ def _append(path: Path, text: str) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
         try:
             size = os.fstat(descriptor).st_size
-            data = _encoded(text)
+            data = encoded(text)
             try:
                 if os.write(descriptor, data) != len(data):
                     raise OSError(28, "no space left on device")
@@ -119,16 +120,29 @@ def _append(path: Path, text: str) -> None:
         raise StorageError(f"{path} cannot be extended ({error.strerror}): {cure}, then run again.") from error
 
 
+def check_empty(folder: Path) -> None:
+    """Refuse a folder that holds anything.
+
+    Raises:
+        StorageError: it has something in it already, or cannot be read.
+    """
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            what = "a run" if (folder / MANIFEST).exists() else "something"
+            raise StorageError(f"{folder} has {what} in it already: choose another --out.")
+    except OSError as error:
+        cure = os_cure(error, "choose another --out")
+        raise StorageError(f"{folder} cannot be read ({error.strerror}): {cure}.") from error
+
+
 def make_empty(folder: Path) -> None:
     """Make a folder that holds nothing yet.
 
     Raises:
         StorageError: it has something in it already, or cannot be made.
     """
+    check_empty(folder)
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            what = "a run" if (folder / MANIFEST).exists() else "something"
-            raise StorageError(f"{folder} has {what} in it already: choose another --out.")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         cure = os_cure(error, "choose another --out")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.data import older
+from bench.data.cells import originals
 from bench.data.column import Column, columns_of, sizes_in
 from bench.data.schema import SCHEMA_VERSION
 from bench.errors import DataFormatError
@@ -95,9 +96,10 @@ def read_csv(path: Path, columns: tuple[Column, ...], version: int, text: str) -
         "false_values": ["false"],
     }
     try:
-        frame: pd.DataFrame = pd.read_csv(
-            path, dtype={column.name: _PANDAS_TYPES.get(column.kind, text) for column in columns}, **options
-        )
+        with path.open("rb") as file:  # pandas would take `http:x` for an address, and `~` for another folder
+            frame: pd.DataFrame = pd.read_csv(
+                file, dtype={column.name: _PANDAS_TYPES.get(column.kind, text) for column in columns}, **options
+            )
     except (ValueError, TypeError, OverflowError, pd.errors.ParserError) as error:
         detail = " ".join(str(error).split())
         raise DataFormatError(f"{path} is damaged: {detail}; restore the file or choose another run.") from error
@@ -105,6 +107,9 @@ def read_csv(path: Path, columns: tuple[Column, ...], version: int, text: str) -
         if not column.optional and column.kind is not str and frame[column.name].isna().any():
             line = int(frame[column.name].isna().to_numpy().argmax()) + 2
             raise DataFormatError(f"{path} is damaged: line {line} has no {column.name}.")
+    for column in columns:
+        if column.kind is str:
+            frame[column.name] = originals(frame[column.name])
     versions = set(frame["schema_version"].unique()) - {version} if "schema_version" in frame else set()
     if versions:
         raise DataFormatError(version_message(path, versions.pop()))

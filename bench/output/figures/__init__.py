@@ -31,7 +31,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from bench import __version__
-from bench.data.store import FIGURES, write_atomically
+from bench.data.store import FIGURES
 from bench.errors import NothingToShowError, UsageError, nearest
 from bench.output.catalogue import calibration_figures, figure_names
 from bench.output.figures._data import RunData as RunData
@@ -39,6 +39,7 @@ from bench.output.figures._look import Look as Look
 from bench.output.figures._look import Style as Style
 from bench.output.figures._look import Width as Width
 from bench.output.figures._look import rendered
+from bench.output.outfile import write_output
 from bench.output.provenance import Provenance, as_command, digest
 from bench.run import calibration
 
@@ -188,7 +189,7 @@ def draw_calibration(
         )
         content = rendered(partial(_module(name).draw, found, look), kind, look, notes)
         paths.append(path.with_name(f"{path.stem}-{name}{look.stem}.{kind}"))
-        write_atomically(paths[-1], content)
+        write_output(paths[-1], content)
         report(paths[-1])
     return paths
 
@@ -207,7 +208,7 @@ def of_each(figures: Iterable[str], make: Callable[[str], _Made]) -> tuple[dict[
 def write(data: RunData, name: str, kind: str, look: Look) -> Path:
     """Draw one figure into the run's folder, and return its file; see `picture`."""
     path = data.folder / FIGURES / f"{name}{look.stem}.{kind}"
-    write_atomically(path, picture(data, name, kind, look))
+    write_output(path, picture(data, name, kind, look))
     return path
 
 

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from bench.output.provenance import Provenance, metadata
+from bench.output.text import readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINTS_PER_INCH = 72
 _DPI = 200
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that the name of a case may hold, and XML may not."""
 
 
@@ -307,5 +307,6 @@ def rendered(draw: Callable[[], Figure], kind: str, look: Look, provenance: Prov
             axes.set_position((left, bottom, width, height))
         figure.savefig(content, format=kind, dpi=_DPI, metadata=metadata(provenance, kind))
     if kind == "svg":
-        return _NOT_IN_XML.sub("\ufffd", content.getvalue().decode()).encode()
+        lines = content.getvalue().decode().split("\n")
+        return "\n".join(line if line.isprintable() else readable(line) for line in lines).encode()
     return content.getvalue()
