@@ -23,11 +23,12 @@ def export(folder: Path, name: str, output: Path | None) -> None:
     """Write a stored run as another benchmark tool reads it, to compare it there or to keep its history.
 
     A benchmark's name holds everything that tells it from another one, so equal names of two runs mean equal work.
+    Cases without a time, such as one that became wrong, are named on standard error.
     """
     from bench.data.store import write_atomically
     from bench.output.export import export as export_run
 
-    text = export_run(folder, name)
+    text = export_run(folder, name, lambda what: click.echo(what, err=True))
     if output is None:
         click.echo(text, nl=False)
     else:

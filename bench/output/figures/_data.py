@@ -100,6 +100,7 @@ class RunData(StoredRun):
         Raises:
             DataFormatError: a file is missing, damaged or of another version, or nothing was measured.
             UsageError: no measured case is that baseline, or the choice does not fit the run.
+            NothingToShowError: another baseline needs the samples, which were not kept.
         """
         super().__init__(folder)
         self.digest = cache(digest)  # computed once for all figures
@@ -137,9 +138,20 @@ class RunData(StoredRun):
         """The files of the run itself."""
         return tuple(self.folder / name for name in (MANIFEST, SUMMARY, SAMPLES, PROCESSES, CROSSOVERS))
 
+    @property
+    def has_samples(self) -> bool:
+        """Whether its samples were kept; the summary stands without them."""
+        return (self.folder / SAMPLES).exists()
+
     @cached_property
     def samples(self) -> pd.DataFrame:
-        """The samples of finished processes; texts are categories."""
+        """The samples of finished processes; texts are categories.
+
+        Raises:
+            NothingToShowError: they were not kept.
+        """
+        if not self.has_samples:
+            raise NothingToShowError(f"{self.folder / SAMPLES}, the single samples, is not there: restore the file.")
         found = StoredRun(self.folder).samples
         return found[found["process"].isin(self.processes["process"])]
 

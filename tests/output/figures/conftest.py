@@ -201,7 +201,7 @@ def seen() -> type[Drawing]:
 
 @pytest.fixture
 def drawn() -> Callable[..., Drawing]:
-    """Draw one figure of a run (its data, its folder, or what writes one), without saving it; by default a page in light."""
+    """Draw one figure of a run (its data, its folder, or what writes one) unsaved; by default a page in light."""
 
     def draw(name: str, run: Any, look: Look | None = None) -> Drawing:
         look = look or Look()

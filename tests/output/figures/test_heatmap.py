@@ -78,7 +78,7 @@ def test_many_rows_have_room_for_their_numbers_only(swept: Any, drawn: Any) -> N
 def test_the_keys_name_the_ends_of_the_colours_readably(swept: Any, drawn: Any, slowest: float, key: str) -> None:
     swept.line("numpy_manual", "numpy")
     swept.line("torch_nn", constant=1e-4 / slowest, rate=1e-6 / slowest)
-    assert list(drawn("heatmap", swept).keys)[0] == key
+    assert next(iter(drawn("heatmap", swept).keys)) == key
 
 
 @pytest.mark.parametrize("constant", [1.01e-4, 2e-6])
