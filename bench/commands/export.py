@@ -37,11 +37,12 @@ def export(
     """Write a stored run as another benchmark tool reads it, to compare it there or to keep its history.
 
     A benchmark's name holds everything that tells it from another one, so equal names of two runs mean equal work.
-    Whole steps are written, which are what a dashboard should watch; --phase chooses others.
+    Whole steps are written, which are what a dashboard should watch; --phase chooses others. Cases without a time, such
+    as one that became wrong, are named on standard error.
     """
     from bench.output.export import export as export_run
 
-    text = export_run(folder, name, Choice(names_of(implementation), names_of(phase)))
+    text = export_run(folder, name, Choice(names_of(implementation), names_of(phase)), note)
     if output is None:
         pass_on(text)
     else:

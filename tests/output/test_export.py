@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,7 +22,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 import bench.output.export as formats
-from bench.data.schema import Method
+from bench.data.run import summary_rows
+from bench.data.schema import Method, Status
 from bench.data.store import SAMPLES, RunStore, read_summary
 from bench.errors import DataFormatError, UsageError
 from bench.model.case import CASE_COLUMNS, Case
@@ -434,6 +436,54 @@ def test_the_github_action_gets_microseconds_and_a_range_that_holds_the_interval
         ends = (entry.value - reach) / row["low_seconds"], (entry.value + reach) / row["high_seconds"]
         assert any(end == pytest.approx(1e6, rel=1e-5) for end in ends)
         assert f"samples: {row['samples']}\nmachine: AMD EPYC, 2 CPUs, 24 GiB" in (entry.extra or "")
+
+
+@pytest.fixture
+def with_wrong(build: ModuleType, one_case: Finish) -> Path:
+    """A run in which a second case was wrong and a third was skipped."""
+    folder = one_case()
+    rows = summary_rows(read_summary(folder))
+    for name, status, reason in (("off", "wrong", "its loss is off"), ("later", "skipped", "no CUDA device")):
+        case, status = build.make_case(name, "torch-cpu"), Status(status)
+        rows.append(build.summary_row(case, method=None, clock=None, status=status, reason=reason))
+    RunStore(folder).write_summary(rows)
+    return folder
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_export_says_which_cases_it_does_not_hold(with_wrong: Path, name: str) -> None:
+    said: list[str] = []
+    text = export(with_wrong, name, ALL_OF_IT, said.append)
+    assert said == [
+        "left out: wrong: off on torch-cpu: its loss is off",
+        "left out: skipped on torch-cpu: later: no CUDA device",
+    ]
+    assert "numpy_manual/numpy/step" in text
+
+
+def test_a_benchmark_that_pyperf_does_not_take_is_named(one_case: Finish) -> None:
+    folder = one_case()
+    lines = (folder / SAMPLES).read_text().splitlines()
+    place = next(number for number, line in enumerate(lines) if ",first_step," in line)
+    *before, _, flags, end = lines[place].rsplit(",", 3)
+    (folder / SAMPLES).write_text(
+        "\n".join([*lines[:place], ",".join([*before, "0.0", flags, end]), *lines[place + 1 :]]) + "\n"
+    )
+    said: list[str] = []
+    export(folder, "pyperf", ALL_OF_IT, said.append)
+    assert [text for text in said if "first_step" in text and "it holds a time of zero" in text] == said != []
+
+
+def test_without_samples_medians_are_exported_and_a_format_of_samples_says_what_it_lacks(
+    sample: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(sample, folder, ignore=shutil.ignore_patterns(SAMPLES))
+    for name in ("bencher", "github-action-benchmark"):
+        assert export(folder, name) == export(sample, name)
+    for name in ("pyperf", "pytest-benchmark"):
+        with pytest.raises(DataFormatError, match=f"{name} takes single samples, .* no samples.csv: restore the file"):
+            export(folder, name)
 
 
 def test_a_range_keeps_its_zeros(build: ModuleType, one_case: Finish) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from bench.data.schema import SummaryRow
 
@@ -25,29 +25,29 @@ class Choice:
     phases: tuple[str, ...] = ("step",)
     """Names of phases, or `EVERY`."""
 
-    def of(self, rows: Sequence[SummaryRow]) -> list[SummaryRow]:
-        """Choose among the rows of a run.
+    def cases_of(self, rows: Sequence[SummaryRow]) -> list[SummaryRow]:
+        """Return the rows of the chosen implementations, with a time or without.
 
         Raises:
-            UsageError: no row has such a name.
+            UsageError: no row is of one of them.
         """
-        for option, wanted, known in (
-            ("-i", self.implementations, {row.case.implementation for row in rows}),
-            (
-                "--phase",
-                self.phases,
-                {EVERY, *WHOLE_STEPS.phases, *(row.phase for row in rows if row.phase is not None)},
-            ),
-        ):
-            for name in wanted:
-                if name not in known:
-                    raise UsageError(f"{option} {name}: the run has no such thing; {nearest(name, known)}")
-        return [
-            row
-            for row in rows
-            if (not self.implementations or row.case.implementation in self.implementations)
-            and (EVERY in self.phases or (row.phase in self.phases and row.variant is None))
-        ]
+        _check("-i", self.implementations, {row.case.implementation for row in rows})
+        return [row for row in rows if not self.implementations or row.case.implementation in self.implementations]
+
+    def times_of(self, rows: Sequence[SummaryRow]) -> list[SummaryRow]:
+        """Return the rows of the chosen phases.
+
+        Raises:
+            UsageError: no row is of one of them.
+        """
+        _check("--phase", self.phases, {EVERY, *WHOLE_STEPS.phases, *(row.phase for row in rows if row.phase)})
+        return [row for row in rows if EVERY in self.phases or (row.phase in self.phases and row.variant is None)]
+
+
+def _check(option: str, wanted: Iterable[str], known: Collection[str]) -> None:
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"{option} {name}: the run has no such thing; {nearest(name, known)}")
 
 
 WHOLE_STEPS = Choice()
