@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
@@ -10,9 +12,22 @@ from typing import Any, get_type_hints
 
 from bench.model.case import CASE_COLUMNS, CONDITIONS, WHO, Case, Contender
 from bench.model.columns import SIZE_PREFIX, CaseColumn
+from bench.model.sizes import MOST
+
+POSITIVE = math.ulp(0.0)
+"""The least value of what cannot be 0."""
+_FINITE = sys.float_info.max
 
 
-def described(doc: str, unit: str = "", values: Collection[str] = (), added: bool = False, **options: Any) -> Any:
+def described(
+    doc: str,
+    unit: str = "",
+    values: Collection[str] = (),
+    added: bool = False,
+    least: float = 0.0,
+    most: float = _FINITE,
+    **options: Any,
+) -> Any:
     """Make the field of a column.
 
     Args:
@@ -20,9 +35,11 @@ def described(doc: str, unit: str = "", values: Collection[str] = (), added: boo
         unit: its unit.
         values: the only values that it may have; any if empty.
         added: whether it joined the present version after the first runs of it.
+        least: the smallest number that it may have.
+        most: the largest.
         options: those of `dataclasses.field`.
     """
-    about = {"doc": doc, "unit": unit, "values": tuple(map(str, values)), "added": added}
+    about = {"doc": doc, "unit": unit, "values": tuple(map(str, values)), "added": added, "least": least, "most": most}
     return field(metadata=about, **options)
 
 
@@ -42,6 +59,9 @@ class Column:
     """The only values that it may have; any if empty."""
     added: bool = False
     """Whether it joined the present version after the first runs of it: a file without it says nothing of it."""
+    least: float = 0.0
+    most: float = _FINITE
+    """Between which it must be, if it is a number."""
 
     def value_in(self, row: object) -> Any:
         """Look up the value that a row has."""
@@ -91,16 +111,16 @@ def columns_of(row: type, sizes: Iterable[str] = ()) -> tuple[Column, ...]:
 
 def _of_case(column: CaseColumn, path: tuple[str, ...]) -> Column:
     kind = int if issubclass(column.kind, int) else str
-    return Column(column.name, kind, False, "", column.doc, path, column.values)
+    return Column(column.name, kind, False, "", column.doc, path, column.values, least=1)
 
 
 def _of_size(name: str, path: tuple[str, ...]) -> Column:
-    return Column(name, int, True, "", "A size of the workload; empty where it has none of that name.", path)
+    return Column(name, int, True, "", "A size of the workload; empty where it has none of that name.", path, least=1, most=MOST)
 
 
-def _plain(name: str, hint: Any, doc: str, unit: str, values: tuple[str, ...], added: bool) -> Column:
+def _plain(name: str, hint: Any, doc: str, unit: str, values: tuple[str, ...], added: bool, **bounds: float) -> Column:
     members = [member for member in getattr(hint, "__args__", (hint,)) if member is not type(None)]
     optional = len(members) < len(getattr(hint, "__args__", (hint,)))
     kind = next(base for base in (bool, int, float, str) if issubclass(members[0], base))
     known = tuple(map(str, members[0])) if issubclass(members[0], StrEnum) else values
-    return Column(name, kind, optional, unit, doc, (name,), known, added)
+    return Column(name, kind, optional, unit, doc, (name,), known, added, **bounds)

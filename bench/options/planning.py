@@ -23,7 +23,8 @@ KEEPING = (
         "resumed",
         type=click.Path(path_type=Path),
         metavar="RUN",
-        help="Finish a run that was interrupted or killed; only --budget may be new.",
+        help="Finish a run that was interrupted or killed; only --budget may be new, and --load names again what "
+        "it began with.",
     ),
     click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: results/RUN-ID]"),
     click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures at the end."),
@@ -113,7 +114,9 @@ def refuse_beside_resume(*allowed: str) -> None:
     others = ("resumed", "budget", "figures", "as_json", "columns", *allowed)
     given = [item.opts[0] for item in parameters if item.name and item.name not in others and is_given(item.name)]
     if given:
-        raise UsageError(f"--resume takes everything but --budget from the run: leave out {', '.join(given)}.")
+        raise UsageError(
+            f"--resume takes everything but --budget and --load from the run: leave out {', '.join(given)}."
+        )
 
 
 def show_run(outcome: Outcome, figures: bool, as_json: bool, columns: tuple[str, ...] = ()) -> None:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from bench.errors import visible as visible
+
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
@@ -72,11 +74,6 @@ def share(value: float | None) -> str:
 def percent(value: float | None) -> str:
     """Return a signed percentage."""
     return "-" if value is None else f"{round(value * 100, 1) + 0.0:+.1f} %"
-
-
-def visible(text: str) -> str:
-    """Return a text with its control characters spelled out, which a terminal would obey and XML cannot hold."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
 
 
 def one_line(text: str) -> str:
