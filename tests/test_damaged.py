@@ -27,6 +27,7 @@ from bench.output import figures
 from bench.workloads import tutorial
 
 LONGEST_SECONDS = 30
+SLOW = 0.2
 ODD = ("", "0", "-1", "-0.5", "1e-320", "1e308", "1e400", "inf", "-inf", "nan", "NA", "1.5", "9" * 25, "7" * 5000, "x")
 ODD += ("true", "null", "ok", "failed", "step", "update", "whole", "batched", "device", "é\x1b[2J", "x" * 1_000_000)
 ODD += ("size.batch", "size.", "a,b", '"', "[]", "-", "=1+1", "../../x", "forward=x", "unfinished", " ", "\0")
@@ -44,12 +45,11 @@ def add(made: Any, implementation: str, backend: str, seconds: float, batch: int
 
 @pytest.fixture(scope="module")
 def whole(build: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run in order: two contenders and their baseline at three sizes, with a crossover and a case that was skipped."""
+    """A run in order: a contender and its baseline at three sizes, with a crossover and a case that was skipped."""
     made = build.HandMade(tmp_path_factory.mktemp("runs") / "whole")
     for batch in (16, 64, 256):
         add(made, "numpy_manual", "numpy", 1e-4 + 2e-6 * batch, batch)
         add(made, "torch_nn", "torch-cpu", 2e-4 + 1e-6 * batch, batch)
-        add(made, "torch_tensor", "torch-cpu", 1e-4 + 1e-6 * batch, batch)
     made.plan("torch_nn", "torch-cuda", problem=tutorial(batch=16), skipped="no GPU")
     more = {"axes": {"size.batch": [16, 64, 256]}, "peaks": [build.make_peak()], "turns": True}
     rows = made.summary(**more)
@@ -85,7 +85,9 @@ def in_a_column(rng: random.Random, content: bytes) -> bytes:
 
 def places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     """Where something stands in an object of JSON: its container and its name there."""
-    for name, inside in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    for name, inside in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
         found.append((value, name))
         places(inside, found)
     return found
@@ -153,7 +155,9 @@ def in_encoding(rng: random.Random, content: bytes) -> bytes:
 
 def as_no_file(rng: random.Random, path: Path) -> None:
     path.unlink()
-    rng.choice((os.mkfifo, Path.mkdir, lambda each: each.symlink_to("/dev/zero"), lambda each: each.symlink_to(each)))(path)
+    rng.choice((os.mkfifo, Path.mkdir, lambda each: each.symlink_to("/dev/zero"), lambda each: each.symlink_to(each)))(
+        path
+    )
 
 
 OF_TABLES = (in_a_cell,) * 8 + (in_a_column,) * 2 + (in_lines, in_bytes, in_encoding)
@@ -194,17 +198,20 @@ def reading() -> Iterator[None]:
 
 
 def commands(rng: random.Random, folder: Path, whole: Path, drawn: Path) -> list[list[str | Path]]:
-    figure = rng.choice(figures.names())
-    return [
-        ["plot", folder, "--figure", figure, "--format", "svg"],
-        ["report", folder, "--to", rng.choice(("html", "markdown", "latex")), "--output", "-"],
-        ["compare", folder, whole, "--json", *rng.choice(((), ("--across",)))],
-        ["compare", whole, folder],
+    """Two commands that are quick, and now and then one that takes half a second where a run can be read."""
+    quick: list[list[str | Path]] = [
         ["history", folder.parent, "--machine", "all", "--json"],
         ["export", folder, "--to", rng.choice(("pyperf", "bencher", "github-action-benchmark", "pytest-benchmark"))],
         ["explain", drawn, "--run", folder],
         ["run", "--resume", folder, "--no-figures"],
     ]
+    slow: list[list[str | Path]] = [
+        ["plot", folder, "--figure", rng.choice(figures.names()), "--format", "svg"],
+        ["report", folder, "--to", rng.choice(("html", "markdown", "latex")), "--output", "-"],
+        ["compare", folder, whole, "--json", *rng.choice(((), ("--across",)))],
+        ["compare", whole, folder],
+    ]
+    return rng.sample(quick, 2) + rng.sample(slow, int(rng.random() < SLOW))
 
 
 def no_constant(name: str) -> None:
@@ -218,8 +225,6 @@ def look(here: Any, command: list[str | Path], folder: Path) -> int:
         name = command[3] if command[0] == "plot" else "phases"
         with mock.patch.object(figures, "names", return_value=(name,)) if command[0] == "report" else mock.MagicMock():
             done = here(*command)
-    if os.environ.get("FUZZ"):
-        print("T", command[0], done.returncode, round(time.monotonic() - began, 3))
     assert time.monotonic() - began < LONGEST_SECONDS
     assert done.returncode in (0, 1, 2, 3, 4, 5)
     assert len(done.stderr) < 5_000
@@ -234,39 +239,29 @@ def look(here: Any, command: list[str | Path], folder: Path) -> int:
     return int(done.returncode)
 
 
-def read_damaged(numbers: range, readers: int, here: Any, whole: Path, folder: Path) -> dict[str, dict[int, int]]:
+def read_damaged(numbers: range, here: Any, whole: Path, folder: Path) -> dict[str, dict[int, int]]:
     """Damage a run anew for each number, and have it read; how often the commands ended with which status."""
     ended: dict[str, dict[int, int]] = {}
     drawn = figures.draw(whole, ["phases"], ["svg"]).paths[0]
-    told = []
     for number in numbers:
         rng = random.Random(number)  # noqa: S311 - chance, not secrecy
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(whole, folder)
         what = damage(rng, folder)
-        for command in rng.sample(commands(rng, folder, whole, drawn), readers):
+        for command in commands(rng, folder, whole, drawn):
             try:
                 status = look(here, command, folder)
             except BaseException as error:
-                if os.environ.get("FUZZ"):
-                    import traceback
-
-                    where = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
-                    told.append(f"{number} {what} | {command[0]} | {type(error).__name__} {str(error)[:150]} | {where[-4:]}")
-                    continue
                 error.add_note(f"mutant {number}, {what}: bench {' '.join(map(str, command))}")
                 raise
             counts = ended.setdefault(str(command[0]), {})
             counts[status] = counts.get(status, 0) + 1
-    if told:
-        Path("/tmp/reading/told").write_text("\n".join(told))
-        raise AssertionError(len(told))
     return ended
 
 
 @pytest.mark.usefixtures("reading")
 def test_a_damaged_run_is_one_sentence_or_is_read(here: Callable[..., Any], whole: Path, tmp_path: Path) -> None:
-    ended = read_damaged(range(40), 2, here, whole, tmp_path / "damaged")
+    ended = read_damaged(range(40), here, whole, tmp_path / "damaged")
     assert {status for each in ended.values() for status in each} >= {0, 2}
 
 
@@ -276,6 +271,6 @@ def test_a_damaged_run_is_one_sentence_or_is_read(here: Callable[..., Any], whol
 def test_a_thousand_damaged_runs_are_one_sentence_or_are_read(
     here: Callable[..., Any], whole: Path, tmp_path: Path
 ) -> None:
-    ended = read_damaged(range(int(os.environ.get("FUZZ", "1000"))), 3, here, whole, tmp_path / "damaged")
+    ended = read_damaged(range(1000), here, whole, tmp_path / "damaged")
     for name in ("plot", "report", "compare", "history", "export", "explain", "run"):
         assert len(ended[name]) > 1, (name, ended)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from bench.data.column import Column
+from bench.data.manifest import Manifest
 from bench.data.schema import CrossoverRow, Method, ProcessRow, SummaryRow
-from bench.errors import DataFormatError, quoted
+from bench.errors import DataFormatError, brief, quoted
 from bench.model.case import case_columns_among
 
 if TYPE_CHECKING:
@@ -42,14 +43,19 @@ def check_lines(path: Path, file: BinaryIO, fields: int) -> None:
     for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
         if len(line) == LONGEST_LINE:
             raise damaged(path, number, f"is longer than {LONGEST_LINE >> 20} MiB")
-        found = line.count(b",") + 1
-        if b'"' in line:  # a comma may stand inside quotes
-            try:
-                found = len(next(csv.reader([line.decode("utf-8", errors="replace")], strict=True)))
-            except csv.Error as error:
-                raise damaged(path, number, f"cannot be read ({error})") from error
+        found = len(_cells(path, number, line)) if b'"' in line else line.count(b",") + 1
         if found != fields:
             raise damaged(path, number, f"has {found} fields, not {fields}")
+
+
+def _cells(path: Path, number: int, line: bytes) -> list[str]:
+    text = line.decode("utf-8", errors="replace").rstrip("\r\n")
+    if '"' not in text:
+        return text.split(",")
+    try:
+        return next(csv.reader([text], strict=True))  # a comma may stand inside quotes
+    except csv.Error as error:
+        raise damaged(path, number, f"cannot be read ({error})") from error
 
 
 def check_cells(path: Path, file: BinaryIO, columns: Sequence[Column]) -> None:
@@ -58,9 +64,9 @@ def check_cells(path: Path, file: BinaryIO, columns: Sequence[Column]) -> None:
     Raises:
         DataFormatError: there is one.
     """
-    lines = (line.decode("utf-8", errors="replace") for line in file)
-    for number, row in enumerate(csv.reader(lines), start=1):
-        for column, text in zip(columns, row, strict=True) if number > 1 else ():
+    file.readline()
+    for number, line in enumerate(file, start=2):
+        for column, text in zip(columns, _cells(path, number, line), strict=True):
             if not _is_a(column.kind, text):
                 kinds = {int: "whole number", float: "number", bool: "truth value"}
                 raise damaged(path, number, f"has {quoted(text)} as {column.name}, which is no {kinds[column.kind]}")
@@ -92,6 +98,8 @@ def check_values(path: Path, frame: pd.DataFrame, columns: Iterable[Column]) -> 
             odd = (numbers > column.most) | (numbers < column.least)
             odd &= ~(free & (column.kind is float) & np.isfinite(numbers))
             why = f"which is not {_range(column)}"
+        elif column.pattern:
+            odd, why = ~found.str.fullmatch(column.pattern).to_numpy(dtype=bool), "which makes no sense"
         elif column.values:
             known = [*column.values, ""] if column.optional else column.values
             odd, why = ~found.isin(known).to_numpy(dtype=bool), "which is none of its values"
@@ -151,13 +159,21 @@ def check_keys(path: Path, frame: pd.DataFrame, row_type: type) -> None:
         raise damaged(path, place + 2, f"is about the same as line {first + 2}, and only one of them can count")
 
 
-def check_owner(path: Path, frame: pd.DataFrame, run_id: str) -> None:
-    """Refuse rows of another run.
+def check_owner(path: Path, frame: pd.DataFrame, manifest: Manifest) -> None:
+    """Refuse rows of another run, and of cases that are not in the run's plan.
 
     Raises:
         DataFormatError: there is one.
     """
-    odd = (frame["run_id"] != run_id).to_numpy(dtype=bool)
+    odd = (frame["run_id"] != manifest.run_id).to_numpy(dtype=bool)
     if odd.any():
         place = int(odd.argmax())
-        raise damaged(path, place + 2, f"is of run {quoted(frame['run_id'].iloc[place])}, not of {quoted(run_id)}")
+        other, own = quoted(frame["run_id"].iloc[place]), quoted(manifest.run_id)
+        raise damaged(path, place + 2, f"is of run {other}, not of {own}")
+    if "implementation" not in frame:
+        return
+    names = case_columns_among(frame.columns)
+    planned = {tuple(item.columns.get(name, 0) for name in names) for item in manifest.cases}
+    for place, case in enumerate(frame[names].itertuples(index=False, name=None)):
+        if case not in planned:
+            raise damaged(path, place + 2, f"is of a case that is not in the run's plan: {brief(case)}")

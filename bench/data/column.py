@@ -26,6 +26,7 @@ def described(
     added: bool = False,
     least: float = 0.0,
     most: float = _FINITE,
+    pattern: str = "",
     **options: Any,
 ) -> Any:
     """Make the field of a column.
@@ -37,10 +38,11 @@ def described(
         added: whether it joined the present version after the first runs of it.
         least: the smallest number that it may have.
         most: the largest.
+        pattern: what a text must match as a whole; nothing if empty.
         options: those of `dataclasses.field`.
     """
-    about = {"doc": doc, "unit": unit, "values": tuple(map(str, values)), "added": added, "least": least, "most": most}
-    return field(metadata=about, **options)
+    about = {"doc": doc, "unit": unit, "values": tuple(map(str, values)), "added": added}
+    return field(metadata={**about, "least": least, "most": most, "pattern": pattern}, **options)
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Column:
     least: float = 0.0
     most: float = _FINITE
     """Between which it must be, if it is a number."""
+    pattern: str = ""
+    """What it must match as a whole, if it is a text that is taken apart; nothing if empty."""
 
     def value_in(self, row: object) -> Any:
         """Look up the value that a row has."""
@@ -115,12 +119,14 @@ def _of_case(column: CaseColumn, path: tuple[str, ...]) -> Column:
 
 
 def _of_size(name: str, path: tuple[str, ...]) -> Column:
-    return Column(name, int, True, "", "A size of the workload; empty where it has none of that name.", path, least=1, most=MOST)
+    return Column(
+        name, int, True, "", "A size of the workload; empty where it has none of that name.", path, least=1, most=MOST
+    )
 
 
-def _plain(name: str, hint: Any, doc: str, unit: str, values: tuple[str, ...], added: bool, **bounds: float) -> Column:
+def _plain(name: str, hint: Any, doc: str, unit: str, values: tuple[str, ...], added: bool, **limits: Any) -> Column:
     members = [member for member in getattr(hint, "__args__", (hint,)) if member is not type(None)]
     optional = len(members) < len(getattr(hint, "__args__", (hint,)))
     kind = next(base for base in (bool, int, float, str) if issubclass(members[0], base))
     known = tuple(map(str, members[0])) if issubclass(members[0], StrEnum) else values
-    return Column(name, kind, optional, unit, doc, (name,), known, added, **bounds)
+    return Column(name, kind, optional, unit, doc, (name,), known, added, **limits)

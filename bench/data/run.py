@@ -61,7 +61,7 @@ class StoredRun:
         return self._own(CROSSOVERS, read_crossovers(self.folder))
 
     def _own(self, name: str, rows: pd.DataFrame) -> pd.DataFrame:
-        check_owner(self.folder / name, rows, self.manifest.run_id)
+        check_owner(self.folder / name, rows, self.manifest)
         return rows
 
     @cached_property

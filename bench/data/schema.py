@@ -157,6 +157,7 @@ class ProcessRow:
     phase_peaks: str = described(
         "The same for each phase by itself, in bytes, such as `forward=123 backward=456`; only on a GPU.",
         added=True,
+        pattern=r"([\w+]+=\d{1,18}( [\w+]+=\d{1,18})*)?",
         default="",
     )
     reserved_bytes: int | None = described(

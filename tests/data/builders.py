@@ -220,7 +220,10 @@ class HandMade:
 
 def write_summary_run(folder: Path, rows: Iterable[SummaryRow], **manifest: Any) -> Path:
     """A run of which only the summary matters, as figures read it."""
-    made = make_manifest(**manifest)
+    rows = list(rows)
+    cases = {row.case: row.reason if row.status is Status.SKIPPED else "" for row in rows}
+    planned = [planned_case(case, skipped) for case, skipped in cases.items()]
+    made = make_manifest(**({"cases": planned} | manifest))
     store = RunStore.create(folder, made)
     store.write_summary([replace(row, run_id=made.run_id) for row in rows])
     assert (folder / SUMMARY).is_file()
