@@ -64,8 +64,8 @@ def run(
     seconds = measuring_seconds(budget, figures)
     with Progress() as progress:
         if resumed is not None:
-            refuse_beside_resume()
-            outcome = resume(resumed, progress, seconds if is_given("budget") else None)
+            refuse_beside_resume("load")
+            outcome = resume(resumed, progress, seconds if is_given("budget") else None, chosen["load"])
         else:
             wanted = selection(seed=seed, **chosen)
             planned = plan_cases(wanted)

@@ -24,7 +24,8 @@ KEEPING = (
         "resumed",
         type=READ,
         metavar="RUN",
-        help="Finish a run that was interrupted or killed; only --budget may be new.",
+        help="Finish a run that was interrupted or killed; only --budget may be new, and --load names again what "
+        "it began with.",
     ),
     click.option("--out", type=NEW_FOLDER, help="Folder of the run.  [default: results/RUN-ID]"),
     click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures at the end."),
@@ -114,7 +115,9 @@ def refuse_beside_resume(*allowed: str) -> None:
     others = ("resumed", "budget", "figures", "as_json", "columns", *allowed)
     given = [item.opts[0] for item in parameters if item.name and item.name not in others and is_given(item.name)]
     if given:
-        raise UsageError(f"--resume takes everything but --budget from the run: leave out {', '.join(given)}.")
+        raise UsageError(
+            f"--resume takes everything but --budget and --load from the run: leave out {', '.join(given)}."
+        )
 
 
 def show_run(outcome: Outcome, figures: bool, as_json: bool, columns: tuple[str, ...] = ()) -> None:

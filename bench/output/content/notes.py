@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 from bench.analysis.steady import UNSTEADY
 from bench.data.manifest import Manifest
@@ -13,6 +14,7 @@ from bench.output.content.summary import Summary, folder_of
 from bench.output.document import Bullets, Words, prose
 from bench.output.names import counted, from_to
 from bench.output.text import share
+from bench.run.resume import resuming
 from bench.stats.estimates import MIN_PROCESSES, Estimate
 
 
@@ -27,7 +29,15 @@ def below_the_tables(summary: Summary, folder: str, more: Iterable[Words] = ()) 
     notes = unmeasured(summary)
     if summary.measured:
         notes += [how_measured(summary), *quality(summary)]
-    return Bullets((*notes, *more, *explanations(summary), *disturbances(summary), ending(summary.manifest, folder)))
+    return Bullets(
+        (
+            *notes,
+            *more,
+            *explanations(summary),
+            *disturbances(summary),
+            ending(summary.manifest, folder, summary.manifest.load),
+        )
+    )
 
 
 def unmeasured(summary: Summary) -> list[Words]:
@@ -114,18 +124,29 @@ def within(halfwidth: float) -> str:
     return f"± {halfwidth * 100:.1f} %"
 
 
-def ending(manifest: Manifest, folder: str) -> Words:
-    """Return what ended the run, and how to go on where that makes sense."""
+def ending(manifest: Manifest, folder: str, load: Iterable[str]) -> Words:
+    """Return what ended the run, and how to go on where that makes sense.
+
+    Args:
+        manifest: the run's.
+        folder: its folder, as a command names it.
+        load: the files of implementations that it began with, as a command names them.
+    """
     rounds = counted(manifest.rounds_done, "round")
     spent = rounds if manifest.wall_seconds is None else f"{manifest.wall_seconds:.1f} s and {rounds}"
-    aim, resume = within(manifest.within), f"bench run --resume {folder}"
+    aim, resume = within(manifest.within), resuming(("run", "--resume", folder), load)
     (text,) = passages("notes.txt", "ending", manifest=manifest, spent=spent, aim=aim, resume=resume)
     return text
+
+
+def ended(manifest: Manifest) -> Words:
+    """Return the same for people who may have the files elsewhere: without their folders."""
+    return ending(manifest, folder_of(manifest), [Path(path).name for path in manifest.load])
 
 
 def shortfall(manifest: Manifest, contenders: Iterable[SummaryRow]) -> tuple[Words, ...]:
     """Return how far the run stayed behind what was asked for; nothing if it did not."""
     halves = [Estimate(row.speedup or 0.0, row.speedup_low, row.speedup_high).halfwidth for row in contenders]
     wide = [half for half in halves if half is not None and half > manifest.within]
-    end = ending(manifest, folder_of(manifest))
+    end = ended(manifest)
     return passages("notes.txt", "shortfall", manifest=manifest, end=end, halves=halves, wide=wide, within=within)

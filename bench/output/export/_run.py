@@ -6,7 +6,6 @@ One benchmark is one row of summary.csv that has a time: a case, a phase, how it
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pandas as pd
 from bench.data.manifest import Manifest
 from bench.data.run import StoredRun, cases_by_process, summary_rows
 from bench.data.schema import Status, SummaryRow
-from bench.data.store import SAMPLES, SUMMARY
+from bench.data.store import SAMPLES
 from bench.errors import DataFormatError
 from bench.model.case import CONDITIONS
 from bench.output.content.notes import unmeasured
@@ -111,11 +110,6 @@ class Run:
                 found.append(Benchmark(row, row.median_seconds, tuple(processes.get(key, ()))))
                 if kept and not found[-1].processes:
                     raise DataFormatError(f"{folder / SAMPLES} has no samples of {found[-1].name}: restore the file.")
-                for value in (row.median_seconds, row.low_seconds, row.high_seconds):
-                    if value is not None and not 0 <= value < math.inf:
-                        raise DataFormatError(
-                            f"{folder / SUMMARY} is damaged: {found[-1].name} took {value} s; restore the file."
-                        )
         if not found:
             raise DataFormatError(f"{folder} has no case of your choice that was measured: there is nothing to export.")
         left_out = [plain(words) for words in unmeasured(Summary(rows, run.manifest))]
@@ -146,10 +140,6 @@ def _processes(run: StoredRun) -> dict[tuple[Any, ...], list[Process]]:
     peaks = {int(number): int(peak) for number, peak in known}
     samples = run.samples[run.samples["process"].isin(run.processes["process"])]
     each = samples["seconds"] / samples["iterations"].astype(float)
-    odd = samples.index[~((each >= 0) & (each < math.inf))]
-    if len(odd):
-        path = run.folder / SAMPLES
-        raise DataFormatError(f"{path} is damaged: line {odd[0] + 2} gives no time; restore the file.")
     groups = samples.assign(each=each).groupby(["process", *_ROW_KEY], sort=False, dropna=False, observed=True)
     listed: Any = groups[["each", "iterations"]].agg(list)
     found: dict[tuple[Any, ...], list[Process]] = {}
