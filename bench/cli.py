@@ -77,11 +77,11 @@ def cli(debug: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
 def list_command(load: tuple[Path, ...], as_json: bool) -> None:
     """Show every implementation on every backend: available, or why not."""
-    from bench.model.registry import discover
     from bench.output.content.listing import list_blocks, list_json
     from bench.output.render.terminal import show
+    from bench.run.reading import read_all
 
-    registry = discover(load)
+    registry = read_all(load)
     if as_json:
         say_json(list_json(registry))
     else:

@@ -122,7 +122,7 @@ def sweep(
             outcome = session.resume(resumed, progress, new, chosen["load"])
         else:
             budget = _take_preset(preset, budget, chosen)
-            wanted = selection(seed=seed, **chosen)  # first: a loaded file may bring sizes of its own
+            wanted = selection(seed=seed, timeout=timeout, **chosen)  # first: a loaded file may bring sizes of its own
             axes, fits = _fitted(axes, wanted, progress, timeout)
             found = _axes(axes, preset, wanted)
             planned = _planned(wanted, found, budget)

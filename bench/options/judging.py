@@ -167,11 +167,11 @@ def decide(sides: tuple[Side, Side], **chosen: Any) -> Comparison:
 
 
 @contextmanager
-def revisions(a: str, b: str | None, load: tuple[Path, ...]) -> Iterator[tuple[Side, Side]]:
+def revisions(a: str, b: str | None, load: tuple[Path, ...], timeout: float | None) -> Iterator[tuple[Side, Side]]:
     """Check out two revisions of the repository that the command runs in; None stands for the files as they are."""
     from bench.run.sides import of_revisions
 
-    with of_revisions(a, b, load, Path.cwd()) as sides:
+    with of_revisions(a, b, load, Path.cwd(), timeout) as sides:
         yield sides
 
 

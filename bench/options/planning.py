@@ -50,6 +50,7 @@ def selection(
     precisions: tuple[str, ...],
     sizes: tuple[tuple[tuple[str, int], ...], ...],
     seed: int,
+    timeout: float | None = None,
     **more_sizes: int | None,
 ) -> Selection:
     """Read the options of `CHOOSING` and `MEASURING`; warn of more threads than there are CPUs.
@@ -62,11 +63,11 @@ def selection(
     from bench.model.case import Mode
     from bench.model.precision import Precision
     from bench.model.problem import Dtype
-    from bench.model.registry import discover
     from bench.run.plan import Selection, check_devices, choose
+    from bench.run.reading import read_all
 
     devices = () if device == "all" else (device,)
-    registry = discover(load)  # first: a loaded file may bring a device of its own
+    registry = read_all(load, timeout)  # first: a loaded file may bring a device of its own
     check_devices(devices)
     warn_of_threads(threads)
     return Selection(

@@ -30,7 +30,7 @@ from bench.machine.processor import affinity, pinned_cpu
 from bench.machine.variables import patterns, variables
 from bench.model.backends import BACKENDS
 from bench.model.device import Backend
-from bench.model.registry import discover
+from bench.model.discovery import built_in
 from bench.run.asking import Truths, ask_case
 from bench.run.doctor import Report, examine
 from bench.run.fit import Fit, find_fits
@@ -47,6 +47,7 @@ from bench.run.plan import (
 )
 from bench.run.pool import Pool
 from bench.run.prove import Proof, prove
+from bench.run.reading import read_all
 from bench.run.resume import check_load, check_same, done_so_far, loaded, planned_of
 from bench.run.runner import Done, Runner
 from bench.run.sources import source_hashes
@@ -176,7 +177,7 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None, 
         )
     check_same(manifest, manifest.model_copy(update=circumstances((), manifest.packages)), folder)
     check_load(manifest, load, ("run", "--resume", str(folder)))
-    planned = planned_of(manifest, discover(load))
+    planned = planned_of(manifest, read_all(load, manifest.timeout_seconds))
     here = manifest.model_copy(update=_circumstances(planned, manifest.packages))
     check_same(manifest, here, folder)
     if manifest.cpu is not None and manifest.cpu not in affinity():
@@ -284,7 +285,7 @@ def prove_device(
         UsageError: there is no such device.
         DeviceAbsentError: it is absent here; the message gives the reason.
     """
-    registry = discover(load)
+    registry = read_all(load, timeout)
     check_devices([device])
     if all(backend.host_memory for backend in BACKENDS.values() if backend.device == device):
         raise UsageError(f"--device {device} has no clock of its own to prove: leave it out.")
@@ -299,7 +300,7 @@ def prove_device(
 
 def examine_machine(watcher: Watcher, threads: int, pairs: int, timeout: float | None) -> Report:
     """Examine this machine for the doctor, with an A/A on each framework's CPU backend that is present."""
-    chosen = choose(discover(), AA_IMPLEMENTATIONS)
+    chosen = choose(built_in(), AA_IMPLEMENTATIONS)
     planned = [item for item in plan_cases(Selection(chosen, threads=(threads,), devices=("cpu",))) if not item.skipped]
     with Pool(waiting=watcher.waiting) as pool:
         return examine(planned, pool, watcher, pairs, timeout)
