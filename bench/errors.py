@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 _OS_CURES = {
     errno.ENOSPC: "free space",
@@ -128,3 +129,12 @@ def os_cure(error: OSError, elsewhere: str = "") -> str:
     """
     cure = _OS_CURES.get(error.errno or 0, "")
     return " or ".join(filter(None, (cure, elsewhere))) or error.strerror or str(error)
+
+
+@contextmanager
+def outliving(tell: Callable[[str], object]) -> Iterator[None]:
+    """Tell of what cannot be written, and go on: what was measured before stands and is shown without it."""
+    try:
+        yield
+    except StorageError as error:
+        tell(str(error))

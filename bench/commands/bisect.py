@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import StepbenchError, UsageError
-from bench.options import Duration, with_options
+from bench.options import with_options
 from bench.options.judging import CRITERIA, PAIRS, SIDES, terms_of
+from bench.options.numeric import Duration
+from bench.options.paths import NEW_FOLDER, READ
 from bench.options.planning import is_given, refuse_beside_resume
+from bench.output.streams import say_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,12 +30,12 @@ SEARCHING = (
     click.option(
         "--resume",
         "resumed",
-        type=click.Path(path_type=Path),
+        type=READ,
         metavar="FOLDER",
         help="Go on with a search that was interrupted or killed; only --budget may be new, and --load names again "
         "what it began with.",
     ),
-    click.option("--out", type=click.Path(path_type=Path), help="Folder of the search.  [default: results/bisect-...]"),
+    click.option("--out", type=NEW_FOLDER, help="Folder of the search.  [default: results/bisect-...]"),
     click.option("--json", "as_json", is_flag=True, help="The search as JSON, on standard output."),
 )
 
@@ -84,14 +86,18 @@ def bisect(
         search, folder = begin(good, bad, load, terms_of(**chosen), ("bench", *sys.argv[1:]))
     with Progress() as progress:
         try:
-            found = find(search, folder, comparing(progress), lambda *told: progress.note(progress_line(*told)))
+            found = find(
+                *(search, folder, comparing(progress)),
+                tell=lambda *told: progress.note(progress_line(*told)),
+                unwritten=progress.unwritten,
+            )
         except (KeyboardInterrupt, StepbenchError):
             if folder.exists():
                 again = resuming(("bisect", "--resume", str(folder)), search.manifest.load)
                 progress.note(f"What was decided is kept: go on with `{again}`.")
             raise
     if as_json:
-        click.echo(json.dumps(bisection_json(found), indent=2))
+        say_json(bisection_json(found))
     else:
         show(search_blocks(found))
     sys.exit(found.exit_code)

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from bench.options import BASELINE, CHOOSING, COLD, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options import BASELINE, CHOOSING, COLD, MEASURING, with_options
+from bench.options.numeric import ROUNDS, Duration, Percent
 from bench.options.planning import (
     KEEPING,
     is_given,
@@ -23,7 +24,7 @@ from bench.options.planning import (
 @click.command()
 @with_options(CHOOSING, MEASURING, (BASELINE, COLD))
 @click.option("--budget", type=Duration(), default="60s", show_default=True, help="Time for the whole command.")
-@click.option("--rounds", type=SIZE, help="Number of rounds over all cases, if the budget allows.")
+@click.option("--rounds", type=ROUNDS, help="Number of rounds over all cases, if the budget allows.")
 @click.option(
     "--within",
     type=Percent(),

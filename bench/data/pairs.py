@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.data.column import described, sizes_in
 from bench.data.schema import PHASES, SCHEMA_VERSION
-from bench.data.store import append, make_empty, to_csv, write_atomically
+from bench.data.store import append, new_folder, to_csv, write_atomically
 from bench.data.tables import header_of
 from bench.model.case import Case
 
@@ -37,8 +37,8 @@ def create_pairs(folder: Path, sizes: Iterable[str]) -> None:
     Raises:
         StorageError: the folder has something in it already, or cannot be written.
     """
-    make_empty(folder)
-    write_atomically(folder / PAIRS, to_csv(PairRow, (), sizes))
+    with new_folder(folder):
+        write_atomically(folder / PAIRS, to_csv(PairRow, (), sizes))
 
 
 def append_pairs(folder: Path, rows: Sequence[PairRow]) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.data import older
+from bench.data.cells import disarmed
 from bench.data.column import columns_of, sizes_in
 from bench.data.manifest import Manifest
 from bench.data.notes import as_model, json_of
@@ -43,10 +44,10 @@ def _cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(float(value))  # a number of NumPy's own would name its type
-    return " ".join(str(value).splitlines())  # one row is one line, whatever a framework's message holds
+    return disarmed(" ".join(str(value).splitlines()))  # one row is one line, whatever a framework's message holds
 
 
-def _encoded(text: str) -> bytes:
+def encoded(text: str) -> bytes:
     """Encode text as UTF-8; half characters, as broken file names hold them, are spelled out."""
     return text.encode("utf-8", errors="backslashreplace")
 
@@ -77,7 +78,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         StorageError: it could not be written; the old content is untouched.
     """
-    data = _encoded(content) if isinstance(content, str) else content
+    data = encoded(content) if isinstance(content, str) else content
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,7 @@ def append(path: Path, text: str) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
         try:
             size = os.fstat(descriptor).st_size
-            data = _encoded(text)
+            data = encoded(text)
             try:
                 if os.write(descriptor, data) != len(data):
                     raise OSError(28, "no space left on device")
@@ -120,20 +121,53 @@ def append(path: Path, text: str) -> None:
         raise StorageError(f"{path} cannot be extended ({error.strerror}): {cure}, then run again.") from error
 
 
+def check_empty(folder: Path) -> None:
+    """Refuse a folder that holds anything.
+
+    Raises:
+        StorageError: it has something in it already, or cannot be read.
+    """
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            what = "a run" if (folder / MANIFEST).exists() else "something"
+            raise StorageError(f"{folder} has {what} in it already: choose another --out.")
+    except OSError as error:
+        cure = os_cure(error, "choose another --out")
+        raise StorageError(f"{folder} cannot be read ({error.strerror}): {cure}.") from error
+
+
 def make_empty(folder: Path) -> None:
     """Make a folder that holds nothing yet.
 
     Raises:
         StorageError: it has something in it already, or cannot be made.
     """
+    check_empty(folder)
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            what = "a run" if (folder / MANIFEST).exists() else "something"
-            raise StorageError(f"{folder} has {what} in it already: choose another --out.")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         cure = os_cure(error, "choose another --out")
         raise StorageError(f"{folder} cannot be made ({error.strerror}): {cure}.") from error
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder that holds nothing yet; if what it begins with cannot be written, it is as it was before.
+
+    Raises:
+        StorageError: it has something in it already, or cannot be made.
+    """
+    there = folder.exists()
+    make_empty(folder)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for file in folder.iterdir():
+                file.unlink()
+            if not there:
+                folder.rmdir()
+        raise
 
 
 class RunStore:
@@ -154,11 +188,11 @@ class RunStore:
         Raises:
             StorageError: the folder has something in it already, or cannot be written.
         """
-        make_empty(folder)
-        write_atomically(folder / SAMPLES, to_csv(SampleRow, ()))
-        write_atomically(folder / PROCESSES, to_csv(ProcessRow, (), manifest.size_columns))
         store = cls(folder)
-        store.write_manifest(manifest)
+        with new_folder(folder):
+            write_atomically(folder / SAMPLES, to_csv(SampleRow, ()))
+            write_atomically(folder / PROCESSES, to_csv(ProcessRow, (), manifest.size_columns))
+            store.write_manifest(manifest)
         return store
 
     def append(self, samples: Sequence[SampleRow], process: ProcessRow) -> None:

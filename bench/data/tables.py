@@ -11,6 +11,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bench.data import older
+from bench.data.cells import originals
 from bench.data.checks import LONGEST_LINE, check_cells, check_keys, check_lines, check_values, damaged
 from bench.data.column import Column, columns_of, sizes_in
 from bench.data.files import opened
@@ -116,6 +117,9 @@ def read_csv(
     for column in columns:
         if not column.optional and column.kind is not str and frame[column.name].isna().any():
             raise damaged(path, int(frame[column.name].isna().to_numpy().argmax()) + 2, f"has no {column.name}")
+    for column in columns:
+        if column.kind is str:
+            frame[column.name] = originals(frame[column.name])
     versions = set(frame["schema_version"].unique()) - {version} if "schema_version" in frame else set()
     if versions:
         raise DataFormatError(version_message(path, versions.pop()))
@@ -132,7 +136,11 @@ def _opened(path: Path) -> BinaryIO:
         return opened(path)
     except OSError as error:
         cure = "is its folder that of a run?"
-        if isinstance(error, FileNotFoundError) and path.name == "summary.csv" and (path.parent / "manifest.json").exists():
+        if (
+            isinstance(error, FileNotFoundError)
+            and path.name == "summary.csv"
+            and (path.parent / "manifest.json").exists()
+        ):
             cure = f"the run is unfinished, so finish it with `bench run --resume {quote(str(path.parent))}`."
         raise DataFormatError(f"{path} cannot be read ({error.strerror}): {cure}") from error
 

@@ -20,6 +20,7 @@ from bench.errors import LoadError, UsageError, nearest
 from bench.model.backends import BACKENDS, add_backend, backends_of
 from bench.model.device import Backend
 from bench.model.imports import Surroundings, run_file
+from bench.model.loading import programs_in
 from bench.model.precision import USUAL, Precision
 from bench.model.workload import WORKLOADS, Workload, add_workload, make_workload
 
@@ -338,9 +339,8 @@ def load_each(files: Iterable[Path], path: Sequence[str] = ()) -> tuple[Registry
 def discover(load: Iterable[Path] = ()) -> Registry:
     """Load the built-in implementations, those of installed packages, then the files in `load`."""
     registry = Registry()
-    for path in sorted(BUILT_IN.glob("*.py")):
-        if not path.name.startswith("_"):
-            registry.load(f"file:{path}")
+    for path in programs_in(BUILT_IN):
+        registry.load(f"file:{path}")
     for entry in entry_points(group=ENTRY_POINTS):
         registry.load(f"module:{entry.module}")
     for path in load:

@@ -20,8 +20,8 @@ from bench.analysis.rule import Criteria, Verdict, worst
 from bench.data.manifest import Manifest
 from bench.data.notes import as_model, json_of
 from bench.data.pairs import PAIRS
-from bench.data.store import make_empty, write_atomically
-from bench.errors import DataFormatError, UsageError
+from bench.data.store import new_folder, write_atomically
+from bench.errors import DataFormatError, UsageError, outliving
 from bench.model.backends import BACKENDS
 from bench.run.ab import Decided
 from bench.run.contest import Comparison, compare_sides
@@ -143,8 +143,8 @@ def begin(good: str, bad: str, load: Sequence[Path], terms: Terms, command: Sequ
         **circumstances(BACKENDS.values()),
     )
     search = Search(manifest=manifest, good=first, commits=commits, terms=replace(terms, out=None))
-    make_empty(folder)
-    _write(folder, search)
+    with new_folder(folder):
+        _write(folder, search)
     return search, folder
 
 
@@ -180,18 +180,18 @@ def _write(folder: Path, search: Search) -> None:
     write_atomically(folder / SEARCH, search.model_dump_json(indent=2) + "\n")
 
 
-def bisect(search: Search, folder: Path, compare: Compare, tell: Tell) -> Bisection:
-    """Search, or go on with it; every decision is on disk before the next commit is tested.
+def bisect(search: Search, folder: Path, compare: Compare, tell: Tell, unwritten: Callable[[str], object]) -> Bisection:
+    """Search, or go on with it; every decision is on disk, if there is room, before the next commit is tested.
 
     Args:
         search: as it was begun or read; what it decides is added.
         folder: its folder.
         compare: compares a commit with GOOD.
         tell: is told about progress.
+        unwritten: is told if a decision cannot be written.
 
     Raises:
         UsageError: another command goes on with the search already.
-        StorageError: a decision cannot be written.
     """
     commits = {each.name: each for each in search.commits}
 
@@ -202,6 +202,8 @@ def bisect(search: Search, folder: Path, compare: Compare, tell: Tell) -> Bisect
                 return None
             tell(search, commits[name], None)
             known = _test(search, folder, commits[name], compare)
+            with outliving(unwritten):
+                _write(folder, search)
             tell(search, commits[name], known)
         return known.verdict
 
@@ -219,7 +221,6 @@ def _test(search: Search, folder: Path, which: Commit, compare: Compare) -> Comm
     found = compare(search, which, own)
     tested = CommitVerdict(commit=which, folder=own.name, cases=found.cases)
     search.tested.append(tested)
-    _write(folder, search)
     return tested
 
 

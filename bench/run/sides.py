@@ -15,9 +15,9 @@ from bench.errors import LoadError, UsageError
 from bench.model.backends import BACKENDS
 from bench.model.device import Backend
 from bench.model.imports import is_users
-from bench.model.loading import from_source
+from bench.model.loading import from_source, programs_in
 from bench.model.registry import Registry, discover, forget_loaded, load_each
-from bench.run.interpreter import Interpreter
+from bench.run.guarded import Interpreter
 from bench.run.revisions import built, checked_out, checkouts, commit_of, projects, repository
 from bench.timing.imported import UNTRACKED
 
@@ -103,8 +103,7 @@ def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None
         revision: the commit; None for the working tree.
         more: other folders that its packages lie in, by their place in it.
     """
-    own = sorted((top / IMPLEMENTATIONS).glob("*.py"))
-    files = [path for path in own if not path.name.startswith("_") and _MARK.search(path.read_bytes())]
+    files = [path for path in programs_in(top / IMPLEMENTATIONS) if _MARK.search(path.read_bytes())]
     roots = package_roots(top, more)
     forget_loaded()
     with from_source(os.devnull):

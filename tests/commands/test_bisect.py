@@ -20,6 +20,7 @@ from bench.analysis.rule import FamilyVerdict, Statistic, Verdict
 from bench.analysis.verdict import Family, PairedColumn, judge
 from bench.data.pairs import PAIRS
 from bench.data.schema import STEP
+from bench.errors import StorageError
 from bench.machine.environment import machine_facts
 from bench.run import bisect
 from bench.run.ab import Decided
@@ -123,6 +124,23 @@ def test_the_first_slow_commit_is_found_each_compared_with_good(
     assert set(measuring.alphas) == {0.01 / 8}  # four tests find it, and four more might stay open
     assert [each["commit"]["subject"] for each in told["tested"]] == measuring.subjects
     assert {each["folder"][:2] for each in told["tested"]} == {"01", "02", "03", "04"}
+
+
+def test_a_decision_that_cannot_be_written_counts_all_the_same(
+    repository: Any, history: Commit, measuring: Measuring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history("1", "1", "1.2")
+    write = bisect.write_atomically
+
+    def full_later(path: Path, content: str) -> None:
+        if measuring.subjects:
+            raise StorageError(f"{path} cannot be written")
+        write(path, content)
+
+    monkeypatch.setattr(bisect, "write_atomically", full_later)
+    done = repository.bench("bisect", "good", "work", "--json", "--out", repository.out())
+    assert (done.returncode, first(json.loads(done.stdout))) == (0, ["c2"])
+    assert done.stderr.count("Warning: ") == 2
 
 
 def test_the_table_shows_every_step_and_the_conclusion_says_that_there_are_two(

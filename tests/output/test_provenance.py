@@ -89,7 +89,7 @@ def test_an_svg_can_be_parsed_whatever_stands_in_it(tmp_path: Path) -> None:
     content = rendered(figure, "svg", Look(), notes(run_id=AWKWARD[7]))
     root = ElementTree.fromstring(content)  # noqa: S314 - it is our own
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert texts == ["name\ufffd[31m\ufffd\ufffd]]>"]
+    assert texts == ["name\\x1b[31m\\x00\\ufffe]]>"]
 
 
 @pytest.mark.parametrize("words", [["bench", "plot", text] for text in AWKWARD if "\x00" not in text], ids=range(10))

@@ -123,6 +123,7 @@ class Seen:
     overruns: list[tuple[float, float]] = field(default_factory=list)
     forecasts: list[Forecast] = field(default_factory=list)
     widest: object = None
+    unwritten_files: list[str] = field(default_factory=list)
 
     def planned(self, cases: int, groups: int, seconds: float) -> None:
         self.plan = (cases, groups, seconds)
@@ -147,6 +148,9 @@ class Seen:
         self.calibrated.append(backend)
 
     def waiting(self, who: str, seconds: float, working: bool) -> None: ...
+
+    def unwritten(self, reason: str) -> None:
+        self.unwritten_files.append(reason)
 
     def failed(self, case: object, status: Status, reason: str) -> None:
         self.failures.append((case.implementation, status.value, reason))  # type: ignore[attr-defined]

@@ -121,6 +121,8 @@ def _disturbances(data: RunData, summary: Summary) -> tuple[Words, ...]:
 
 def _flags(data: RunData) -> list[Table]:
     """Return how many samples carry which flag, those of single phases and of the device's clock included."""
+    if not data.has_samples:
+        return []
     flags = data.samples["flags"].astype(str).str.split().explode().dropna()
     counts = sorted((str(flag), int(count)) for flag, count in flags.value_counts().items())
     heads = [Head("flag"), *numbers("samples"), Head("meaning", wraps=True)]

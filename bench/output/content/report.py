@@ -38,10 +38,7 @@ def build(data: RunData, drawn: Sequence[str], left_out: Mapping[str, str], colu
         main = result.section(summary, sweep.by_size(summary), crossovers.blocks())
         results = [main, pictures, Section("cases", "All cases", long)]
     else:
-        card = speedup_card(manifest, summary.rows, data.samples, data.processes)
-        after = when_it_pays(summary, payoffs(manifest, summary.rows, data.samples, data.processes))
-        told: list[Block] = [result.card_table(card)] if card else []
-        told += [Bullets(after)] if after else []
+        told = _from_samples(data, summary) if data.has_samples else []
         main = result.section(summary, result.tables(summary, columns), told)
         results = [main, pictures]
     first, *terms = passages("reading.txt", has_device=summary.has_device)
@@ -56,7 +53,11 @@ def build(data: RunData, drawn: Sequence[str], left_out: Mapping[str, str], colu
             ("Measured", f"{when} UTC" if manifest.created.endswith("+00:00") else when),
             ("Machine", machine.one_line(data)),
         ),
-        warnings=(*notes.quality(summary), *notes.shortfall(manifest, summary.contenders)),
+        warnings=(
+            *notes.quality(summary),
+            *notes.shortfall(manifest, summary.contenders),
+            *(() if data.has_samples else passages("notes.txt", "without_samples")),
+        ),
         sections=(
             *results,
             machine.section(data, summary),
@@ -66,3 +67,10 @@ def build(data: RunData, drawn: Sequence[str], left_out: Mapping[str, str], colu
         ),
         stepbench=__version__,
     )
+
+
+def _from_samples(data: RunData, summary: Summary) -> list[Block]:
+    """Return what a run's result says that the summary does not hold: its speedup card, and when compiling pays."""
+    known = data.manifest, summary.rows, data.samples, data.processes
+    card, after = speedup_card(*known), when_it_pays(summary, payoffs(*known))
+    return [*([result.card_table(card)] if card else []), *([Bullets(after)] if after else [])]

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from bench.output import figures
-from bench.output.document import Cell, Document, FigureBlock
+from bench.output.document import Cell, Document, FigureBlock, rewritten
 from bench.output.figures import Look, RunData, Style, Width
 from bench.output.figures._look import DARK, LIGHT
 from bench.output.render import TEMPLATES, environment
 from bench.output.render.svg import foreign_colours, inline, variables
+from bench.output.text import readable
 
 
 def drawings(data: RunData, name: str) -> dict[str, bytes]:
@@ -39,6 +40,7 @@ def render(document: Document, pictures: Mapping[str, Mapping[str, bytes]]) -> s
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     style = style.replace("LIGHT_COLOURS", variables(LIGHT)).replace("DARK_COLOURS", variables(DARK))
     template = environment({"svg": _svg, "raw": _raw}, autoescape=True).get_template("report.html")
+    document = rewritten(document, readable)
     return template.render(document=document, style=Markup(style), pictures=pictures)  # noqa: S704 - a file of ours
 
 
