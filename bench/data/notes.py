@@ -14,6 +14,7 @@ from bench.errors import DataFormatError, brief, quoted
 
 Model = TypeVar("Model", bound=BaseModel)
 _CURE = "restore the file."
+_MOST_DIGITS = 300
 
 
 def json_of(path: Path, constants: bool = False) -> Any:
@@ -30,14 +31,15 @@ def json_of(path: Path, constants: bool = False) -> Any:
     content = content_of(path)
     try:
         number = float if constants else _no_number
-        return json.loads(content.decode("utf-8"), object_pairs_hook=_each_once, parse_constant=number)
+        hooks: dict[str, Any] = {"object_pairs_hook": _each_once, "parse_constant": number, "parse_int": _whole}
+        return json.loads(content.decode("utf-8"), **hooks)
     except json.JSONDecodeError as error:
         raise DataFormatError(f"{path} is damaged: line {error.lineno} is not JSON ({error.msg}); {_CURE}") from error
     except UnicodeDecodeError as error:
         raise DataFormatError(f"{path} is not text: restore the file or choose another run.") from error
     except RecursionError as error:
         raise DataFormatError(f"{path} is damaged: it is nested too deeply; {_CURE}") from error
-    except ValueError as error:  # a number of thousands of digits, or what the functions below refuse
+    except ValueError as error:  # what the functions below refuse
         raise DataFormatError(f"{path} is damaged ({brief(error)}): {_CURE}") from error
 
 
@@ -47,6 +49,12 @@ def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise ValueError(f"{quoted(next(name for name in names if names.count(name) > 1))} stands twice in one object")
     return found
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"it holds a number of {len(digits)} digits")
+    return int(digits)
 
 
 def _no_number(name: str) -> float:

@@ -135,7 +135,11 @@ def _opened(path: Path) -> BinaryIO:
         return opened(path)
     except OSError as error:
         cure = "is its folder that of a run?"
-        if path.name == "summary.csv" and (path.parent / "manifest.json").exists():
+        if (
+            isinstance(error, FileNotFoundError)
+            and path.name == "summary.csv"
+            and (path.parent / "manifest.json").exists()
+        ):
             cure = f"the run is unfinished, so finish it with `bench run --resume {quote(str(path.parent))}`."
         raise DataFormatError(f"{path} cannot be read ({error.strerror}): {cure}") from error
 
@@ -162,7 +166,7 @@ def _check_shape(path: Path, file: BinaryIO, columns: tuple[Column, ...]) -> Non
     """Refuse what is not a complete CSV file with exactly these columns."""
     found, expected = _names(file), [column.name for column in columns]
     if found != expected:
-        if found[0] == expected[0] or found[0] == "schema_version":
+        if found[0] in (expected[0], "schema_version") and all(map(str.isprintable, found)):
             odd = sorted(set(found) ^ set(expected)) or ["their order"]
             raise DataFormatError(f"{path} is of another version: its columns differ in {brief(', '.join(odd))}.")
         raise DataFormatError(f"{path} is not a {path.name} of stepbench: its first line does not name the columns.")

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 import bench.output.export as formats
 from bench.data.run import summary_rows
 from bench.data.schema import Method, Status
-from bench.data.store import SAMPLES, RunStore, read_summary
+from bench.data.store import SAMPLES, RunStore, read_manifest, read_summary
 from bench.errors import DataFormatError, UsageError
 from bench.model.case import CASE_COLUMNS, Case
 from bench.model.problem import Dtype
@@ -443,10 +443,12 @@ def test_the_github_action_gets_microseconds_and_a_range_that_holds_the_interval
 def with_wrong(build: ModuleType, one_case: Finish) -> Path:
     """A run in which a second case was wrong and a third was skipped."""
     folder = one_case()
-    rows = summary_rows(read_summary(folder))
+    rows, manifest = summary_rows(read_summary(folder)), read_manifest(folder)
     for name, status, reason in (("off", "wrong", "its loss is off"), ("later", "skipped", "no CUDA device")):
         case, status = build.make_case(name, "torch-cpu"), Status(status)
-        rows.append(build.summary_row(case, method=None, clock=None, status=status, reason=reason))
+        manifest.cases.append(build.planned_case(case))
+        rows.append(build.summary_row(case, run_id="run", method=None, clock=None, status=status, reason=reason))
+    RunStore(folder).write_manifest(manifest)
     RunStore(folder).write_summary(rows)
     return folder
 
