@@ -102,10 +102,18 @@ def fingerprint(
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _path(mark: str) -> Path:
+def home() -> Path:
+    """Return the folder of what is kept from one command to the next on this machine.
+
+    Raises:
+        RuntimeError: the user's home folder is not known.
+    """
     own, state = os.environ.get(HOME), os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    home = Path(own) if own else Path(state) / "stepbench"
-    return home.expanduser() / "calibration" / f"{mark}.json"
+    return (Path(own) if own else Path(state) / "stepbench").expanduser()
+
+
+def _path(mark: str) -> Path:
+    return home() / "calibration" / f"{mark}.json"
 
 
 def save(calibration: Calibration) -> Path:
