@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 import os
 import signal
 import sys
@@ -26,11 +26,14 @@ from bench.commands.report import report
 from bench.commands.run import run
 from bench.commands.sweep import sweep
 from bench.commands.verify import verify
-from bench.errors import StepbenchError, os_cure
+from bench.errors import StepbenchError, UsageError, os_cure
 from bench.options import LOAD
+from bench.output.streams import note, outlets, say_json, shortened
 
 INTERRUPTED = 130
 _POLITE = (signal.SIGTERM, signal.SIGHUP)
+OUTPUT_LOST = 141
+"""What a shell reports of a program whose reader hung up: 128 and the number of SIGPIPE."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -65,7 +68,8 @@ def cli(debug: bool) -> None:
 
     \b
     Exit status: 0 all well, 1 regression (explain --check: the data changed), 2 wrong use, 3 inconclusive,
-    4 some case failed or was wrong, 5 nothing ran, 130 interrupted, what was finished is kept.
+    4 some case failed or was wrong, 5 nothing ran, 130 interrupted, what was finished is kept, 141 standard output
+    was closed by its reader, or full.
     """
 
 
@@ -80,7 +84,7 @@ def list_command(load: tuple[Path, ...], as_json: bool) -> None:
 
     registry = read_all(load)
     if as_json:
-        click.echo(json.dumps(list_json(registry), indent=2))
+        say_json(list_json(registry))
     else:
         show(list_blocks(registry))
 
@@ -103,37 +107,67 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status; every error is one sentence on standard error."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments  # wherever it stands
-    arguments = [argument for argument in arguments if argument != "--debug"]
     for polite in _POLITE:
         if signal.getsignal(polite) is not signal.SIG_IGN:  # nohup has a run outlive its terminal
             signal.signal(polite, _terminate)
+    with outlets() as output:
+        status = _run([argument for argument in arguments if argument != "--debug"], debug)
+        output.flush()
+        if output.sentence:
+            _complain(output.sentence)
+    sys.exit(status if output.failure is None else OUTPUT_LOST)
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    """Run a command and return its exit status; an error is told, or raised to show where it came from."""
     try:
+        _check_text(arguments)
         cli.main(arguments, prog_name="bench", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+    except (click.exceptions.Exit, SystemExit) as error:
+        code = error.exit_code if isinstance(error, click.exceptions.Exit) else error.code
+        return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except StepbenchError as error:
-        if debug:
-            raise
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except OSError as error:  # a disk or a pipe that gave way where no better message was to be had
-        if debug:
-            raise
-        if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(INTERRUPTED)
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"Error: {where}{error.strerror or error}: {os_cure(error, 'write elsewhere')}.", err=True)
-        sys.exit(2)
-    except MemoryError:
-        if debug:
-            raise
-        click.echo("Error: memory ran out: choose smaller sizes, or end other programs.", err=True)
-        sys.exit(2)
+        told = io.StringIO()
+        error.show(told)
+        usage, _, message = told.getvalue().partition("Error: ")
+        for line in usage.splitlines():
+            note(line)
+        _complain(" ".join(message.split()))  # click spreads a list of choices over lines
+        return 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
-        sys.exit(INTERRUPTED)
-    sys.exit(0)
+        note("Interrupted.")
+        return INTERRUPTED
+    except (StepbenchError, OSError, MemoryError) as error:
+        if debug:
+            raise
+        return _told(error)
+    return 0
+
+
+def _check_text(arguments: list[str]) -> None:
+    """Refuse what is not UTF-8, since what a command was told is written down; a file of such a name may be read."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            if not os.path.lexists(argument):
+                raise UsageError(f"{argument!r} is not UTF-8: write it so, or rename what it names.") from None
+
+
+def _told(error: StepbenchError | OSError | MemoryError) -> int:
+    """Tell an error in one sentence, and return its exit status."""
+    if isinstance(error, StepbenchError):
+        _complain(str(error))
+        return error.exit_code
+    if isinstance(error, MemoryError):
+        _complain("memory ran out: choose smaller sizes, or end other programs.")
+    elif isinstance(error, BrokenPipeError):  # whoever read a file that was named has seen enough
+        return OUTPUT_LOST
+    else:  # a disk that gave way where no better message was to be had
+        where = f"{error.filename}: " if error.filename else ""
+        _complain(f"{where}{error.strerror or error}: {os_cure(error, 'write elsewhere')}.")
+    return 2
+
+
+def _complain(message: str) -> None:
+    note(f"Error: {shortened(' '.join(message.splitlines()))}")

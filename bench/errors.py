@@ -93,6 +93,27 @@ class NothingToShowError(StepbenchError):
     """A run does not hold what a figure shows; the message says which run would."""
 
 
+def visible(text: str) -> str:
+    """Return a text with its control characters spelled out, which a terminal would obey and XML cannot hold."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+
+
+def brief(text: object, most: int = 160) -> str:
+    """Return foreign words as a message can show them: on one line, not too long, with control characters spelled out.
+
+    Args:
+        text: the words, such as the message of a library; of anything else its text.
+        most: the letters that are shown before the others are left out.
+    """
+    words = " ".join(str(text).split())
+    return visible(words if len(words) <= most else f"{words[:most]}…")
+
+
+def quoted(value: object) -> str:
+    """Return a value of a file in quotes, as `brief` shows it."""
+    return f"'{brief(value, 60)}'"
+
+
 def nearest(wrong: str, known: Iterable[str]) -> str:
     """Return a hint for an error message: the known name closest to `wrong`, or the whole list."""
     names = sorted(known)

@@ -82,21 +82,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _duration(text: str) -> Any:
-    from bench.options import Duration
+    from bench.options.numeric import Duration
 
     return _read(Duration(), text)
 
 
 def _percent(text: str) -> Any:
-    from bench.options import Percent
+    from bench.options.numeric import Percent
 
     return _read(Percent(), text)
 
 
 def _pairs(text: str) -> Any:
-    import click
+    from bench.options.numeric import PAIRS_LIMIT, Whole
 
-    return _read(click.IntRange(min=LEAST_PAIRS), text)
+    return _read(Whole(LEAST_PAIRS, PAIRS_LIMIT), text)
 
 
 def _read(kind: click.ParamType[Any], text: str) -> Any:

@@ -128,10 +128,10 @@ def test_json_is_the_only_thing_on_standard_output_and_all_is_plain_where_nobody
     assert next(row for row in rows if row["phase"] == "step")["low_seconds"] is None
     assert "\x1b" not in done.stdout + done.stderr
     assert "\r" not in done.stderr
-    (peak,) = read_manifest(tmp_path / "r").peaks
-    assert (peak.backend, peak.threads) == ("numpy", 1)
-    assert peak.gflops > 0
-    assert peak.gigabytes_per_second > 0
+    for peak in read_manifest(tmp_path / "r").peaks:  # on a machine that is busy it is unknown
+        assert (peak.backend, peak.threads) == ("numpy", 1)
+        assert peak.gflops > 0
+        assert peak.gigabytes_per_second > 0
 
 
 def test_ctrl_c_keeps_what_is_finished_and_leaves_nobody_behind(tmp_path: Path) -> None:

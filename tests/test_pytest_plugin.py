@@ -272,10 +272,19 @@ def test_a_comparison_that_breaks_off_fails_every_case_and_is_not_tried_again(su
     [
         (["--bench-gate", "nowhere", "--bench-gate-load", "steps.py"], "There is no revision 'nowhere' in *"),
         (["--bench-gate", "main"], "*: name the files that hold them with --bench-gate-load."),
-        (["--bench-gate", "main", "--bench-gate-budget", "soon"], "*'soon' is not a time: write 60s, 2m or 500ms."),
+        (
+            ["--bench-gate", "main", "--bench-gate-budget", "soon"],
+            "*'soon' is not a time from 1ms to 168h*",
+        ),
         (["--bench-gate", "main", "--bench-gate-tolerance", "1%"], "*margin is 0.01 and --bench-gate-tolerance 0.01:*"),
-        (["--bench-gate", "main", "--bench-gate-tolerance", "0%"], "*'0%' is not a share between 0 and 1: write 2%*"),
-        (["--bench-gate", "main", "--bench-gate-pairs", "3"], "*--bench-gate-pairs: 3 is not in the range x>=7."),
+        (
+            ["--bench-gate", "main", "--bench-gate-tolerance", "0%"],
+            "*'0%' is not a share from 0.0001% to*",
+        ),
+        (
+            ["--bench-gate", "main", "--bench-gate-pairs", "3"],
+            "*--bench-gate-pairs: '3' is not a whole number from 7 to 10000.",
+        ),
     ],
     ids=["revision", "load", "budget", "criteria", "tolerance", "pairs"],
 )

@@ -279,10 +279,12 @@ def test_what_changed_since_is_named_and_the_run_is_refused(here: Run, tmp_path:
         assert done.returncode == 2
         assert f"{name}: {value} / " in done.stderr
     (out / "manifest.json").write_bytes(before["manifest.json"])
-    mine.write_text(mine.read_text() + "# changed\n")
     done = here("run", "--resume", str(out))
+    assert (done.returncode, f"`bench run --resume {out} --load {mine}`" in done.stderr) == (2, True)
+    mine.write_text(mine.read_text() + "# changed\n")
+    done = here("run", "--resume", str(out), "--load", str(mine))
     assert done.returncode == 2
-    assert "numpy_inplace changed since it began" in done.stderr
+    assert "mine.py changed since it began" in done.stderr
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     done = here("run", "--resume", str(out), "--batch", "3")
     assert done.returncode == 2

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.errors import StepbenchError, UsageError
-from bench.options import Duration, with_options
+from bench.options import with_options
 from bench.options.judging import CRITERIA, PAIRS, SIDES, terms_of
+from bench.options.numeric import Duration
+from bench.options.paths import NEW_FOLDER, READ
 from bench.options.planning import is_given, refuse_beside_resume
+from bench.output.streams import say_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.run.bisect import Search
 
 SEARCHING = (
@@ -27,11 +30,12 @@ SEARCHING = (
     click.option(
         "--resume",
         "resumed",
-        type=click.Path(path_type=Path),
+        type=READ,
         metavar="FOLDER",
-        help="Go on with a search that was interrupted or killed; only --budget may be new.",
+        help="Go on with a search that was interrupted or killed; only --budget may be new, and --load names again "
+        "what it began with.",
     ),
-    click.option("--out", type=click.Path(path_type=Path), help="Folder of the search.  [default: results/bisect-...]"),
+    click.option("--out", type=NEW_FOLDER, help="Folder of the search.  [default: results/bisect-...]"),
     click.option("--json", "as_json", is_flag=True, help="The search as JSON, on standard output."),
 )
 
@@ -71,10 +75,11 @@ def bisect(
     from bench.output.render.terminal import show
     from bench.run.bisect import begin, comparing
     from bench.run.bisect import bisect as find
+    from bench.run.resume import resuming
 
     if resumed is not None:
-        refuse_beside_resume()
-        search, folder = _read(resumed, chosen["budget"] if is_given("budget") else None), resumed
+        refuse_beside_resume("load")
+        search, folder = _read(resumed, load, chosen["budget"] if is_given("budget") else None), resumed
     elif good is None or bad is None:
         raise UsageError("GOOD and BAD are missing: name two revisions between which it got slower, or --resume.")
     else:
@@ -88,22 +93,23 @@ def bisect(
             )
         except (KeyboardInterrupt, StepbenchError):
             if folder.exists():
-                progress.note(f"What was decided is kept: go on with `bench bisect --resume {quote(str(folder))}`.")
+                again = resuming(("bisect", "--resume", str(folder)), search.manifest.load)
+                progress.note(f"What was decided is kept: go on with `{again}`.")
             raise
     if as_json:
-        click.echo(json.dumps(bisection_json(found), indent=2))
+        say_json(bisection_json(found))
     else:
         show(search_blocks(found))
     sys.exit(found.exit_code)
 
 
-def _read(folder: Path, budget: float | None) -> Search:
+def _read(folder: Path, load: Sequence[Path], budget: float | None) -> Search:
     """Read a search that is to go on, with a new budget if there is one."""
     from dataclasses import replace
 
     from bench.run.bisect import read
 
-    search = read(folder)
+    search = read(folder, load)
     if budget is not None:
         search.terms = replace(search.terms, volume=replace(search.terms.volume, budget_seconds=budget))
     return search

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
 from bench.errors import outliving
-from bench.options import LOAD, TIMEOUT, Duration, Threads, warn
+from bench.options import LOAD, TIMEOUT, warn
+from bench.options.numeric import PAIRS_LIMIT, Duration, Threads, Whole
+from bench.output.streams import note, say, say_json
 
 
 @click.command()
@@ -18,7 +19,7 @@ from bench.options import LOAD, TIMEOUT, Duration, Threads, warn
 )
 @click.option(
     "--pairs",
-    type=click.IntRange(min=3),
+    type=Whole(3, PAIRS_LIMIT),
     default=10,
     show_default=True,
     help="Pairs of processes for each case of the A/A.",
@@ -72,7 +73,7 @@ def _prove(device: str, load: tuple[Path, ...], threads: int, timeout: float | N
     with Progress() as progress:
         proofs = prove_device(device, load, progress, threads, timeout)
     if as_json:
-        click.echo(json.dumps(proof_json(proofs), indent=2))
+        say_json(proof_json(proofs))
     else:
         show(proof_blocks(proofs))
     sys.exit(0 if all(proof.check.passed for proof in proofs) else 4)
@@ -85,11 +86,14 @@ def _calibrate(budget: float, timeout: float | None, as_json: bool) -> None:
 
     with Progress() as progress:
         found, path = calibrate_machine(progress, budget, timeout)
-    click.echo(found.model_dump_json(indent=2) if as_json else found.sentence())
+    if as_json:
+        say_json(found.model_dump(mode="json"))
+    else:
+        say(found.sentence())
     if path is not None:
-        click.echo(f"wrote {path}", err=True)
+        note(f"wrote {path}")
         with outliving(warn):
-            draw_calibration(path, report=lambda drawn: click.echo(f"wrote {drawn}", err=True))
+            draw_calibration(path, report=lambda drawn: note(f"wrote {drawn}"))
 
 
 def _examine(threads: int, pairs: int, timeout: float | None, as_json: bool) -> None:
@@ -101,6 +105,6 @@ def _examine(threads: int, pairs: int, timeout: float | None, as_json: bool) -> 
     with Progress() as progress:
         report = examine_machine(progress, threads, pairs, timeout)
     if as_json:
-        click.echo(json.dumps(doctor_json(report), indent=2))
+        say_json(doctor_json(report))
     else:
         show(doctor_blocks(report))

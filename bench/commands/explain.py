@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
+from bench.options.paths import READ
+from bench.output.streams import say_json
+
 
 @click.command()
-@click.argument("figure", metavar="FIGURE", type=click.Path(path_type=Path))
+@click.argument("figure", metavar="FIGURE", type=READ)
 @click.option(
     "--run",
-    type=click.Path(path_type=Path),
+    type=READ,
     metavar="RUN",
     help="Folder of its run, or file of its calibration.  [default: found beside FIGURE, or where these are kept]",
 )
@@ -37,7 +39,7 @@ def explain(figure: Path, run: Path | None, check: bool, as_json: bool) -> None:
 
     found = explain_file(figure, run)
     if as_json:
-        click.echo(json.dumps(explanation_json(found), indent=2))
+        say_json(explanation_json(found))
     else:
         show(explanation_blocks(found))
     sys.exit(1 if check and found.freshness is not Freshness.SAME else 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,9 @@ import click
 
 from bench.errors import UsageError, nearest
 from bench.options import IMPLEMENTATION, names_of
+from bench.options.paths import OUTPUT, READ
+from bench.output.outfile import write_output
+from bench.output.streams import note, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +22,7 @@ _KINDS = ("png", "svg", "pdf")
 
 
 @click.command()
-@click.argument("folder", default="results", type=click.Path(path_type=Path))
+@click.argument("folder", default="results", type=READ)
 @IMPLEMENTATION
 @click.option("--backend", "-b", metavar="NAME", help="Only this backend, for example torch-cpu.")
 @click.option(
@@ -37,7 +39,7 @@ _KINDS = ("png", "svg", "pdf")
     show_default=True,
     help="Runs of this machine, or of every machine apart.",
 )
-@click.option("--figure", type=click.Path(path_type=Path), metavar="FILE.png|svg|pdf", help="Draw it into this file.")
+@click.option("--figure", type=OUTPUT, metavar="FILE.png|svg|pdf", help="Draw it into this file.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
 def history(
     folder: Path,
@@ -67,7 +69,7 @@ def history(
     if not found:
         raise UsageError(f"No run below {folder} has a {phase} time of what you chose: choose other cases or a phase.")
     if as_json:
-        click.echo(json.dumps(history_json(found), indent=2))
+        say_json(history_json(found))
     else:
         for item in found:
             show(history_blocks(item, phase))
@@ -81,12 +83,14 @@ def history(
 def _read(folder: Path) -> list[RunFiles]:
     """Read every run below a folder; what cannot be read is named on standard error and passed over."""
     from bench.analysis.runs import read_runs
+    from bench.data.foreign import tool_of
 
     if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder: name the one that holds the runs, such as results.")
+        what = f" but a file of {tool}, which is written and not read" if (tool := tool_of(folder)) else ""
+        raise UsageError(f"{folder} is not a folder{what}: name the one that holds the runs, such as results.")
     found, passed_over = read_runs(folder)
     for reason in passed_over:
-        click.echo(f"Passed over: {reason}", err=True)
+        note(f"Passed over: {reason}")
     if not found:
         raise UsageError(f"{folder} holds no run that can be read: measure one with `bench run`, or name a folder.")
     return found
@@ -105,7 +109,7 @@ def _of_machine(runs: list[RunFiles], folder: Path, machine: str) -> list[RunFil
     others = len(distinct([here, *(run.machine for run in runs)])) - 1
     if others:
         some = "1 other machine is" if others == 1 else f"{others} other machines are"
-        click.echo(f"Runs of {some} left out: --machine all shows them.", err=True)
+        note(f"Runs of {some} left out: --machine all shows them.")
     return found
 
 
@@ -122,13 +126,10 @@ def _check(names: Sequence[str], backend: str | None, runs: Sequence[RunFiles]) 
 
 
 def _draw(found: Sequence[History], path: Path, phase: str, runs: Sequence[RunFiles], words: Sequence[str]) -> None:
-    from bench.data.store import write_atomically
     from bench.output.figures.history import most_panels, render
 
-    write_atomically(path, render(found, path.suffix[1:], phase, runs, words))
+    write_output(path, render(found, path.suffix[1:], phase, runs, words))
     count, most = sum(len(item.series) for item in found), most_panels()
     if count > most:
-        click.echo(
-            f"The figure shows {most} of {count} series, those with a change first: choose others with -i.", err=True
-        )
-    click.echo(f"wrote {path}", err=True)
+        note(f"The figure shows {most} of {count} series, those with a change first: choose others with -i.")
+    note(f"wrote {path}")

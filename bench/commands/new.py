@@ -9,7 +9,9 @@ import click
 
 from bench.errors import UsageError
 from bench.options import LOAD
+from bench.options.paths import LOADED
 from bench.output.starter import FRAMEWORKS, KINDS
+from bench.output.streams import note, say
 
 
 @click.command()
@@ -25,7 +27,7 @@ from bench.output.starter import FRAMEWORKS, KINDS
 )
 @click.option("--workload", "-w", metavar="NAME", help="What an implementation is of.  [default: mlp_sgd]")
 @LOAD
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.py", help="Write there.  [default: NAME.py]")
+@click.option("--out", type=LOADED, metavar="FILE.py", help="Write there.  [default: NAME.py]")
 def new(name: str, framework: str, kind: str, workload: str | None, load: tuple[Path, ...], out: Path | None) -> None:
     """Write a file that registers NAME, runs as it is, and explains itself in comments.
 
@@ -45,6 +47,6 @@ def new(name: str, framework: str, kind: str, workload: str | None, load: tuple[
     check_name(name, path, registry)
     of, file = find_workload(workload or "mlp_sgd"), shlex.quote(str(path))
     write(path, starter(name, file, kind, framework, of, registry))
-    click.echo(f"wrote {path}", err=True)
+    note(f"wrote {path}")
     for line in commands(name, file, kind, of):
-        click.echo(line)
+        say(line)

@@ -7,18 +7,19 @@ from pathlib import Path
 import click
 
 from bench.options import BASELINE, COLUMNS
+from bench.options.paths import OUTPUT_OR_DASH, READ
+from bench.output.outfile import STANDARD_OUTPUT, write_output
 from bench.output.report import FORMATS
-
-_STANDARD_OUTPUT = Path("-")
+from bench.output.streams import note, pass_on
 
 
 @click.command()
-@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="RUN", type=READ)
 @click.option("--to", "kind", type=click.Choice(list(FORMATS)), default="html", show_default=True, help="The format.")
 @click.option(
     "--output",
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUTPUT_OR_DASH,
     metavar="FILE",
     help="Write there; - for standard output.  [default: RUN/report.html, .md or .tex]",
 )
@@ -30,12 +31,11 @@ def report(folder: Path, kind: str, output: Path | None, baseline: str, columns:
     HTML is one file that needs no network and no scripts. Markdown and LaTeX name pictures in the run's figures/
     folder, which are drawn there.
     """
-    from bench.data.store import write_atomically
     from bench.output.report import report as report_of
 
-    if output == _STANDARD_OUTPUT:
-        click.echo(report_of(folder, kind, baseline=baseline, columns=columns), nl=False)
+    if output == STANDARD_OUTPUT:
+        pass_on(report_of(folder, kind, baseline=baseline, columns=columns))
         return
     path = output or folder / f"report.{FORMATS[kind]}"
-    write_atomically(path, report_of(folder, kind, path.parent, baseline, columns))
-    click.echo(f"wrote {path}", err=True)
+    write_output(path, report_of(folder, kind, path.parent, baseline, columns))
+    note(f"wrote {path}")

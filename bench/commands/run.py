@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from bench.options import BASELINE, CHOOSING, COLD, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options import BASELINE, CHOOSING, COLD, MEASURING, with_options
+from bench.options.numeric import ROUNDS, Duration, Percent
 from bench.options.planning import (
     KEEPING,
     is_given,
@@ -23,7 +24,7 @@ from bench.options.planning import (
 @click.command()
 @with_options(CHOOSING, MEASURING, (BASELINE, COLD))
 @click.option("--budget", type=Duration(), default="60s", show_default=True, help="Time for the whole command.")
-@click.option("--rounds", type=SIZE, help="Number of rounds over all cases, if the budget allows.")
+@click.option("--rounds", type=ROUNDS, help="Number of rounds over all cases, if the budget allows.")
 @click.option(
     "--within",
     type=Percent(),
@@ -63,8 +64,8 @@ def run(
     seconds = measuring_seconds(budget, figures)
     with Progress() as progress:
         if resumed is not None:
-            refuse_beside_resume()
-            outcome = resume(resumed, progress, seconds if is_given("budget") else None)
+            refuse_beside_resume("load")
+            outcome = resume(resumed, progress, seconds if is_given("budget") else None, chosen["load"])
         else:
             wanted = selection(seed=seed, timeout=timeout, **chosen)
             planned = plan_cases(wanted)

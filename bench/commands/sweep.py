@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import UsageError
-from bench.options import BASELINE, CHOOSING, COLD, MEASURING, SIZE, Duration, Percent, with_options
+from bench.options import BASELINE, CHOOSING, COLD, MEASURING, with_options
+from bench.options.numeric import ROUNDS, Duration, Percent
 from bench.options.planning import (
     KEEPING,
     is_given,
@@ -21,6 +22,7 @@ from bench.options.planning import (
     warn_of_modes,
     warn_of_threads,
 )
+from bench.output.streams import note
 
 if TYPE_CHECKING:
     from bench.model.axis import Axis
@@ -62,7 +64,7 @@ _SECONDS_A_PROCESS = 0.6
 )
 @with_options(CHOOSING, MEASURING, (BASELINE, COLD))
 @click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for the whole command.")
-@click.option("--rounds", type=SIZE, help="Number of rounds over the grid, without refinement, if the budget allows.")
+@click.option("--rounds", type=ROUNDS, help="Number of rounds over the grid, without refinement, if the budget allows.")
 @click.option(
     "--within",
     type=Percent(),
@@ -115,9 +117,9 @@ def sweep(
 
     with Progress() as progress:
         if resumed is not None:
-            refuse_beside_resume()
+            refuse_beside_resume("load")
             new = measuring_seconds(budget, figures) if is_given("budget") else None
-            outcome = session.resume(resumed, progress, new)
+            outcome = session.resume(resumed, progress, new, chosen["load"])
         else:
             budget = _take_preset(preset, budget, chosen)
             wanted = selection(seed=seed, timeout=timeout, **chosen)  # first: a loaded file may bring sizes of its own
@@ -171,7 +173,7 @@ def _fitted(
 
         def tell(fit: Fit, name: str = name) -> None:
             said = fit.reason if fit.largest is None else f"the largest {name} that fits is {fit.largest:,}"
-            click.echo(f"{fit.implementation} on {fit.backend}: {said}", err=True)
+            note(f"{fit.implementation} on {fit.backend}: {said}")
 
         found = largest_that_fit(wanted, name, start, watcher, timeout, tell)
         fits[name] = {f"{fit.implementation}@{fit.backend}": fit.largest for fit in found}
@@ -182,7 +184,7 @@ def _fitted(
         threads = next((axis.values for axis in others if axis.name == "threads"), wanted.threads)
         conditions = len(threads) * len(wanted.modes) * len(wanted.precisions)
         most = measurable(min(known), start, len(known) * conditions)
-        click.echo(f"measuring up to {name} {most:,}, since processes are alive together", err=True)
+        note(f"measuring up to {name} {most:,}, since processes are alive together")
         written.append(f"{name}={','.join(map(str, values(start, most, factor)))}")
     return tuple(written), fits
 
@@ -227,9 +229,8 @@ def _planned(wanted: Selection, axes: tuple[Axis, ...], budget: float) -> tuple[
     live = sum(1 for item in planned if not item.skipped)
     least = live * MIN_ROUNDS * _SECONDS_A_PROCESS
     if least > budget:
-        click.echo(
+        note(
             f"Warning: {live} cases take at least {least / 60:.0f} min for the {MIN_ROUNDS} rounds that intervals "
-            f"need, and --budget is {budget / 60:.1f} min: raise it, or choose fewer values.",
-            err=True,
+            f"need, and --budget is {budget / 60:.1f} min: raise it, or choose fewer values."
         )
     return planned

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from bench.options import CHOOSING, MEASURING, with_options
 from bench.options.planning import selection
+from bench.output.streams import say_json
 
 
 @click.command()
@@ -31,7 +31,7 @@ def verify(as_json: bool, verbose: bool, timeout: float | None, **chosen: Any) -
     with Progress() as progress:
         replies = verify_all(planned, progress, timeout)
     if as_json:
-        click.echo(json.dumps(verify_json(replies), indent=2))
+        say_json(verify_json(replies))
     else:
         show(verify_blocks(replies, verbose))
     sys.exit(0 if all(reply.status == "ok" for _, reply in replies) else 4)

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 from bench.errors import UsageError, nearest
 from bench.model.columns import SIZE_PREFIX
+from bench.model.sizes import MOST
 from bench.model.workload import WORKLOADS
 
 CONDITIONS = ("threads", "dtype")
 """Axes that are no sizes."""
+MOST_THREADS = 2**13
+"""More CPUs than Linux knows of."""
 _MOST = 64
 _HOW = "write hidden=64:4096:x2, hidden=100:500:+100 or hidden=64,100,256"
 
@@ -76,6 +79,8 @@ def parse_axis(text: str, cpus: Callable[[], int]) -> Axis:
         raise UsageError(f"--axis {name} is nothing that varies: {nearest(name, known)}")
     values = _range(given) if ":" in given else _listed(name, given, cpus)
     values = tuple(dict.fromkeys(values))
+    if name == "threads" and max(map(int, values), default=0) > MOST_THREADS:
+        raise UsageError(f"--axis {text!r} has more than {MOST_THREADS} threads: give fewer.")
     if not values:
         raise UsageError(f"--axis {text!r} has no values that make sense: {_HOW}.")
     if len(values) > _MOST:
@@ -92,9 +97,10 @@ def _listed(name: str, given: str, cpus: Callable[[], int]) -> tuple[int | str, 
         return tuple(parts)
     if name == "threads":
         parts = [str(cpus()) if part == "all" else part for part in parts]
+    most = MOST_THREADS if name == "threads" else MOST
     for part in parts:
-        if not re.fullmatch(r"[0-9]{1,9}", part) or int(part) < 1:
-            raise UsageError(f"--axis {name} has {part!r} among its values: give whole numbers of at least 1.")
+        if not re.fullmatch(r"[0-9]{1,10}", part) or not 1 <= int(part) <= most:
+            raise UsageError(f"--axis {name} has {part!r} among its values: give whole numbers from 1 to {most}.")
     return tuple(int(part) for part in parts)
 
 

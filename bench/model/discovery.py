@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from bench.errors import LoadError
+from bench.model.loading import programs_in
 from bench.model.registry import Registry
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "implementations"
@@ -47,9 +48,8 @@ def discover(load: Iterable[Path] = (), tell: Tell = lambda target: None) -> Reg
 def built_in() -> Registry:
     """Load the built-in implementations."""
     registry = Registry()
-    for path in sorted(BUILT_IN.glob("*.py")):
-        if not path.name.startswith("_"):
-            registry.load(f"file:{path}")
+    for path in programs_in(BUILT_IN):
+        registry.load(f"file:{path}")
     return registry
 
 

@@ -36,6 +36,11 @@ def forget_files() -> None:
     _loaded.clear()
 
 
+def programs_in(folder: Path) -> list[Path]:
+    """List the files of a folder of implementations; not what editors hide beside them, nor pipes and broken links."""
+    return [path for path in sorted(folder.glob("[!._]*.py")) if path.is_file()]
+
+
 @contextmanager
 def from_source(bytecode: str) -> Iterator[None]:
     """Load the user's files from their sources for as long as the context lasts, and keep a record of them.

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_MOST = 10**9
+MOST = 10**9
+"""The largest size."""
 
 
 class Sizes(Mapping[str, int]):
@@ -32,8 +33,8 @@ class Sizes(Mapping[str, int]):
                 raise ValueError(f"the size {name!r}: write its name with small letters, digits and '_'")
             if hasattr(Sizes, name):
                 raise ValueError(f"the size {name!r}: that name says something else, so take another")
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST:
-                raise ValueError(f"the size {name}={value!r}: give a whole number from 1 to {_MOST}")
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
+                raise ValueError(f"the size {name}={value!r}: give a whole number from 1 to {MOST}")
 
     def __getitem__(self, name: str) -> int:
         return self._values[name]

@@ -2,95 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from bench.errors import UsageError, nearest
+from bench.options.numeric import ROUNDS, SEEDS, SIZE, Duration, NamedSize, ThreadsList
+from bench.options.paths import LOADED
+from bench.output.streams import note, pass_on
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class Duration(click.ParamType[float]):
-    """A time such as `60`, `60s`, `2m` or `500ms`, in seconds."""
-
-    name = "duration"
-    _UNITS = {"ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}  # noqa: RUF012 - never changed
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the seconds, or fail with a usage error."""
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", str(value).strip())
-        if match is None or float(match[1]) == 0:
-            self.fail(f"{value!r} is not a time: write 60s, 2m or 500ms.", param, ctx)
-        return float(match[1]) * self._UNITS[match[2]]
-
-
-class Percent(click.ParamType[float]):
-    """A share such as `2%` or `0.02`."""
-
-    name = "percent"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the share, or fail with a usage error."""
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", str(value).strip())
-        share = 0.0 if match is None else float(match[1]) / (100 if match[2] else 1)
-        if not 0 < share < 1:
-            self.fail(f"{value!r} is not a share between 0 and 1: write 2% or 0.02.", param, ctx)
-        return share
-
-
-class Threads(click.ParamType[int]):
-    """A number of CPU threads, or `all` that this process may use."""
-
-    name = "threads"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number, or fail with a usage error."""
-        if isinstance(value, int):
-            return value
-        if value == "all":
-            from bench.machine.environment import usable_cpus
-
-            return usable_cpus()
-        if not str(value).isdecimal() or int(value) < 1:
-            self.fail(f"{value!r} is not a number of threads: give a whole number of at least 1, or all.", param, ctx)
-        return int(value)
-
-
-class ThreadsList(Threads):
-    """Numbers of CPU threads with commas, in the order given and each once."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the numbers as a tuple, or fail with a usage error."""
-        if isinstance(value, tuple):
-            return value
-        numbers = [super(ThreadsList, self).convert(part.strip(), param, ctx) for part in str(value).split(",")]
-        return tuple(dict.fromkeys(numbers))
-
-
-class NamedSize(click.ParamType[tuple[tuple[str, int], ...]]):
-    """Sizes such as `layers=4` or `layers=4,width=64`."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return names and values, or fail with a usage error."""
-        if isinstance(value, tuple):
-            return value
-        found = []
-        for part in str(value).split(","):
-            match = re.fullmatch(r"\s*([A-Za-z][\w-]{0,31})\s*=\s*([0-9]{1,9})\s*", part)
-            if match is None or int(match[2]) < 1:
-                self.fail(f"{part.strip()!r} is not a size: write layers=4, a whole number of at least 1.", param, ctx)
-            found.append((match[1].replace("-", "_"), int(match[2])))
-        return tuple(found)
 
 
 MODES = ("resident-warm", "transferred-warm", "resident-cold", "transferred-cold")
@@ -144,7 +66,7 @@ class Columns(click.ParamType[tuple[str, ...]]):
             lines = [(name, f"{shown.header}: {shown.doc}") for name, shown in SHOWN.items()]
             formatter = ctx.make_formatter()
             formatter.write_dl(lines)
-            click.echo(formatter.getvalue(), nl=False)
+            pass_on(formatter.getvalue())
             ctx.exit()
         names = tuple(SHOWN) if value == "all" else names_of([str(value).replace("-", "_")])
         for name in names:
@@ -155,7 +77,6 @@ class Columns(click.ParamType[tuple[str, ...]]):
         return names
 
 
-SIZE = click.IntRange(min=1)
 COLUMNS = click.option(
     "--columns",
     type=Columns(),
@@ -173,7 +94,7 @@ LOAD = click.option(
     "--load",
     multiple=True,
     metavar="FILE.py",
-    type=click.Path(path_type=Path),
+    type=LOADED,
     help="Your own model, workloads, implementations or backends; `bench new` writes one.",
 )
 CHOOSING = (
@@ -211,9 +132,7 @@ PROBLEM = (
     click.option("--hidden", type=SIZE, help="The same as --size hidden=...: units of the hidden layer."),
     click.option("--d-out", type=SIZE, help="The same as --size d_out=...: features of an output."),
 )
-SEED = click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of data, weights and orders."
-)
+SEED = click.option("--seed", type=SEEDS, default=0, show_default=True, help="Seed of data, weights and orders.")
 BASELINE = click.option(
     "--baseline",
     default="",
@@ -223,7 +142,7 @@ BASELINE = click.option(
 )
 COLD = click.option(
     "--cold",
-    type=SIZE,
+    type=ROUNDS,
     default=1,
     show_default=True,
     help="How many processes of each case that compiles begin with an empty compiler cache; the others find it filled. "
@@ -266,7 +185,7 @@ MEASURING = (
 
 def warn(reason: str) -> None:
     """Warn of something on standard error."""
-    click.echo(f"Warning: {reason}", err=True)
+    note(f"Warning: {reason}")
 
 
 def sizes_of(named: Iterable[Iterable[tuple[str, int]]], **options: int | None) -> dict[str, int]:

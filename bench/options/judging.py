@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -19,14 +18,15 @@ from bench.options import (
     LOAD,
     PROBLEM,
     SEED,
-    SIZE,
     TIMEOUT,
-    Duration,
-    Percent,
     names_of,
     sizes_of,
     warn,
 )
+from bench.options.numeric import PAIRS_LIMIT, THREADS, Duration, Percent, Whole
+from bench.options.paths import NEW_FOLDER, OUTPUT
+from bench.output.outfile import write_output
+from bench.output.streams import note, say, say_json
 
 if TYPE_CHECKING:
     from bench.analysis.rule import Criteria
@@ -51,22 +51,20 @@ CRITERIA = (
 JUDGING = (
     *CRITERIA,
     click.option("--allow-inconclusive", is_flag=True, help="Exit with 0 if nothing is worse than INCONCLUSIVE."),
-    click.option(
-        "--junit", type=click.Path(path_type=Path), metavar="FILE.xml", help="Write the verdicts for a build server."
-    ),
+    click.option("--junit", type=OUTPUT, metavar="FILE.xml", help="Write the verdicts for a build server."),
 )
 """Options of a command that judges once."""
 PAIRS = (
     click.option(
         "--pairs",
-        type=click.IntRange(min=7),
+        type=Whole(7, PAIRS_LIMIT),
         default=44,
         show_default=True,
         help="Most pairs of each case; it stops sooner where fewer decide.",
     ),
     click.option(
         "--jobs",
-        type=click.IntRange(min=1),
+        type=THREADS,
         help="Pairs at once, each on a core of its own.  [default: one for each fast core; 1 with more threads]",
     ),
 )
@@ -75,7 +73,7 @@ COMPARING = (
     click.option("--budget", type=Duration(), default="5m", show_default=True, help="Time for all pairs."),
     *PAIRS,
     *JUDGING,
-    click.option("--out", type=click.Path(path_type=Path), help="Folder for pairs.csv.  [default: results/ab-...]"),
+    click.option("--out", type=NEW_FOLDER, help="Folder for pairs.csv.  [default: results/ab-...]"),
     click.option("--json", "as_json", is_flag=True, help="The verdicts as JSON, on standard output."),
 )
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -87,7 +85,7 @@ SIDES = (
     *PROBLEM,
     click.option(
         "--threads",
-        type=SIZE,
+        type=THREADS,
         default=1,
         show_default=True,
         help="CPU threads; with one, both sides share one core.",
@@ -193,10 +191,10 @@ def finish(
     if as_json:
         told: dict[str, Any] = comparison_json(found)
         told["calibration"] = None if calibration is None else calibration.model_dump()
-        click.echo(json.dumps(told, indent=2))
+        say_json(told)
     elif lines:
         for line in log_lines(judgement):
-            click.echo(line)
+            say(line)
     else:
         show(verdict_blocks(judgement))
     if junit is not None:
@@ -209,11 +207,9 @@ def finish(
 
 def write_junit(path: Path, text: str) -> None:
     """Write verdicts for a build server, or warn that they cannot be written: they have been shown."""
-    from bench.data.store import write_atomically
-
     with outliving(warn):
-        write_atomically(path, text)
-        click.echo(f"wrote {path}", err=True)
+        write_output(path, text)
+        note(f"wrote {path}")
 
 
 def _add_to(summary: Path, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ import click
 
 from bench.errors import UsageError, outliving
 from bench.options import COLUMNS, names_of, sizes_of, warn
+from bench.options.paths import NEW_FOLDER, READ
+from bench.output.streams import note, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,11 +22,12 @@ KEEPING = (
     click.option(
         "--resume",
         "resumed",
-        type=click.Path(path_type=Path),
+        type=READ,
         metavar="RUN",
-        help="Finish a run that was interrupted or killed; only --budget may be new.",
+        help="Finish a run that was interrupted or killed; only --budget may be new, and --load names again what "
+        "it began with.",
     ),
-    click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: results/RUN-ID]"),
+    click.option("--out", type=NEW_FOLDER, help="Folder of the run.  [default: results/RUN-ID]"),
     click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures at the end."),
     COLUMNS,
     click.option("--json", "as_json", is_flag=True, help="The summary as JSON, on standard output."),
@@ -85,7 +87,7 @@ def warn_of_threads(threads: Sequence[int]) -> None:
     from bench.machine.environment import usable_cpus
 
     if (most := max(threads)) > (cpus := usable_cpus()):
-        click.echo(f"Warning: --threads {most}, but {cpus} CPUs may be used: they will wait for each other.", err=True)
+        note(f"Warning: --threads {most}, but {cpus} CPUs may be used: they will wait for each other.")
 
 
 def warn_of_modes(wanted: Selection, planned: Sequence[Planned]) -> None:
@@ -94,7 +96,7 @@ def warn_of_modes(wanted: Selection, planned: Sequence[Planned]) -> None:
     if got and (lost := [mode for mode in wanted.modes if mode not in got]):
         instead = ", ".join(dict.fromkeys(mode.on_host for mode in lost))
         text = f"on a CPU nothing is transferred, so {instead} is measured instead of {', '.join(lost)}."
-        click.echo(f"Warning: --modes: {text}", err=True)
+        note(f"Warning: --modes: {text}")
 
 
 def measuring_seconds(budget: float, figures: bool) -> float:
@@ -114,7 +116,9 @@ def refuse_beside_resume(*allowed: str) -> None:
     others = ("resumed", "budget", "figures", "as_json", "columns", *allowed)
     given = [item.opts[0] for item in parameters if item.name and item.name not in others and is_given(item.name)]
     if given:
-        raise UsageError(f"--resume takes everything but --budget from the run: leave out {', '.join(given)}.")
+        raise UsageError(
+            f"--resume takes everything but --budget and --load from the run: leave out {', '.join(given)}."
+        )
 
 
 def show_run(outcome: Outcome, figures: bool, as_json: bool, columns: tuple[str, ...] = ()) -> None:
@@ -132,7 +136,7 @@ def show_run(outcome: Outcome, figures: bool, as_json: bool, columns: tuple[str,
     folder, run = outcome.folder, StoredRun(outcome.folder)
     summary = Summary(outcome.rows, outcome.manifest)
     if as_json:
-        click.echo(json.dumps(summary_json(outcome.rows), indent=2))
+        say_json(summary_json(outcome.rows))
     elif outcome.manifest.axes:
         show(sweep_blocks(summary, Crossovers(run.crossovers), str(folder), columns))
     else:
@@ -146,4 +150,4 @@ def show_run(outcome: Outcome, figures: bool, as_json: bool, columns: tuple[str,
         with outliving(warn):
             written += draw_headlines(folder)
     for path in written:
-        click.echo(f"wrote {path}", err=True)
+        note(f"wrote {path}")

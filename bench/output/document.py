@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, Literal
 
 MOST_ROWS = 24
 """A table with more rows than this is folded."""
@@ -254,6 +254,19 @@ class FigureBlock:
 
 
 Block = Words | Heading | Bullets | Glossary | Commands | Table | FigureBlock
+
+
+def rewritten(item: Any, change: Callable[[str], str]) -> Any:
+    """Return a block, or a part of one, with each of its texts changed."""
+    if isinstance(item, str):
+        return change(item)
+    if isinstance(item, tuple):
+        return tuple(rewritten(each, change) for each in item)
+    if isinstance(item, Mapping):
+        return {name: rewritten(value, change) for name, value in item.items()}
+    if is_dataclass(item) and not isinstance(item, type):
+        return replace(item, **{each.name: rewritten(getattr(item, each.name), change) for each in fields(item)})
+    return item
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rich.console import Console
 from bench.data.schema import Status
 from bench.model.case import Case
 from bench.output.names import counted
-from bench.output.text import option, rough
+from bench.output.text import one_line, option, rough
 from bench.run.forecast import Forecast
 
 
@@ -37,11 +37,12 @@ class Progress:
         """Rewrite the line of a terminal; elsewhere print a line of its own, if there is something for it."""
         if self._live:
             self._clear()
+            line = one_line(line)
             # No spinner and no refreshing thread: a timer in the parent would wake up in the middle of a measurement.
             self._console.file.write(line[: self._console.width - 1])
             self._console.file.flush()
         elif otherwise:
-            self._console.print(otherwise, soft_wrap=True, markup=False)
+            self._console.print(one_line(otherwise), soft_wrap=True, markup=False)
 
     def planned(self, cases: int, groups: int, seconds: float) -> None:
         """Say how much a run has to measure, and within which time."""
@@ -87,7 +88,7 @@ class Progress:
     def note(self, line: str) -> None:
         """Print a line that stays."""
         self._clear()
-        self._console.print(line, soft_wrap=True, markup=False, emoji=False)
+        self._console.print(one_line(line), soft_wrap=True, markup=False, emoji=False)
 
     def waiting(self, who: str, seconds: float, working: bool) -> None:
         """Say that a process is still in one step, compilation or build, and whether it does anything."""

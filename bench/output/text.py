@@ -1,12 +1,18 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, and texts as terminals can show them."""
 
 from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 from functools import partial
 
+from bench.errors import visible as visible
+
+_PLAIN = {"±": "+-", "µ": "u", "…": "...", "→": "->", "≤": "<=", "≥": ">=", "°": " deg", "\u00d7": "x"}
+_PLAIN |= dict.fromkeys("\u2018\u2019", "'") | dict.fromkeys("\u201c\u201d", '"') | dict.fromkeys("\u2013\u2014", "-")
+"""What stands for signs where an encoding lacks them."""
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
@@ -74,11 +80,30 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{round(value * 100, 1) + 0.0:+.1f} %"
 
 
-def visible(text: str) -> str:
-    """Return a text with its control characters spelled out, which a terminal would obey and XML cannot hold."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+def readable(text: str) -> str:
+    """Return a text of several lines with its control characters spelled out, for a file that a browser shows."""
+    return "".join(each if each in "\n\t" or unicodedata.category(each) == "Zs" else visible(each) for each in text)
 
 
 def one_line(text: str) -> str:
     """Return a text with its control characters spelled out, on one line."""
     return visible(re.sub(r"\s+", " ", text))
+
+
+def spoken(text: str, encoding: str) -> str:
+    """Return a text with the signs that an encoding lacks replaced by what is as readable, or spelled out."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(_letter(each, encoding) for each in text)
+    return text
+
+
+def _letter(letter: str, encoding: str) -> str:
+    def held(text: str) -> bool:
+        return text.encode(encoding, "ignore").decode(encoding) == text
+
+    if held(letter):
+        return letter
+    similar = "".join(filter(held, unicodedata.normalize("NFKD", letter)))
+    return _PLAIN.get(letter) or similar or letter.encode("unicode_escape").decode("ascii")

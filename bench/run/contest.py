@@ -16,7 +16,8 @@ from typing import Any
 
 from bench import __version__
 from bench.analysis.rule import Criteria, Verdict, exit_code, worst
-from bench.data.store import create_pairs, write_atomically
+from bench.data.pairs import create_pairs
+from bench.data.store import write_atomically
 from bench.errors import UsageError, outliving
 from bench.machine.environment import machine_facts, package_versions
 from bench.machine.processor import core_kind, pinned_cpus

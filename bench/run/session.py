@@ -48,7 +48,7 @@ from bench.run.plan import (
 from bench.run.pool import Pool
 from bench.run.prove import Proof, prove
 from bench.run.reading import read_all
-from bench.run.resume import check_same, done_so_far, planned_of
+from bench.run.resume import check_load, check_same, done_so_far, loaded, planned_of
 from bench.run.runner import Done, Runner
 from bench.run.sources import source_hashes
 from bench.run.terms import RunTerms
@@ -110,7 +110,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         within=terms.within,
         cold=terms.cold,
         timeout_seconds=terms.timeout_seconds,
-        load=[str(path.resolve()) for path in terms.load],
+        **loaded(terms.load),
         baseline=terms.baseline,
         fits={name: dict(found) for name, found in terms.fits.items()},
         axes={axis.column: list(axis.values) for axis in terms.axes},
@@ -154,16 +154,19 @@ def largest_that_fit(
         return find_fits(planned, name, pool, timeout, told)
 
 
-def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) -> Outcome:
+def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None, load: Sequence[Path] = ()) -> Outcome:
     """Finish a run that was interrupted or killed: what is missing is measured, what is done is kept.
+
+    No file is loaded because the folder names it, and none before everything else was found to be as it was.
 
     Args:
         folder: the run's folder.
         watcher: is told about progress.
         budget_seconds: a new budget for the whole run, what it has spent so far included; by default its own.
+        load: the files of implementations that it began with.
 
     Raises:
-        UsageError: the machine, the packages or an implementation changed since.
+        UsageError: the machine, the packages or an implementation changed since, or these are other files.
         DataFormatError: the folder holds no run, or a damaged one.
     """
     began = time.monotonic()
@@ -172,7 +175,9 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) 
         raise UsageError(
             f"{folder} was begun by an earlier stepbench, whose files cannot be added to: start a new run."
         )
-    planned = planned_of(manifest, read_all([Path(path) for path in manifest.load], manifest.timeout_seconds))
+    check_same(manifest, manifest.model_copy(update=circumstances((), manifest.packages)), folder)
+    check_load(manifest, load, ("run", "--resume", str(folder)))
+    planned = planned_of(manifest, read_all(load, manifest.timeout_seconds))
     here = manifest.model_copy(update=_circumstances(planned, manifest.packages))
     check_same(manifest, here, folder)
     if manifest.cpu is not None and manifest.cpu not in affinity():

@@ -15,6 +15,7 @@ from bench.errors import LoadError, UsageError
 from bench.model.backends import BACKENDS
 from bench.model.device import Backend
 from bench.model.imports import is_users
+from bench.model.loading import programs_in
 from bench.model.registry import Registry, forget_loaded
 from bench.run.guarded import Interpreter
 from bench.run.reading import read_each
@@ -109,8 +110,7 @@ def _in_folder(
         more: other folders that its packages lie in, by their place in it.
         timeout: see `bench.run.reading.read_all`.
     """
-    own = sorted((top / IMPLEMENTATIONS).glob("*.py"))
-    files = [path for path in own if not path.name.startswith("_") and _MARK.search(path.read_bytes())]
+    files = [path for path in programs_in(top / IMPLEMENTATIONS) if _MARK.search(path.read_bytes())]
     roots = package_roots(top, more)
     forget_loaded()
     registry, broken = read_each(dict.fromkeys([*files, *(top / path for path in load)]), roots, timeout)

@@ -18,7 +18,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from bench.data.store import PAIRS
+from bench.data.pairs import PAIRS
 
 Quick = tuple[str, ...]
 

@@ -99,15 +99,16 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_the_verdict_stands(
     monkeypatch.setenv("STEPBENCH_HOME", str(tmp_path))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "nowhere" / "summary.md"))
     (tmp_path / "file").touch()
-    case = Decided(FamilyVerdict("x on numpy", verdict, "as it is", ()), 1)
+    case = Decided(FamilyVerdict("x on numpy", verdict, "as it is\x1b[2J", ()), 1)
     found = Comparison(tmp_path, "2026-01-01T00:00:00+00:00", ("a", "b"), Criteria(), (case,), {}, 1.0, 1)
     with pytest.raises(SystemExit) as ended:
         finish(found, as_json=False, junit=tmp_path / "file" / "x.xml", allow_inconclusive=False, lines=True)
     assert ended.value.code == found.exit_code() == {"REGRESSION": 1, "PASS": 0}[verdict]
     shown = capsys.readouterr()
     assert "x on numpy" in shown.out
+    assert "\x1b" not in shown.out
     junit, summary = shown.err.splitlines()
-    assert junit.startswith(f"Warning: {tmp_path / 'file' / 'x.xml'} cannot be written (")
+    assert junit.startswith(f"Warning: {tmp_path / 'file' / 'x.xml'} cannot be ")
     assert summary.startswith(f"Warning: GITHUB_STEP_SUMMARY: {tmp_path / 'nowhere'}/summary.md cannot be written (")
 
 

@@ -182,7 +182,7 @@ def test_it_is_swept_over_its_own_size_and_the_others_are_left_out(
         (("run", "--size", "layers=2", "--size", "layers=3"), "The size layers is given twice"),
         (("run", "--size", "layers=2,layers=3"), "The size layers is given twice"),
         (("run", "--size", "hidden=2", "--hidden", "3"), "The size hidden is given twice"),
-        (("run", "--hidden", "9999999999"), "hidden=9999999999: give a whole number from 1 to"),
+        (("run", "--hidden", "9999999999"), "'--hidden': '9999999999' is not a whole number from 1 to"),
         (("sweep", "--axis", "layer=1,2"), "did you mean 'layers'"),
         (("sweep", "--axis", "layers=1,2", "--size", "layers=3"), "--axis layers and an option that sets it"),
         (("sweep", "--axis", "layers=1,2", "--axis", "hidden=1,2"), "No chosen workload has all of the sizes"),

@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.commands.report import report
-from bench.errors import StorageError
 
 
 @pytest.fixture
@@ -83,9 +82,9 @@ def test_an_unknown_format_is_refused() -> None:
         report.main(["x", "--to", "docx"], standalone_mode=False)
 
 
-def test_a_file_that_cannot_be_written_is_named(folder: Path, quick: None) -> None:
-    with pytest.raises(StorageError, match=r"manifest\.json/x\.html cannot be written"):
-        call(folder, "--output", folder / "manifest.json" / "x.html")
+def test_a_file_that_cannot_be_written_is_named(folder: Path, here: Any, error: Callable[..., str]) -> None:
+    message = error(here("report", folder, "--output", folder / "manifest.json" / "x.html"))
+    assert "manifest.json/x.html' cannot be made" in message
 
 
 def test_what_is_wrong_is_said_in_one_sentence(folder: Path, here: Any, error: Callable[..., str]) -> None:

@@ -11,8 +11,9 @@ from bench.analysis.rule import Criteria
 from bench.errors import UsageError
 from bench.machine.environment import usable_cpus
 from bench.model.case import Mode
-from bench.options import MODES, Columns, Duration, Modes, Percent, Threads, ThreadsList
+from bench.options import MODES, Columns, Modes
 from bench.options.judging import criteria_of
+from bench.options.numeric import Duration, Percent, Threads, ThreadsList
 from bench.output.content.cases import SHOWN
 
 
@@ -37,7 +38,7 @@ def test_all_threads_beside_a_number() -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "1,", ",", "1,-2", "1;2", "many", "1,1.5", "1,ALL"])
 def test_a_number_of_threads_that_is_none_is_quoted(text: str) -> None:
-    assert "is not a number of threads: give a whole number of at least 1, or all" in refused(ThreadsList(), text)
+    assert "is not a number of threads: give a whole number from 1 to 8192, or all" in refused(ThreadsList(), text)
 
 
 def test_one_number_of_threads_is_one() -> None:

@@ -15,6 +15,7 @@ from bench.output.text import (
     factor_interval,
     option,
     percent,
+    readable,
     rough,
     share,
     significant,
@@ -145,6 +146,10 @@ def test_what_a_terminal_would_obey_is_spelled_out(text: str, shown: str) -> Non
     assert visible(text) == shown
 
 
+def test_a_text_of_several_lines_keeps_them_and_its_spaces() -> None:
+    assert readable("a\n\tb\u00a0c\x1b\u202e\ufffe") == "a\n\tb\u00a0c\\x1b\\u202e\\ufffe"
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.2, "1 s"), (7.25, "7.2 s"), (52.8, "53 s"), (119.0, "120 s"), (120.0, "2 min"), (3600.0, "60 min")],
@@ -155,7 +160,7 @@ def test_how_long_something_lasts_is_told_roughly(seconds: float, text: str) -> 
 
 @pytest.mark.parametrize(("seconds", "text"), [(50.0, "50s"), (60.0, "1m"), (300.0, "5m"), (110.0, "110s")])
 def test_a_time_is_written_as_an_option_takes_it(seconds: float, text: str) -> None:
-    from bench.options import Duration
+    from bench.options.numeric import Duration
 
     assert option(seconds) == text
     assert Duration().convert(text, None, None) == seconds

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
+from bench.data.pairs import PAIRS
 from bench.data.schema import Status
-from bench.data.store import PAIRS
 from bench.errors import StorageError, UsageError
 from bench.model.registry import Registry
 from bench.run import contest, session

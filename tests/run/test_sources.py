@@ -205,12 +205,12 @@ def test_a_neighbour_that_changed_before_the_run_is_resumed_is_named_and_what_wa
     cut(out, 1)
     layers.write_text(MODEL.replace("return", "x + 0\n    return"))
     with pytest.raises(UsageError, match="mine/layers changed since run run began"):
-        resume(out, Silent())
+        resume(out, Silent(), load=[mine])
     assert read_processes(out)["round"].tolist() == [0]
     layers.write_text(MODEL)
     fancy("1.3")
     with pytest.raises(UsageError, match=r"fancyfw: 1\.2\.3 / 1\.3"):
-        resume(out, Silent())
+        resume(out, Silent(), load=[mine])
     fancy("1.2.3")
-    assert resume(out, Silent()).exit_code == 0
+    assert resume(out, Silent(), load=[mine]).exit_code == 0
     assert read_processes(out)["round"].tolist() == [0, 1]

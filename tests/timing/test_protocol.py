@@ -146,7 +146,7 @@ def test_signs_of_life_are_given_once_a_second_at_most(monkeypatch: pytest.Monke
     monkeypatch.setattr("bench.timing.channel.time", clock)
     a, b = socket.socketpair()
     with a, b:
-        channel = Channel(a)
+        beating = Channel(a)
         for clock.time in (50.5, 50.9, 51.0, 51.5, 51.9, 52.0, 52.1, 60.0, 60.9):
-            channel.beat()
+            beating.beat()
         assert b.recv(100) == b"\n" * 3

@@ -22,8 +22,8 @@ def list_blocks(registry: Registry) -> list[Block]:
         source = [] if ours else [Path(item["source"] or "stepbench").name]
         measured = [] if usual else ["by default" if item["by_default"] else "if named"]
         rows.append([item["implementation"], item["backend"], item["workload"], phases, *measured, *source, available])
-    more = [*([] if usual else ["measured"]), *([] if ours else ["from"])]
-    names = map(Head, ("backend", "workload", "phases", *more))
+    more = [*([] if usual else [Head("measured", spare=1)]), *([] if ours else [Head("from")])]
+    names = (Head("backend"), Head("workload"), Head("phases", spare=2), *more)
     heads = [Head("implementation", wraps=True), *names, Head("available", wraps=True)]
     workloads = []
     for known in registry.workloads:

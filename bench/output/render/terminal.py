@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.output import document as doc
-from bench.output.text import one_line, visible
+from bench.output.text import one_line, spoken, visible
 
 _PLAIN_WIDTH = 140
 _GAP = 2
-_LEAST_WRAPPED = 24
-"""Letters that a column of wrapping texts is given before other columns are left out for it."""
+_WRAPPED, _LEAST_WRAPPED = 24, 16
+"""Letters that a column of wrapping texts is given before others are left out for it, and before rows are stacked."""
 _STYLES = {"": "", "good": "green", "warn": "yellow", "bad": "bold red"}
 
 
@@ -33,6 +33,8 @@ def console(stream: TextIO | None = None) -> Console:
 def show(blocks: Iterable[doc.Block]) -> None:
     """Print blocks on standard output. A line that must stay whole may be longer than the terminal is wide."""
     screen = console()
+    encoding = sys.stdout.encoding or "utf-8"
+    blocks = [doc.rewritten(block, lambda text: spoken(text, encoding)) for block in blocks]  # before they are aligned
     screen.print(render(blocks, screen.width), crop=False)
 
 
@@ -94,23 +96,44 @@ def _table(table: doc.Table, width: int) -> Iterator[RenderableType]:
             yield Text()
         if title := doc.joined([table.caption, (group.title,)], ", "):
             yield Text(_text(title).plain, style="bold")
-        yield _rows(table, group.rows[: max(room, 0)], places)
+        rows = group.rows[: max(room, 0)]
+        if _letters(table, places, _LEAST_WRAPPED) <= width:
+            yield _rows(table, rows, places)
+        else:
+            yield from _stacked(table, rows, places)
         room -= len(group.rows)
     if table.file and table.folded:
         yield Text(f"{len(table.rows) - doc.MOST_ROWS} more rows are in {table.file}.")
 
 
+def _letters(table: doc.Table, places: Sequence[int], wrapped: int) -> int:
+    """Return how many letters columns take side by side, those that may wrap at most `wrapped` each."""
+    found = _GAP * (len(places) - 1)
+    for place in places:
+        letters = table.letters(place, cell_len)
+        found += min(letters, wrapped) if table.heads[place].wraps else letters
+    return found
+
+
 def _fitting(table: doc.Table, width: int) -> list[int]:
     """Return the places of the columns to show: the most dispensable ones go until the others fit."""
     places = list(range(len(table.heads)))
-    letters = [table.letters(place, cell_len) for place in places]
-    least = [min(each, _LEAST_WRAPPED) if head.wraps else each for each, head in zip(letters, table.heads, strict=True)]
     while True:
         most = max(table.heads[place].spare for place in places)
-        needed = sum(least[place] + _GAP for place in places) - _GAP
-        if needed <= width or not most:
+        if _letters(table, places, _WRAPPED) <= width or not most:
             return places
         places = [place for place in places if table.heads[place].spare < most]
+
+
+def _stacked(table: doc.Table, rows: Sequence[doc.Row], places: Sequence[int]) -> Iterator[Text]:
+    """Yield rows for a screen too narrow for the columns: a line for each cell that says anything, after its head."""
+    for row in rows:
+        for number, place in enumerate(places):
+            cell = row.cells[place]
+            if text := one_line(cell.text).strip():
+                line = Text("  " if number else "", overflow="fold")
+                line.append(f"{one_line(table.heads[place].name)}: " if table.heads[place].name else "")
+                yield line.append(text, style=_STYLES[cell.tone])
 
 
 def _rows(table: doc.Table, rows: Sequence[doc.Row], places: Sequence[int]) -> Table:

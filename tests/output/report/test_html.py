@@ -14,7 +14,7 @@ import pytest
 from bench.output.render.html import render
 from bench.output.report import report
 
-VOID = {"meta", "link"}
+VOID = {"meta", "link", "wbr"}
 """Elements that have no end."""
 
 
@@ -164,3 +164,14 @@ def test_names_cannot_break_out(hostile: Path, hostile_names: tuple[str, ...], t
     rows = [row for row in page.all("tr") if "data-implementation" in row.attributes]
     assert {row.attributes["data-implementation"] for row in rows} == {"numpy_manual", *hostile_names}
     assert all(row.inside[0].text == row.attributes["data-implementation"] for row in rows)
+
+
+def test_nothing_in_it_turns_letters_round_or_is_no_text(
+    run: Any, measure: Any, finished: Any, two_figures: None
+) -> None:
+    odd = "x\x1b]0;owned\x07\u202e\x00\ufffe"
+    measure(run, run.plan(), 1e-3)
+    folder = finished(run, run_id=odd, machine={"cpu": odd}, disturbances=[odd], packages={"numpy": odd})
+    page = report(folder, "html")
+    assert not set(odd.removeprefix("x").replace("]0;owned", "")) & set(page)
+    assert "x\\x1b]0;owned\\x07\\u202e\\x00\\ufffe" in page
