@@ -145,6 +145,5 @@ def outliving(tell: Callable[[str], object]) -> Iterator[None]:
 
 
 def in_short(error: BaseException) -> str:
-    """Return the type and the message of a stranger's exception, on one line and not too long."""
-    words = " ".join(str(error).split()) or "no message"
-    return f"{type(error).__name__}: {words if len(words) <= _LONGEST else f'{words[:_LONGEST]} ...'}"
+    """Return the type and the message of a stranger's exception, as `brief` shows it."""
+    return f"{type(error).__name__}: {brief(error, _LONGEST) or 'no message'}"

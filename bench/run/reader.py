@@ -9,7 +9,7 @@ import weakref
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from bench.errors import ChildError, ChildTimeout, LoadError
+from bench.errors import ChildError, ChildTimeout, LoadError, brief
 from bench.model.backends import add_backend
 from bench.model.data import Data
 from bench.model.device import Availability, Backend, Device, Settings
@@ -57,6 +57,7 @@ class Reader:
         """
         self._timeout: float | None = START_SECONDS
         self._target = "the process that loads files"
+        self._known: dict[Question, Any] = {}
         try:
             self._guarded = Guarded(Interpreter(), "bench.timing.reader", [], _output())
         except ChildError as error:
@@ -67,6 +68,9 @@ class Reader:
             self.found = self._heard(timeout)
         except ChildError as error:
             raise Unread(self._target, self._failed(error)) from error
+        except ValueError as error:  # it has written where only the reader may
+            self._end()
+            raise Unread(self._target, f"spoils what is said about it: {brief(error)}") from error
         if self.found.error:
             raise LoadError(self.found.error)
 
@@ -89,11 +93,13 @@ class Reader:
         return f"ends the process that loads it, which {cause_of_death(self._guarded.left())}: it must only register"
 
     def ask(self, question: Question) -> Any:
-        """Ask it something.
+        """Ask it something, each question once.
 
         Raises:
             LoadError: it cannot say.
         """
+        if question in self._known:
+            return self._known[question]
         try:
             self._guarded.control.send(QUESTION.dump_json(question))
             answer = ANSWER.validate_json(self._listen())
@@ -101,6 +107,7 @@ class Reader:
             raise LoadError(f"{question.workload}: its {question.what} cannot be asked for: {error}.") from error
         if answer.error:
             raise LoadError(f"{question.workload}: its {question.what} cannot be asked for: {answer.error}.")
+        self._known[question] = answer.value
         return answer.value
 
 
@@ -149,12 +156,17 @@ class DistantBackend(Backend):
             facts.origin,
             facts.path,
         )
-        self.may_fork, self.host_memory = facts.may_fork, facts.host_memory
+        self.may_fork, self.host_memory, self.matmul_kinds = facts.may_fork, facts.host_memory, facts.matmul_kinds
 
     @property
     def interpreter(self) -> str:
         """The name of the interpreter that its processes are forked from."""
         return self._facts.interpreter
+
+    @property
+    def lease(self) -> str:
+        """The name of what it computes on."""
+        return self._facts.lease
 
     def availability(self) -> Availability:
         """Return what it said when its file was loaded."""

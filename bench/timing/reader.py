@@ -90,7 +90,9 @@ class BackendRead:
     may_fork: bool
     precisions: tuple[Precision, ...]
     host_memory: bool
+    matmul_kinds: tuple[str, ...]
     interpreter: str
+    lease: str
     origin: str
     path: tuple[str, ...]
     availability: Availability
