@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_a_file_is_replaced_as_a_whole_and_its_folder_made(tmp_path: Path) -> No
 def test_a_pipe_gets_what_is_written_and_stays_one(tmp_path: Path) -> None:
     pipe, got = tmp_path / "pipe", list[str]()
     os.mkfifo(pipe)
-    reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()), daemon=True)
     reader.start()
     write_output(pipe, "text")
     reader.join(20)
@@ -42,7 +43,8 @@ def test_a_pipe_gets_what_is_written_and_stays_one(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
-def test_a_device_stays_one() -> None:
+@mock.patch("bench.data.store.write_atomically", side_effect=AssertionError)  # which would take a real one away
+def test_a_device_stays_one(_: object) -> None:
     write_output(Path(os.devnull), "text")
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)  # noqa: PTH116
     with pytest.raises(StorageError, match=r"/dev/full cannot be written \(No space left on device\): free space"):
