@@ -43,9 +43,9 @@ def test_a_pipe_gets_what_is_written_and_stays_one(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
-@mock.patch("bench.data.store.write_atomically", side_effect=AssertionError)  # which would take a real one away
-def test_a_device_stays_one(_: object) -> None:
-    write_output(Path(os.devnull), "text")
+def test_a_device_stays_one() -> None:
+    with mock.patch("bench.data.store.write_atomically", side_effect=AssertionError):  # it would take a real one away
+        write_output(Path(os.devnull), "text")
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)  # noqa: PTH116
     with pytest.raises(StorageError, match=r"/dev/full cannot be written \(No space left on device\): free space"):
         write_output(Path("/dev/full"), "text")
