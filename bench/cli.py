@@ -31,6 +31,7 @@ from bench.options import LOAD
 from bench.output.streams import note, outlets, say_json, shortened
 
 INTERRUPTED = 130
+_POLITE = (signal.SIGTERM, signal.SIGHUP)
 OUTPUT_LOST = 141
 """What a shell reports of a program whose reader hung up: 128 and the number of SIGPIPE."""
 
@@ -77,11 +78,11 @@ def cli(debug: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
 def list_command(load: tuple[Path, ...], as_json: bool) -> None:
     """Show every implementation on every backend: available, or why not."""
-    from bench.model.registry import discover
     from bench.output.content.listing import list_blocks, list_json
     from bench.output.render.terminal import show
+    from bench.run.reading import read_all
 
-    registry = discover(load)
+    registry = read_all(load)
     if as_json:
         say_json(list_json(registry))
     else:
@@ -93,7 +94,12 @@ for command in (new, run, verify, sweep, plot, report, explain, doctor, ab, gate
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
-    """End a run on a polite kill as Ctrl-C does: what is finished is kept."""
+    """End a run on a polite kill, and when its terminal is closed, as Ctrl-C does: what is finished is kept.
+
+    Whoever sends the one often sends the other too, or the same again: that must not end the tidying up.
+    """
+    for polite in _POLITE:
+        signal.signal(polite, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -101,7 +107,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status; every error is one sentence on standard error."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments  # wherever it stands
-    signal.signal(signal.SIGTERM, _terminate)
+    for polite in _POLITE:
+        if signal.getsignal(polite) is not signal.SIG_IGN:  # nohup has a run outlive its terminal
+            signal.signal(polite, _terminate)
     with outlets() as output:
         status = _run([argument for argument in arguments if argument != "--debug"], debug)
         output.flush()

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 _OS_CURES = {
     errno.ENOSPC: "free space",
@@ -34,6 +35,10 @@ _OS_CURES = {
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.ENOMEM: "free memory",
 }
+
+
+_LONGEST = 400
+"""The most letters that are shown of a stranger's message: compilers print programs of many pages."""
 
 
 class StepbenchError(Exception):
@@ -88,6 +93,27 @@ class NothingToShowError(StepbenchError):
     """A run does not hold what a figure shows; the message says which run would."""
 
 
+def visible(text: str) -> str:
+    """Return a text with its control characters spelled out, which a terminal would obey and XML cannot hold."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+
+
+def brief(text: object, most: int = 160) -> str:
+    """Return foreign words as a message can show them: on one line, not too long, with control characters spelled out.
+
+    Args:
+        text: the words, such as the message of a library; of anything else its text.
+        most: the letters that are shown before the others are left out.
+    """
+    words = " ".join(str(text).split())
+    return visible(words if len(words) <= most else f"{words[:most]}…")
+
+
+def quoted(value: object) -> str:
+    """Return a value of a file in quotes, as `brief` shows it."""
+    return f"'{brief(value, 60)}'"
+
+
 def nearest(wrong: str, known: Iterable[str]) -> str:
     """Return a hint for an error message: the known name closest to `wrong`, or the whole list."""
     names = sorted(known)
@@ -107,3 +133,18 @@ def os_cure(error: OSError, elsewhere: str = "") -> str:
     """
     cure = _OS_CURES.get(error.errno or 0, "")
     return " or ".join(filter(None, (cure, elsewhere))) or error.strerror or str(error)
+
+
+@contextmanager
+def outliving(tell: Callable[[str], object]) -> Iterator[None]:
+    """Tell of what cannot be written, and go on: what was measured before stands and is shown without it."""
+    try:
+        yield
+    except StorageError as error:
+        tell(str(error))
+
+
+def in_short(error: BaseException) -> str:
+    """Return the type and the message of a stranger's exception, on one line and not too long."""
+    words = " ".join(str(error).split()) or "no message"
+    return f"{type(error).__name__}: {words if len(words) <= _LONGEST else f'{words[:_LONGEST]} ...'}"

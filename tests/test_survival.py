@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -27,16 +28,18 @@ SIZES = ["--batch", "20", "--d-in", "16", "--hidden", "12", "--d-out", "8", "--t
 FRAMEWORKS = ("numpy_manual", "torch_autograd", "tf_static_graph", "jax_staged")
 
 
-def zygotes_and_children(parent: psutil.Process) -> tuple[list[psutil.Process], list[psutil.Process]]:
-    zygotes = parent.children()
-    return zygotes, [child for zygote in zygotes for child in zygote.children()]
+def below(parent: psutil.Process) -> dict[str, list[psutil.Process]]:
+    """The processes of a run, by what they are: each guard is above one zygote, and this above the children."""
+    guards = parent.children()
+    zygotes = [each for guard in guards for each in guard.children()]
+    return {"guard": guards, "zygote": zygotes, "child": [each for zygote in zygotes for each in zygote.children()]}
 
 
 def wait_for_children(running: subprocess.Popen[bytes]) -> None:
     """Until a measuring process is at work, or the run has ended."""
     while running.poll() is None:
         try:
-            if zygotes_and_children(psutil.Process(running.pid))[1]:
+            if below(psutil.Process(running.pid))["child"]:
                 return
         except psutil.NoSuchProcess:
             return
@@ -44,11 +47,11 @@ def wait_for_children(running: subprocess.Popen[bytes]) -> None:
 
 
 def strike(running: subprocess.Popen[bytes], rng: random.Random) -> str:
-    """Kill the parent, a zygote or a child; gives which."""
-    victim = rng.choice(["parent", "zygote", "child"])
+    """Kill the parent or one of the processes below it; gives which."""
     parent = psutil.Process(running.pid)
-    zygotes, children = zygotes_and_children(parent)
-    targets = {"parent": [parent], "zygote": zygotes, "child": children}[victim]
+    found = {"parent": [parent], **below(parent)}
+    victim = rng.choice(list(found))
+    targets = found[victim]
     if targets:
         rng.choice(targets).kill()
     return victim if targets else "nobody"
@@ -80,8 +83,7 @@ def survive(out: Path, rounds: int, kills: int, seed: int, names: Sequence[str])
                 time.sleep(rng.uniform(0.0, 0.5))
                 if running.poll() is None:
                     try:
-                        zygotes, children = zygotes_and_children(psutil.Process(running.pid))
-                        known += [*zygotes, *children]
+                        known += itertools.chain(*below(psutil.Process(running.pid)).values())
                         victim = strike(running, rng)
                     except psutil.NoSuchProcess:
                         continue
@@ -157,7 +159,37 @@ def test_a_hundred_kills(tmp_path: Path) -> None:
     struck = killed_and_finished(tmp_path, rounds=40, kills=100, seed=2)
     print(f"survived {sum(struck.values())} kills: {struck}")  # noqa: T201 - shown by `make survival`
     assert sum(struck.values()) >= 100
-    assert set(struck) == {"parent", "zygote", "child"}
+    assert set(struck) == {"parent", "guard", "zygote", "child"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_twenty_hang_ups(tmp_path: Path) -> None:
+    """What was finished is in the summary, nothing is left running or lying about, and each next one goes on."""
+    rng, out, temporary = random.Random(4), tmp_path / "run", tmp_path / "tmp"  # noqa: S311 - chance, not secrecy
+    temporary.mkdir()
+    start = ["run", "-i", ",".join(NAMES), *SIZES, "--no-figures", "--rounds", "1000", "--out", str(out)]
+    go_on = ["run", "--resume", str(out), "--no-figures"]
+    for _ in range(20):
+        command = [str(BENCH), *(go_on if (out / "manifest.json").exists() else start), "--budget", "500s"]
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": str(temporary)},
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        ) as running:
+            wait_for_children(running)
+            time.sleep(rng.uniform(0.0, 0.5))
+            known = psutil.Process(running.pid).children(recursive=True)
+            for _ in range(rng.choice([1, 2])):  # a shell that goes sends its own beside the kernel's
+                running.send_signal(signal.SIGHUP)
+            assert running.wait(60) == 130
+        _, alive = psutil.wait_procs(known, timeout=20)
+        assert alive == [], "orphans are left"
+        assert list(temporary.iterdir()) == []
+        assert read_manifest(out).ended_by == "interrupted"
+        assert set(read_summary(out)["implementation"]) == set(NAMES)
 
 
 @pytest.mark.slow
@@ -247,10 +279,12 @@ def test_what_changed_since_is_named_and_the_run_is_refused(here: Run, tmp_path:
         assert done.returncode == 2
         assert f"{name}: {value} / " in done.stderr
     (out / "manifest.json").write_bytes(before["manifest.json"])
-    mine.write_text(mine.read_text() + "# changed\n")
     done = here("run", "--resume", str(out))
+    assert (done.returncode, f"`bench run --resume {out} --load {mine}`" in done.stderr) == (2, True)
+    mine.write_text(mine.read_text() + "# changed\n")
+    done = here("run", "--resume", str(out), "--load", str(mine))
     assert done.returncode == 2
-    assert "numpy_inplace changed since it began" in done.stderr
+    assert "mine.py changed since it began" in done.stderr
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     done = here("run", "--resume", str(out), "--batch", "3")
     assert done.returncode == 2

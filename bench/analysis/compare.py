@@ -130,7 +130,10 @@ class SideBySide:
 
 
 def compare(
-    a: Mapping[Case, CaseTimes], b: Mapping[Case, CaseTimes], cases: Iterable[Case] | None = None
+    a: Mapping[Case, CaseTimes],
+    b: Mapping[Case, CaseTimes],
+    cases: Iterable[Case] | None = None,
+    letters: str = "AB",
 ) -> list[SideBySide]:
     """Set the medians of whole steps side by side, without a verdict; cases that neither run measured are left out.
 
@@ -138,13 +141,14 @@ def compare(
         a: the run to compare with, from `case_times`.
         b: the other run.
         cases: only these; all of both runs if None.
+        letters: what the runs are called.
     """
     rows = []
     for case in all_cases(a, b) if cases is None else cases:
         one, other = _step_medians(a.get(case)), _step_medians(b.get(case))
-        reason = trouble(a.get(case), b.get(case))
+        reason = trouble(a.get(case), b.get(case), letters)
         if not reason and not (one and other):
-            reason = f"run {'B' if one else 'A'} has no step times"
+            reason = f"run {letters[1] if one else letters[0]} has no step times"
         if one or other or not untried(a.get(case), b.get(case)):
             seconds_a, seconds_b = (median_estimate(side) if side else None for side in (one, other))
             ratio = None if reason else unpaired_ratio_estimate(other, one)
@@ -181,6 +185,6 @@ def _step_medians(case: CaseTimes | None) -> list[float]:
     return medians if all(median > 0 for median in medians) else []
 
 
-def all_cases(a: Iterable[Case], b: Iterable[Case]) -> list[Case]:
-    """List the cases of both runs, each once, those of A first."""
-    return list(dict.fromkeys([*a, *b]))
+def all_cases(*runs: Iterable[Case]) -> list[Case]:
+    """List the cases of some runs, each once, those of the first run first."""
+    return list(dict.fromkeys(case for run in runs for case in run))

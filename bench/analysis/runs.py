@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.analysis.history import RunFiles, moment
-from bench.data.store import MANIFEST, PROCESSES, SUMMARY, read_manifest, read_processes, read_summary
+from bench.data.run import StoredRun
+from bench.data.store import MANIFEST, PROCESSES, SUMMARY
 from bench.errors import DataFormatError, StepbenchError
 
 
@@ -38,7 +39,8 @@ def read_runs(folder: Path) -> tuple[list[RunFiles], list[str]]:
 
 
 def _read_run(folder: Path) -> RunFiles:
-    manifest, summary = read_manifest(folder), read_summary(folder)
+    run = StoredRun(folder)
+    manifest, summary = run.manifest, run.summary
     files = [folder / MANIFEST, folder / SUMMARY]
     try:
         moment(manifest.created)
@@ -47,7 +49,7 @@ def _read_run(folder: Path) -> RunFiles:
     on_gpu = summary[(summary["device"] != "cpu") & (summary["status"] == "ok")]["backend"].unique()
     gpus = {name: manifest.facts.get(name, {}).get("gpu_name", "") for name in map(str, on_gpu)}
     if not all(gpus.values()):
-        processes = read_processes(folder)
+        processes = run.processes
         files.append(folder / PROCESSES)
         names = processes.drop_duplicates("backend").set_index("backend")["device_name"]
         gpus = {backend: name or str(names.get(backend, "")) for backend, name in gpus.items()}

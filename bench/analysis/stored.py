@@ -53,9 +53,9 @@ def case_times(run: StoredRun) -> dict[Case, CaseTimes]:
     return found
 
 
-def trouble(a: CaseTimes | None, b: CaseTimes | None) -> str:
+def trouble(a: CaseTimes | None, b: CaseTimes | None, letters: str = "AB") -> str:
     """Why a case cannot be compared: it is missing, failed, wrong or was skipped in a run; empty if it can."""
-    for letter, case in (("A", a), ("B", b)):
+    for letter, case in zip(letters, (a, b), strict=True):
         if case is None:
             return f"run {letter} does not have it"
         if case.status is not Status.OK:

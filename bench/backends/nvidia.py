@@ -12,6 +12,7 @@ Functions and constants are those of the NVML API reference (docs.nvidia.com/dep
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -38,31 +39,54 @@ _FIRST_PID_NAMESPACE = "pid:[4026531836]"
 def absent_reason(nvml: Any = None, environment: Mapping[str, str] = os.environ) -> str | None:
     """Return why there is no CUDA device, in words that contain the cure; None if there is one.
 
+    A container may have CUDA without NVML. Then the driver's own library tells that there is a driver, and how many
+    GPUs it has is not asked: whoever asks it can no longer fork.
+
     Args:
         nvml: the module pynvml or a double of it; it is imported if it is not given.
         environment: the variables that may hide GPUs.
     """
     library = nvml or _library()
-    if library is None:
-        return "no CUDA device can be looked for: pip install nvidia-ml-py"
+    count: int | None = None
     try:
-        library.nvmlInit()
-        try:
-            count = int(library.nvmlDeviceGetCount())
-        finally:
-            library.nvmlShutdown()
+        if library is not None:
+            count = _gpus(library)
     except library.NVMLError_LibraryNotFound:
-        return "no CUDA device: no NVIDIA driver is installed"
+        pass
     except library.NVMLError as error:
         return f"no CUDA device: the NVIDIA driver does not answer ({error})"
-    if not count:
+    if count is None and not _has_driver():
+        return (
+            "no CUDA device: neither NVML (libnvidia-ml) nor CUDA's driver (libcuda) is installed, or this container "
+            "was not given them"
+        )
+    if count == 0:
         return "no CUDA device: the NVIDIA driver reports no GPU"
     first, setting = first_visible(environment), f"{VISIBLE}={environment.get(VISIBLE)!r}"
     if first is None:
         return f"no CUDA device: {setting} hides every GPU: unset {VISIBLE}"
-    if isinstance(first, int) and first >= count:
+    if isinstance(first, int) and count is not None and first >= count:
         return f"no CUDA device: {setting} begins with a GPU that is not among the {count} here: unset {VISIBLE}"
     return None
+
+
+def _gpus(nvml: Any) -> int:
+    nvml.nvmlInit()
+    try:
+        return int(nvml.nvmlDeviceGetCount())
+    finally:
+        nvml.nvmlShutdown()
+
+
+def _has_driver() -> bool:
+    """Tell whether CUDA's driver can be loaded; loading starts nothing and touches no GPU."""
+    for name in ("libcuda.so.1", "nvcuda.dll"):
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            continue
+        return True
+    return False
 
 
 def first_visible(environment: Mapping[str, str]) -> int | str | None:

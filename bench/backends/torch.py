@@ -161,10 +161,14 @@ class CudaBackend(TorchBackend):
     def availability(self) -> Availability:
         if (not_installed := missing("torch", TORCH_PIN)) is not None:
             return not_installed
-        if (reason := absent_reason()) is not None:
-            return Availability(False, reason)
-        version, cuda = _torch_build()
-        if cuda is None:
+        build = _torch_build()
+        version = build["__version__"]
+        if build.get("hip") is not None:
+            reason = f"torch {version} is a build for AMD's GPUs (ROCm), and torch-cuda times NVIDIA's"
+            return Availability(False, f"{reason}: write a backend of your own, or install a CUDA build of {TORCH_PIN}")
+        if (absent := absent_reason()) is not None:
+            return Availability(False, absent)
+        if build.get("cuda") is None:
             return Availability(False, f"torch {version} is a CPU build: install a CUDA build of {TORCH_PIN}")
         return Availability(True)
 
@@ -278,8 +282,12 @@ class CudaStream(Stream):
             torch.cuda.set_sync_debug_mode(before)
 
 
-def _torch_build() -> tuple[str, str | None]:
-    """Return the installed torch's version and CUDA version, read from its source without importing it."""
+def _torch_build() -> dict[str, str | None]:
+    """Return what the installed torch says of itself, read from its source without importing it.
+
+    `__version__` is always there; `cuda` and `hip` are the versions that it was built for, None or absent where it was
+    not.
+    """
     spec = importlib.util.find_spec("torch")
     values: dict[str, Any] = {}
     if spec is not None and spec.origin is not None:
@@ -288,4 +296,4 @@ def _torch_build() -> tuple[str, str | None]:
             target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
             if isinstance(target, ast.Name) and isinstance(getattr(node, "value", None), ast.Constant):
                 values[target.id] = node.value.value  # type: ignore[attr-defined]
-    return str(values.get("__version__", importlib.metadata.version("torch"))), values.get("cuda")
+    return values if "__version__" in values else {**values, "__version__": importlib.metadata.version("torch")}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +17,8 @@ from bench.options.planning import is_given, refuse_beside_resume
 from bench.output.streams import say_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.run.bisect import Search
 
 SEARCHING = (
@@ -31,7 +32,8 @@ SEARCHING = (
         "resumed",
         type=READ,
         metavar="FOLDER",
-        help="Go on with a search that was interrupted or killed; only --budget may be new.",
+        help="Go on with a search that was interrupted or killed; only --budget may be new, and --load names again "
+        "what it began with.",
     ),
     click.option("--out", type=NEW_FOLDER, help="Folder of the search.  [default: results/bisect-...]"),
     click.option("--json", "as_json", is_flag=True, help="The search as JSON, on standard output."),
@@ -73,20 +75,26 @@ def bisect(
     from bench.output.render.terminal import show
     from bench.run.bisect import begin, comparing
     from bench.run.bisect import bisect as find
+    from bench.run.resume import resuming
 
     if resumed is not None:
-        refuse_beside_resume()
-        search, folder = _read(resumed, chosen["budget"] if is_given("budget") else None), resumed
+        refuse_beside_resume("load")
+        search, folder = _read(resumed, load, chosen["budget"] if is_given("budget") else None), resumed
     elif good is None or bad is None:
         raise UsageError("GOOD and BAD are missing: name two revisions between which it got slower, or --resume.")
     else:
         search, folder = begin(good, bad, load, terms_of(**chosen), ("bench", *sys.argv[1:]))
     with Progress() as progress:
         try:
-            found = find(search, folder, comparing(progress), lambda *told: progress.note(progress_line(*told)))
+            found = find(
+                *(search, folder, comparing(progress)),
+                tell=lambda *told: progress.note(progress_line(*told)),
+                unwritten=progress.unwritten,
+            )
         except (KeyboardInterrupt, StepbenchError):
             if folder.exists():
-                progress.note(f"What was decided is kept: go on with `bench bisect --resume {quote(str(folder))}`.")
+                again = resuming(("bisect", "--resume", str(folder)), search.manifest.load)
+                progress.note(f"What was decided is kept: go on with `{again}`.")
             raise
     if as_json:
         say_json(bisection_json(found))
@@ -95,13 +103,13 @@ def bisect(
     sys.exit(found.exit_code)
 
 
-def _read(folder: Path, budget: float | None) -> Search:
+def _read(folder: Path, load: Sequence[Path], budget: float | None) -> Search:
     """Read a search that is to go on, with a new budget if there is one."""
     from dataclasses import replace
 
     from bench.run.bisect import read
 
-    search = read(folder)
+    search = read(folder, load)
     if budget is not None:
         search.terms = replace(search.terms, volume=replace(search.terms.volume, budget_seconds=budget))
     return search

@@ -1,23 +1,24 @@
-"""`bench compare`: two stored runs against each other."""
+"""`bench compare`: stored runs against each other."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.errors import UsageError, nearest
 from bench.options import IMPLEMENTATION, names_of, with_options
-from bench.options.judging import JUDGING, criteria_of
+from bench.options.judging import JUDGING, criteria_of, write_junit
 from bench.options.paths import READ
-from bench.output.outfile import write_output
-from bench.output.streams import note, say_json
+from bench.output.streams import say_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bench.analysis.stored import CaseTimes
     from bench.data.run import StoredRun
     from bench.model.case import Case
 
@@ -25,15 +26,15 @@ _JUDGING = ("alpha", "margin", "tolerance", "allow_inconclusive", "junit")
 
 
 @click.command()
-@click.argument("run_a", type=READ)
-@click.argument("run_b", type=READ)
+@click.argument("runs", metavar="RUN_A RUN_B ...", nargs=-1, required=True, type=READ)
 @IMPLEMENTATION
-@click.option("--across", is_flag=True, help="Describe runs of different machines or versions, without verdicts.")
+@click.option(
+    "--across", is_flag=True, help="Describe two or more runs, of any machines or versions, without verdicts."
+)
 @with_options(JUDGING)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
 def compare(
-    run_a: Path,
-    run_b: Path,
+    runs: tuple[Path, ...],
     implementation: tuple[str, ...],
     across: bool,
     alpha: float,
@@ -49,7 +50,8 @@ def compare(
     between them is in no bound.
 
     Runs of different machines, library versions or variables that change results or speed are refused; --across shows
-    their times side by side and judges nothing. If every case moved by one factor, baselines included, it says so.
+    the times of two or more runs side by side and judges nothing. If every case moved by one factor, baselines
+    included, it says so.
 
     Exit status: 0 PASS, 1 REGRESSION, 3 INCONCLUSIVE, 4 INVALID (missing, wrong or failed in a run), 2 refused or wrong
     use, 5 no case in common.
@@ -59,23 +61,32 @@ def compare(
     from bench.data.run import StoredRun
     from bench.output.names import case_names
 
+    _check_number(len(runs), across)
     if across:
         _refuse_judging()
     criteria = criteria_of(alpha=alpha, margin=margin, tolerance=tolerance)
-    runs = (StoredRun(run_a), StoredRun(run_b))
-    odd = incomparable(*runs)
-    if odd and not across:
+    stored = [StoredRun(folder) for folder in runs]
+    if not across and (odd := incomparable(stored[0], stored[1])):
         raise UsageError(
-            f"{run_a} and {run_b} cannot be judged against each other, since this differs or is unknown (A / B): "
+            f"{runs[0]} and {runs[1]} cannot be judged against each other, since this differs or is unknown (A / B): "
             f"{'; '.join(odd)}; measure both alike, or add --across to describe them without verdicts."
         )
-    times = case_times(runs[0]), case_times(runs[1])
+    times = [case_times(run) for run in stored]
     names = case_names(_chosen(all_cases(*times), implementation))
     if across:
-        _describe(runs, times, names, odd, as_json)
+        _describe(stored, times, names, as_json)
     else:
         shown: dict[str, Any] = {"allow_inconclusive": allow_inconclusive, "junit": junit, "as_json": as_json}
-        _judge((run_a, run_b), runs, times, names, criteria, **shown)
+        _judge(stored, times, names, criteria, **shown)
+
+
+def _check_number(runs: int, across: bool) -> None:
+    if runs < 2:
+        raise UsageError("One run was named: name the run to compare with and the run to judge, in this order.")
+    if runs > 2 and not across:
+        raise UsageError(f"{runs} runs were named: a verdict is over two; add --across to describe more.")
+    if runs > len(ascii_uppercase):
+        raise UsageError(f"{runs} runs were named: --across shows at most {len(ascii_uppercase)} side by side.")
 
 
 def _refuse_judging() -> None:
@@ -93,38 +104,35 @@ def _chosen(cases: Sequence[Case], wanted: tuple[str, ...]) -> list[Case]:
     names = names_of(wanted)
     for name in names:
         if name not in known:
-            raise UsageError(f"-i {name}: neither run has such an implementation; {nearest(name, known)}")
+            raise UsageError(f"-i {name}: no run has such an implementation; {nearest(name, known)}")
     return [case for case in cases if not names or case.implementation in names]
 
 
 def _describe(
-    runs: tuple[StoredRun, StoredRun],
-    times: tuple[Any, Any],
-    names: Mapping[Case, str],
-    odd: Sequence[str],
-    as_json: bool,
+    runs: Sequence[StoredRun], times: Sequence[Mapping[Case, CaseTimes]], names: Mapping[Case, str], as_json: bool
 ) -> None:
-    from bench.analysis.compare import also_different, common_factor
+    from bench.analysis.compare import also_different, common_factor, incomparable
     from bench.analysis.compare import compare as compare_runs
     from bench.analysis.run_verdicts import without_times
-    from bench.output.content.compare import compare_json, description
+    from bench.output.content.compare import Beside, description, description_json, run_label
     from bench.output.render.terminal import show
 
-    left_out = {names[case]: reason for case, reason in without_times(*times, names).items()}
-    rows = compare_runs(*times, names)
-    differing = [*odd, *also_different(runs[0].manifest, runs[1].manifest)]
-    factor = common_factor(rows, runs[0].manifest)
+    first, others = runs[0], []
+    for letter, run, theirs in list(zip(ascii_uppercase, runs, times, strict=False))[1:]:
+        left_out = {names[case]: reason for case, reason in without_times(times[0], theirs, names).items()}
+        rows = tuple(compare_runs(times[0], theirs, names, f"A{letter}"))
+        differing = (*incomparable(first, run), *also_different(first.manifest, run.manifest))
+        label, factor = run_label(run.folder, run.manifest), common_factor(rows, first.manifest)
+        others.append(Beside(letter, label, rows, left_out, differing, factor))
     if as_json:
-        told = {"verdict": None, "differences": differing, "common_factor": factor}
-        say_json({**told, "cases": compare_json(rows), "not_compared": left_out})
-        return
-    show(description(rows, names, left_out, differing, factor))
+        say_json(description_json(others))
+    else:
+        show(description(run_label(first.folder, first.manifest), others, names))
 
 
 def _judge(
-    folders: tuple[Path, Path],
-    runs: tuple[StoredRun, StoredRun],
-    times: tuple[Any, Any],
+    runs: Sequence[StoredRun],
+    times: Sequence[Mapping[Case, CaseTimes]],
     names: Mapping[Case, str],
     criteria: Any,
     *,
@@ -142,19 +150,18 @@ def _judge(
     from bench.output.render.terminal import show
     from bench.run.calibration import load as load_calibration
 
-    calibration = load_calibration()
-    judged = judge_runs(*times, names, criteria)
-    noted = also_different(runs[0].manifest, runs[1].manifest)
-    labels = (run_label(folders[0], runs[0].manifest), run_label(folders[1], runs[1].manifest))
-    factor = common_factor(compare_runs(*times, names), runs[0].manifest)
+    (a, b), calibration = runs, load_calibration()
+    judged = judge_runs(times[0], times[1], names, criteria)
+    noted = also_different(a.manifest, b.manifest)
+    labels = (run_label(a.folder, a.manifest), run_label(b.folder, b.manifest))
+    factor = common_factor(compare_runs(times[0], times[1], names), a.manifest)
     found = of_runs(judged, criteria, labels, noted, calibration, factor)
     if as_json:
-        told = {"a": runs[0].manifest.run_id, "b": runs[1].manifest.run_id}
+        told = {"a": a.manifest.run_id, "b": b.manifest.run_id}
         told |= verdicts_json(judged, found, noted, factor)
         say_json(told)
     else:
         show(verdict_blocks(found))
     if junit is not None:
-        write_output(junit, junit_xml(found, allow_inconclusive))
-        note(f"wrote {junit}")
+        write_junit(junit, junit_xml(found, allow_inconclusive))
     sys.exit(exit_code((case.verdict.verdict for case in judged.cases), allow_inconclusive))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from bench.options import LOAD, TIMEOUT
+from bench.errors import outliving
+from bench.options import LOAD, TIMEOUT, warn
 from bench.options.numeric import PAIRS_LIMIT, Duration, Threads, Whole
 from bench.output.streams import note, say, say_json
 
@@ -89,8 +90,10 @@ def _calibrate(budget: float, timeout: float | None, as_json: bool) -> None:
         say_json(found.model_dump(mode="json"))
     else:
         say(found.sentence())
-    note(f"wrote {path}")
-    draw_calibration(path, report=lambda drawn: note(f"wrote {drawn}"))
+    if path is not None:
+        note(f"wrote {path}")
+        with outliving(warn):
+            draw_calibration(path, report=lambda drawn: note(f"wrote {drawn}"))
 
 
 def _examine(threads: int, pairs: int, timeout: float | None, as_json: bool) -> None:

@@ -23,6 +23,19 @@ class _WithFigures(click.Command):
             formatter.write_dl(list(figure_titles().items()))
 
 
+def _labels(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Return the labels by the names of implementations, or fail with a usage error."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, label = (part.strip() for part in value.partition("="))
+        if not (name and equals and label) or not label.isprintable():
+            raise UsageError(f"--rename is {value!r}: write NAME=LABEL, such as torch_nn=PyTorch.")
+        if name in found:
+            raise UsageError(f"--rename names {name!r} twice: leave out one of them.")
+        found[name] = label
+    return found
+
+
 @click.command(cls=_WithFigures)
 @click.argument("folder", metavar="RUN", type=READ)
 @click.option(
@@ -43,8 +56,39 @@ class _WithFigures(click.Command):
     show_default=True,
     help="Dark ink on light paper, or the other way round.",
 )
+@click.option("--no-title", is_flag=True, help="Leave the title to the caption of a paper.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Show only this implementation; repeat, or use commas. All keep their colours.",
+)
+@click.option(
+    "--order",
+    multiple=True,
+    metavar="NAME",
+    help="Show this implementation first, then the next one named.  [default: the fastest first]",
+)
+@click.option(
+    "--rename",
+    multiple=True,
+    metavar="NAME=LABEL",
+    callback=_labels,
+    help="Call an implementation so in the figures; repeat it for others.",
+)
 @BASELINE
-def plot(folder: Path, figure: tuple[str, ...], formats: str, width: str, style: str, baseline: str) -> None:
+def plot(
+    folder: Path,
+    figure: tuple[str, ...],
+    formats: str,
+    width: str,
+    style: str,
+    no_title: bool,
+    only: tuple[str, ...],
+    order: tuple[str, ...],
+    rename: dict[str, str],
+    baseline: str,
+) -> None:
     """Draw the figures of a run from its files, into its figures/ folder.
 
     Without --figure all that the run has something for. Drawing twice gives the same bytes; `bench explain` tells
@@ -54,22 +98,24 @@ def plot(folder: Path, figure: tuple[str, ...], formats: str, width: str, style:
       bench plot results/RUN                                 all, for a page
       bench plot results/RUN --figure speedup,phases --format pdf --width column
       bench plot results/RUN --width slide --style dark      NAME-slide-dark.png
+      bench plot results/RUN --no-title --only torch_nn,mine --rename mine=Ours
       bench plot CALIBRATION.json                            power, beside the file
 
     RUN may be a file that `bench doctor --calibrate` wrote; its figure is drawn beside it.
     """
-    from bench.output.figures import FORMATS, Look, RunData, Style, Width, draw, draw_calibration
+    from bench.output.figures import FORMATS, Choice, Look, RunData, Style, Width, draw, draw_calibration
 
     kinds = names_of([formats])
     if not kinds or set(kinds) - set(FORMATS):
         raise UsageError(f"--format is {formats!r}: give any of {', '.join(FORMATS)}, separated by commas.")
-    look = Look(Width(width), Style(style))
+    look = Look(Width(width), Style(style), titled=not no_title)
+    given = {"--baseline": baseline, "--only": only, "--order": order, "--rename": rename}
     if folder.is_file():
-        if baseline:
-            raise UsageError(f"--baseline is for the figures of a run, and {folder} is a file: leave it out.")
+        for option in filter(given.get, given):
+            raise UsageError(f"{option} is for the figures of a run, and {folder} is a file: leave it out.")
         draw_calibration(folder, names_of(figure), kinds, look, report=say)
         return
-    data = RunData(folder, baseline)
+    data = RunData(folder, baseline, Choice(names_of(only), names_of(order), rename))
     done = draw(folder, names_of(figure), kinds, look, data, report=say)
     for name, reason in done.left_out.items():
         note(f"No {name}: {reason}")

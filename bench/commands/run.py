@@ -64,10 +64,10 @@ def run(
     seconds = measuring_seconds(budget, figures)
     with Progress() as progress:
         if resumed is not None:
-            refuse_beside_resume()
-            outcome = resume(resumed, progress, seconds if is_given("budget") else None)
+            refuse_beside_resume("load")
+            outcome = resume(resumed, progress, seconds if is_given("budget") else None, chosen["load"])
         else:
-            wanted = selection(seed=seed, **chosen)
+            wanted = selection(seed=seed, timeout=timeout, **chosen)
             planned = plan_cases(wanted)
             warn_of_modes(wanted, planned)
             command = ("bench", *sys.argv[1:])

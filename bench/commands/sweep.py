@@ -117,12 +117,12 @@ def sweep(
 
     with Progress() as progress:
         if resumed is not None:
-            refuse_beside_resume()
+            refuse_beside_resume("load")
             new = measuring_seconds(budget, figures) if is_given("budget") else None
-            outcome = session.resume(resumed, progress, new)
+            outcome = session.resume(resumed, progress, new, chosen["load"])
         else:
             budget = _take_preset(preset, budget, chosen)
-            wanted = selection(seed=seed, **chosen)  # first: a loaded file may bring sizes of its own
+            wanted = selection(seed=seed, timeout=timeout, **chosen)  # first: a loaded file may bring sizes of its own
             axes, fits = _fitted(axes, wanted, progress, timeout)
             found = _axes(axes, preset, wanted)
             planned = _planned(wanted, found, budget)

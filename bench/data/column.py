@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
@@ -10,9 +12,23 @@ from typing import Any, get_type_hints
 
 from bench.model.case import CASE_COLUMNS, CONDITIONS, WHO, Case, Contender
 from bench.model.columns import SIZE_PREFIX, CaseColumn
+from bench.model.sizes import MOST
+
+POSITIVE = math.ulp(0.0)
+"""The least value of what cannot be 0."""
+_FINITE = sys.float_info.max
 
 
-def described(doc: str, unit: str = "", values: Collection[str] = (), added: bool = False, **options: Any) -> Any:
+def described(
+    doc: str,
+    unit: str = "",
+    values: Collection[str] = (),
+    added: bool = False,
+    least: float = 0.0,
+    most: float = _FINITE,
+    pattern: str = "",
+    **options: Any,
+) -> Any:
     """Make the field of a column.
 
     Args:
@@ -20,10 +36,13 @@ def described(doc: str, unit: str = "", values: Collection[str] = (), added: boo
         unit: its unit.
         values: the only values that it may have; any if empty.
         added: whether it joined the present version after the first runs of it.
+        least: the smallest number that it may have.
+        most: the largest.
+        pattern: what a text must match as a whole; nothing if empty.
         options: those of `dataclasses.field`.
     """
     about = {"doc": doc, "unit": unit, "values": tuple(map(str, values)), "added": added}
-    return field(metadata=about, **options)
+    return field(metadata={**about, "least": least, "most": most, "pattern": pattern}, **options)
 
 
 @dataclass(frozen=True)
@@ -42,6 +61,11 @@ class Column:
     """The only values that it may have; any if empty."""
     added: bool = False
     """Whether it joined the present version after the first runs of it: a file without it says nothing of it."""
+    least: float = 0.0
+    most: float = _FINITE
+    """Between which it must be, if it is a number."""
+    pattern: str = ""
+    """What it must match as a whole, if it is a text that is taken apart; nothing if empty."""
 
     def value_in(self, row: object) -> Any:
         """Look up the value that a row has."""
@@ -91,16 +115,18 @@ def columns_of(row: type, sizes: Iterable[str] = ()) -> tuple[Column, ...]:
 
 def _of_case(column: CaseColumn, path: tuple[str, ...]) -> Column:
     kind = int if issubclass(column.kind, int) else str
-    return Column(column.name, kind, False, "", column.doc, path, column.values)
+    return Column(column.name, kind, False, "", column.doc, path, column.values, least=1)
 
 
 def _of_size(name: str, path: tuple[str, ...]) -> Column:
-    return Column(name, int, True, "", "A size of the workload; empty where it has none of that name.", path)
+    return Column(
+        name, int, True, "", "A size of the workload; empty where it has none of that name.", path, least=1, most=MOST
+    )
 
 
-def _plain(name: str, hint: Any, doc: str, unit: str, values: tuple[str, ...], added: bool) -> Column:
+def _plain(name: str, hint: Any, doc: str, unit: str, values: tuple[str, ...], added: bool, **limits: Any) -> Column:
     members = [member for member in getattr(hint, "__args__", (hint,)) if member is not type(None)]
     optional = len(members) < len(getattr(hint, "__args__", (hint,)))
     kind = next(base for base in (bool, int, float, str) if issubclass(members[0], base))
     known = tuple(map(str, members[0])) if issubclass(members[0], StrEnum) else values
-    return Column(name, kind, optional, unit, doc, (name,), known, added)
+    return Column(name, kind, optional, unit, doc, (name,), known, added, **limits)

@@ -4,36 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from bench.data.schema import SCHEMA_VERSION, STEP
+from bench.errors import quoted
 from bench.machine.variables import UNSET
+from bench.model.case import CASE_COLUMNS, Case
 from bench.model.columns import SIZE_PREFIX
+
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Nothing but what is known, and no number that is none."""
 
 
 class Peak(BaseModel):
     """What one backend reached at most with given threads, number format and precision."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = STRICT
 
     backend: str
     device: str
     dtype: str
-    threads: int
+    threads: PositiveInt
     precision: str
-    gflops: float
+    gflops: PositiveFloat
     """Square matrix product, 10^9 floating-point operations per second: the best of several."""
-    matmul_size: int
-    gigabytes_per_second: float
+    matmul_size: PositiveInt
+    gigabytes_per_second: PositiveFloat
     """Bytes read plus bytes written by a copy inside the device's memory, 10^9 a second: the best of several."""
-    copy_bytes: int
+    copy_bytes: PositiveInt
 
 
 class PlannedCase(BaseModel):
     """A case of the run's plan, and why it will not run if it will not."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = STRICT
 
     columns: dict[str, str | int]
     """Values of the case's columns; see `Case.columns`."""
@@ -42,11 +58,23 @@ class PlannedCase(BaseModel):
     added: bool = False
     """Whether it joined the run later: a size around a crossover."""
 
+    @field_validator("columns")
+    @classmethod
+    def _is_a_case(cls, columns: dict[str, str | int]) -> dict[str, str | int]:
+        for column in CASE_COLUMNS:
+            if column.name not in columns:
+                raise ValueError(f"a case without {column.name}")
+            value = columns[column.name]
+            if not (isinstance(value, int) and value >= 1 if column.kind is int else isinstance(value, str) and value):
+                raise ValueError(f"a case whose {column.name} is {quoted(value)}")
+        Case.from_columns(columns)
+        return columns
+
 
 class WorkloadFacts(BaseModel):
     """What a stored run must know of a workload to be drawn without the file that made it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = STRICT
 
     title: str
     baseline: str
@@ -62,11 +90,11 @@ class WorkloadFacts(BaseModel):
 class CountedWork(BaseModel):
     """The operations of a workload at some sizes, counted while its baseline ran, if its author does not give them."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = STRICT
 
     workload: str
-    sizes: dict[str, int]
-    flops: dict[str, float]
+    sizes: dict[str, PositiveInt]
+    flops: dict[str, NonNegativeFloat]
     """Floating-point operations in the products of each stage."""
 
     def of(self, phase: str) -> float | None:
@@ -82,7 +110,7 @@ class CountedWork(BaseModel):
 class ImplementationFacts(BaseModel):
     """The facts of an implementation that tell of what kind the cases of a stored run are."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = STRICT
 
     compiles: bool = False
     """Whether its first step compiles."""
@@ -93,7 +121,7 @@ class ImplementationFacts(BaseModel):
 class Manifest(BaseModel):
     """What a run was made of: everything that is not a number of samples.csv."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = STRICT
 
     schema_version: int = SCHEMA_VERSION
     run_id: str
@@ -101,37 +129,39 @@ class Manifest(BaseModel):
     """Start, UTC, ISO 8601."""
     stepbench: str
     command: list[str]
-    seed: int
-    budget_seconds: float
+    seed: NonNegativeInt
+    budget_seconds: PositiveFloat
     """Time to measure in; the command keeps some of its own budget back for summary and figures."""
-    rounds: int | None
+    rounds: PositiveInt | None
     """Rounds asked for; None if `within` and the budget decide."""
-    cold: int = 1
+    cold: PositiveInt = 1
     """Processes of each case that compiles which began with an empty compiler cache."""
-    within: float = 0.02
+    within: PositiveFloat = 0.02
     """Half an interval over its speedup that was good enough to stop."""
-    timeout_seconds: float | None = None
+    timeout_seconds: PositiveFloat | None = None
     """Longest silence of a process that was asked for; None for the default."""
-    process_seconds: float | None = None
+    process_seconds: PositiveFloat | None = None
     """How long each process sampled; worked out from the budget when the run began."""
-    cpu: int | None = None
+    cpu: NonNegativeInt | None = None
     """The CPU that processes of one thread were pinned to; None if there was none such or it could not be done."""
     environment: dict[str, str] = {}
     """Variables that change results or speed, as far as they were set; of paths the last part."""
     looked_for: str = "OMP_* MKL_* KMP_* GOMP_* OPENBLAS_* TF_NUM_* TF_ENABLE_*"
     """Patterns of the variables that `environment` would hold, separated by spaces; the first runs had only these."""
     load: list[str] = []
-    """Files of implementations that were named on the command line."""
+    """Files of implementations that were named on the command line: whoever goes on with the run names them again."""
+    loaded: dict[str, str] = {}
+    """SHA-256 of these files when the run began; the first runs did not say."""
     sources: dict[str, str] = {}
     """SHA-256 of each implementation's file, and of each module of the user's that its processes imported, as
     `IMPLEMENTATION/MODULE`."""
-    rounds_done: int = 0
+    rounds_done: NonNegativeInt = 0
     ended_by: str = "unfinished"
     """`precision`, `budget`, `rounds`, `failures` if no case was left, `interrupted`, or `unfinished` while the run
     goes on or if it was killed."""
-    wall_seconds: float | None = None
+    wall_seconds: NonNegativeFloat | None = None
     machine: dict[str, str | int | float | None]
-    packages: dict[str, str]
+    packages: dict[Annotated[str, Field(min_length=1)], str]
     backend_packages: dict[str, list[str]] = {}
     """Packages whose versions decide the times of each backend of the run."""
     step_packages: dict[str, list[str]] = {}
@@ -149,11 +179,11 @@ class Manifest(BaseModel):
     """What speedups are over, as `--baseline` has it; empty: each workload's own."""
     axes: dict[str, list[int | str]] = {}
     """Axes of a sweep with their values, as asked for; refinement adds others in between."""
-    crossover_within: float | None = None
+    crossover_within: PositiveFloat | None = None
     """Half a crossover's interval over its size that is good enough in a sweep; None: crossovers are not refined."""
     workloads: dict[str, WorkloadFacts] = {}
     """Workloads of the run's cases, by name, in the order of tables."""
-    fits: dict[str, dict[str, int | None]] = {}
+    fits: dict[str, dict[str, PositiveInt | None]] = {}
     """Largest values that fit in memory, as `--axis NAME=START:fit` found them: by size, then by implementation and
     backend; None where the first did not fit, or could not be tried."""
     counted: list[CountedWork] = []
@@ -179,8 +209,14 @@ class Manifest(BaseModel):
         return tuple(f"{SIZE_PREFIX}{name}" for name in names)
 
     @model_validator(mode="after")
-    def _workloads_are_known(self) -> Manifest:
+    def _plan_makes_sense(self) -> Manifest:
+        known = set()
         for item in self.cases:
-            if item.columns.get("workload") not in self.workloads:
-                raise ValueError(f"the workload {item.columns.get('workload')!r} of a case is not among its workloads")
+            if item.columns["workload"] not in self.workloads:
+                raise ValueError(
+                    f"the workload {quoted(item.columns['workload'])} of a case is not among its workloads"
+                )
+            known.add(tuple(sorted(item.columns.items())))
+        if len(known) < len(self.cases):
+            raise ValueError("a case stands twice among its cases")
         return self

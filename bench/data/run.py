@@ -7,11 +7,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.data.checks import check_owner
 from bench.data.column import columns_of
 from bench.data.manifest import Manifest
 from bench.data.schema import Method, Status, SummaryRow
-from bench.data.store import read_crossovers, read_manifest, read_processes, read_samples, read_summary
-from bench.errors import DataFormatError
+from bench.data.store import (
+    CROSSOVERS,
+    PROCESSES,
+    SUMMARY,
+    read_crossovers,
+    read_manifest,
+    read_processes,
+    read_samples,
+    read_summary,
+)
+from bench.errors import DataFormatError, brief
 from bench.model.case import Case, case_columns_among
 
 if TYPE_CHECKING:
@@ -19,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class StoredRun:
-    """The folder of a run. Each file is read once; a damaged one raises DataFormatError when it is read."""
+    """The folder of a run. Each file is read once; one that is damaged or another run's raises DataFormatError then."""
 
     def __init__(self, folder: str | Path) -> None:
         """Look at a folder; nothing is read yet."""
@@ -33,7 +43,7 @@ class StoredRun:
     @cached_property
     def processes(self) -> pd.DataFrame:
         """Measuring processes, one a row, with the columns of their cases."""
-        return read_processes(self.folder)
+        return self._own(PROCESSES, read_processes(self.folder))
 
     @cached_property
     def samples(self) -> pd.DataFrame:
@@ -43,12 +53,16 @@ class StoredRun:
     @cached_property
     def summary(self) -> pd.DataFrame:
         """Results, one row a case and phase."""
-        return read_summary(self.folder)
+        return self._own(SUMMARY, read_summary(self.folder))
 
     @cached_property
     def crossovers(self) -> pd.DataFrame:
         """Changes of order along a swept size; no rows where nothing was swept."""
-        return read_crossovers(self.folder)
+        return self._own(CROSSOVERS, read_crossovers(self.folder))
+
+    def _own(self, name: str, rows: pd.DataFrame) -> pd.DataFrame:
+        check_owner(self.folder / name, rows, self.manifest)
+        return rows
 
     @cached_property
     def joined(self) -> pd.DataFrame:
@@ -65,7 +79,8 @@ def case_of(row: Mapping[Any, Any]) -> Case:
     try:
         return Case.from_columns(row)
     except (KeyError, ValueError) as error:
-        raise DataFormatError(f"A row of run {row['run_id']} holds a case that makes no sense: {error}.") from error
+        told = f"{brief(row['run_id'])} holds a case that makes no sense: {brief(error)}"
+        raise DataFormatError(f"A row of run {told}; restore its files.") from error
 
 
 def summary_rows(frame: pd.DataFrame) -> list[SummaryRow]:

@@ -6,11 +6,12 @@ A row is a frozen dataclass; its fields are the columns, in order, and their met
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bench.data.column import described
+from bench.data.column import POSITIVE, described
 from bench.model.case import Case, Contender
 from bench.model.device import Cache
 from bench.model.step import STAGES
@@ -67,7 +68,7 @@ class SampleRow:
         "`profiled`: the framework's own profiler."
     )
     clock: str = described("`host` or `device`: whose clock was read.", values=(HOST, DEVICE))
-    iterations: int = described("Iterations that the sample covers.")
+    iterations: int = described("Iterations that the sample covers.", least=1)
     seconds: float = described("Time of the whole sample; divide by `iterations` for one step.", "s")
     variant: int | None = described(
         "Of single steps of a workload whose amount of work varies: which amount, such as the depth of `mlp_dynamic`.",
@@ -92,11 +93,15 @@ class ProcessRow:
         "Whether this very process agreed with the float64 truth, before it was timed and after; never where the "
         "author of the workload says why it cannot be compared."
     )
-    loss_error: float | None = described("Largest relative error of the loss.", default=None)
-    gradient_error: float | None = described("Largest relative error of a gradient.", default=None)
-    change_error: float | None = described("Largest relative error of a parameter's change.", default=None)
+    loss_error: float | None = described("Largest relative error of the loss.", most=math.inf, default=None)
+    gradient_error: float | None = described("Largest relative error of a gradient.", most=math.inf, default=None)
+    change_error: float | None = described(
+        "Largest relative error of a parameter's change.", most=math.inf, default=None
+    )
     result_error: float | None = described(
-        "Largest relative error of what else a step leaves: predictions, running statistics.", default=None
+        "Largest relative error of what else a step leaves: predictions, running statistics.",
+        most=math.inf,
+        default=None,
     )
     warmup_iterations: int | None = described("Iterations discarded before sampling.", default=None)
     warmup_settled: bool | None = described("Whether the warm-up became steady before its cap.", default=None)
@@ -127,7 +132,9 @@ class ProcessRow:
     )
     clock_mhz: int | None = described("Clock of the GPU's multiprocessors after sampling.", "MHz", default=None)
     power_watts: float | None = described("Power that the device drew after sampling.", "W", default=None)
-    temperature_celsius: float | None = described("Temperature of the device after sampling.", "°C", default=None)
+    temperature_celsius: float | None = described(
+        "Temperature of the device after sampling.", "°C", least=-274, default=None
+    )
     other_bytes: int | None = described("Device memory that other processes held.", "bytes", default=None)
     energy_joules: float | None = described(
         "Energy of one whole step, from the device's own counter in an extra pass.", "J", default=None
@@ -150,6 +157,7 @@ class ProcessRow:
     phase_peaks: str = described(
         "The same for each phase by itself, in bytes, such as `forward=123 backward=456`; only on a GPU.",
         added=True,
+        pattern=r"([\w+]+=\d{1,18}( [\w+]+=\d{1,18})*)?",
         default="",
     )
     reserved_bytes: int | None = described(
@@ -167,7 +175,7 @@ class ProcessRow:
     cache: str = described(
         "What the compiler's cache on disk held of what was needed: `cold`, nothing; "
         "`warm`, everything; `mixed`, part of it; empty if nothing compiled or there is no cache.",
-        values=tuple(filter(None, Cache)),
+        values=tuple(Cache),
         added=True,
         default="",
     )
@@ -214,28 +222,35 @@ class SummaryRow:
         default=None,
     )
     speedup: float | None = described(
-        "Baseline / this case, over 1 is faster; geometric mean over the rounds that both ran in.", default=None
+        "Baseline / this case, over 1 is faster; geometric mean over the rounds that both ran in.",
+        least=POSITIVE,
+        default=None,
     )
-    speedup_low: float | None = described("Lower end of the 95 % interval of `speedup`.", default=None)
-    speedup_high: float | None = described("Upper end of the 95 % interval of `speedup`.", default=None)
+    speedup_low: float | None = described("Lower end of the 95 % interval of `speedup`.", least=POSITIVE, default=None)
+    speedup_high: float | None = described("Upper end of the 95 % interval of `speedup`.", least=POSITIVE, default=None)
     precision_speedup: float | None = described(
-        "The same implementation and backend at full precision / this case; empty at full.", default=None
+        "The same implementation and backend at full precision / this case; empty at full.",
+        least=POSITIVE,
+        default=None,
     )
     precision_speedup_low: float | None = described(
-        "Lower end of the 95 % interval of `precision_speedup`.", default=None
+        "Lower end of the 95 % interval of `precision_speedup`.", least=POSITIVE, default=None
     )
     precision_speedup_high: float | None = described(
-        "Upper end of the 95 % interval of `precision_speedup`.", default=None
+        "Upper end of the 95 % interval of `precision_speedup`.", least=POSITIVE, default=None
     )
     error: float | None = described(
         "Largest relative error of loss, gradients, changes or other results in any of the case's processes.",
+        most=math.inf,
         default=None,
     )
     sync_tax: float | None = described(
-        "Sum of the phases timed apart / the whole step, minus 1: what stopping between phases costs.", default=None
+        "Sum of the phases timed apart / the whole step, minus 1: what stopping between phases costs.",
+        least=-1,
+        default=None,
     )
-    sync_tax_low: float | None = described("Lower end of the 95 % interval of `sync_tax`.", default=None)
-    sync_tax_high: float | None = described("Upper end of the 95 % interval of `sync_tax`.", default=None)
+    sync_tax_low: float | None = described("Lower end of the 95 % interval of `sync_tax`.", least=-1, default=None)
+    sync_tax_high: float | None = described("Upper end of the 95 % interval of `sync_tax`.", least=-1, default=None)
     per_second: float | None = described(
         "Rows of the batch per second: `size.batch` over `median_seconds` of a whole step.", "1/s", default=None
     )
@@ -316,33 +331,17 @@ class CrossoverRow:
     )
     crossing: int = described("Which crossing of this pair, from 0; a pair may have several.", default=0)
     faster_below: str = described(
-        "`a` or `b`: who is faster below the size; empty if unknown.", values=("a", "b"), default=""
+        "`a` or `b`: who is faster below the size; empty if unknown.", values=("a", "b", ""), default=""
     )
     faster_above: str = described(
-        "`a` or `b`: who is faster above the size; empty if unknown.", values=("a", "b"), default=""
+        "`a` or `b`: who is faster above the size; empty if unknown.", values=("a", "b", ""), default=""
     )
-    size: float | None = described("Value of `axis` at which both take equally long.", default=None)
-    size_low: float | None = described("Lower end of the 95 % interval of `size`.", default=None)
-    size_high: float | None = described("Upper end of the 95 % interval of `size`.", default=None)
-    smallest: int = described("Smallest value of `axis` that both were measured at.")
-    largest: int = described("Largest value of `axis` that both were measured at.")
-    sizes: int = described("Values of `axis` that both were measured at.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairRow:
-    """One row a turn and phase of a comparison: what one side of one pair took."""
-
-    schema_version: int = described("Version of these columns.", default=SCHEMA_VERSION)
-    run_id: str = described("Comparison that it belongs to; also the name of its folder.")
-    case: Case
-    stage: int = described("Which look of the case it was measured for, from 1.")
-    pair: int = described("Which pair of the case, from 0.")
-    turn: int = described("Which turn of the pair, from 0; a coin decides which side takes it first.")
-    side: str = described("`A` or `B`.", values=("A", "B"))
-    phase: str = described("`step`, a phase or two fused phases; see samples.csv.", values=PHASES)
-    minimum_seconds: float = described("Shortest single time of the turn, per iteration.", "s")
-    median_seconds: float = described("Median of the turn's single times, per iteration.", "s")
+    size: float | None = described("Value of `axis` at which both take equally long.", least=POSITIVE, default=None)
+    size_low: float | None = described("Lower end of the 95 % interval of `size`.", least=POSITIVE, default=None)
+    size_high: float | None = described("Upper end of the 95 % interval of `size`.", least=POSITIVE, default=None)
+    smallest: int = described("Smallest value of `axis` that both were measured at.", least=1)
+    largest: int = described("Largest value of `axis` that both were measured at.", least=1)
+    sizes: int = described("Values of `axis` that both were measured at.", least=1)
 
 
 def is_headline(row: SummaryRow) -> bool:

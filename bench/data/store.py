@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from pydantic import ValidationError
 
 from bench.data import older
 from bench.data.cells import disarmed
 from bench.data.column import columns_of, sizes_in
 from bench.data.manifest import Manifest
-from bench.data.schema import SCHEMA_VERSION, CrossoverRow, PairRow, ProcessRow, SampleRow, SummaryRow
+from bench.data.notes import as_model, json_of
+from bench.data.schema import SCHEMA_VERSION, CrossoverRow, ProcessRow, SampleRow, SummaryRow
 from bench.data.tables import has_older_columns, header_of, lacks_columns, read_csv, read_table, version_message
 from bench.errors import DataFormatError, StorageError, os_cure
 
@@ -33,11 +31,10 @@ PROCESSES = "processes.csv"
 SUMMARY = "summary.csv"
 MANIFEST = "manifest.json"
 CROSSOVERS = "crossovers.csv"
-PAIRS = "pairs.csv"
 FIGURES = "figures"
 
 
-Row = TypeVar("Row", bound="SampleRow | ProcessRow | SummaryRow | CrossoverRow | PairRow")
+Row = TypeVar("Row")
 
 
 def _cell(value: Any) -> str:
@@ -99,8 +96,12 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             beside.unlink(missing_ok=True)  # it is there if something failed, or on Ctrl-C
 
 
-def _append(path: Path, text: str) -> None:
-    """Append a block in one piece, or leave the file as it was."""
+def append(path: Path, text: str) -> None:
+    """Append a block in one piece, or leave the file as it was.
+
+    Raises:
+        StorageError: it cannot be extended.
+    """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
         try:
@@ -149,6 +150,26 @@ def make_empty(folder: Path) -> None:
         raise StorageError(f"{folder} cannot be made ({error.strerror}): {cure}.") from error
 
 
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder that holds nothing yet; if what it begins with cannot be written, it is as it was before.
+
+    Raises:
+        StorageError: it has something in it already, or cannot be made.
+    """
+    there = folder.exists()
+    make_empty(folder)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for file in folder.iterdir():
+                file.unlink()
+            if not there:
+                folder.rmdir()
+        raise
+
+
 class RunStore:
     """The folder of one run that is being written."""
 
@@ -167,18 +188,18 @@ class RunStore:
         Raises:
             StorageError: the folder has something in it already, or cannot be written.
         """
-        make_empty(folder)
-        write_atomically(folder / SAMPLES, to_csv(SampleRow, ()))
-        write_atomically(folder / PROCESSES, to_csv(ProcessRow, (), manifest.size_columns))
         store = cls(folder)
-        store.write_manifest(manifest)
+        with new_folder(folder):
+            write_atomically(folder / SAMPLES, to_csv(SampleRow, ()))
+            write_atomically(folder / PROCESSES, to_csv(ProcessRow, (), manifest.size_columns))
+            store.write_manifest(manifest)
         return store
 
     def append(self, samples: Sequence[SampleRow], process: ProcessRow) -> None:
         """Put one finished process on disk: its samples, then the row that says that they are complete."""
         if samples:
-            _append(self.folder / SAMPLES, to_csv(SampleRow, samples, header=False))
-        _append(self.folder / PROCESSES, to_csv(ProcessRow, (process,), self._sizes, header=False))
+            append(self.folder / SAMPLES, to_csv(SampleRow, samples, header=False))
+        append(self.folder / PROCESSES, to_csv(ProcessRow, (process,), self._sizes, header=False))
 
     def write_summary(self, rows: Sequence[SummaryRow]) -> None:
         """Replace summary.csv."""
@@ -202,28 +223,21 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(raw, dict):
-            raise DataFormatError(f"{path} is not the manifest of a run: it holds no object.")
-        if raw.get("schema_version") == older.VERSION:
-            raw = older.manifest(raw)
-        if raw.get("schema_version") != SCHEMA_VERSION:
-            raise DataFormatError(version_message(path, raw.get("schema_version")))
-        return Manifest.model_validate(raw)
+        raw = json_of(path)
     except OSError as error:
         raise DataFormatError(
             f"{folder} is not the folder of a run ({MANIFEST}: {error.strerror}): name one below results/."
         ) from error
-    except UnicodeDecodeError as error:
-        raise DataFormatError(f"{path} is not text: restore the file or choose another run.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DataFormatError(f"{path} is damaged at {where}: {first['msg']}.") from error
-    except RecursionError as error:
-        raise DataFormatError(f"{path} is damaged: it is nested too deeply to be a manifest.") from error
-    except json.JSONDecodeError as error:
-        raise DataFormatError(f"{path} is damaged: line {error.lineno} is not JSON ({error.msg}).") from error
+    if not isinstance(raw, dict):
+        raise DataFormatError(f"{path} is not the manifest of a run: it holds no object.")
+    if raw.get("schema_version") == older.VERSION:
+        try:
+            raw = older.manifest(raw)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise DataFormatError(f"{path} is damaged: it is no manifest of version {older.VERSION}.") from error
+    if raw.get("schema_version") != SCHEMA_VERSION:
+        raise DataFormatError(version_message(path, raw.get("schema_version")))
+    return as_model(Manifest, raw, path)
 
 
 def read_samples(folder: Path) -> pd.DataFrame:
@@ -271,21 +285,6 @@ def read_crossovers(folder: Path) -> pd.DataFrame:
     if not (folder / CROSSOVERS).exists():
         return pd.DataFrame(columns=[column.name for column in columns_of(CrossoverRow)])
     return read_table(folder / CROSSOVERS, CrossoverRow)
-
-
-def create_pairs(folder: Path, sizes: Iterable[str]) -> None:
-    """Begin the folder of a comparison whose cases have these columns of sizes.
-
-    Raises:
-        StorageError: the folder has something in it already, or cannot be written.
-    """
-    make_empty(folder)
-    write_atomically(folder / PAIRS, to_csv(PairRow, (), sizes))
-
-
-def append_pairs(folder: Path, rows: Sequence[PairRow]) -> None:
-    """Put one finished pair on disk."""
-    _append(folder / PAIRS, to_csv(PairRow, rows, sizes_in(header_of(folder / PAIRS)), header=False))
 
 
 def is_older(folder: Path) -> bool:

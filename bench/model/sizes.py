@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 MOST = 10**9
+"""The largest size."""
 
 
 class Sizes(Mapping[str, int]):

@@ -10,7 +10,7 @@ import click
 from bench.errors import UsageError, nearest
 from bench.options.numeric import ROUNDS, SEEDS, SIZE, Duration, NamedSize, ThreadsList
 from bench.options.paths import LOADED
-from bench.output.streams import pass_on
+from bench.output.streams import note, pass_on
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -181,6 +181,11 @@ MEASURING = (
     SEED,
     TIMEOUT,
 )
+
+
+def warn(reason: str) -> None:
+    """Warn of something on standard error."""
+    note(f"Warning: {reason}")
 
 
 def sizes_of(named: Iterable[Iterable[tuple[str, int]]], **options: int | None) -> dict[str, int]:

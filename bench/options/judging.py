@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from bench.errors import UsageError
+from bench.errors import StorageError, UsageError, os_cure, outliving
 from bench.options import (
     DEVICE,
     IMPLEMENTATION,
@@ -21,9 +21,11 @@ from bench.options import (
     TIMEOUT,
     names_of,
     sizes_of,
+    warn,
 )
 from bench.options.numeric import PAIRS_LIMIT, THREADS, Duration, Percent, Whole
 from bench.options.paths import NEW_FOLDER, OUTPUT
+from bench.output.outfile import write_output
 from bench.output.streams import note, say, say_json
 
 if TYPE_CHECKING:
@@ -74,6 +76,8 @@ COMPARING = (
     click.option("--out", type=NEW_FOLDER, help="Folder for pairs.csv.  [default: results/ab-...]"),
     click.option("--json", "as_json", is_flag=True, help="The verdicts as JSON, on standard output."),
 )
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""The variable that names the file of a step's summary."""
 SIDES = (
     IMPLEMENTATION,
     LOAD,
@@ -163,11 +167,11 @@ def decide(sides: tuple[Side, Side], **chosen: Any) -> Comparison:
 
 
 @contextmanager
-def revisions(a: str, b: str | None, load: tuple[Path, ...]) -> Iterator[tuple[Side, Side]]:
+def revisions(a: str, b: str | None, load: tuple[Path, ...], timeout: float | None) -> Iterator[tuple[Side, Side]]:
     """Check out two revisions of the repository that the command runs in; None stands for the files as they are."""
     from bench.run.sides import of_revisions
 
-    with of_revisions(a, b, load, Path.cwd()) as sides:
+    with of_revisions(a, b, load, Path.cwd(), timeout) as sides:
         yield sides
 
 
@@ -178,7 +182,6 @@ def finish(
     from bench.output.ci import junit as junit_xml
     from bench.output.ci import summary as markdown
     from bench.output.content.verdicts import log_lines, of_pairs, verdict_blocks
-    from bench.output.outfile import write_output
     from bench.output.render.terminal import show
     from bench.run.calibration import load as load_calibration
     from bench.run.contest import as_json as comparison_json
@@ -195,13 +198,29 @@ def finish(
     else:
         show(verdict_blocks(judgement))
     if junit is not None:
-        write_output(junit, junit_xml(judgement, allow_inconclusive))
-        note(f"wrote {junit}")
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if lines and summary:
-        try:
-            with Path(summary).open("a", encoding="utf-8") as file:
-                file.write(markdown(judgement))
-        except OSError as error:  # it changes no verdict
-            note(f"Warning: GITHUB_STEP_SUMMARY is {summary}, which cannot be written ({error.strerror}).")
+        write_junit(junit, junit_xml(judgement, allow_inconclusive))
+    if lines and (summary := os.environ.get(STEP_SUMMARY)):
+        with outliving(warn):
+            _add_to(Path(summary), markdown(judgement))
     sys.exit(found.exit_code(allow_inconclusive))
+
+
+def write_junit(path: Path, text: str) -> None:
+    """Write verdicts for a build server, or warn that they cannot be written: they have been shown."""
+    with outliving(warn):
+        write_output(path, text)
+        note(f"wrote {path}")
+
+
+def _add_to(summary: Path, text: str) -> None:
+    """Add a text to the summary of a step.
+
+    Raises:
+        StorageError: its file cannot be written.
+    """
+    try:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        cure = os_cure(error, "name another file")
+        raise StorageError(f"{STEP_SUMMARY}: {summary} cannot be written ({error.strerror}): {cure}.") from error

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.errors import UsageError
-from bench.options import COLUMNS, names_of, sizes_of
+from bench.errors import UsageError, outliving
+from bench.options import COLUMNS, names_of, sizes_of, warn
 from bench.options.paths import NEW_FOLDER, READ
 from bench.output.streams import note, say_json
 
@@ -24,7 +24,8 @@ KEEPING = (
         "resumed",
         type=READ,
         metavar="RUN",
-        help="Finish a run that was interrupted or killed; only --budget may be new.",
+        help="Finish a run that was interrupted or killed; only --budget may be new, and --load names again what "
+        "it began with.",
     ),
     click.option("--out", type=NEW_FOLDER, help="Folder of the run.  [default: results/RUN-ID]"),
     click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures at the end."),
@@ -49,6 +50,7 @@ def selection(
     precisions: tuple[str, ...],
     sizes: tuple[tuple[tuple[str, int], ...], ...],
     seed: int,
+    timeout: float | None = None,
     **more_sizes: int | None,
 ) -> Selection:
     """Read the options of `CHOOSING` and `MEASURING`; warn of more threads than there are CPUs.
@@ -61,11 +63,11 @@ def selection(
     from bench.model.case import Mode
     from bench.model.precision import Precision
     from bench.model.problem import Dtype
-    from bench.model.registry import discover
     from bench.run.plan import Selection, check_devices, choose
+    from bench.run.reading import read_all
 
     devices = () if device == "all" else (device,)
-    registry = discover(load)  # first: a loaded file may bring a device of its own
+    registry = read_all(load, timeout)  # first: a loaded file may bring a device of its own
     check_devices(devices)
     warn_of_threads(threads)
     return Selection(
@@ -114,7 +116,9 @@ def refuse_beside_resume(*allowed: str) -> None:
     others = ("resumed", "budget", "figures", "as_json", "columns", *allowed)
     given = [item.opts[0] for item in parameters if item.name and item.name not in others and is_given(item.name)]
     if given:
-        raise UsageError(f"--resume takes everything but --budget from the run: leave out {', '.join(given)}.")
+        raise UsageError(
+            f"--resume takes everything but --budget and --load from the run: leave out {', '.join(given)}."
+        )
 
 
 def show_run(outcome: Outcome, figures: bool, as_json: bool, columns: tuple[str, ...] = ()) -> None:
@@ -143,6 +147,7 @@ def show_run(outcome: Outcome, figures: bool, as_json: bool, columns: tuple[str,
     if figures and any(row.status == "ok" for row in outcome.rows):
         from bench.output.figures import draw_headlines
 
-        written += draw_headlines(folder)
+        with outliving(warn):
+            written += draw_headlines(folder)
     for path in written:
         note(f"wrote {path}")

@@ -95,6 +95,10 @@ class Progress:
         line = f"{who}: no answer for {rough(seconds)}, {'at work' if working else 'idle'}"
         self._say(line, f"{line}.")
 
+    def unwritten(self, reason: str) -> None:
+        """Say that a file cannot be written, whose contents are known all the same."""
+        self.note(f"Warning: {reason}")
+
     def failed(self, case: Case, status: Status, reason: str) -> None:
         """Say that a case is out of the run."""
         self.note(f"{case.label}: {status.value}: {reason}")

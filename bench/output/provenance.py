@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import shlex
-import stat
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,8 +14,8 @@ from xml.etree import ElementTree
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench.errors import DataFormatError
-from bench.output.text import visible
+from bench.data.files import opened
+from bench.errors import DataFormatError, visible
 
 _SVG_SOURCE = "{http://purl.org/dc/elements/1.1/}source"
 _LARGEST_BYTES = 64_000_000
@@ -48,11 +48,12 @@ def digest(paths: Iterable[Path]) -> str:
     for path in paths:
         found.update(path.name.encode() + b"\0")
         try:
-            if path.exists():
-                with path.open("rb") as file:
-                    found.update(hashlib.file_digest(file, "sha256").digest())
+            with opened(path) as file:
+                found.update(hashlib.file_digest(file, "sha256").digest())
+        except FileNotFoundError:
+            continue
         except OSError as error:
-            raise DataFormatError(f"{path} cannot be read ({error.strerror}): look at its permissions.") from error
+            raise DataFormatError(f"{path} cannot be read ({error.strerror}): restore the file.") from error
     return found.hexdigest()
 
 
@@ -104,59 +105,44 @@ def read(path: Path) -> Provenance:
 def _notes(path: Path) -> str | None:
     readers = {".png": _from_png, ".svg": _from_svg, ".pdf": _from_pdf}
     kind = path.suffix.lower()
-    damaged = f"{path} is damaged, or no {kind[1:].upper()} file: draw it anew with `bench plot`."
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise DataFormatError(f"{path} is not a file: give a .png, .svg or .pdf file that `bench plot` drew.")
-        if kind not in readers:
-            raise DataFormatError(f"{path} is no figure of stepbench: give a .png, .svg or .pdf file that it drew.")
-        if found.st_size > _LARGEST_BYTES:
-            raise DataFormatError(f"{path} is larger than any figure of stepbench: give a file that it drew.")
-        return readers[kind](path)
+        with opened(path, _LARGEST_BYTES) as file:
+            content = file.read()
     except FileNotFoundError as error:
         raise DataFormatError(f"{path} does not exist: give a figure's file, such as one below results/.") from error
     except OSError as error:
-        if error.errno is None:  # it comes from a library that reads pictures
-            raise DataFormatError(damaged) from error
-        raise DataFormatError(f"{path} cannot be read ({error.strerror}): look at its permissions.") from error
-    except _DAMAGED as error:
-        raise DataFormatError(damaged) from error
+        told = f"{path} cannot be read ({error.strerror})"
+        raise DataFormatError(f"{told}: give a .png, .svg or .pdf file that `bench plot` drew.") from error
+    if kind not in readers:
+        raise DataFormatError(f"{path} is no figure of stepbench: give a .png, .svg or .pdf file that it drew.")
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return readers[kind](content)
+    except Exception as error:
+        told = f"{path} is damaged, or no {kind[1:].upper()} file that can be read"
+        raise DataFormatError(f"{told}: draw it anew with `bench plot`.") from error
 
 
-_DAMAGED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError, Warning)
-"""Errors of libraries for a file that is not what its name says."""
-
-
-def _from_png(path: Path) -> str | None:
+def _from_png(content: bytes) -> str | None:
     from PIL import Image
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(path, formats=["PNG"]) as image:
-                found = image.info.get("Source")
-                image.verify()
-        except Image.DecompressionBombError as error:
-            raise ValueError from error
+    bomb = warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning)
+    with bomb, Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        found = image.info.get("Source")
+        image.verify()
     return found if isinstance(found, str) else None
 
 
-def _from_svg(path: Path) -> str | None:
+def _from_svg(content: bytes) -> str | None:
     """Return the first dc:source; refuse a file that declares entities, which could grow."""
-    content = path.read_bytes()
     if b"<!ENTITY" in content:
         raise ValueError
     return ElementTree.fromstring(content).findtext(f".//{_SVG_SOURCE}") or None  # noqa: S314 - it has no entities
 
 
-def _from_pdf(path: Path) -> str | None:
+def _from_pdf(content: bytes) -> str | None:
     from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # the error says it
-    try:
-        found = PdfReader(path, strict=True).metadata
-        return None if found is None else found.subject
-    except PyPdfError as error:
-        raise ValueError from error
+    found = PdfReader(io.BytesIO(content), strict=True).metadata
+    return None if found is None else found.subject

@@ -75,7 +75,7 @@ def starter(name: str, file: str, kind: str, framework: str, workload: Workload,
         title=workload.title,
         baseline=workload.baseline,
         copied=source.name,
-        given="\n".join(f"    {what:<29} {words}".rstrip() for what, words in _given(workload)),
+        given="\n".join(f"    {what:<29} {words}".rstrip() for what, words in workload.given()),
     ) + _renamed(source, name)
 
 
@@ -149,18 +149,3 @@ def _renamed(item: Implementation, name: str) -> str:
     first = ast.parse(source).body[0]
     documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
     return "".join(lines[first.end_lineno if documented else 0 :]).lstrip("\n")
-
-
-def _given(workload: Workload) -> Iterator[tuple[str, str]]:
-    """Say what `build` is given, with the shapes at the workload's own sizes."""
-    problem = workload.problem()
-    data = workload.data(problem)
-    for name, value in problem.sizes.items():
-        yield f"problem.{name}", str(value)
-    arrays = {f"data.{name}": array for name, array in data.inputs.items()}
-    arrays |= {f"data.parameters[{name!r}]": array for name, array in data.parameters.items()}
-    for name, array in arrays.items():
-        yield name, f"{array.dtype} {array.shape}"
-    for name, value in data.constants.items():
-        words = f"{len(value)} numbers" if isinstance(value, tuple) else str(value)
-        yield f"data.{name}", words

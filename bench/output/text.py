@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Callable
 from functools import partial
 
+from bench.errors import visible as visible
+
 _PLAIN = {"±": "+-", "µ": "u", "…": "...", "→": "->", "≤": "<=", "≥": ">=", "°": " deg", "\u00d7": "x"}
 _PLAIN |= dict.fromkeys("\u2018\u2019", "'") | dict.fromkeys("\u201c\u201d", '"') | dict.fromkeys("\u2013\u2014", "-")
 """What stands for signs where an encoding lacks them."""
@@ -76,11 +78,6 @@ def share(value: float | None) -> str:
 def percent(value: float | None) -> str:
     """Return a signed percentage."""
     return "-" if value is None else f"{round(value * 100, 1) + 0.0:+.1f} %"
-
-
-def visible(text: str) -> str:
-    """Return a text with its control characters spelled out, which a terminal would obey and XML cannot hold."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
 
 
 def readable(text: str) -> str:

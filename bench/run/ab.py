@@ -18,8 +18,8 @@ import numpy as np
 from bench.analysis.decision import PhaseChange, changed_phases, share_of
 from bench.analysis.rule import ColumnVerdict, FamilyVerdict, Statistic, Verdict
 from bench.analysis.verdict import Family, PairedColumn, judge
-from bench.data.schema import STEP, PairRow
-from bench.data.store import append_pairs
+from bench.data.pairs import PairRow, append_pairs
+from bench.data.schema import STEP
 from bench.errors import ChildError
 from bench.model.step import STAGES
 from bench.run.asking import Truths

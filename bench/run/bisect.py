@@ -12,19 +12,22 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from bench.analysis.rule import Criteria, Verdict, worst
 from bench.data.manifest import Manifest
-from bench.data.store import PAIRS, make_empty, write_atomically
-from bench.errors import DataFormatError
+from bench.data.notes import as_model, json_of
+from bench.data.pairs import PAIRS
+from bench.data.store import new_folder, write_atomically
+from bench.errors import DataFormatError, UsageError, outliving
 from bench.model.backends import BACKENDS
 from bench.run.ab import Decided
 from bench.run.contest import Comparison, compare_sides
 from bench.run.matching import Match, match
 from bench.run.plan import check_devices
-from bench.run.resume import check_same
+from bench.run.resume import check_load, check_same
 from bench.run.revisions import Commit, commit, commits_between, repository
 from bench.run.search import criteria_of_commit, first_slow, most_measured
 from bench.run.session import RESULTS, circumstances, locked, new_id
@@ -59,7 +62,7 @@ class Search(BaseModel):
     manifest: Manifest
     """What it is measured on and with."""
     good: Commit
-    commits: tuple[Commit, ...]
+    commits: Annotated[tuple[Commit, ...], Field(min_length=1)]
     """Those after GOOD, the oldest first; the last is BAD."""
     terms: Terms
     """What is compared and what a verdict takes; its alpha is that of the whole search."""
@@ -140,30 +143,36 @@ def begin(good: str, bad: str, load: Sequence[Path], terms: Terms, command: Sequ
         **circumstances(BACKENDS.values()),
     )
     search = Search(manifest=manifest, good=first, commits=commits, terms=replace(terms, out=None))
-    make_empty(folder)
-    _write(folder, search)
+    with new_folder(folder):
+        _write(folder, search)
     return search, folder
 
 
-def read(folder: Path) -> Search:
-    """Read a search that is to go on.
+def read(folder: Path, load: Sequence[Path] = ()) -> Search:
+    """Read a search that is to go on; nothing is loaded or checked out because the folder names it.
+
+    Args:
+        folder: its folder.
+        load: the files of implementations that it began with.
 
     Raises:
         DataFormatError: the folder holds none, or a damaged one.
-        UsageError: the machine, the packages or the harness changed since.
+        UsageError: the machine, the packages or the harness changed since, it began with other files, or its commits
+            are not those of the repository that the command runs in.
     """
     path = folder / SEARCH
     try:
-        search = Search.model_validate_json(path.read_bytes())
+        search = as_model(Search, json_of(path, constants=True), path)
     except OSError as error:
         raise DataFormatError(
             f"{folder} is not the folder of a search ({SEARCH}: {error.strerror}): name one below {RESULTS}/."
         ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "its beginning"
-        raise DataFormatError(f"{path} is damaged at {where} ({first['msg']}): start a new search.") from error
     check_same(search.manifest, search.manifest.model_copy(update=circumstances(BACKENDS.values())), folder)
+    check_load(search.manifest, load, ("bisect", "--resume", str(folder)))
+    top = repository(Path.cwd())
+    good, bad = (commit(top, each.name) for each in (search.good, search.commits[-1]))
+    if (good, *commits_between(top, good, bad)) != (search.good, *search.commits):
+        raise UsageError(f"{folder} names commits otherwise than {top} has them: start a new search.")
     return search
 
 
@@ -171,18 +180,18 @@ def _write(folder: Path, search: Search) -> None:
     write_atomically(folder / SEARCH, search.model_dump_json(indent=2) + "\n")
 
 
-def bisect(search: Search, folder: Path, compare: Compare, tell: Tell) -> Bisection:
-    """Search, or go on with it; every decision is on disk before the next commit is tested.
+def bisect(search: Search, folder: Path, compare: Compare, tell: Tell, unwritten: Callable[[str], object]) -> Bisection:
+    """Search, or go on with it; every decision is on disk, if there is room, before the next commit is tested.
 
     Args:
         search: as it was begun or read; what it decides is added.
         folder: its folder.
         compare: compares a commit with GOOD.
         tell: is told about progress.
+        unwritten: is told if a decision cannot be written.
 
     Raises:
         UsageError: another command goes on with the search already.
-        StorageError: a decision cannot be written.
     """
     commits = {each.name: each for each in search.commits}
 
@@ -193,6 +202,8 @@ def bisect(search: Search, folder: Path, compare: Compare, tell: Tell) -> Bisect
                 return None
             tell(search, commits[name], None)
             known = _test(search, folder, commits[name], compare)
+            with outliving(unwritten):
+                _write(folder, search)
             tell(search, commits[name], known)
         return known.verdict
 
@@ -210,7 +221,6 @@ def _test(search: Search, folder: Path, which: Commit, compare: Compare) -> Comm
     found = compare(search, which, own)
     tested = CommitVerdict(commit=which, folder=own.name, cases=found.cases)
     search.tested.append(tested)
-    _write(folder, search)
     return tested
 
 
@@ -234,7 +244,7 @@ def comparing(watcher: Watcher) -> Compare:
     def compare(search: Search, which: Commit, out: Path) -> Comparison:
         terms = replace(search.terms, criteria=search.criteria, out=out)
         load = [Path(path) for path in search.manifest.load]
-        with of_revisions(search.good.name, which.name, load, Path.cwd()) as sides:
+        with of_revisions(search.good.name, which.name, load, Path.cwd(), terms.timeout) as sides:
             check_devices(terms.devices)  # a loaded file may bring one of its own
             found = match(sides, terms)
             return compare_sides(sides, _only(search.watched, found) if search.bad else found, watcher, terms)

@@ -20,10 +20,10 @@ from bench import __version__
 from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
 from bench.analysis.verdict import judge
-from bench.errors import ChildError, NothingRanError
+from bench.errors import ChildError, NothingRanError, outliving
 from bench.machine.environment import machine_facts
 from bench.machine.processor import pinned_cpu
-from bench.model.registry import discover
+from bench.model.discovery import built_in
 from bench.model.step import TRAINING
 from bench.run.ab import family_of, typical_seconds
 from bench.run.asking import Truths
@@ -178,18 +178,22 @@ def calibrate(
     )
 
 
-def calibrate_machine(watcher: Watcher, budget_seconds: float, timeout: float | None) -> tuple[Calibration, Path]:
-    """Measure the error rates of verdicts here, and keep them; gives also the file.
+def calibrate_machine(
+    watcher: Watcher, budget_seconds: float, timeout: float | None
+) -> tuple[Calibration, Path | None]:
+    """Measure the error rates of verdicts here, and keep them; gives also the file, if it could be written.
 
     Raises:
         NothingRanError: the step that is calibrated with cannot run here.
-        StorageError: the result cannot be written.
     """
-    (item,) = plan_cases(Selection(choose(discover(), [CALIBRATED]), devices=("cpu",)))
+    (item,) = plan_cases(Selection(choose(built_in(), [CALIBRATED]), devices=("cpu",)))
     if item.skipped:
         raise NothingRanError(f"Nothing can be calibrated here: {item.skipped}.")
     found = calibrate(item, watcher, pairs=PAIRS, budget_seconds=budget_seconds, criteria=Criteria(), timeout=timeout)
-    return found, save(found)
+    path: Path | None = None
+    with outliving(watcher.unwritten):
+        path = save(found)
+    return found, path
 
 
 def _rate(outcomes: Sequence[bool]) -> Rate:

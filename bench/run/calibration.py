@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from bench.data.manifest import STRICT
+from bench.data.notes import as_model, json_of
 from bench.data.store import write_atomically
 from bench.errors import DataFormatError
 from bench.machine.environment import machine_facts, package_versions
@@ -18,17 +20,24 @@ from bench.machine.variables import counts, variables
 from bench.model.backends import BACKENDS
 
 HOME = "STEPBENCH_HOME"
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Rate(BaseModel):
     """How often something happened in trials, with the exact 95 % interval."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = STRICT
 
-    happened: int
-    trials: int
-    low: float
-    high: float
+    happened: NonNegativeInt
+    trials: NonNegativeInt
+    low: Share
+    high: Share
+
+    @model_validator(mode="after")
+    def _counts_agree(self) -> Rate:
+        if self.happened > self.trials or self.low > self.high:
+            raise ValueError("more happened than was tried, or the ends of an interval are swapped")
+        return self
 
     @property
     def text(self) -> str:
@@ -39,24 +48,24 @@ class Rate(BaseModel):
 class Calibration(BaseModel):
     """The error rates of verdicts, measured on one machine."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = STRICT
 
     fingerprint: str
     created: str
     """When it was measured: UTC, ISO 8601."""
     implementation: str
-    pairs: int
+    pairs: PositiveInt
     """How many pairs a verdict rested on at most."""
-    seconds: float
+    seconds: NonNegativeFloat
     false_positives: Rate
     """How often the verdict was REGRESSION although both sides were the same."""
-    power: dict[str, Rate]
+    power: dict[Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3})?%$")], Rate]
     """How often a planted delay was called a REGRESSION, by its share of the step, such as `5%`."""
     localised: Rate
     """How often the right phase was named first, among the planted delays that were found."""
-    alpha: float | None = None
+    alpha: Share | None = None
     """The chance of a false REGRESSION that the verdicts allow; earlier calibrations did not say."""
-    tolerance: float | None = None
+    tolerance: PositiveFloat | None = None
     """The slowdown that a PASS must surely stay under, as a share of the step."""
     cpu: str = ""
     """The processor's name."""
@@ -116,12 +125,12 @@ def read(path: Path) -> Calibration:
         DataFormatError: it cannot be read, or is no calibration.
     """
     try:
-        return Calibration.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return as_model(Calibration, json_of(path), path)
     except OSError as error:
         raise DataFormatError(
             f"{path} cannot be read ({error.strerror}): give what `bench doctor --calibrate` wrote."
         ) from error
-    except (ValueError, RecursionError) as error:
+    except DataFormatError as error:
         raise DataFormatError(
             f"{path} is no calibration: give the file that `bench doctor --calibrate` wrote."
         ) from error
@@ -142,7 +151,7 @@ def load() -> Calibration | None:
     """Return the calibration of this machine as it is now; None if there is none that can be read."""
     mark = fingerprint()
     try:
-        found = Calibration.model_validate(json.loads(_path(mark).read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError, RuntimeError):  # no file, damaged, or nobody knows where home is
+        found = read(_path(mark))
+    except (DataFormatError, RuntimeError):  # no file, damaged, or nobody knows where home is
         return None
     return found if found.fingerprint == mark else None

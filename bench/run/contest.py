@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from typing import Any
 
 from bench import __version__
 from bench.analysis.rule import Criteria, Verdict, exit_code, worst
-from bench.data.store import create_pairs, write_atomically
-from bench.errors import UsageError
+from bench.data.pairs import create_pairs
+from bench.data.store import write_atomically
+from bench.errors import UsageError, outliving
 from bench.machine.environment import machine_facts, package_versions
 from bench.machine.processor import core_kind, pinned_cpus
 from bench.machine.variables import variables
@@ -80,7 +82,7 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
         StorageError: the folder holds something already or cannot be written.
     """
     cpus = _cpus(terms) if any(case.on_host for case in match.cases) else ()
-    started = datetime.now(UTC)
+    started, began = datetime.now(UTC), time.monotonic()
     folder = terms.out if terms.out is not None else RESULTS / new_id(started, "ab")
     create_pairs(folder, dict.fromkeys(name for item in match.cases for name in item.case.problem.sizes.columns))
     planned = [item for case in match.cases for item in (case.a, case.b)]
@@ -102,11 +104,12 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
         lanes = Lanes([lane(number, cpu) for number, cpu in enumerate(cpus or (None,))], stack.close)
         looks = Looks(match, lanes, truths, watcher, terms, folder, renew=renew)
         cases = tuple(looks.decide())
-    seconds = round((datetime.now(UTC) - started).total_seconds(), 1)
+    seconds = round(time.monotonic() - began, 1)
     labels = (sides[0].label, sides[1].label)
     created = started.isoformat(timespec="seconds")
     found = Comparison(folder, created, labels, terms.criteria, cases, match.absent, seconds, terms.threads, cpus)
-    write_atomically(folder / VERDICTS, json.dumps(as_json(found), indent=2) + "\n")
+    with outliving(watcher.unwritten):
+        write_atomically(folder / VERDICTS, json.dumps(as_json(found), indent=2) + "\n")
     return found
 
 

@@ -10,12 +10,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -23,43 +20,33 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from bench.data.schema import Status
-from bench.errors import ChildError, ChildTimeout, os_cure
+from bench.errors import ChildError, ChildTimeout
 from bench.model.device import Backend
 from bench.model.loading import BYTECODE
+from bench.run.guarded import (
+    LEAVE_SECONDS,
+    LIVED_ON,
+    START_SECONDS,
+    Guarded,
+    Interpreter,
+    cause_of_death,
+    has_ended,
+    kill_group,
+)
 from bench.run.patience import Activity, hear
-from bench.timing.protocol import REPLY, REQUEST, TURN, TURNED, Channel, Reply, Request, Turn, Turned
+from bench.timing.channel import Channel
+from bench.timing.prints import last_line, shorten
+from bench.timing.protocol import REPLY, REQUEST, TURN, TURNED, Reply, Request, Turn, Turned
 
 Answer = TypeVar("Answer")
-
-_ROOT = Path(__file__).resolve().parents[2]
-_START_SECONDS = 120.0
-_LEAVE_SECONDS = 5.0
 
 
 class ZygoteGone(ChildError):  # noqa: N818 - it reads as the event that it is
     """The zygote itself died, so nothing is known about the request."""
 
 
-@dataclass(frozen=True)
-class Interpreter:
-    """Which Python measures, where it finds the harness, and in which environment."""
-
-    python: str = sys.executable
-    path: tuple[str, ...] = (str(_ROOT),)
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    fork: bool = sys.platform == "linux"
-    """Whether a process that has imported a framework may be forked at all; elsewhere system libraries forbid it."""
-
-    def forks(self, backend: Backend) -> bool:
-        """Tell whether a backend's processes are forked from a zygote: system and backend must both allow it."""
-        return self.fork and backend.may_fork
-
-
 Waiting = Callable[[str, float, bool], None]
 """Is told of a long silence: whose it is, how many seconds it has lasted, and whether that process is at work."""
-_ASLEEP = {"OPENBLAS_NUM_THREADS": "1"}
-"""What interpreters are started with unless the user says otherwise. Every child pins its pools itself, but a worker
-that OpenBLAS starts in it spins for a tenth of a second before it sleeps, beside the first samples of its steps."""
 
 
 class ZygoteHandle:
@@ -84,53 +71,31 @@ class ZygoteHandle:
         """Held while it forks or collects a child: several conversations may be under way at once."""
         self.sound = True
         """Whether it can be asked again: not after a child that could not be collected."""
-        ours, theirs = socket.socketpair()
         options = [] if self.forks else ["--no-fork"]
-        arguments = [str(theirs.fileno()), *options, *([backend.origin, *backend.path] if backend.origin else [])]
-        inherited = interpreter.environment.get("PYTHONPATH", "")
+        origin = [backend.origin, *backend.path] if backend.origin else []
+        bytecode = {BYTECODE: str(log.parent / "bytecode")}
+        arguments = [backend.name, *options, *origin]
         try:
-            with theirs, log.open("ab") as output:
-                self._process = subprocess.Popen(  # noqa: S603 - our own module, in the interpreter that was chosen
-                    # -P: a folder called `bench` in the working directory must not stand in for the harness.
-                    [interpreter.python, "-P", "-m", "bench.timing.zygote", backend.name, *arguments],
-                    env={
-                        **_ASLEEP,
-                        **interpreter.environment,
-                        "PYTHONPATH": os.pathsep.join([*interpreter.path, *([inherited] if inherited else [])]),
-                        "STEPBENCH_PARENT": str(os.getpid()),
-                        BYTECODE: str(log.parent / "bytecode"),
-                    },
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=True,  # Ctrl-C reaches the parent alone, which then decides
-                )
-        except OSError as error:
-            ours.close()
-            raise ZygoteGone(
-                f"{interpreter.python} cannot be started ({error.strerror}): {os_cure(error, 'name another Python')}"
-            ) from error
-        self._control = Channel(ours)
+            with log.open("a+b") as output:
+                self._guarded = Guarded(interpreter, "bench.timing.zygote", arguments, output, bytecode)
+        except ChildError as error:
+            raise ZygoteGone(str(error)) from error
+        self._control, self._pid = self._guarded.control, self._guarded.process.pid
 
     def wait_ready(self) -> None:
-        """Wait until the framework is imported.
+        """Wait until it serves: until the framework is imported if it forks, else until it has begun.
 
         Raises:
-            ChildError: the import failed; the message ends with the last line that it printed.
+            ChildError: it did not start; the message ends with the last line that it printed.
         """
-        if not self.forks:
-            return
         try:
-            self._control.receive_object(_START_SECONDS)
+            self._pid = int(self._control.receive_object(START_SECONDS)["pid"])
+            if self.forks:
+                self._control.receive_object(START_SECONDS)
         except ChildError as error:
             hung = isinstance(error, ChildTimeout)
-            if not hung:  # it has hung up, so it is leaving, and its exit code and last words say why
-                with suppress(subprocess.TimeoutExpired):
-                    self._process.wait(_LEAVE_SECONDS)
-            self._process.kill()
-            code = self._process.wait()
-            cause = str(error) if hung else self._last_line(0) if code > 0 else _signal_name(code)
+            code = self._guarded.end() if hung else self._guarded.left()
+            cause = str(error) if hung else last_line(self._log) if code and code > 0 else cause_of_death(code)
             raise ZygoteGone(f"the measuring interpreter did not start: {cause}") from error
 
     def ask(self, request: Request, timeout: float | None) -> Reply:
@@ -158,6 +123,11 @@ class ZygoteHandle:
         talk.reply = talk.exchange(REQUEST.dump_json(request), REPLY, timeout)
         return talk
 
+    def shorten_log(self) -> None:
+        """Keep but the end of what was printed: a process may print without end in one step."""
+        with self._log.open("a+b") as file:
+            shorten(file.fileno())
+
     def pause(self, pid: int, on: bool) -> None:
         """Stop a child and whatever it started until it is told to go on; one that is gone already is left alone."""
         with suppress(ProcessLookupError, PermissionError):
@@ -166,13 +136,13 @@ class ZygoteHandle:
     def _child(self) -> tuple[Channel, int]:
         """Return a fresh process that waits for its request: a fork, or the started process if it forks none."""
         if not self.forks:
-            return self._control, self._process.pid
+            return self._control, self._pid
         try:
             ours, theirs = socket.socketpair()
             try:
                 with theirs, self._asking:
                     socket.send_fds(self._control.socket, [b"fork\n"], [theirs.fileno()])
-                    pid = int(self._control.receive_object(_LEAVE_SECONDS)["pid"])
+                    pid = int(self._control.receive_object(LEAVE_SECONDS)["pid"])
             except BaseException:
                 ours.close()
                 raise
@@ -180,7 +150,7 @@ class ZygoteHandle:
             raise ZygoteGone("the measuring interpreter died") from error
         return Channel(ours), pid
 
-    def end_child(self, channel: Channel, pid: int, hung_up: bool = False) -> int | None:
+    def end_child(self, channel: Channel, pid: int) -> int | None:
         """Kill and collect a child; return its exit code, or None if it could not be collected.
 
         It is killed before it is collected: its number cannot belong to a stranger yet, and if it has died already it
@@ -190,14 +160,11 @@ class ZygoteHandle:
         Args:
             channel: where it was asked.
             pid: its number.
-            hung_up: whether it has hung up, so that it is leaving. A whole interpreter, unlike a fork, takes a moment
-                for that, and its exit code then says why.
         """
         channel.close()
-        if hung_up and not self.forks:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_LEAVE_SECONDS)
-        _kill_group(pid, left=not self.forks and self._process.returncode is not None)
+        if not self.forks:
+            return self._guarded.end()
+        kill_group(pid)
         try:
             return self._collect(pid)
         except ZygoteGone:
@@ -213,39 +180,21 @@ class ZygoteHandle:
         """
         if code is None:
             return ZygoteGone("the measuring interpreter died")
-        return ChildError(self._cause_of_death(code, printed))
+        return ChildError(f"its process {cause_of_death(code, last_line(self._log, printed))}")
 
     def _collect(self, pid: int) -> int:
         """Wait for a child that is dead or dying; return its exit code, negative for a signal."""
-        if not self.forks:
-            return self._process.wait()
         try:
             with self._asking:
                 self._control.send(str(pid).encode())
-                return int(self._control.receive_object(_LEAVE_SECONDS)["exit"])
+                return int(self._control.receive_object(LEAVE_SECONDS)["exit"])
         except ChildError as error:
             raise ZygoteGone("the measuring interpreter died") from error
 
-    def _cause_of_death(self, code: int, printed: int) -> str:
-        if code < 0:
-            return f"its process {_signal_name(code)}"
-        last = self._last_line(printed)
-        return f"its process exited with status {code} and no answer" + (f"; it said: {last}" if last else "")
-
-    def _last_line(self, start: int) -> str:
-        with self._log.open("rb") as file:
-            file.seek(start)
-            lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
-
     def close(self) -> None:
-        """End the zygote, and with it whatever it has forked."""
+        """End the zygote, and with it whatever it has forked or these have started."""
         self._control.close()
-        try:
-            self._process.wait(0.5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._guarded.end()
 
 
 class Conversation:
@@ -280,7 +229,9 @@ class Conversation:
         """Send a line and read the answer; raise as `turn` does, and end the child if anything goes wrong."""
         try:
             self._channel.send(line)
-            return kind.validate_json(hear(self._channel, self._at_work, timeout, self._waiting))
+            return kind.validate_json(
+                hear(self._channel, self._at_work, timeout, self._waiting, self._zygote.shorten_log)
+            )
         except ChildTimeout:
             self.close()
             raise
@@ -288,32 +239,18 @@ class Conversation:
             self.close()
             raise ChildError(f"its answer could not be understood: {error.errors()[0]['msg']}") from error
         except ChildError as error:
-            raise self._zygote.death(self.close(hung_up=True), self._printed) from error
+            ended = has_ended(self._pid)
+            code = self.close()
+            if ended:
+                raise self._zygote.death(code, self._printed) from error
+            raise ChildError(f"its process {LIVED_ON}") from error
         except BaseException:
             self.close()
             raise
 
-    def close(self, hung_up: bool = False) -> int | None:
+    def close(self) -> int | None:
         """End the child; return what `ZygoteHandle.end_child` does, or None if it was ended before."""
         if self._ended:  # its number may belong to a stranger by now
             return None
         self._ended = True
-        return self._zygote.end_child(self._channel, self._pid, hung_up)
-
-
-def _signal_name(code: int) -> str:
-    """Describe how a process with a negative exit code ended."""
-    name = signal.Signals(-code).name
-    return f"died by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
-
-
-def _kill_group(pid: int, left: bool = False) -> None:
-    """Kill a child and whatever it started; it may be dead already, or not yet lead a group.
-
-    Args:
-        pid: the child.
-        left: whether it has been collected, so that its number may be a stranger's; that of its group is not.
-    """
-    for kill in (os.killpg,) if left else (os.killpg, os.kill):
-        with suppress(ProcessLookupError, PermissionError):
-            kill(pid, signal.SIGKILL)
+        return self._zygote.end_child(self._channel, self._pid)

@@ -14,7 +14,7 @@ from contextlib import suppress
 import psutil
 
 from bench.errors import ChildTimeout
-from bench.timing.protocol import Channel
+from bench.timing.channel import Channel
 
 IDLE_SECONDS = 300.0
 """The longest silence by default of a process that does nothing: it may wait for data or for a device."""
@@ -63,6 +63,7 @@ def hear(
     at_work: Callable[[float], bool],
     timeout: float | None,
     waiting: Callable[[float, bool], None] = lambda seconds, working: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> bytes:
     """Wait for a process's next line, signs of life left out.
 
@@ -73,12 +74,13 @@ def hear(
         at_work: tells whether it was at work in the so many seconds since the last look.
         timeout: longest silence in seconds, whatever it does; None for the default, which asks what it does.
         waiting: is told of a long silence: how long it is by now, in seconds, and whether the process is at work.
+        meanwhile: called after each second of silence.
 
     Raises:
         ChildTimeout: it was silent for too long; the message says how long, and what would help.
         ChildError: it hung up.
     """
-    while not (line := _next(channel, at_work, timeout, waiting)):
+    while not (line := _next(channel, at_work, timeout, waiting, meanwhile)):
         pass
     return line
 
@@ -88,6 +90,7 @@ def _next(
     at_work: Callable[[float], bool],
     timeout: float | None,
     waiting: Callable[[float, bool], None],
+    meanwhile: Callable[[], None],
 ) -> bytes:
     """Wait for the next line or sign of life."""
     longest_idle, longest = (IDLE_SECONDS, BUSY_SECONDS) if timeout is None else (timeout, timeout)
@@ -97,7 +100,7 @@ def _next(
     tell = _TOLD_FIRST_SECONDS
     while True:
         try:
-            return channel.line(look)
+            return _line(channel, look, meanwhile)
         except ChildTimeout:
             working = at_work(look)
             passed, idle = passed + 1, 0 if working else idle + 1
@@ -112,3 +115,14 @@ def _next(
         if silent >= tell:
             waiting(silent, working)
             tell *= 2
+
+
+def _line(channel: Channel, seconds: float, meanwhile: Callable[[], None]) -> bytes:
+    """Wait so long for the next line or sign of life, and do something after each second of silence."""
+    whole, rest = divmod(seconds, 1.0)
+    for part in [1.0] * int(whole) + [rest] * (rest > 0):
+        try:
+            return channel.line(part)
+        except ChildTimeout:
+            meanwhile()
+    raise ChildTimeout("no line")

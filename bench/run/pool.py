@@ -7,7 +7,6 @@ is repeated once.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -19,7 +18,9 @@ from types import TracebackType
 from typing import TypeVar
 
 from bench.model.device import Backend
-from bench.run.interpreter import Conversation, Interpreter, Waiting, ZygoteGone, ZygoteHandle
+from bench.run.guarded import Interpreter
+from bench.run.interpreter import Conversation, Waiting, ZygoteGone, ZygoteHandle
+from bench.run.scratch import Scratch
 from bench.timing.protocol import Reply, Request
 
 Answer = TypeVar("Answer")
@@ -33,7 +34,7 @@ class Pool:
         self, interpreter: Interpreter | None = None, waiting: Waiting = lambda who, seconds, working: None
     ) -> None:
         self._interpreter, self._waiting = interpreter or Interpreter(), waiting
-        self._folder = tempfile.TemporaryDirectory(prefix="stepbench-")
+        self._scratch = Scratch()
         self._running: dict[_Key, ZygoteHandle] = {}
         self._failures: dict[_Key, list[ZygoteGone]] = {}
         self._started: Counter[str] = Counter()
@@ -54,7 +55,7 @@ class Pool:
     @property
     def scratch(self) -> Path:
         """A folder for files that measuring processes read; it goes with the pool."""
-        return Path(self._folder.name)
+        return self._scratch.path
 
     def start(self, backends: Iterable[Backend]) -> None:
         """Start what these backends need, side by side; one that fails to start is reported when it is asked."""
@@ -98,7 +99,7 @@ class Pool:
             self._discard(key)
         while self._talking:
             self._talking.pop().close()
-        self._folder.cleanup()
+        self._scratch.close()
 
     def _key(self, backend: Backend) -> _Key:
         """Return the key of a backend's zygote: its interpreter, or its name if it cannot be forked."""

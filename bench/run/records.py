@@ -12,6 +12,7 @@ from bench.analysis.crossover import crossovers
 from bench.analysis.steady import drift, growth
 from bench.analysis.summarise import summarise
 from bench.data.manifest import Manifest
+from bench.data.run import StoredRun
 from bench.data.schema import (
     HOST,
     STEP,
@@ -20,13 +21,15 @@ from bench.data.schema import (
     SampleRow,
     SummaryRow,
 )
-from bench.data.store import RunStore, read_processes, read_samples
+from bench.data.store import RunStore
+from bench.errors import outliving
 from bench.machine.disturbance import DRIFTING
 from bench.machine.processor import cpu_name
 from bench.model.case import Case
 from bench.model.condition import THROTTLED
 from bench.oracle.verify import Verification
 from bench.run.rounds import Found
+from bench.run.watcher import Watcher
 from bench.timing.compiling import Compiled
 from bench.timing.policy import Sample
 from bench.timing.protocol import Reply
@@ -166,10 +169,11 @@ def whole_steps(samples: Iterable[Sample]) -> dict[int, float]:
     return {turn: median(each) for turn, each in times.items()}
 
 
-def write_summary(store: RunStore, manifest: Manifest) -> list[SummaryRow]:
-    """Make summary.csv, and crossovers.csv where a size varies, from the run's other files."""
-    samples, processes = read_samples(store.folder), read_processes(store.folder)
-    rows = summarise(manifest, samples, processes)
-    store.write_summary(rows)
-    store.write_crossovers(crossovers(manifest, rows, samples, processes))
+def write_summary(store: RunStore, manifest: Manifest, watcher: Watcher) -> list[SummaryRow]:
+    """Make summary.csv, and crossovers.csv where a size varies, from the run's other files; give the former's rows."""
+    run = StoredRun(store.folder)
+    rows = summarise(manifest, run.samples, run.processes)
+    with outliving(watcher.unwritten):
+        store.write_summary(rows)
+        store.write_crossovers(crossovers(manifest, rows, run.samples, run.processes))
     return rows

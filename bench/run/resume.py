@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench.analysis.compare import differences
 from bench.analysis.whole import whole_steps_by_turn
 from bench.data.manifest import Manifest
-from bench.data.run import cases_by_process
+from bench.data.run import StoredRun, cases_by_process
 from bench.data.schema import Status
-from bench.data.store import PROCESSES, read_processes, read_samples
-from bench.errors import DataFormatError, UsageError
+from bench.data.store import PROCESSES
+from bench.errors import DataFormatError, UsageError, brief, visible
 from bench.model.backends import BACKENDS
 from bench.model.case import Case
+from bench.model.imports import digest
 from bench.model.registry import Registry
 from bench.run.plan import Planned
 from bench.run.runner import Done
@@ -26,11 +30,11 @@ def check_same(manifest: Manifest, here: Manifest, folder: Path) -> None:
     Raises:
         UsageError: something differs; the message names it.
     """
-    odd = differences(manifest, here)
+    odd = list(map(brief, differences(manifest, here)))
     if odd:
         raise UsageError(f"{folder} cannot be resumed here, since this differs (then / now): {'; '.join(odd)}.")
     if manifest.git_revision != here.git_revision:
-        then, now = manifest.git_revision or "none", here.git_revision or "none"
+        then, now = brief(manifest.git_revision or "none"), here.git_revision or "none"
         raise UsageError(
             f"{folder} cannot be resumed: the harness changed since (revision then / now): {then} / {now}."
         )
@@ -38,6 +42,39 @@ def check_same(manifest: Manifest, here: Manifest, folder: Path) -> None:
     changed = sorted(name for name, found in files.items() if here.sources.get(name) != found)
     if changed:
         raise UsageError(f"{folder} cannot be resumed: {', '.join(changed)} changed since it began; start a new run.")
+
+
+def loaded(files: Sequence[Path]) -> dict[str, Any]:
+    """Return what a manifest says of files of implementations that are named: where they are, and their digests."""
+    paths = [path.resolve() for path in files]
+    return {"load": list(map(str, paths)), "loaded": {str(path): digest(path) for path in paths if path.is_file()}}
+
+
+def check_load(manifest: Manifest, load: Sequence[Path], command: Sequence[str]) -> None:
+    """Refuse to load other files of implementations than a run began with: its folder may come from anybody.
+
+    Args:
+        manifest: the run's.
+        load: the files that are named now.
+        command: what goes on with it, without these files.
+
+    Raises:
+        UsageError: one is not named, is none of the run's, or changed since.
+    """
+    here = loaded(load)
+    if {*here["load"]} != {*manifest.load}:
+        why = "it began with other --load files, and a folder alone gets none loaded"
+        raise UsageError(f"{command[-1]} cannot be resumed so: {why}; give `{resuming(command, manifest.load)}`.")
+    changed = [path for path, mark in manifest.loaded.items() if here["loaded"].get(path, mark) != mark]
+    if changed:
+        raise UsageError(
+            f"{command[-1]} cannot be resumed: {brief(changed[0])} changed since it began; start a new run."
+        )
+
+
+def resuming(command: Sequence[str], load: Iterable[str]) -> str:
+    """Return the whole command that goes on with a run or a search: its words, and the files that it began with."""
+    return visible(shlex.join(["bench", *command, *(word for path in load for word in ("--load", path))]))
 
 
 def planned_of(manifest: Manifest, registry: Registry) -> tuple[Planned, ...]:
@@ -63,8 +100,8 @@ def planned_of(manifest: Manifest, registry: Registry) -> tuple[Planned, ...]:
 
 def done_so_far(folder: Path, manifest: Manifest) -> Done:
     """Read what is on disk; `repair` must have been there before."""
-    processes = read_processes(folder)
-    turns = whole_steps_by_turn(read_samples(folder), together=True)
+    run = StoredRun(folder)
+    processes, turns = run.processes, whole_steps_by_turn(run.samples, together=True)
     planned = {Case.from_columns(item.columns, manifest.seed) for item in manifest.cases if not item.skipped}
     measured = cases_by_process(processes)
     rounds: dict[Case, dict[int, Turns | None]] = {}

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import UsageError
 from bench.model.imports import COMPILED, is_users
+from bench.run.scratch import Scratch, git_environment
 
 _SECONDS = 120
 _OF_PROJECTS = ("pyproject.toml", "setup.py", "setup.cfg")
-_OF_ONE_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,6 @@ class Commit:
         return self.name[:9]
 
 
-def _environment() -> dict[str, str]:
-    """Return our environment without what a git hook is told: a worktree made inside one has another index."""
-    return {name: value for name, value in os.environ.items() if name not in _OF_ONE_REPOSITORY}
-
-
 def _run(folder: Path, *arguments: str) -> tuple[int, str, str]:
     """Run a git command; return its exit status, output and messages.
 
@@ -53,7 +47,7 @@ def _run(folder: Path, *arguments: str) -> tuple[int, str, str]:
         process = subprocess.Popen(  # noqa: S603 - fixed commands; revisions and paths never begin with a dash
             ["git", *arguments],  # noqa: S607 - whichever git the user has
             cwd=folder,
-            env=_environment(),
+            env=git_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -174,36 +168,15 @@ def checked_out(top: Path, commit: str) -> Iterator[Path]:
     Raises:
         UsageError: git cannot make it.
     """
-    with tempfile.TemporaryDirectory(prefix="stepbench-revision-") as folder:
-        tree = Path(folder).resolve() / "tree"
-        try:
-            # Without hooks: what a repository does after a checkout of its own is not asked for here.
-            arguments = ("worktree", "add", "--detach", "--quiet", str(tree), commit)
-            code, _, messages = _run(top, "-c", f"core.hooksPath={os.devnull}", *arguments)
-            if code:
-                raise UsageError(
-                    f"git cannot check out {commit[:9]} ({_last_line(messages)}): try `git worktree add` by hand."
-                )
-            for cache in sorted(tree.rglob("__pycache__")):  # of committed ones nobody knows what they were made of
-                shutil.rmtree(cache, ignore_errors=True)
-            yield tree
-        finally:
-            _remove(top, tree)
-
-
-def _remove(top: Path, tree: Path) -> None:
-    """Take a worktree away; forced twice, since one whose making was interrupted is locked.
-
-    A second Ctrl-C ends our waiting, but not git.
-    """
-    with suppress(OSError):
-        process = subprocess.Popen(  # noqa: S603
-            ["git", "worktree", "remove", "--force", "--force", str(tree)],  # noqa: S607
-            cwd=top,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        process.wait()
+    with closing(Scratch("revision-", repository=top)) as scratch:
+        tree = scratch.tree
+        # Without hooks: what a repository does after a checkout of its own is not asked for here.
+        arguments = ("worktree", "add", "--detach", "--quiet", str(tree), commit)
+        code, _, messages = _run(top, "-c", f"core.hooksPath={os.devnull}", *arguments)
+        if code:
+            raise UsageError(
+                f"git cannot check out {commit[:9]} ({_last_line(messages)}): try `git worktree add` by hand."
+            )
+        for cache in sorted(tree.rglob("__pycache__")):  # of committed ones nobody knows what they were made of
+            shutil.rmtree(cache, ignore_errors=True)
+        yield tree

@@ -11,6 +11,7 @@ from bench.analysis.summarise import exceeds_peak
 from bench.data.manifest import CountedWork, Manifest
 from bench.data.schema import Status, SummaryRow
 from bench.data.store import RunStore
+from bench.errors import outliving
 from bench.model.case import Case
 from bench.model.device import Backend
 from bench.run.asking import Asks, Truths
@@ -181,8 +182,7 @@ class Runner:
     def _save(self) -> None:
         """Write manifest and summary for whoever looks while the run goes on; seldom, since it reads all samples."""
         if self._now() - self._saved >= SAVE_EVERY_SECONDS:
-            self._store.write_manifest(self.manifest)
-            write_summary(self._store, self.manifest)
+            self._write()
             self._saved = self._now()
 
     @property
@@ -335,12 +335,16 @@ class Runner:
         A peak that a step exceeds is measured again: the machine may have been busy with something else.
         """
         self.manifest.wall_seconds = round(self._now() - self._began, 3)
-        self._store.write_manifest(self.manifest)
-        rows = write_summary(self._store, self.manifest)
+        rows = self._write()
         for _ in range(_SECOND_LOOKS if self.manifest.ended_by != "interrupted" else 0):
             doubtful = {row.case for row in rows if exceeds_peak(self.manifest, row)}
             if not self._peaks.raised(item for item in self._planned if item.case in doubtful):
                 break
-            self._store.write_manifest(self.manifest)
-            rows = write_summary(self._store, self.manifest)
+            rows = self._write()
         return rows
+
+    def _write(self) -> list[SummaryRow]:
+        """Write manifest and summary; give the summary's rows even if there is no room for them."""
+        with outliving(self._watcher.unwritten):
+            self._store.write_manifest(self.manifest)
+        return write_summary(self._store, self.manifest, self._watcher)

@@ -30,7 +30,7 @@ from bench.machine.processor import affinity, pinned_cpu
 from bench.machine.variables import patterns, variables
 from bench.model.backends import BACKENDS
 from bench.model.device import Backend
-from bench.model.registry import discover
+from bench.model.discovery import built_in
 from bench.run.asking import Truths, ask_case
 from bench.run.doctor import Report, examine
 from bench.run.fit import Fit, find_fits
@@ -47,7 +47,8 @@ from bench.run.plan import (
 )
 from bench.run.pool import Pool
 from bench.run.prove import Proof, prove
-from bench.run.resume import check_same, done_so_far, planned_of
+from bench.run.reading import read_all
+from bench.run.resume import check_load, check_same, done_so_far, loaded, planned_of
 from bench.run.runner import Done, Runner
 from bench.run.sources import source_hashes
 from bench.run.terms import RunTerms
@@ -109,7 +110,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         within=terms.within,
         cold=terms.cold,
         timeout_seconds=terms.timeout_seconds,
-        load=[str(path.resolve()) for path in terms.load],
+        **loaded(terms.load),
         baseline=terms.baseline,
         fits={name: dict(found) for name, found in terms.fits.items()},
         axes={axis.column: list(axis.values) for axis in terms.axes},
@@ -153,16 +154,19 @@ def largest_that_fit(
         return find_fits(planned, name, pool, timeout, told)
 
 
-def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) -> Outcome:
+def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None, load: Sequence[Path] = ()) -> Outcome:
     """Finish a run that was interrupted or killed: what is missing is measured, what is done is kept.
+
+    No file is loaded because the folder names it, and none before everything else was found to be as it was.
 
     Args:
         folder: the run's folder.
         watcher: is told about progress.
         budget_seconds: a new budget for the whole run, what it has spent so far included; by default its own.
+        load: the files of implementations that it began with.
 
     Raises:
-        UsageError: the machine, the packages or an implementation changed since.
+        UsageError: the machine, the packages or an implementation changed since, or these are other files.
         DataFormatError: the folder holds no run, or a damaged one.
     """
     began = time.monotonic()
@@ -171,7 +175,9 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None) 
         raise UsageError(
             f"{folder} was begun by an earlier stepbench, whose files cannot be added to: start a new run."
         )
-    planned = planned_of(manifest, discover([Path(path) for path in manifest.load]))
+    check_same(manifest, manifest.model_copy(update=circumstances((), manifest.packages)), folder)
+    check_load(manifest, load, ("run", "--resume", str(folder)))
+    planned = planned_of(manifest, read_all(load, manifest.timeout_seconds))
     here = manifest.model_copy(update=_circumstances(planned, manifest.packages))
     check_same(manifest, here, folder)
     if manifest.cpu is not None and manifest.cpu not in affinity():
@@ -279,7 +285,7 @@ def prove_device(
         UsageError: there is no such device.
         DeviceAbsentError: it is absent here; the message gives the reason.
     """
-    registry = discover(load)
+    registry = read_all(load, timeout)
     check_devices([device])
     if all(backend.host_memory for backend in BACKENDS.values() if backend.device == device):
         raise UsageError(f"--device {device} has no clock of its own to prove: leave it out.")
@@ -294,7 +300,7 @@ def prove_device(
 
 def examine_machine(watcher: Watcher, threads: int, pairs: int, timeout: float | None) -> Report:
     """Examine this machine for the doctor, with an A/A on each framework's CPU backend that is present."""
-    chosen = choose(discover(), AA_IMPLEMENTATIONS)
+    chosen = choose(built_in(), AA_IMPLEMENTATIONS)
     planned = [item for item in plan_cases(Selection(chosen, threads=(threads,), devices=("cpu",))) if not item.skipped]
     with Pool(waiting=watcher.waiting) as pool:
         return examine(planned, pool, watcher, pairs, timeout)

@@ -45,5 +45,8 @@ class Watcher(Protocol):
     def waiting(self, who: str, seconds: float, working: bool) -> None:
         """Show that a process, of the case `who`, has been silent for so long, and whether it uses the CPU."""
 
+    def unwritten(self, reason: str) -> None:
+        """Show that a file cannot be written, whose contents are known all the same."""
+
     def failed(self, case: Case, status: Status, reason: str) -> None:
         """Show that a case is out of the run."""

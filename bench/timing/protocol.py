@@ -18,17 +18,13 @@ An empty line of a child says that it is still at work.
 
 from __future__ import annotations
 
-import json
-import socket
-import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
 from bench.data.schema import Status
-from bench.errors import ChildError, ChildTimeout
 from bench.model.case import Mode
 from bench.model.condition import Condition
 from bench.model.precision import Precision
@@ -39,9 +35,6 @@ from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
 from bench.timing.policy import Sample, SamplingPolicy
 from bench.timing.proof import Check
-
-_CHUNK = 1 << 16
-BEAT_SECONDS = 1.0
 
 
 class Task(StrEnum):
@@ -173,69 +166,3 @@ REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
 TURN: TypeAdapter[Turn | None] = TypeAdapter(Turn | None)
 TURNED: TypeAdapter[Reply | Turned] = TypeAdapter(Annotated[Reply | Turned, Field(union_mode="left_to_right")])
 """What answers a turn. A `Turned` has no status, so it is never read as a `Reply`."""
-
-
-class Channel:
-    """Lines over a socket."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.socket = connection
-        self._rest = b""
-        self._beaten = time.monotonic()
-
-    def send(self, line: bytes) -> None:
-        """Send one line.
-
-        Raises:
-            ChildError: the other end is gone.
-        """
-        try:
-            self.socket.sendall(line + b"\n")
-        except OSError as error:
-            raise ChildError(f"a measuring process no longer listens ({error.strerror}).") from error
-
-    def receive(self, timeout: float | None = None) -> bytes:
-        """Receive the next line.
-
-        Raises:
-            ChildTimeout: none came within `timeout` seconds of silence.
-            ChildError: the other end closed first.
-        """
-        while not (line := self.line(timeout)):
-            pass
-        return line
-
-    def line(self, timeout: float | None = None) -> bytes:
-        """Receive the next line or sign of life, which is an empty line; raise as `receive` does."""
-        self.socket.settimeout(timeout)
-        while b"\n" not in self._rest:
-            try:
-                chunk = self.socket.recv(_CHUNK)
-            except TimeoutError as error:
-                raise ChildTimeout(f"no answer for {timeout:g} s") from error
-            except OSError as error:
-                raise ChildError(f"a measuring process hung up ({error.strerror}).") from error
-            if not chunk:
-                raise ChildError("a measuring process hung up.")
-            self._rest += chunk
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line
-
-    def beat(self) -> None:
-        """Say that this end is still at work, if it has not said so for a while."""
-        if time.monotonic() - self._beaten >= BEAT_SECONDS:
-            self._beaten = time.monotonic()
-            self.send(b"")
-
-    def send_object(self, value: dict[str, Any]) -> None:
-        """Send a small JSON object."""
-        self.send(json.dumps(value).encode())
-
-    def receive_object(self, timeout: float | None = None) -> dict[str, Any]:
-        """Receive the next line, as a JSON object."""
-        value: dict[str, Any] = json.loads(self.receive(timeout))
-        return value
-
-    def close(self) -> None:
-        """Hang up."""
-        self.socket.close()

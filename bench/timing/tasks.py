@@ -31,7 +31,7 @@ def work(request: Request, beat: Beat = lambda: None) -> Reply:
     """Do what is asked. If an implementation raises, the reply holds the reason; no exception gets out."""
     try:
         return _work(request, beat)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - what an implementation raises costs only its own row
+    except BaseException as error:  # noqa: BLE001 - what an implementation raises costs only its own row
         return failure(error, request)
 
 

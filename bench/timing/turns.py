@@ -9,12 +9,13 @@ from functools import partial
 from bench.errors import ChildError
 from bench.machine.disturbance import KernelCounters, Observe, together, watching
 from bench.model.step import Stage, Step
+from bench.timing.channel import Channel
 from bench.timing.clock import Now, host_now, resolution
 from bench.timing.compiling import Compiled, cache_of, programs_of
 from bench.timing.energy import energy_of_step
 from bench.timing.measure import Sampling
 from bench.timing.memory import held_bytes
-from bench.timing.protocol import REPLY, TURN, TURNED, Channel, Reply, Request, Turned
+from bench.timing.protocol import REPLY, TURN, TURNED, Reply, Request, Turned
 from bench.timing.reasons import failure
 from bench.timing.worker import Prepared, prepare, verified_again
 
@@ -64,7 +65,7 @@ def serve_turns(request: Request, channel: Channel) -> None:
         channel.send(REPLY.dump_json(_finished(case, sampling, compiled)))
     except ChildError:
         return  # the parent has what it wants
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - as for any other request
+    except BaseException as error:  # noqa: BLE001 - as for any other request
         channel.send(REPLY.dump_json(failure(error, request)))
 
 

@@ -1,46 +1,38 @@
 """The program of a zygote: a process that imports one framework, runs nothing in it, and forks those that measure.
 
-Run as `python -m bench.timing.zygote BACKEND FD [--no-fork] [ORIGIN [FOLDER]...]`, with the origin of a backend that
+Run as `python -m bench.timing.zygote FD BACKEND [--no-fork] [ORIGIN [FOLDER]...]`, with the origin of a backend that
 does not come with the harness and the folders that it imports from. A fork for every measurement costs tens of
 milliseconds, a fresh import of a framework seconds. With `--no-fork` it serves a single request itself: the same
 protocol where forking is unsafe. The parent's handle of it is in `bench.run.interpreter`.
 
-Nobody outlives the parent: the kernel kills the zygote with it, and the children with the zygote.
+Nobody outlives the parent: it has a guard, and the kernel kills the children with the zygote; see `bench.timing.guard`.
 """
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
-import signal
 import socket
 import sys
 import traceback
+from functools import partial
 from typing import NoReturn
 
 from bench.errors import ChildError
 from bench.model.backends import BACKENDS
 from bench.model.loading import BYTECODE, from_source
 from bench.model.registry import Registry
-from bench.timing.protocol import REPLY, REQUEST, Channel, Task
+from bench.timing.channel import Channel
+from bench.timing.guard import adopt_orphans, children, die_with_parent, end_orphans, guard
+from bench.timing.prints import shorten
+from bench.timing.protocol import REPLY, REQUEST, Task
 from bench.timing.tasks import work
 from bench.timing.turns import serve_turns
-
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent dies (on Linux; elsewhere the parent must clean up)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the request was in place
-            os._exit(1)
 
 
 def serve_one(connection: socket.socket) -> None:
     """Answer the one request that comes over `connection`."""
-    channel = Channel(connection)
+    channel = Channel(connection, meanwhile=partial(shorten, sys.stdout.fileno()))
     request = REQUEST.validate_json(channel.receive())
     if request.task is Task.TURNS:
         serve_turns(request, channel)
@@ -54,6 +46,7 @@ def _child(connection: socket.socket, parent: int) -> NoReturn:
     try:
         os.setsid()  # whatever the implementation starts can be killed with it
         die_with_parent(parent)
+        adopt_orphans()  # so that an orphan of the zygote's comes from a child that is dead
         serve_one(connection)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -66,7 +59,7 @@ def _child(connection: socket.socket, parent: int) -> NoReturn:
 def serve(control: socket.socket) -> None:
     """Fork a child for every request until the parent hangs up."""
     channel = Channel(control)
-    me = os.getpid()
+    me, own = os.getpid(), children()
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 4096, 1)
         if not message:
@@ -78,18 +71,23 @@ def serve(control: socket.socket) -> None:
                 control.close()
                 _child(connection, me)
             connection.close()
+            own.add(pid)
             channel.send_object({"pid": pid})
         else:
-            _, status = os.waitpid(int(message), 0)
+            pid, status = os.waitpid(int(message), 0)
+            own.discard(pid)
+            end_orphans(own)
             channel.send_object({"exit": os.waitstatus_to_exitcode(status)})
 
 
 def main() -> None:
     """Serve, and load what the user wrote from its source meanwhile."""
-    connection = socket.socket(fileno=int(sys.argv[2]))
-    die_with_parent(int(os.environ["STEPBENCH_PARENT"]))
+    control = int(sys.argv[1])
+    guard(control)
+    connection = socket.socket(fileno=control)
+    Channel(connection).send_object({"pid": os.getpid()})
     with from_source(os.environ[BYTECODE]):
-        serve_backend(sys.argv[1], connection)
+        serve_backend(sys.argv[2], connection)
 
 
 def serve_backend(backend: str, connection: socket.socket) -> None:

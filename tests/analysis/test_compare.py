@@ -94,10 +94,10 @@ def test_processes_that_did_not_finish_or_were_throttled_are_left_out(runs: tupl
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.WRONG, Status.TIMEOUT])
 def test_a_case_with_a_bad_process_has_no_ratio_but_the_reason(runs: tuple[Any, Any], status: Status) -> None:
-    for made in runs:
-        made.process(made.plan(), 0, step=[2.0])
-    case = runs[1].plan()
-    runs[1].process(case, 1, step=[2.0], status=status, reason="no luck")
+    cases = [made.plan() for made in runs]
+    for made, case in zip(runs, cases, strict=True):
+        made.process(case, 0, step=[2.0])
+    runs[1].process(cases[1], 1, step=[2.0], status=status, reason="no luck")
     (row,) = compare(side(runs[0]), side(runs[1]))
     assert (row.seconds_a.value, row.seconds_b, row.ratio) == (2.0, None, None)
     assert row.reason == f"{status} in run B: no luck"

@@ -34,7 +34,10 @@ def test_an_older_manifest_agrees_with_the_backends_that_are_known(made: Any) ->
 
 
 def test_a_backend_that_measures_nothing_is_not_in_a_run(made: Any) -> None:
-    assert backends_in(made(TORCH, CUDA, NUMPY, TORCH, skipped="no GPU")) == ["torch-cpu", "numpy"]
+    assert backends_in(made(TORCH, CUDA, NUMPY, ("torch_tensor", "torch-cpu"), skipped="no GPU")) == [
+        "torch-cpu",
+        "numpy",
+    ]
 
 
 def test_only_what_both_runs_measured_decides(made: Any) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pynvml
 import pytest
@@ -331,24 +332,38 @@ def test_unknown_facts_are_left_out(driver: Driver) -> None:
     assert gpu.facts()["gpu_ecc"] == "off"
 
 
-@pytest.mark.parametrize("error", [NoLibraryError(), RefusedError("Driver Not Loaded")])
-def test_without_a_driver_there_is_no_gpu(driver: Driver, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def fail() -> None:
-        raise error
+@pytest.fixture
+def has_driver(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    def decide(there: bool) -> None:
+        monkeypatch.setattr(nvidia, "_has_driver", lambda: there)
 
-    monkeypatch.setattr(driver, "nvmlInit", fail)
+    return decide
+
+
+def test_a_driver_that_does_not_answer_is_no_gpu(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "nvmlInit", Mock(side_effect=RefusedError("Driver Not Loaded")))
     assert NvidiaGpu.open(None, driver, {}) is None
-    says = (
-        "no NVIDIA driver is installed" if isinstance(error, NoLibraryError) else "does not answer (Driver Not Loaded)"
-    )
-    assert absent_reason(driver, {}) == f"no CUDA device: {'' if 'no ' in says else 'the NVIDIA driver '}{says}"
+    said = "no CUDA device: the NVIDIA driver does not answer (Driver Not Loaded)"
+    assert absent_reason(driver, {}) == said
     assert driver.opened == 0
 
 
-def test_without_the_module_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("module", [True, False])
+def test_no_management_library_is_not_no_driver(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, has_driver: Callable[[bool], None], module: bool
+) -> None:
+    """A container may be given CUDA's library alone, and the Python module may be missing."""
+    monkeypatch.setattr(driver, "nvmlInit", Mock(side_effect=NoLibraryError()))
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    assert absent_reason() == "no CUDA device can be looked for: pip install nvidia-ml-py"
-    assert NvidiaGpu.open() is None
+    found = driver if module else None
+    assert NvidiaGpu.open(None, found, {}) is None
+    has_driver(False)
+    assert "libcuda" in (said := str(absent_reason(found, {})))
+    assert "libnvidia-ml" in said
+    has_driver(True)
+    assert absent_reason(found, {}) is None
+    assert "hides every GPU" in str(absent_reason(found, {"CUDA_VISIBLE_DEVICES": ""}))
+    assert driver.opened == 0
 
 
 @pytest.mark.parametrize(
@@ -412,7 +427,7 @@ def driver_present() -> bool:
 def test_the_real_module_where_there_is_no_driver() -> None:
     if driver_present():
         pytest.skip("an NVIDIA driver is installed here")
-    assert absent_reason() == "no CUDA device: no NVIDIA driver is installed"
+    assert nvidia._has_driver() == (absent_reason() is None)
     assert NvidiaGpu.open() is None
 
 

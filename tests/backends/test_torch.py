@@ -63,10 +63,19 @@ def test_cuda_needs_a_device_and_then_a_build_for_it(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch_backend, "absent_reason", lambda: "no CUDA device: the test says so")
     assert backend.availability() == Availability(False, "no CUDA device: the test says so")
     monkeypatch.setattr(torch_backend, "absent_reason", lambda: None)
-    monkeypatch.setattr(torch_backend, "_torch_build", lambda: ("2.13.0+cpu", None))
+    monkeypatch.setattr(torch_backend, "_torch_build", lambda: {"__version__": "2.13.0+cpu", "cuda": None})
     assert "2.13.0+cpu is a CPU build" in backend.availability().reason
-    monkeypatch.setattr(torch_backend, "_torch_build", lambda: ("2.13.0", "13.0"))
+    monkeypatch.setattr(torch_backend, "_torch_build", lambda: {"__version__": "2.13.0", "cuda": "13.0", "hip": None})
     assert backend.availability().present
+
+
+def test_a_build_for_another_maker_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    rocm = {"__version__": "2.9.0+rocm6.4", "cuda": None, "hip": "6.4"}
+    monkeypatch.setattr(torch_backend, "_torch_build", lambda: rocm)
+    for absent in ("no CUDA device: the test says so", None):
+        monkeypatch.setattr(torch_backend, "absent_reason", lambda found=absent: found)
+        state = CudaBackend().availability()
+        assert (state.present, "ROCm" in state.reason) == (False, True)
 
 
 def test_the_torch_build_is_read_without_executing_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -78,7 +87,7 @@ def test_the_torch_build_is_read_without_executing_it(monkeypatch: pytest.Monkey
     )
     spec = importlib.util.spec_from_file_location("torch", package / "__init__.py")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-    assert torch_backend._torch_build() == ("9.9", "13.0")
+    assert torch_backend._torch_build() == {"__version__": "9.9", "cuda": "13.0"}
 
 
 def test_preloading_for_cuda_never_touches_cuda_but_opening_would() -> None:

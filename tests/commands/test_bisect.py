@@ -18,8 +18,9 @@ import pytest
 
 from bench.analysis.rule import FamilyVerdict, Statistic, Verdict
 from bench.analysis.verdict import Family, PairedColumn, judge
+from bench.data.pairs import PAIRS
 from bench.data.schema import STEP
-from bench.data.store import PAIRS
+from bench.errors import StorageError
 from bench.machine.environment import machine_facts
 from bench.run import bisect
 from bench.run.ab import Decided
@@ -125,6 +126,23 @@ def test_the_first_slow_commit_is_found_each_compared_with_good(
     assert {each["folder"][:2] for each in told["tested"]} == {"01", "02", "03", "04"}
 
 
+def test_a_decision_that_cannot_be_written_counts_all_the_same(
+    repository: Any, history: Commit, measuring: Measuring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history("1", "1", "1.2")
+    write = bisect.write_atomically
+
+    def full_later(path: Path, content: str) -> None:
+        if measuring.subjects:
+            raise StorageError(f"{path} cannot be written")
+        write(path, content)
+
+    monkeypatch.setattr(bisect, "write_atomically", full_later)
+    done = repository.bench("bisect", "good", "work", "--json", "--out", repository.out())
+    assert (done.returncode, first(json.loads(done.stdout))) == (0, ["c2"])
+    assert done.stderr.count("Warning: ") == 2
+
+
 def test_the_table_shows_every_step_and_the_conclusion_says_that_there_are_two(
     repository: Any, history: Commit, measuring: Measuring
 ) -> None:
@@ -219,6 +237,28 @@ def test_ctrl_c_keeps_what_was_decided_and_the_search_goes_on(
     again = repository.bench("bisect", "--resume", out, "--json")
     assert (again.returncode, first(json.loads(again.stdout))) == (0, ["c6"])
     assert len(measuring.subjects) == 6
+
+
+def test_a_folder_gets_no_file_loaded_and_no_commit_checked_out_that_is_not_of_the_search(
+    repository: Any, history: Commit, measuring: Measuring, error: Callable[..., str]
+) -> None:
+    history("1", "1", "2")
+    out, load, measuring.interrupt_at = repository.out(), repository.top / "implementations" / "tiny.py", 1
+    command = f"bench bisect --resume {out} --load {load}"
+    assert command in repository.bench("bisect", "good", "work", "--load", load, "--out", out).stderr
+    measuring.interrupt_at = None
+    assert f"give `{command}`" in error(repository.bench("bisect", "--resume", out))
+    path, other = out / bisect.SEARCH, repository.git("rev-parse", "base")
+    kept = path.read_text()
+    for name in (other, "--output=evil"):
+        told = json.loads(kept)
+        told["commits"][0]["name"] = name
+        path.write_text(json.dumps(told))
+        assert f"{out} names commits otherwise" in error(repository.bench("bisect", "--resume", out, "--load", load))
+    assert len(measuring.subjects) == 1
+    path.write_text(kept)
+    done = repository.bench("bisect", "--resume", out, "--load", load, "--json")
+    assert (done.returncode, first(json.loads(done.stdout))) == (0, ["c2"])
 
 
 def test_an_interrupted_comparison_has_taken_its_part_of_alpha(

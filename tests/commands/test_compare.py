@@ -94,9 +94,16 @@ def test_compare_refuses_other_machines_and_versions_unless_it_is_only_to_descri
     assert not set(re.findall(r"REGRESSION|PASS|INCONCLUSIVE|INVALID", done.stdout))
     told = json.loads(here("compare", a, b, "--across", "--json").stdout)
     assert told["verdict"] is None
-    assert told["cases"][0]["columns"]["implementation"] == "one"
-    assert told["cases"][0]["ratio"]["value"] == pytest.approx(1.5)
-    assert len(told["differences"]) == 4
+    (other,) = told["others"]
+    assert other["cases"][0]["columns"]["implementation"] == "one"
+    assert other["cases"][0]["ratio"]["value"] == pytest.approx(1.5)
+    assert len(other["differences"]) == 4
+    c = stored({"one": 1.0}, machine=machine | {"cpu": "A Third Processor"})
+    three = here("compare", "--across", a, b, c)
+    assert "2.000" in three.stdout
+    assert "cpu: Imaginary Processor 3000 @ 2.80GHz / A Third Processor (A / C)" in " ".join(three.stdout.split())
+    assert "--across" in error(here("compare", a, b, c), 2), "a verdict is over two"
+    assert "One run" in error(here("compare", a), 2)
     assert "leave out one of them" in error(here("compare", a, b, "--across", "--alpha", "5%"), 2)
 
 

@@ -218,7 +218,7 @@ def _half(path: Path) -> None:
     ("make", "message"),
     [
         (_nothing, "does not exist: give a figure's file"),
-        (Path.mkdir, "is not a file: give a .png, .svg or .pdf file"),
+        (Path.mkdir, "cannot be read (Is a directory): give a .png, .svg or .pdf file"),
         (_foreign, "does not say where it comes from: only a file that `bench plot` drew does"),
         (_half, "is damaged, or no"),
     ],

@@ -92,20 +92,40 @@ def test_inconclusive_passes_only_where_that_is_allowed(
     assert json.loads(capsys.readouterr().out)["verdict"] == "INCONCLUSIVE"
 
 
-def test_a_summary_that_cannot_be_written_is_a_warning_and_the_verdict_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("verdict", [Verdict.REGRESSION, Verdict.PASS])
+def test_a_report_that_cannot_be_written_is_a_warning_and_the_verdict_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verdict: Verdict
 ) -> None:
     monkeypatch.setenv("STEPBENCH_HOME", str(tmp_path))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "nowhere" / "summary.md"))
-    case = Decided(FamilyVerdict("x on numpy", Verdict.PASS, "fine\x1b[2J", ()), 1)
+    (tmp_path / "file").touch()
+    case = Decided(FamilyVerdict("x on numpy", verdict, "as it is\x1b[2J", ()), 1)
     found = Comparison(tmp_path, "2026-01-01T00:00:00+00:00", ("a", "b"), Criteria(), (case,), {}, 1.0, 1)
     with pytest.raises(SystemExit) as ended:
-        finish(found, as_json=False, junit=None, allow_inconclusive=False, lines=True)
-    assert ended.value.code == 0
-    told = capsys.readouterr()
-    assert "Warning: GITHUB_STEP_SUMMARY is " in told.err
-    assert "summary.md, which cannot be written (No such file or directory)" in told.err
-    assert "\x1b" not in told.out
+        finish(found, as_json=False, junit=tmp_path / "file" / "x.xml", allow_inconclusive=False, lines=True)
+    assert ended.value.code == found.exit_code() == {"REGRESSION": 1, "PASS": 0}[verdict]
+    shown = capsys.readouterr()
+    assert "x on numpy" in shown.out
+    assert "\x1b" not in shown.out
+    junit, summary = shown.err.splitlines()
+    assert junit.startswith(f"Warning: {tmp_path / 'file' / 'x.xml'} cannot be ")
+    assert summary.startswith(f"Warning: GITHUB_STEP_SUMMARY: {tmp_path / 'nowhere'}/summary.md cannot be written (")
+
+
+def test_judged_code_that_exits_is_no_verdict_and_hides_no_other(
+    repository: Any, quick: Quick, step_file: Callable[..., str]
+) -> None:
+    leaves = f"import os; os._exit(0)\n{step_file().replace('tiny', 'leaves')}"
+    repository.write({"implementations/leaves.py": leaves})
+    try:
+        done = repository.bench("gate", "--base", "same", *quick, "-i", "tiny", "--out", repository.out())
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "PASS         tiny on numpy" in done.stdout
+        done = repository.bench("gate", "--base", "same", *quick, "-i", "leaves", "--out", repository.out())
+        assert done.returncode != 0
+        assert "ends the process that loads it, which exited with status 0" in done.stdout + done.stderr
+    finally:
+        (repository.top / "implementations" / "leaves.py").unlink()
 
 
 def test_what_cannot_be_judged_says_why_on_its_line(repository: Any, quick: Quick) -> None:

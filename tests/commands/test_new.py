@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
-from bench.model.registry import Registry, discover
+from bench.model.discovery import discover
+from bench.model.registry import Registry
 from bench.model.workload import WORKLOADS
 
 Here = Callable[..., subprocess.CompletedProcess[str]]

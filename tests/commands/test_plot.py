@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -92,6 +94,39 @@ def test_another_baseline_is_in_the_figure_and_in_the_command_that_draws_it_agai
     assert {path: path.read_bytes() for path in files} == files
 
 
+def texts(path: Path) -> list[str]:
+    """The texts of an SVG figure."""
+    return re.findall("<text[^>]*>([^<]*)</text>", path.read_text(encoding="utf-8"))
+
+
+def test_an_author_chooses_what_is_shown_under_which_names_and_without_a_title(run: Path, here: Any) -> None:
+    options = ["--no-title", "--only", "torch_tensor,torch_autograd", "--order", "torch_tensor"]
+    options += ["--rename", "torch_tensor=Ours, by hand"]
+    done = here("plot", run, "--figure", "phases", "--format", "svg", *options)
+    assert done.returncode == 0, done.stderr
+    found = texts(run / "figures" / "phases.svg")
+    assert {"Ours, by hand", "torch_autograd"} <= set(found)
+    assert not {"torch_tensor", "numpy_manual", figures.about("phases").title} & set(found)
+    assert any("left out by --only" in text for text in found)
+    command = read(run / "figures" / "phases.svg").command
+    again = here(*[word if word != "results/sample" else str(run) for word in shlex.split(command)[1:]])
+    assert again.returncode == 0
+    assert read(run / "figures" / "phases.svg").command == command
+    assert texts(run / "figures" / "phases.svg") == found
+
+
+def test_a_run_without_its_samples_is_drawn_from_its_summary(run: Path, here: Any, error: Callable[..., str]) -> None:
+    (run / "samples.csv").unlink()
+    done = here("plot", run, "--format", "svg")
+    assert done.returncode == 0, done.stderr
+    assert {"speedup.svg", "phases.svg"} <= drawn(run).keys()
+    told = [line for line in done.stderr.splitlines() if "samples.csv" in line]
+    assert {line.split(":")[0] for line in told} >= {"No ecdf", "No samples", "No ladder"}
+    assert all(line.endswith("samples.csv, the single samples, is not there: restore the file.") for line in told)
+    assert "samples.csv" in error(here("plot", run, "--figure", "ecdf"))
+    assert "samples.csv" in error(here("plot", run, "--baseline", "torch_autograd"))
+
+
 def test_what_the_run_has_nothing_for_is_one_line_beside_the_rest(lonely: Path, here: Any) -> None:
     done = here("plot", lonely, "--format", "svg")
     assert done.returncode == 0
@@ -122,6 +157,11 @@ def test_a_figure_asked_for_by_name_that_has_nothing_to_show_is_an_error(
         (["--figure", "speedup,heat-map-of-nothing"], "'heat-map-of-nothing'"),
         (["--baseline", "torch_autogra"], "--baseline 'torch_autogra' is not measured in this run: did you mean"),
         (["--baseline", "torch_autograd,thread=1"], "sets 'thread', which no case has: did you mean 'threads'?"),
+        (["--only", "torch_autogra"], "--only names 'torch_autogra', which the run has no case of: did you mean"),
+        (["--order", "x"], "--order names 'x'"),
+        (["--rename", "torch_autograd"], "--rename is 'torch_autograd': write NAME=LABEL, such as"),
+        (["--rename", "torch_autograd=numpy_manual"], "another implementation is called so too"),
+        (["--rename", "torch_autograd=a", "--rename", "torch_autograd=b"], "--rename names 'torch_autograd' twice"),
         (["--format", "gif"], "--format is 'gif': give any of png, svg, pdf"),
         (["--format", ","], "--format is ',': give any of png, svg, pdf"),
         (["--width", "poster"], "'--width': 'poster' is not one of 'column', 'page', 'slide'."),

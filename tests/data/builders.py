@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,10 +130,10 @@ def process_row(case: Case | None = None, **changes: Any) -> ProcessRow:
 
 def summary_row(case: Case | None = None, **changes: Any) -> SummaryRow:
     """One measured whole step."""
-    values: dict[str, Any] = {"phase": STEP, "status": Status.OK, "verified": True}
+    values: dict[str, Any] = {"run_id": RUN_ID, "phase": STEP, "status": Status.OK, "verified": True}
     if changes.get("status", Status.OK) is Status.OK:  # what could not run has no method, no clock and no samples
         values |= {"method": Method.WHOLE, "clock": "host", "processes": 8, "samples": 80}
-    return SummaryRow(run_id=RUN_ID, case=case or make_case(), **(values | changes))
+    return SummaryRow(case=case or make_case(), **(values | changes))
 
 
 class HandMade:
@@ -199,9 +200,11 @@ class HandMade:
 
     def write(self, **manifest: Any) -> Path:
         """Put the run on disk."""
-        RunStore.create(self.folder, make_manifest(cases=self.planned, **manifest))
+        made = make_manifest(cases=self.planned, **manifest)
+        RunStore.create(self.folder, made)
         (self.folder / SAMPLES).write_text(to_csv(SampleRow, self.samples), encoding="utf-8")
-        (self.folder / PROCESSES).write_text(to_csv(ProcessRow, self.processes), encoding="utf-8")
+        processes = [replace(row, run_id=made.run_id) for row in self.processes]
+        (self.folder / PROCESSES).write_text(to_csv(ProcessRow, processes), encoding="utf-8")
         return self.folder
 
     def frames(self) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -217,7 +220,11 @@ class HandMade:
 
 def write_summary_run(folder: Path, rows: Iterable[SummaryRow], **manifest: Any) -> Path:
     """A run of which only the summary matters, as figures read it."""
-    store = RunStore.create(folder, make_manifest(**manifest))
-    store.write_summary(list(rows))
+    rows = list(rows)
+    cases = {row.case: row.reason if row.status is Status.SKIPPED else "" for row in rows}
+    planned = [planned_case(case, skipped) for case, skipped in cases.items()]
+    made = make_manifest(**({"cases": planned} | manifest))
+    store = RunStore.create(folder, made)
+    store.write_summary([replace(row, run_id=made.run_id) for row in rows])
     assert (folder / SUMMARY).is_file()
     return folder

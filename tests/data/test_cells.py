@@ -57,15 +57,17 @@ def test_a_text_in_a_file_is_read_as_one_line_of_what_it_was(
 
 
 def test_texts_of_rows_are_disarmed_and_numbers_are_not(build: ModuleType, tmp_path: Path) -> None:
-    rows = [build.process_row(reason=text, loss_error=-1.5, process=number) for number, text in enumerate(HOSTILE)]
+    rows = [
+        build.process_row(reason=text, temperature_celsius=-1.5, process=number) for number, text in enumerate(HOSTILE)
+    ]
     path = tmp_path / "processes.csv"
     path.write_text(to_csv(ProcessRow, rows), encoding="utf-8")
     with path.open(newline="", encoding="utf-8") as file:
         cells = list(csv.DictReader(file))
     assert [row["reason"] for row in cells] == [disarmed(" ".join(text.splitlines())) for text in HOSTILE]
-    assert {row["loss_error"] for row in cells} == {"-1.5"}
+    assert {row["temperature_celsius"] for row in cells} == {"-1.5"}
     assert read_table(path, ProcessRow)["reason"].tolist() == HOSTILE
-    assert set(read_table(path, ProcessRow)["loss_error"]) == {-1.5}
+    assert set(read_table(path, ProcessRow)["temperature_celsius"]) == {-1.5}
 
 
 def test_texts_that_are_categories_come_back_too(build: ModuleType, tmp_path: Path) -> None:

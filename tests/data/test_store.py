@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.data import store as store_module
 from bench.data.column import columns_of
 from bench.data.schema import Method, ProcessRow, SampleRow, Status, SummaryRow
 from bench.data.store import (
@@ -167,6 +168,29 @@ def test_a_folder_that_cannot_be_made_is_named(
     monkeypatch.setattr(Path, "mkdir", mkdir)
     with pytest.raises(StorageError, match=r"locked cannot be made \(Permission denied\).*--out"):
         RunStore.create(tmp_path / "locked", build.make_manifest())
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("failing", ["samples.csv", "processes.csv", "manifest.json"])
+def test_a_new_run_that_cannot_be_begun_leaves_its_folder_as_it_was(
+    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, there: bool
+) -> None:
+    write, folder = store_module.write_atomically, tmp_path / "run"
+    if there:
+        folder.mkdir()
+
+    def full(path: Path, content: str) -> None:
+        if path.name == failing:
+            raise StorageError("no space left")
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "write_atomically", full)
+        with pytest.raises(StorageError, match="no space left"):
+            RunStore.create(folder, build.make_manifest())
+    assert folder.exists() is there
+    RunStore.create(folder, build.make_manifest())
+    assert read_manifest(folder).run_id == build.RUN_ID
 
 
 def test_appending_adds_to_both_files(build: ModuleType, store: RunStore) -> None:

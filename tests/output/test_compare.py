@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from bench.analysis.run_verdicts import RunsJudged, judge_runs
 from bench.analysis.stored import CaseTimes
 from bench.data.schema import Status
 from bench.model.case import Case, Mode
-from bench.output.content.compare import compare_json, description, of_runs, verdicts_json
+from bench.output.content.compare import Beside, description, description_json, of_runs, verdicts_json
 from bench.output.content.verdicts import verdict_blocks
 from bench.output.document import plain
 from bench.output.names import case_names
@@ -83,9 +84,13 @@ def test_one_factor_of_all_cases_is_said_in_one_sentence(judged: RunsJudged, wor
     found = of_runs(judged, Criteria(), LABELS, factor=1.2345)
     assert plain(found.notes[0]) == said
     assert verdicts_json(judged, found, factor=1.2345)["common_factor"] == 1.2345
-    assert said in words(description([], {}, {}, [], 1.2345), 120)
-    assert "same factor" not in words(description([], {}, {}, []), 120) + " ".join(notes(judged, Criteria()))
+    assert said in words(description("first", [beside(factor=1.2345)], {}), 120)
+    assert "same factor" not in words(description("first", [beside()], {}), 120) + " ".join(notes(judged, Criteria()))
     assert verdicts_json(judged, found)["common_factor"] is None
+
+
+def beside(letter: str = "B", rows: Any = (), left_out: Any = None, differing: Any = (), factor: Any = None) -> Beside:
+    return Beside(letter, "the other", tuple(rows), left_out or {}, differing, factor)
 
 
 def notes(judged: RunsJudged, criteria: Criteria, *more: Any) -> Sequence[str]:
@@ -147,7 +152,8 @@ def test_two_runs_are_shown_side_by_side(words: Words) -> None:
     rows = compare(
         {key(): times(), **{k: A[k] for k in list(A)[3:]}}, {key(): times(0.15), **{k: B[k] for k in list(B)[3:]}}
     )
-    text = words(description(rows, case_names(A), {"absent": "no [bold] CUDA device"}, ["seed: 0 / 1"]), 80)
+    other = beside("B", rows, {"absent": "no [bold] CUDA device"}, ("seed: 0 / 1",))
+    text = words(description("first", [other], case_names(A)), 80)
     for word in ("1.01", "1.16", "1.150", "1.147", "1.153", "failed", "died:", "a[:x:]", "[bold]"):
         assert word in text
     assert "absent on" not in text
@@ -155,8 +161,23 @@ def test_two_runs_are_shown_side_by_side(words: Words) -> None:
     assert "The runs differ in seed: 0 / 1 (A / B)." in text
 
 
+def test_any_number_of_runs_stand_beside_the_first(words: Words) -> None:
+    case, name = key(), "torch_nn on torch-cpu"
+    others = [
+        beside(letter, compare({case: times()}, found, letters=f"A{letter}"), differing=(f"cpu: one / {letter}",))
+        for letter, found in (("B", {case: times(0.5)}), ("C", {case: times(-0.5)}), ("D", {}))
+    ]
+    text = words(description("first", others, {case: name}), 120)
+    assert re.findall(r"([ABC]) +[0-9.]+ [mµ]s +([0-9.-]+)", text) == [("A", "-"), ("B", "1.500"), ("C", "0.500")]
+    assert "run D does not have it" in text
+    for letter in "BCD":
+        assert f"cpu: one / {letter} (A / {letter})" in text
+
+
 def test_two_runs_as_json() -> None:
-    one, other = json.loads(json.dumps(compare_json(compare(A, B, list(A)[2:4])), allow_nan=False))
+    told = json.loads(json.dumps(description_json([beside(rows=compare(A, B, list(A)[2:4]))]), allow_nan=False))
+    (one, other), verdict = told["others"][0]["cases"], told["verdict"]
+    assert verdict is None
     assert one["columns"]["size.batch"] == 64
     assert one["ratio"]["value"] == pytest.approx(1.0, abs=0.01)
     assert (other["ratio"], other["seconds_b"]) == (None, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,12 +22,13 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 import bench.output.export as formats
-from bench.data.schema import Method
-from bench.data.store import SAMPLES, RunStore, read_summary
+from bench.data.run import summary_rows
+from bench.data.schema import Method, Status
+from bench.data.store import SAMPLES, RunStore, read_manifest, read_summary
 from bench.errors import DataFormatError, UsageError
 from bench.model.case import CASE_COLUMNS, Case
 from bench.model.problem import Dtype
-from bench.output.export import export, names
+from bench.output.export import EVERY, Choice, export, names
 from bench.output.export._run import Run
 from bench.output.export.pytest_benchmark import _stats
 from bench.workloads import tutorial
@@ -34,6 +36,7 @@ from bench.workloads import tutorial
 ALL = ("bencher", "github-action-benchmark", "pyperf", "pytest-benchmark")
 EIGHT = (1.0, 1.1, 0.9, 1.2, 1.0, 0.8, 1.3, 1.05)
 STEP = "numpy_manual/numpy/step[mlp_sgd-64x1000x100x10-float32-threads=2-whole-host]"
+ALL_OF_IT = Choice(phases=(EVERY,))
 Finish = Callable[..., Path]
 
 
@@ -43,14 +46,13 @@ def sample(root: Path) -> Path:
 
 
 @pytest.fixture
-def finish(build: ModuleType) -> Finish:
+def finish() -> Finish:
     """Write a run made by hand, its summary included."""
 
     def write(run: Any, **manifest: Any) -> Path:
-        store = RunStore(run.folder)
-        store.write_summary(run.summary())
-        store.write_manifest(build.make_manifest(cases=run.planned, **manifest))
-        return store.folder
+        rows = run.summary(**manifest)
+        RunStore(run.folder).write_summary(rows)
+        return Path(run.folder)
 
     return write
 
@@ -110,7 +112,7 @@ def test_a_module_put_into_the_folder_is_a_format(
     (tmp_path / "my_tool.py").write_text("def export(run):\n    return f'{len(run.benchmarks)} benchmarks\\n'\n")
     monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
     assert names() == (*ALL, "my-tool")
-    assert export(one_case(), "my-tool") == "2 benchmarks\n"
+    assert export(one_case(), "my-tool") == "1 benchmarks\n"
 
 
 def test_an_unknown_format_names_the_nearest(sample: Path) -> None:
@@ -120,7 +122,7 @@ def test_an_unknown_format_names_the_nearest(sample: Path) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_each_format_holds_every_measured_row_of_the_sample_run_once(name: str, sample: Path) -> None:
-    found = names_in(name, strict(export(sample, name)))
+    found = names_in(name, strict(export(sample, name, ALL_OF_IT)))
     assert found == list(medians_of(sample))
     assert len(set(found)) == len(found) > 60
 
@@ -128,7 +130,7 @@ def test_each_format_holds_every_measured_row_of_the_sample_run_once(name: str, 
 def test_two_runs_of_the_same_case_use_the_same_names(one_case: Finish) -> None:
     a, b = one_case("a"), one_case("b", 7.0)
     for name in ALL:
-        found = [names_in(name, strict(export(folder, name))) for folder in (a, b)]
+        found = [names_in(name, strict(export(folder, name, ALL_OF_IT))) for folder in (a, b)]
         assert found == [[STEP, STEP.replace("/step[", "/first_step[")]] * 2
 
 
@@ -152,7 +154,7 @@ def test_names_do_not_depend_on_what_else_the_run_holds(build: ModuleType, tmp_p
 
 def test_every_column_of_a_case_is_in_its_name(sample: Path) -> None:
     """The backend stands for framework and device."""
-    benchmark = Run.read(sample).benchmarks[0]
+    benchmark = Run.read(sample, Choice()).benchmarks[0]
     silent = []
     for column in CASE_COLUMNS:
         known = [value for value in column.values if value != column.value_in(benchmark.row.case)]
@@ -171,12 +173,32 @@ def test_phases_by_method_clock_and_variant_have_names_of_their_own(
     process = run.process(case, step=[1.0], phases={"forward": [0.3]}, by_variant={0: [0.5], 3: [2.0]})
     for method in (Method.STAGED, Method.PROFILED):
         run.samples.append(build.sample_row(phase="forward", method=method, clock="device", process=process))
-    found = strict(export(finish(run), "bencher"))
+    found = strict(export(finish(run), "bencher", ALL_OF_IT))
     whole = [f"whole-host{variant}]" for variant in ("", "-variant=0", "-variant=3")]
     expected = sorted(["staged-host]", *whole, "staged-device]", "profiled-device]"])
     assert sorted(name.partition("-threads=2-")[2] for name in found) == expected
     deep = next(value for name, value in found.items() if name.endswith("variant=3]"))
     assert deep["latency"]["value"] == 2e9
+
+
+def test_whole_steps_are_written_unless_others_are_asked_for(build: ModuleType, tmp_path: Path, finish: Finish) -> None:
+    run = build.HandMade(tmp_path / "run")
+    for name in ("numpy_dynamic", "torch_dynamic"):
+        case = run.plan(name, "numpy", "mlp_dynamic")
+        run.process(case, step=[1.0], first=2.0, phases={"forward": [0.3]}, by_variant={0: [0.5]})
+    folder = finish(run)
+
+    def found(**choice: tuple[str, ...]) -> list[str]:
+        return [name.partition("[")[0] for name in strict(export(folder, "bencher", Choice(**choice)))]
+
+    steps = ["numpy_dynamic/numpy/step", "torch_dynamic/numpy/step"]
+    assert found() == steps
+    assert found(implementations=("torch_dynamic",)) == steps[1:]
+    assert found(phases=("forward",)) == [name.replace("step", "forward") for name in steps]
+    assert len(found(phases=("all",))) == 8
+    for choice, words in (({"implementations": ("numpy_dinamic",)}, "numpy_dynamic"), ({"phases": ("steps",)}, "step")):
+        with pytest.raises(UsageError, match=words):
+            found(**choice)
 
 
 @pytest.mark.parametrize("implementation", ["NA", "1e5", "test_a.b-c"])
@@ -211,15 +233,17 @@ def test_only_cases_that_are_well_and_processes_that_finished_count(
 
 def test_a_row_that_is_not_well_stays_out_even_with_a_time(build: ModuleType, one_case: Finish) -> None:
     folder = one_case()
-    wrong = build.summary_row(phase="first_step", method="whole", clock="host", median_seconds=1.0, status="wrong")
-    RunStore(folder).write_summary([build.summary_row(median_seconds=1.0), wrong])
+    wrong = build.summary_row(
+        phase="first_step", method="whole", clock="host", median_seconds=1.0, status="wrong", run_id="run"
+    )
+    RunStore(folder).write_summary([build.summary_row(median_seconds=1.0, run_id="run"), wrong])
     assert list(strict(export(folder, "bencher"))) == [STEP]
 
 
 def test_a_run_without_a_measured_case_is_one_sentence(build: ModuleType, tmp_path: Path, finish: Finish) -> None:
     run = build.HandMade(tmp_path / "run")
     run.plan("torch_tensor", "torch-cuda", skipped="no CUDA device")
-    with pytest.raises(DataFormatError, match="run has no case that was measured"):
+    with pytest.raises(DataFormatError, match="run has no case of your choice that was measured"):
         export(finish(run), "pyperf")
 
 
@@ -228,7 +252,7 @@ def test_samples_that_the_summary_has_and_the_file_has_not_are_missed(one_case: 
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(line for line in lines if ",first_step," not in line))
     with pytest.raises(DataFormatError, match=r"samples\.csv has no samples of numpy_manual/numpy/first_step"):
-        export(path.parent, "bencher")
+        export(path.parent, "bencher", ALL_OF_IT)
 
 
 @pytest.mark.parametrize("odd", ["inf", "-1.0"])
@@ -237,14 +261,14 @@ def test_a_time_that_is_none_is_refused_with_its_line(odd: str, one_case: Finish
     lines = path.read_text().splitlines(keepends=True)
     lines[3] = lines[3].replace(lines[3].split(",")[-3], odd)
     path.write_text("".join(lines))
-    with pytest.raises(DataFormatError, match=r"samples\.csv is damaged: line 4 gives no time"):
+    with pytest.raises(DataFormatError, match=r"samples\.csv is damaged: line 4 has .* as seconds"):
         export(path.parent, "pyperf")
 
 
 def test_a_summary_with_an_infinite_median_is_refused(build: ModuleType, one_case: Finish) -> None:
     folder = one_case()
     RunStore(folder).write_summary([build.summary_row(median_seconds=float("inf"))])
-    with pytest.raises(DataFormatError, match=r"summary\.csv is damaged: numpy_manual/numpy/step.* took inf s"):
+    with pytest.raises(DataFormatError, match=r"summary\.csv is damaged: line 2 has .inf. as median_seconds"):
         export(folder, "bencher")
 
 
@@ -269,8 +293,8 @@ def test_pytest_benchmark_compares_two_exports_and_prints_our_medians(
 ) -> None:
     pytest.importorskip("pytest_benchmark", reason="pytest-benchmark is not installed")
     slower = one_case("slower", 2.0, threads=1)
-    (tmp_path / "0001.json").write_text(export(sample, "pytest-benchmark"))
-    (tmp_path / "0002.json").write_text(export(slower, "pytest-benchmark"))
+    (tmp_path / "0001.json").write_text(export(sample, "pytest-benchmark", ALL_OF_IT))
+    (tmp_path / "0002.json").write_text(export(slower, "pytest-benchmark", ALL_OF_IT))
     options = ["--csv", "out.csv", "--columns", "median,min,rounds,iterations"]
     program = [sys.executable, "-m", "pytest_benchmark", "compare", "0001.json", "0002.json", *options]
     done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -288,7 +312,7 @@ def test_pytest_benchmark_compares_two_exports_and_prints_our_medians(
 
 
 def test_a_pytest_benchmark_file_says_where_and_when_it_was_measured(one_case: Finish) -> None:
-    data = strict(export(one_case(), "pytest-benchmark"))
+    data = strict(export(one_case(), "pytest-benchmark", ALL_OF_IT))
     assert (data["machine_info"]["system"], data["machine_info"]["cpu"]["count"]) == ("Linux", 2)
     assert data["commit_info"]["id"] == "unknown"
     assert data["datetime"] == "2026-01-02T03:04:05+00:00"
@@ -302,7 +326,7 @@ def test_iterations_are_the_fewest_behind_a_round_and_a_changed_revision_is_dirt
     case = run.plan()
     for iterations in (4, 3, 5):
         run.process(case, step=[1.0, 1.0], iterations=iterations)
-    data = strict(export(finish(run, git_revision=revision), "pytest-benchmark"))
+    data = strict(export(finish(run, git_revision=revision), "pytest-benchmark", ALL_OF_IT))
     assert data["benchmarks"][0]["stats"]["iterations"] == 6
     assert (data["commit_info"]["id"], data["commit_info"]["dirty"]) == ("abc", dirty)
 
@@ -315,7 +339,7 @@ def pyperf(*arguments: str | Path) -> str:
 
 def test_pyperf_reads_each_process_as_a_run_with_our_times(sample: Path) -> None:
     library = pytest.importorskip("pyperf", reason="pyperf is not installed; it belongs to the extra 'experiments'")
-    suite = library.BenchmarkSuite.loads(export(sample, "pyperf"))
+    suite = library.BenchmarkSuite.loads(export(sample, "pyperf", ALL_OF_IT))
     rows = medians_of(sample)
     assert suite.get_benchmark_names() == list(rows)
     for item in suite:
@@ -329,7 +353,7 @@ def test_pyperf_reads_each_process_as_a_run_with_our_times(sample: Path) -> None
 
 def test_pyperf_compares_two_exports(one_case: Finish, tmp_path: Path) -> None:
     for name, factor in (("a", 1.0), ("b", 2.0)):
-        (tmp_path / f"{name}.json").write_text(export(one_case(f"run_{name}", factor), "pyperf"))
+        (tmp_path / f"{name}.json").write_text(export(one_case(f"run_{name}", factor), "pyperf", ALL_OF_IT))
     compared = pyperf("compare_to", tmp_path / "a.json", tmp_path / "b.json")
     assert STEP in compared
     assert "2.00x slower" in compared
@@ -343,13 +367,13 @@ def test_pyperf_gets_no_time_of_zero(build: ModuleType, tmp_path: Path, finish: 
     run = build.HandMade(tmp_path / "run")
     case = run.plan()
     run.process(case, step=[1.0], first=0.0)
-    assert names_in("pyperf", strict(export(finish(run), "pyperf"))) == [STEP]
+    assert names_in("pyperf", strict(export(finish(run), "pyperf", ALL_OF_IT))) == [STEP]
     only = build.HandMade(tmp_path / "only")
     only.process(only.plan(), step=[0.0])
     folder = finish(only, run_id="only")
     with pytest.raises(DataFormatError, match="only has a time of zero in every benchmark"):
-        export(folder, "pyperf")
-    assert strict(export(folder, "bencher")) == {STEP: {"latency": {"value": 0.0}}}
+        export(folder, "pyperf", ALL_OF_IT)
+    assert strict(export(folder, "bencher", ALL_OF_IT)) == {STEP: {"latency": {"value": 0.0}}}
 
 
 def test_pyperf_gets_no_empty_metadata_and_memory_of_the_cpu_only(
@@ -360,7 +384,7 @@ def test_pyperf_gets_no_empty_metadata_and_memory_of_the_cpu_only(
         case = run.plan(name, backend)
         run.process(case, step=[1.0], peak_bytes=77)
         run.samples.append(build.sample_row(process=run.next_process - 1, iterations=5, seconds=5.0, turn=1))
-    data = strict(export(finish(run, machine={"cpu": "", "cpus": None, "system": "a\n b"}), "pyperf"))
+    data = strict(export(finish(run, machine={"cpu": "", "cpus": None, "system": "a\n b"}), "pyperf", ALL_OF_IT))
     assert {"cpu_model_name", "cpu_count", "python_version"} & set(data["metadata"]) == set()
     assert data["metadata"]["platform"] == "a b"
     cpu, cuda = (item["runs"][0]["metadata"] for item in data["benchmarks"])
@@ -388,7 +412,7 @@ class Entry(BaseModel):
 
 def test_bencher_gets_nanoseconds_with_the_interval(sample: Path) -> None:
     schema = TypeAdapter(dict[Annotated[str, Field(max_length=1024)], dict[Literal["latency", "speedup"], Metric]])
-    found = schema.validate_json(export(sample, "bencher"))
+    found = schema.validate_json(export(sample, "bencher", ALL_OF_IT))
     for name, row in medians_of(sample).items():
         metric = found[name]["latency"]
         ends = [metric.lower_value, metric.value, metric.upper_value]
@@ -401,7 +425,7 @@ def test_bencher_gets_nanoseconds_with_the_interval(sample: Path) -> None:
 
 
 def test_the_github_action_gets_microseconds_and_a_range_that_holds_the_interval(sample: Path) -> None:
-    found = TypeAdapter(list[Entry]).validate_json(export(sample, "github-action-benchmark"))
+    found = TypeAdapter(list[Entry]).validate_json(export(sample, "github-action-benchmark", ALL_OF_IT))
     rows = medians_of(sample)
     assert len(found) == len(rows)
     for entry in found:
@@ -415,10 +439,61 @@ def test_the_github_action_gets_microseconds_and_a_range_that_holds_the_interval
         assert f"samples: {row['samples']}\nmachine: AMD EPYC, 2 CPUs, 24 GiB" in (entry.extra or "")
 
 
+@pytest.fixture
+def with_wrong(build: ModuleType, one_case: Finish) -> Path:
+    """A run in which a second case was wrong and a third was skipped."""
+    folder = one_case()
+    rows, manifest = summary_rows(read_summary(folder)), read_manifest(folder)
+    for name, status, reason in (("off", "wrong", "its loss is off"), ("later", "skipped", "no CUDA device")):
+        case, status = build.make_case(name, "torch-cpu"), Status(status)
+        manifest.cases.append(build.planned_case(case))
+        rows.append(build.summary_row(case, run_id="run", method=None, clock=None, status=status, reason=reason))
+    RunStore(folder).write_manifest(manifest)
+    RunStore(folder).write_summary(rows)
+    return folder
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_export_says_which_cases_it_does_not_hold(with_wrong: Path, name: str) -> None:
+    said: list[str] = []
+    text = export(with_wrong, name, ALL_OF_IT, said.append)
+    assert said == [
+        "left out: wrong: off on torch-cpu: its loss is off",
+        "left out: skipped on torch-cpu: later: no CUDA device",
+    ]
+    assert "numpy_manual/numpy/step" in text
+
+
+def test_a_benchmark_that_pyperf_does_not_take_is_named(one_case: Finish) -> None:
+    folder = one_case()
+    lines = (folder / SAMPLES).read_text().splitlines()
+    place = next(number for number, line in enumerate(lines) if ",first_step," in line)
+    *before, _, flags, end = lines[place].rsplit(",", 3)
+    (folder / SAMPLES).write_text(
+        "\n".join([*lines[:place], ",".join([*before, "0.0", flags, end]), *lines[place + 1 :]]) + "\n"
+    )
+    said: list[str] = []
+    export(folder, "pyperf", ALL_OF_IT, said.append)
+    assert [text for text in said if "first_step" in text and "it holds a time of zero" in text] == said != []
+
+
+def test_without_samples_medians_are_exported_and_a_format_of_samples_says_what_it_lacks(
+    sample: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(sample, folder, ignore=shutil.ignore_patterns(SAMPLES))
+    for name in ("bencher", "github-action-benchmark"):
+        assert export(folder, name) == export(sample, name)
+    for name in ("pyperf", "pytest-benchmark"):
+        with pytest.raises(DataFormatError, match=f"{name} takes single samples, .* no samples.csv: restore the file"):
+            export(folder, name)
+
+
 def test_a_range_keeps_its_zeros(build: ModuleType, one_case: Finish) -> None:
     """The action's pattern for a range asks for two characters or more, so `± 5` would be none."""
     folder = one_case()
-    RunStore(folder).write_summary([build.summary_row(median_seconds=9e-6, low_seconds=8e-6, high_seconds=14e-6)])
-    entry = TypeAdapter(list[Entry]).validate_json(export(folder, "github-action-benchmark"))[0]
+    row = build.summary_row(median_seconds=9e-6, low_seconds=8e-6, high_seconds=14e-6, run_id="run")
+    RunStore(folder).write_summary([row])
+    entry = TypeAdapter(list[Entry]).validate_json(export(folder, "github-action-benchmark", ALL_OF_IT))[0]
     assert (entry.value, entry.range) == (9.0, "± 5.00000")
     assert (entry.extra or "").startswith("95 % interval: 8.00000 to 14.0000 us")

@@ -155,7 +155,7 @@ def test_a_digest_tells_which_file_holds_what(three: list[Path]) -> None:
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
-    with pytest.raises(DataFormatError, match=r"results cannot be read .*permissions"):
+    with pytest.raises(DataFormatError, match=r"results cannot be read .*restore"):
         digest([tmp_path / "results"])
 
 
@@ -236,9 +236,9 @@ def _huge(path: Path) -> None:
     [
         (lambda path: None, "does not exist"),
         (lambda path: path.symlink_to("nowhere"), "does not exist"),
-        (Path.mkdir, "is not a file"),
-        (os.mkfifo, "is not a file"),
-        (_huge, "is larger than any figure"),
+        (Path.mkdir, "cannot be read (Is a directory)"),
+        (os.mkfifo, "cannot be read (It is no regular file)"),
+        (_huge, "cannot be read (It is larger than 61 MiB)"),
         (Path.touch, "is damaged"),
     ],
     ids=["missing", "dangling link", "folder", "pipe", "huge", "empty"],

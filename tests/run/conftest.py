@@ -13,8 +13,8 @@ from bench.data.manifest import Manifest
 from bench.data.schema import Method, Status
 from bench.data.store import RunStore
 from bench.model.device import Backend
+from bench.model.discovery import discover
 from bench.model.problem import Problem
-from bench.model.registry import discover
 from bench.oracle.array_error import ArrayError
 from bench.oracle.verify import Verification
 from bench.run.forecast import Forecast
@@ -123,6 +123,7 @@ class Seen:
     overruns: list[tuple[float, float]] = field(default_factory=list)
     forecasts: list[Forecast] = field(default_factory=list)
     widest: object = None
+    unwritten_files: list[str] = field(default_factory=list)
 
     def planned(self, cases: int, groups: int, seconds: float) -> None:
         self.plan = (cases, groups, seconds)
@@ -147,6 +148,9 @@ class Seen:
         self.calibrated.append(backend)
 
     def waiting(self, who: str, seconds: float, working: bool) -> None: ...
+
+    def unwritten(self, reason: str) -> None:
+        self.unwritten_files.append(reason)
 
     def failed(self, case: object, status: Status, reason: str) -> None:
         self.failures.append((case.implementation, status.value, reason))  # type: ignore[attr-defined]

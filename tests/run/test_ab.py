@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis.rule import Criteria, Statistic, Verdict
-from bench.data.store import PAIRS, create_pairs
+from bench.data.pairs import PAIRS, create_pairs
 from bench.errors import ChildError
 from bench.model.step import Phase
 from bench.run.ab import Decided, Looks, rows_of_pair

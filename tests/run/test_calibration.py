@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.errors import StorageError
-from bench.run import calibration
+from bench.run import calibrate, calibration
 from bench.run.calibration import Calibration, Rate, fingerprint, load, save
 
 FACTS = {"cpu": "a CPU", "cpus_usable": 2, "memory_bytes": 8 * 2**30, "python": "3.11.9", "load_1min": 0.5}
@@ -34,6 +36,18 @@ def made(mark: str | None = None) -> Calibration:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STEPBENCH_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+def test_a_calibration_that_cannot_be_kept_is_shown_all_the_same(
+    here: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibrate, "calibrate", lambda *arguments, **options: made())
+    home.touch()
+    done = here("doctor", "--calibrate")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Calibrated here on 2026-02-03")
+    assert f"Warning: {home / 'calibration'}" in done.stderr
+    assert "wrote" not in done.stderr
 
 
 def test_what_is_saved_is_loaded(home: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 
 from bench.analysis.rule import Criteria, FamilyVerdict, Verdict
+from bench.data.pairs import PAIRS
 from bench.data.schema import Status
-from bench.data.store import PAIRS
 from bench.errors import StorageError, UsageError
 from bench.model.registry import Registry
 from bench.run import contest, session
 from bench.run.ab import Decided
 from bench.run.contest import Comparison, as_json, compare_sides
-from bench.run.interpreter import Interpreter
+from bench.run.guarded import Interpreter
 from bench.run.matching import Match
 from bench.run.pairs import A, B, PairCase
 from bench.run.sides import Side
@@ -139,6 +139,28 @@ def test_verdicts_and_pairs_are_left_in_the_folder(arena: Any, compare: Compare,
     assert case["changed"][0]["phase"] == "backward"
     assert case["verdict"]["columns"][0]["evidence"][0]["statistic"] == "minimum"
     assert set(pd.read_csv(tmp_path / "out" / PAIRS)["run_id"]) == {"out"}
+
+
+def test_verdicts_stand_where_their_file_cannot_be_written_and_the_clock_is_set_back(
+    arena: Any, compare: Compare, seen: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SetBack(datetime):
+        readings = 0
+
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            cls.readings += 1
+            return datetime(2026, 3, 29, 4, tzinfo=UTC) - timedelta(hours=2 * cls.readings)
+
+    def full(path: Path, content: str) -> None:
+        raise StorageError(f"{path.name} cannot be written")
+
+    monkeypatch.setattr(contest, "datetime", SetBack)
+    monkeypatch.setattr(contest, "write_atomically", full)
+    arena.factor = faster
+    found = compare()
+    assert (found.verdict, found.seconds >= 0) == (Verdict.PASS, True)
+    assert seen.unwritten_files == ["verdicts.json cannot be written"]
 
 
 def test_a_folder_in_use_is_refused_before_anything_is_started(

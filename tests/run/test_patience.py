@@ -14,7 +14,7 @@ import pytest
 
 from bench.errors import ChildError, ChildTimeout
 from bench.run.patience import BUSY_SECONDS, IDLE_SECONDS, Activity, hear
-from bench.timing.protocol import Channel
+from bench.timing.channel import Channel
 
 
 @dataclass

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,15 +18,18 @@ from bench.analysis.steady import growth
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.backends import BACKENDS
-from bench.model.registry import BUILT_IN, Registry
+from bench.model.discovery import BUILT_IN
+from bench.model.registry import Registry
 from bench.model.workload import WORKLOADS
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.truth import save_truth
-from bench.run import interpreter, patience
-from bench.run.interpreter import Conversation, Interpreter, ZygoteGone
+from bench.run import guarded, interpreter, patience
+from bench.run.guarded import Interpreter
+from bench.run.interpreter import Conversation, ZygoteGone
 from bench.run.pool import Pool
+from bench.timing.guard import GUARDED
 from bench.timing.policy import SamplingPolicy
-from bench.timing.protocol import Reply, Request, Task, Turn, Turned
+from bench.timing.protocol import REQUEST, Reply, Request, Task, Turn, Turned
 from bench.workloads import tutorial
 
 SMALL = tutorial(batch=8, d_in=6, hidden=5, d_out=3)
@@ -75,6 +80,17 @@ def test_a_child_that_dies_by_a_signal_says_which(ask: Ask) -> None:
         ask("    os.kill(os.getpid(), 11)")
     with pytest.raises(ChildError, match="died by SIGKILL, perhaps for want of memory"):
         ask("    os.kill(os.getpid(), 9)")
+    with pytest.raises(ChildError, match="its process died by signal 40"):
+        ask("    os.kill(os.getpid(), 40)")  # a real-time signal, which has no name
+    assert ask().status is Status.OK
+
+
+def test_a_child_that_closes_our_files_and_lives_on_is_not_said_to_have_died(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded, "LEAVE_SECONDS", 0.5)
+    with pytest.raises(ChildError, match="its process hung up and lived on, so it was killed"):
+        ask("    os.closerange(3, 1024); time.sleep(1000)")
     assert ask().status is Status.OK
 
 
@@ -93,14 +109,97 @@ def test_a_child_that_hangs_is_killed_with_what_it_started(ask: Ask, tmp_path: P
     )
     with pytest.raises(ChildTimeout):
         ask(body, timeout=3.0)
-    pid = int((tmp_path / "pid").read_text())
-    for _ in range(2000):  # the kernel takes a moment to end what was killed
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            break
-        time.sleep(0.01)
-    else:
-        raise AssertionError("what the child started is still running")
+    assert_ends(int((tmp_path / "pid").read_text()))
     assert ask().status is Status.OK
+
+
+def assert_ends(pid: int) -> None:
+    """A process runs no more; the kernel takes a moment to end what was killed."""
+    for _ in range(2000):
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return
+        time.sleep(0.01)
+    raise AssertionError("what the child started is still running")
+
+
+DAEMON = "import subprocess; print(subprocess.Popen(['sleep', '1000'], start_new_session=True).pid)"
+"""A program that leaves a process behind, in a session of its own and without a parent."""
+
+
+def leaving(pids: Path) -> str:
+    """What an author writes to start such a process."""
+    return f"import subprocess; subprocess.run([sys.executable, '-c', {DAEMON!r}], stdout=open({str(pids)!r}, 'a'))"
+
+
+@pytest.mark.skipif(not GUARDED, reason="elsewhere nobody takes in what has lost its parent")
+def test_what_left_the_session_of_a_child_ends_with_it_and_with_no_other(
+    ask: Ask, pool: Pool, open_: Open, tmp_path: Path
+) -> None:
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    talk = open_(f"os.path.exists({str(other)!r}) or exec({leaving(other)!r})")
+    assert ask(f"    {leaving(mine)}").status is Status.OK
+    for pid in mine.read_text().split():
+        assert_ends(int(pid))
+    alive = [int(pid) for pid in other.read_text().split()]
+    assert alive
+    assert all(map(psutil.pid_exists, alive)), "the one that started it is alive"
+    talk.close()
+    for pid in alive:
+        assert_ends(pid)
+
+
+@pytest.mark.skipif(not GUARDED, reason="elsewhere nobody takes in what has lost its parent")
+@pytest.mark.parametrize("victim", ["command", "interpreter"])
+def test_nothing_outlives_a_command_or_an_interpreter_that_is_killed(
+    open_: Open, request_: Request, tmp_path: Path, victim: str
+) -> None:
+    pids, step = tmp_path / "pids", tmp_path / "step.py"
+    step.write_text(
+        SOURCE.replace("    def forward():\n", f"    import sys\n    {leaving(pids)}\n    def forward():\n")
+    )
+    request = replace(request_, origins=(f"file:{step}",), task=Task.TURNS, policy=QUICK)
+    program = (
+        "import os, sys, time\nfrom bench.model.backends import BACKENDS\nfrom bench.run.pool import Pool\n"
+        "from bench.timing.protocol import REQUEST\nimport bench\n"
+        "talk = Pool().open(BACKENDS['numpy'], REQUEST.validate_json(sys.argv[1]), 60.0)\n"
+        "print(flush=True)\ntime.sleep(1000)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, REQUEST.dump_json(request).decode()],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        below = psutil.Process(running.pid).children(recursive=True)
+        (guard,) = psutil.Process(running.pid).children()
+        if victim == "command":
+            running.kill()
+        else:
+            (zygote,) = guard.children()
+            zygote.kill()
+        for each in below:
+            assert_ends(each.pid)
+        running.kill()
+    for pid in pids.read_text().split():
+        assert_ends(int(pid))
+
+
+@FORKED
+def test_of_what_a_process_prints_only_the_end_is_kept(ask: Ask, open_: Open, pool: Pool) -> None:
+    def kept() -> int:
+        return sum(log.stat().st_size for log in pool.scratch.glob("*.log"))
+
+    loud = "print('x' * 100_000, flush=True)"
+    with pytest.raises(ChildError, match=r"it said: last words$"):  # in one silence
+        ask(f"    for _ in range(100): {loud}\n    print('last words', flush=True); time.sleep(1.5); os._exit(3)")
+    assert kept() < 1 << 20
+    with pytest.raises(ChildError, match=r"it said: x{400} \.\.\.$"):
+        ask(f"    {loud}; os._exit(3)")
+    talk = open_(loud)
+    for number in range(10):  # step by step
+        talk.turn(Turn(number), 60.0)
+    assert kept() < 5 << 20, "a turn prints more than ten times that"
 
 
 @FORKED
@@ -124,8 +223,9 @@ def test_what_an_implementation_prints_does_not_get_into_the_protocol(ask: Ask) 
 def test_a_zygote_that_is_killed_is_started_again_and_the_request_repeated(request_: Request) -> None:
     with Pool(Interpreter(fork=True)) as running:
         running.start([BACKENDS["numpy"]])
-        for _ in range(3):
-            (process,) = (p for p in psutil.Process().children() if "bench.timing.zygote" in p.cmdline())
+        for its_guard in (True, False, False):
+            victims = psutil.Process().children() if its_guard else measuring()
+            (process,) = (each for each in victims if "bench.timing.zygote" in each.cmdline())
             process.send_signal(signal.SIGKILL)
             assert running.ask(BACKENDS["numpy"], request_, 60.0).status is Status.OK
 
@@ -207,7 +307,7 @@ def test_a_backend_that_may_not_be_forked_is_started_for_each_request_and_its_si
         talk = running.open(BACKENDS["numpy-fakecpu"], replace(other, task=Task.TURNS), 60.0)
         assert phases_of(talk.turn(Turn(0), 60.0)) == PHASES
     found = [int(number) for number in parents.read_text().split()]
-    assert [parent == os.getpid() for parent in found] == [True, False, True, False, True]
+    assert len({found[0], found[2], found[4]}) == 3, "each is started by its own guard"
     assert found[1] == found[3], "the zygote is not disturbed by the others"
     assert [reply.zygote for reply in replies] == [1, 0, 2, 0]
 
@@ -252,8 +352,9 @@ def phases_of(answer: Turned | Reply) -> set[str]:
 
 
 def measuring() -> list[psutil.Process]:
-    """The processes that run now, the dead that wait to be collected left out."""
-    found = psutil.Process().children(recursive=True)
+    """The processes that run now, guards and the dead that wait to be collected left out."""
+    guards = psutil.Process().children() if GUARDED else []
+    found = [process for process in psutil.Process().children(recursive=True) if process not in guards]
     return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -266,7 +367,7 @@ def test_two_processes_stay_alive_and_answer_in_any_order(open_: Open, monkeypat
     first.close()
     with monkeypatch.context() as patch:
         killed: list[int] = []
-        patch.setattr(interpreter, "_kill_group", lambda pid, **options: killed.append(pid))
+        patch.setattr(interpreter, "kill_group", lambda pid, **options: killed.append(pid))
         first.close()
         assert killed == []  # its number may be a stranger's by now
     assert len(measuring()) == alive - 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,23 @@ import pytest
 
 from bench.data.manifest import Manifest
 from bench.data.store import RunStore
-from bench.errors import DataFormatError, UsageError
+from bench.errors import DataFormatError, LoadError, UsageError
 from bench.model.case import Mode
 from bench.model.condition import Condition
+from bench.model.discovery import discover
 from bench.model.precision import Precision
 from bench.model.problem import Dtype
-from bench.model.registry import discover
 from bench.run.plan import Selection, choose, plan_cases, workload_facts
 from bench.run.records import rows_of
-from bench.run.resume import check_same, done_so_far, planned_of
+from bench.run.resume import check_load, check_same, done_so_far, loaded, planned_of, resuming
 from bench.run.rounds import Found
+from bench.run.session import circumstances, resume
 from bench.run.sources import source_hashes
 from bench.timing.policy import Sample
 from bench.timing.protocol import Reply
 
+NOBODY: Any = None
+"""Is told about progress that there is none of."""
 PLANNED = plan_cases(Selection(choose(discover(), ["numpy_manual", "torch_nn"]), {"batch": 9}, Dtype.FLOAT64, 5, (3,)))
 
 
@@ -78,6 +82,44 @@ def test_what_differs_is_named(change: dict[str, Any], named: str) -> None:
     with pytest.raises(UsageError, match=r"results/r cannot be resumed") as caught:
         check_same(manifest(), manifest(**change), Path("results/r"))
     assert named in str(caught.value)
+
+
+def test_no_file_is_loaded_because_a_folder_names_it_nor_before_all_else_is_as_it_was(tmp_path: Path) -> None:
+    """The folder may come from anybody, with a file of its own in it."""
+    evil, ran = tmp_path / "r" / "evil.py", tmp_path / "ran"
+    here = circumstances((), ["numpy"])
+    store = RunStore.create(tmp_path / "r", manifest(**here, load=[str(evil)]))
+    evil.write_text(f"open({str(ran)!r}, 'w')")
+    command = re.escape(f"give `bench run --resume {store.folder} --load {evil}`.")
+    with pytest.raises(UsageError, match=command):
+        resume(store.folder, NOBODY)
+    with pytest.raises(UsageError, match=command):
+        resume(store.folder, NOBODY, load=[evil, tmp_path / "another.py"])
+    for changes, named in (
+        ({"machine": {**here["machine"], "cpu": "Another 9000"}}, "cpu: Another 9000 / "),
+        ({"git_revision": "0" * 40}, "the harness changed since"),
+        ({"loaded": {str(evil): "0" * 64}}, r"evil\.py changed since it began"),
+    ):
+        store.write_manifest(manifest(**{**here, "load": [str(evil)], **changes}))
+        with pytest.raises(UsageError, match=named):
+            resume(store.folder, NOBODY, load=[evil])
+    assert not ran.exists()
+    store.write_manifest(manifest(**here, **loaded([evil])))
+    with pytest.raises(LoadError, match="registers nothing"):
+        resume(store.folder, NOBODY, load=[evil])
+    assert ran.exists()
+
+
+def test_a_run_without_files_takes_none_when_it_is_resumed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give `bench run --resume r`"):
+        check_load(manifest(), [tmp_path / "mine.py"], ("run", "--resume", "r"))
+    check_load(manifest(), [], ("run", "--resume", "r"))
+
+
+def test_a_path_in_the_command_is_quoted_and_has_no_control_characters() -> None:
+    assert resuming(["run", "--resume", "my run"], ["/a\x1b[2J.py"]) == (
+        "bench run --resume 'my run' --load '/a\\x1b[2J.py'"
+    )
 
 
 def test_what_a_run_did_not_record_when_it_began_does_not_end_it() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from bench.errors import UsageError
 from bench.run import revisions
 from bench.run.revisions import checked_out, commit, commit_of, commits_between, repository
+from bench.run.scratch import Scratch, sweep
 
 Git = Callable[..., str]
 
@@ -226,3 +229,46 @@ def test_without_a_history_from_one_to_the_other_it_says_so(git: Git, top: Path)
         commits_between(top, two, two)
     with pytest.raises(UsageError, match=f"GOOD .{two.short}. is no ancestor of BAD .{one.short}."):
         commits_between(top, two, one)
+
+
+# --- what a killed command leaves ---------------------------------------------------------------------------------
+
+CHECKS_OUT = (
+    "import sys, time\nfrom pathlib import Path\nfrom bench.run.revisions import checked_out\n"
+    "with checked_out(Path(sys.argv[1]), sys.argv[2]): print(flush=True); time.sleep(1000)"
+)
+
+
+def test_the_next_command_removes_what_a_killed_one_has_left_and_nothing_else(
+    git: Git, top: Path, untouched: Callable[[], bool], tmp_path: Path
+) -> None:
+    ours, folders = git("rev-parse", "main"), tmp_path / "tmp"
+    (folders / "stepbench-mine").mkdir()  # without our mark it is somebody else's
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / ".stepbench").touch()
+    (folders / "stepbench-link").symlink_to(tmp_path / "elsewhere")
+    with subprocess.Popen(
+        [sys.executable, "-c", CHECKS_OUT, top, ours],
+        env={**os.environ, "TMPDIR": str(folders)},
+        stdout=subprocess.PIPE,
+    ) as killed:
+        assert killed.stdout is not None
+        killed.stdout.readline()
+        sweep()
+        assert len(git("worktree", "list").splitlines()) == 2, "its owner is alive"
+        killed.kill()
+    sweep()
+    assert sorted(each.name for each in folders.iterdir()) == ["stepbench-link", "stepbench-mine"]
+    assert (tmp_path / "elsewhere" / ".stepbench").exists()
+    (folders / "stepbench-link").unlink()
+    (folders / "stepbench-mine").rmdir()
+    assert untouched()
+
+
+def test_a_folder_of_ours_is_swept_by_whoever_needs_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "stepbench-dead").mkdir()
+    (tmp_path / "stepbench-dead" / ".stepbench").touch()
+    with closing(Scratch()) as one, closing(Scratch()) as other:
+        assert {*tmp_path.iterdir()} == {one.path, other.path}
+    assert list(tmp_path.iterdir()) == []

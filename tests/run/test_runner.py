@@ -33,6 +33,17 @@ def test_so_many_rounds_as_asked_for_each_over_all_cases(make: Make) -> None:
     assert {row.processes for row in rows} == {3}
 
 
+@pytest.mark.parametrize("full", ["manifest.json", "summary.csv"])
+def test_rows_are_there_even_if_a_file_of_them_cannot_be_written(make: Make, full: str) -> None:
+    bench = make(RunTerms(1000, rounds=1))
+    bench.runner.execute()
+    (bench.folder / full).unlink(missing_ok=True)
+    (bench.folder / full / "in the way").mkdir(parents=True)
+    assert {row.status for row in bench.runner.finish()} == {Status.OK}
+    (told,) = bench.seen.unwritten_files
+    assert told.startswith(f"{bench.folder / full} cannot be written (")
+
+
 def test_the_budget_ends_a_run_before_it_is_overdrawn(make: Make) -> None:
     bench = make(RunTerms(10.5))  # 3 s to start, then 1 s a case: seven fit
     bench.runner.execute()

@@ -14,8 +14,8 @@ import pytest
 from bench.data.schema import Status
 from bench.data.store import read_manifest, read_processes, read_summary
 from bench.errors import UsageError
+from bench.model.discovery import BUILT_IN, discover
 from bench.model.imports import digest
-from bench.model.registry import BUILT_IN, discover
 from bench.model.workload import WORKLOADS
 from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.run.session import resume, run
@@ -205,12 +205,12 @@ def test_a_neighbour_that_changed_before_the_run_is_resumed_is_named_and_what_wa
     cut(out, 1)
     layers.write_text(MODEL.replace("return", "x + 0\n    return"))
     with pytest.raises(UsageError, match="mine/layers changed since run run began"):
-        resume(out, Silent())
+        resume(out, Silent(), load=[mine])
     assert read_processes(out)["round"].tolist() == [0]
     layers.write_text(MODEL)
     fancy("1.3")
     with pytest.raises(UsageError, match=r"fancyfw: 1\.2\.3 / 1\.3"):
-        resume(out, Silent())
+        resume(out, Silent(), load=[mine])
     fancy("1.2.3")
-    assert resume(out, Silent()).exit_code == 0
+    assert resume(out, Silent(), load=[mine]).exit_code == 0
     assert read_processes(out)["round"].tolist() == [0, 1]

@@ -15,12 +15,12 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype
 from bench.oracle.array_error import ArrayError
 from bench.oracle.verify import Verification
-from bench.timing import protocol
+from bench.timing.channel import Channel
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
 from bench.timing.policy import Sample, SamplingPolicy
 from bench.timing.proof import Check
-from bench.timing.protocol import REPLY, REQUEST, TURN, TURNED, Channel, Reply, Request, Task, Turn, Turned
+from bench.timing.protocol import REPLY, REQUEST, TURN, TURNED, Reply, Request, Task, Turn, Turned
 from bench.workloads import tutorial
 
 INFINITE = ArrayError("loss", "", 1, math.inf, 1e-4, True)
@@ -143,10 +143,10 @@ def test_signs_of_life_alone_are_no_answer() -> None:
 
 def test_signs_of_life_are_given_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(monotonic=lambda: clock.time, time=50.0)
-    monkeypatch.setattr(protocol, "time", clock)
+    monkeypatch.setattr("bench.timing.channel.time", clock)
     a, b = socket.socketpair()
     with a, b:
-        channel = Channel(a)
+        beating = Channel(a)
         for clock.time in (50.5, 50.9, 51.0, 51.5, 51.9, 52.0, 52.1, 60.0, 60.9):
-            channel.beat()
+            beating.beat()
         assert b.recv(100) == b"\n" * 3

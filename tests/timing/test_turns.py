@@ -14,14 +14,15 @@ import pytest
 
 from bench.data.schema import Method, Status
 from bench.errors import ChildTimeout
-from bench.model.registry import BUILT_IN
+from bench.model.discovery import BUILT_IN
 from bench.model.workload import WORKLOADS
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.truth import FRESH_STEPS, STEPS, save_truth
-from bench.timing import protocol
+from bench.timing import channel
+from bench.timing.channel import Channel
 from bench.timing.measure import Sampling
 from bench.timing.policy import SamplingPolicy
-from bench.timing.protocol import REPLY, TURN, TURNED, Channel, Reply, Request, Task, Turn
+from bench.timing.protocol import REPLY, TURN, TURNED, Reply, Request, Task, Turn
 from bench.timing.turns import Delay, serve_turns
 from bench.workloads import tutorial
 
@@ -218,7 +219,7 @@ def test_a_delay_is_planted_only_where_it_may_be(
 def test_it_shows_that_it_is_alive_while_it_verifies_and_samples(
     served: Any, request_: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(channel, "BEAT_SECONDS", 0.0)
     parent = served(request_)
     beats: list[bytes] = []
     monkeypatch.setattr(

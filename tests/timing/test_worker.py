@@ -11,8 +11,8 @@ import pytest
 from bench.backends.numpy import NumpyBackend
 from bench.data.schema import Method, Status
 from bench.model.case import Mode
+from bench.model.discovery import BUILT_IN
 from bench.model.precision import Precision
-from bench.model.registry import BUILT_IN
 from bench.model.workload import WORKLOADS
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.truth import save_truth
@@ -95,6 +95,7 @@ def test_one_that_is_to_be_verified_is_not_timed(ask: Callable[..., object]) -> 
 WRONG = SOURCE.replace("2.0 * (y_pred - y)", "2.1 * (y_pred - y)")
 NAN = SOURCE.replace("2.0 * (y_pred - y)", "np.nan * (y_pred - y)")
 RAISES = SOURCE.replace("        h = x @ w1 + b1\n", "        raise ValueError('the forward\\nphase broke')\n")
+SKIPS = SOURCE.replace("        h = x @ w1 + b1\n", "        raise type('Skipped', (BaseException,), {})('here')\n")
 EXITS = SOURCE.replace("        h = x @ w1 + b1\n", "        raise SystemExit(0)\n")
 PHASES = SOURCE.replace("Stage(BACKWARD, backward), ", "")
 NO_STEP = SOURCE.replace("    return Step(", "    return (")
@@ -108,11 +109,12 @@ FUSED = SOURCE.replace('workload="mlp_bias_sgd")', 'workload="mlp_bias_sgd", fus
         (NAN, Status.WRONG, "the gradient of w2 is not finite in step 1"),
         (RAISES, Status.FAILED, "ValueError: the forward phase broke"),
         (EXITS, Status.FAILED, "SystemExit: 0"),
+        (SKIPS, Status.FAILED, "Skipped: here"),
         (PHASES, Status.FAILED, "The stages of a step cover forward, update: they must cover"),
         (NO_STEP, Status.FAILED, "build returned tuple: it must return a bench.Step."),
         (FUSED, Status.FAILED, "the step is separable, but @implementation says fused: set fused=False there."),
     ],
-    ids=["wrong", "nan", "raises", "exits", "phases", "no step", "fused"],
+    ids=["wrong", "nan", "raises", "exits", "skips", "phases", "no step", "fused"],
 )
 def test_what_is_wrong_is_said_and_nothing_is_timed(
     ask: Callable[..., object], text: str, status: Status, reason: str

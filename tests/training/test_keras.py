@@ -146,7 +146,7 @@ def test_what_is_killed_is_forked_again_or_resumed(root: Path, tmp_path: Path, v
                     killed = True
     assert killed
     running.wait()
-    again = [sys.executable, "-m", "bench", "run", "--resume", str(out), "--no-figures"]
+    again = [sys.executable, "-m", "bench", "run", "--resume", str(out), *start[1:3], "--no-figures"]
     subprocess.run(again, cwd=root, check=False)
     processes = read_processes(out)
     good = processes[processes["status"] == "ok"]

@@ -1,9 +1,10 @@
-"""Two stored runs: the verdicts over them, or their times side by side without any."""
+"""Stored runs: the verdicts over two of them, or the times of any number side by side without any."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bench.output.document import Block, Bullets, Head, numbers, plain, prose, t
 from bench.output.names import day
 from bench.output.text import duration, interval
 from bench.run.calibration import Calibration
+from bench.stats.estimates import Estimate
 from bench.stats.unpaired import can_show, processes_needed
 
 
@@ -93,44 +95,81 @@ def _case_json(case: CaseVerdict) -> dict[str, Any]:
     return told
 
 
-def description(
-    rows: Sequence[SideBySide],
-    names: Mapping[Case, str],
-    left_out: Mapping[str, str],
-    differing: Sequence[str],
-    factor: float | None = None,
-) -> list[Block]:
-    """Return two runs case by case, without a verdict.
+@dataclass(frozen=True)
+class Beside:
+    """A run beside the first one, without a verdict."""
+
+    letter: str
+    """The one that stands for it."""
+    label: str
+    """The run, from `run_label`."""
+    rows: tuple[SideBySide, ...]
+    left_out: Mapping[str, str]
+    """The names of cases that neither run measured, with the reason."""
+    differing: tuple[str, ...]
+    """How the runs differ, each as `name: A / B`."""
+    factor: float | None
+    """The one by which every case moved; None if they did not move alike."""
+
+
+def description(first: str, others: Sequence[Beside], names: Mapping[Case, str]) -> list[Block]:
+    """Return runs beside the first one, case by case, without a verdict.
 
     Args:
-        rows: their cases.
-        names: what cases are called.
-        left_out: cases that neither run measured, with the reason.
-        differing: how the runs differ, each as `name: A / B`.
-        factor: the one by which every case moved; None if they did not move alike.
+        first: the first run, which is called A, from `run_label`.
+        others: the others.
+        names: of the cases, in their order.
     """
-    noted = any(row.reason for row in rows)
-    lines = []
-    for row in rows:
-        times = (None if side is None else side.value for side in (row.seconds_a, row.seconds_b))
-        ratio = ["-", "-"]
-        if row.ratio is not None:
-            ratio = [f"{row.ratio.value:.3f}", interval(row.ratio.low, row.ratio.high, "{:.3f}".format)]
-        lines.append([names[row.case], *map(duration, times), *ratio, *([row.reason] if noted else [])])
-    heads = [Head("case", wraps=True), *numbers("A", "B", "B / A", "95 % interval")]
-    heads += [Head("note", wraps=True)] if noted else []
+    found = {each.letter: {row.case: row for row in each.rows} for each in others}
+    lines: list[list[str]] = []
+    for case, name in names.items():
+        beside = {letter: rows[case] for letter, rows in found.items() if case in rows}
+        of_first = next((row.seconds_a for row in beside.values()), None)
+        lines += [[name, "A", _time(of_first), "-", "-", ""]] if beside else []
+        for letter, row in beside.items():
+            lines.append(["", letter, _time(row.seconds_b), *_ratio(row.ratio), row.reason])
+    noted = 6 if any(line[5] for line in lines) else 5
+    heads: list[Head | str] = [Head("case", wraps=True), "run", *numbers("step", "over A", "95 % interval")]
+    heads += [Head("note", wraps=True)]
     notes = [
-        *passages("verdicts.txt", "moved", factor=_factor(factor)),
-        *(prose("not compared: {}: {}.", name, reason) for name, reason in left_out.items()),
-        prose("A ratio over 1 means that B took longer. No verdict: a ratio may be due to anything that differs."),
-        *(prose("The runs differ in {} (A / B).", item) for item in differing),
+        prose("A: {}.", first),
+        *(prose("{}: {}.", each.letter, each.label) for each in others),
+        prose("Over 1 means that a run took longer than A. No verdict: it may be due to anything that differs."),
     ]
-    return [table("compare", (), heads, lines), Bullets(tuple(notes))]
+    for each in others:
+        of = f"{each.letter}: " if len(others) > 1 else ""
+        notes += passages("verdicts.txt", "moved", factor=_factor(each.factor), of=of)
+        notes += [prose("{}not compared: {}: {}.", of, name, reason) for name, reason in each.left_out.items()]
+        notes += [prose("The runs differ in {} (A / {}).", item, each.letter) for item in each.differing]
+    return [table("compare", (), heads[:noted], [line[:noted] for line in lines]), Bullets(tuple(notes))]
 
 
-def compare_json(rows: Sequence[SideBySide]) -> list[dict[str, Any]]:
-    """Return two runs, case by case, for programs."""
-    return [_with_columns(row) for row in rows]
+def _ratio(ratio: Estimate | None) -> list[str]:
+    if ratio is None:
+        return ["-", "-"]
+    return [f"{ratio.value:.3f}", interval(ratio.low, ratio.high, "{:.3f}".format)]
+
+
+def _time(seconds: Estimate | None) -> str:
+    return duration(None if seconds is None else seconds.value)
+
+
+def description_json(others: Sequence[Beside]) -> dict[str, Any]:
+    """Return for programs what `description` says; ratios are over the first run."""
+    return {
+        "verdict": None,
+        "others": [
+            {
+                "run": each.letter,
+                "label": each.label,
+                "differences": list(each.differing),
+                "common_factor": each.factor,
+                "cases": [_with_columns(row) for row in each.rows],
+                "not_compared": dict(each.left_out),
+            }
+            for each in others
+        ],
+    }
 
 
 def _with_columns(of_case: SideBySide | CaseVerdict) -> dict[str, Any]:

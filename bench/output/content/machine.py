@@ -8,7 +8,7 @@ from bench.data.manifest import Manifest
 from bench.machine.disturbance import MEANINGS
 from bench.output.content import notes
 from bench.output.content.passages import passages
-from bench.output.content.summary import Summary, folder_of
+from bench.output.content.summary import Summary
 from bench.output.document import Block, Bullets, Cell, Head, Heading, Section, Table, Words, numbers, prose, table
 from bench.output.names import counted
 from bench.output.text import significant
@@ -68,7 +68,7 @@ def section(data: RunData, summary: Summary) -> Section:
         Heading("What was not measured"),
         Bullets(tuple(missing)),
         Heading("How it ended"),
-        notes.ending(manifest, folder_of(manifest)),
+        notes.ended(manifest),
     ]
     return Section("machine", "The machine, and what disturbed it", tuple(blocks))
 
@@ -121,6 +121,8 @@ def _disturbances(data: RunData, summary: Summary) -> tuple[Words, ...]:
 
 def _flags(data: RunData) -> list[Table]:
     """Return how many samples carry which flag, those of single phases and of the device's clock included."""
+    if not data.has_samples:
+        return []
     flags = data.samples["flags"].astype(str).str.split().explode().dropna()
     counts = sorted((str(flag), int(count)) for flag, count in flags.value_counts().items())
     heads = [Head("flag"), *numbers("samples"), Head("meaning", wraps=True)]

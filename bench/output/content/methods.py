@@ -31,7 +31,7 @@ def section(data: RunData, summary: Summary) -> Section:
     values: dict[str, Any] = {
         "hardware": one_line(data),
         "processes": len(data.processes),
-        "samples": len(data.samples),
+        "samples": len(data.samples) if data.has_samples else None,
         "warmup": [int(warmup.quantile(part)) for part in (0.0, 0.5, 1.0)] if len(warmup) else [],
         "steps": STEPS,
         "verified": all(row.verified for row in summary.measured),

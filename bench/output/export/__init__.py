@@ -1,5 +1,7 @@
 """Runs as other tools read them, one format a file. A module here with an `export(run)` is a format; nothing lists it.
 
+It may also have a `left_out(run)`, which says what the format cannot hold.
+
 Importing this package imports nothing heavy: the command line asks it for the names.
 """
 
@@ -7,15 +9,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench.errors import UsageError, nearest
+from bench.output.export._choice import EVERY, WHOLE_STEPS, Choice
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from bench.output.export._run import Run
+__all__ = ["EVERY", "WHOLE_STEPS", "Choice", "export", "names"]
 
 
 def names() -> tuple[str, ...]:
@@ -24,23 +24,31 @@ def names() -> tuple[str, ...]:
     return tuple(name.replace("_", "-") for name in found)
 
 
-def export(folder: Path, name: str) -> str:
+def export(
+    folder: Path, name: str, choice: Choice = WHOLE_STEPS, report: Callable[[str], object] = lambda text: None
+) -> str:
     """Write a run in one of the formats.
 
     Args:
         folder: the run's folder.
         name: one of `names()`.
+        choice: which of its benchmarks; by default whole steps.
+        report: called with a sentence for whatever the format does not get: a case that became wrong would else look
+            like one that was not asked for.
 
     Returns:
         The whole file, as text that ends with a line's end.
 
     Raises:
-        UsageError: there is no such format.
+        UsageError: there is no such format, implementation or phase.
         DataFormatError: the run cannot be read, nothing in it was measured, or the format cannot hold what was.
     """
     if name not in names():
         raise UsageError(f"There is no export to {name!r}: {nearest(name, names())}")
     from bench.output.export._run import Run
 
-    to_text: Callable[[Run], str] = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").export
-    return to_text(Run.read(folder))
+    module, run = importlib.import_module(f"{__name__}.{name.replace('-', '_')}"), Run.read(folder, choice)
+    text: str = module.export(run)
+    for what in (*run.left_out, *getattr(module, "left_out", lambda run: ())(run)):
+        report(f"left out: {what}")
+    return text

@@ -6,7 +6,6 @@ One benchmark is one row of summary.csv that has a time: a case, a phase, how it
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,13 @@ import pandas as pd
 from bench.data.manifest import Manifest
 from bench.data.run import StoredRun, cases_by_process, summary_rows
 from bench.data.schema import Status, SummaryRow
-from bench.data.store import SAMPLES, SUMMARY
+from bench.data.store import SAMPLES
 from bench.errors import DataFormatError
 from bench.model.case import CONDITIONS
+from bench.output.content.notes import unmeasured
+from bench.output.content.summary import Summary
+from bench.output.document import plain
+from bench.output.export._choice import Choice
 
 _ROW_KEY = ("phase", "method", "clock", "variant")
 
@@ -42,6 +45,7 @@ class Benchmark:
     row: SummaryRow
     median: float
     processes: tuple[Process, ...]
+    """Empty if the run's samples were not kept."""
 
     @property
     def columns(self) -> dict[str, str | int]:
@@ -73,7 +77,7 @@ class Benchmark:
     @property
     def samples(self) -> int:
         """Number of samples of all processes."""
-        return sum(len(process.seconds) for process in self.processes)
+        return self.row.samples
 
 
 @dataclass(frozen=True)
@@ -83,31 +87,45 @@ class Run:
     manifest: Manifest
     benchmarks: tuple[Benchmark, ...]
     """Benchmarks in the order of summary.csv; never empty."""
+    left_out: tuple[str, ...]
+    """Sentences about the cases without a time, those that went wrong first."""
+    has_samples: bool
+    """Whether its samples were kept; the summary stands without them."""
 
     @classmethod
-    def read(cls, folder: Path) -> Run:
-        """Read a run.
+    def read(cls, folder: Path, choice: Choice) -> Run:
+        """Read what was chosen of a run.
 
         Raises:
+            UsageError: the run has no such implementation or phase.
             DataFormatError: a file is missing, damaged or of another version, its files contradict each other, or
                 nothing was measured.
         """
-        run = StoredRun(folder)
-        processes, found = _processes(run), []
-        for row in summary_rows(run.summary):
+        run, kept = StoredRun(folder), (folder / SAMPLES).exists()
+        processes, found = _processes(run) if kept else {}, []
+        rows = choice.cases_of(summary_rows(run.summary))
+        for row in choice.times_of(rows):
             if row.status is Status.OK and row.median_seconds is not None:
                 key = (row.case, *(getattr(row, name) for name in _ROW_KEY))
                 found.append(Benchmark(row, row.median_seconds, tuple(processes.get(key, ()))))
-                if not found[-1].processes:
+                if kept and not found[-1].processes:
                     raise DataFormatError(f"{folder / SAMPLES} has no samples of {found[-1].name}: restore the file.")
-                for value in (row.median_seconds, row.low_seconds, row.high_seconds):
-                    if value is not None and not 0 <= value < math.inf:
-                        raise DataFormatError(
-                            f"{folder / SUMMARY} is damaged: {found[-1].name} took {value} s; restore the file."
-                        )
         if not found:
-            raise DataFormatError(f"{folder} has no case that was measured: there is nothing to export.")
-        return cls(run.manifest, tuple(found))
+            raise DataFormatError(f"{folder} has no case of your choice that was measured: there is nothing to export.")
+        left_out = [plain(words) for words in unmeasured(Summary(rows, run.manifest))]
+        return cls(run.manifest, tuple(found), tuple(left_out), kept)
+
+    def require_samples(self, tool: str) -> None:
+        """Refuse to go on without samples.
+
+        Raises:
+            DataFormatError: they were not kept.
+        """
+        if not self.has_samples:
+            raise DataFormatError(
+                f"{tool} takes single samples, and run {self.manifest.run_id} has no {SAMPLES}: restore the file, or "
+                "choose a format of medians: bencher or github-action-benchmark."
+            )
 
 
 def to_json(data: Any) -> str:
@@ -122,10 +140,6 @@ def _processes(run: StoredRun) -> dict[tuple[Any, ...], list[Process]]:
     peaks = {int(number): int(peak) for number, peak in known}
     samples = run.samples[run.samples["process"].isin(run.processes["process"])]
     each = samples["seconds"] / samples["iterations"].astype(float)
-    odd = samples.index[~((each >= 0) & (each < math.inf))]
-    if len(odd):
-        path = run.folder / SAMPLES
-        raise DataFormatError(f"{path} is damaged: line {odd[0] + 2} gives no time; restore the file.")
     groups = samples.assign(each=each).groupby(["process", *_ROW_KEY], sort=False, dropna=False, observed=True)
     listed: Any = groups[["each", "iterations"]].agg(list)
     found: dict[tuple[Any, ...], list[Process]] = {}

@@ -21,7 +21,7 @@ def export(run: Run) -> str:
 def _entry(benchmark: Benchmark, machine: str) -> dict[str, str | float]:
     middle, low, high = benchmark.median, benchmark.row.low_seconds, benchmark.row.high_seconds
     entry: dict[str, str | float] = {"name": benchmark.name, "unit": UNIT, "value": float(_microseconds(middle))}
-    counts = f"processes: {len(benchmark.processes)}\nsamples: {benchmark.samples}\nmachine: {machine}"
+    counts = f"processes: {benchmark.row.processes}\nsamples: {benchmark.samples}\nmachine: {machine}"
     if low is None or high is None:
         return {**entry, "extra": f"no interval: too few processes\n{counts}"}
     # The action knows only one number on both sides: the farther end, so that the whole interval is inside.

@@ -11,16 +11,17 @@ from typing import Any
 
 from bench.data.manifest import Manifest
 from bench.errors import DataFormatError
-from bench.output.export._run import Process, Run, to_json
+from bench.output.export._run import Benchmark, Process, Run, to_json
 
 
 def export(run: Run) -> str:
     """Write the run as a pyperf suite. pyperf takes no time of zero: a benchmark that holds one is left out.
 
     Raises:
-        DataFormatError: every benchmark holds a time of zero.
+        DataFormatError: every benchmark holds a time of zero, or the run has no samples.
     """
-    positive = [each for each in run.benchmarks if all(min(process.seconds) > 0 for process in each.processes)]
+    run.require_samples("pyperf")
+    positive = [each for each in run.benchmarks if _is_positive(each)]
     if not positive:
         raise DataFormatError(
             f"{run.manifest.run_id} has a time of zero in every benchmark, which pyperf does not take: "
@@ -37,6 +38,16 @@ def export(run: Run) -> str:
         for each in positive
     ]
     return to_json({"version": "1.0", "metadata": _suite(run.manifest), "benchmarks": benchmarks})
+
+
+def left_out(run: Run) -> list[str]:
+    """Return sentences about the benchmarks that pyperf does not take."""
+    zero = [each.name for each in run.benchmarks if not _is_positive(each)]
+    return [f"{name}: it holds a time of zero, which pyperf does not take" for name in zero]
+
+
+def _is_positive(benchmark: Benchmark) -> bool:
+    return all(min(process.seconds) > 0 for process in benchmark.processes)
 
 
 def _suite(manifest: Manifest) -> dict[str, Any]:

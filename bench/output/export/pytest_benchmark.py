@@ -18,7 +18,11 @@ def export(run: Run) -> str:
 
     The machine is the one that measured, as far as the manifest knows it. The commit is the harness's own; its times
     and its branch are in no file of a run.
+
+    Raises:
+        DataFormatError: the run has no samples.
     """
+    run.require_samples("pytest-benchmark")
     manifest = run.manifest
     facts = manifest.machine
     system, _, release = str(facts.get("system") or "").partition(" ")

@@ -14,7 +14,8 @@ The modules whose names begin with an underscore are shared:
 - `_look`: widths, colours, measuring of text, and the bytes of a file;
 - `_data`: the files of a run and the meaning of their columns;
 - `_ticks`: numbers along an axis;
-- `_words`: words for rungs and contenders;
+- `_cast`: what contenders are called and look like, the same in all figures of a run;
+- `_words`: words for rungs and entrants;
 - `_frame`: texts, keys and panels, each with the room that it needs;
 - `_bars` and `_lines`: what figures of bars, and figures of lines, have in common.
 """
@@ -34,6 +35,7 @@ from bench import __version__
 from bench.data.store import FIGURES
 from bench.errors import NothingToShowError, UsageError, nearest
 from bench.output.catalogue import calibration_figures, figure_names
+from bench.output.figures._cast import Choice as Choice
 from bench.output.figures._data import RunData as RunData
 from bench.output.figures._look import Look as Look
 from bench.output.figures._look import Style as Style
@@ -178,7 +180,7 @@ def draw_calibration(
             )
     for name, kind in product(figures or calibration_figures(), formats):
         words = ["bench", "plot", path.name, "--figure", name, "--format", kind]
-        words += ["--width", look.width.value, "--style", look.style.value]
+        words += look.options
         notes = Provenance(
             stepbench=__version__,
             figure=name,
@@ -233,7 +235,7 @@ def provenance(data: RunData, name: str, kind: str, look: Look) -> Provenance:
     """Return what the file of a figure says about itself."""
     manifest = data.manifest
     words = ["bench", "plot", f"results/{manifest.run_id}", "--figure", name, "--format", kind]
-    words += ["--width", look.width.value, "--style", look.style.value, *data.options]
+    words += [*look.options, *data.options]
     return Provenance(
         stepbench=__version__,
         figure=name,

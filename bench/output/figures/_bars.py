@@ -13,22 +13,23 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from bench.output.figures import _data
+from bench.output.figures import _rows
+from bench.output.figures._cast import Cast
 from bench.output.figures._data import RunData
 from bench.output.figures._frame import PANEL_EM, Frame, Grid, Texts, beside, new_frame, panel_title
-from bench.output.figures._look import Look, Width, named, spread
+from bench.output.figures._look import PAGE_INCHES, Look, Width, hatch_of, spread
 
 _PANEL_WIDTH_EM = 33.0
 """Least width of a panel of bars: a name, the bar and its number."""
 BAR_EM = 2.15
 """Room of one bar."""
-_DENSEST = 0.62
+DENSEST = 0.62
 """Part of their height to which bars may shrink to fit a slide; its lines of text stay apart."""
 THICK = 0.66
 """Thickness of a bar as a part of its room."""
-_TALLEST = 9.0
-"""Height of a page's text in inches: a sweep shows as many sizes as fit."""
-_MOST_ON_SLIDE = 6
+_MOST_ON_SLIDE, _MOST_DENSE_ON_SLIDE = 6, 8
+_MOST_BARS = 36
+"""Most bars of a panel: as many as a page has room for."""
 _HEAD_EM = 12.0
 """About what title, subtitle, keys and footer take."""
 _NAME_SHARE = 0.36
@@ -47,6 +48,8 @@ class Shown:
     """The numbers of panels shown and found; empty if all are shown."""
     with_backend: bool
     """Whether names alone do not tell cases apart."""
+    cast: Cast
+    """What contenders are called and look like."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,18 @@ def bars_em(count: int) -> float:
     return (count + 0.2) * BAR_EM
 
 
-def shown(data: RunData, rows: pd.DataFrame, look: Look, panel_em: Height = bars_em, most: int | None = None) -> Shown:
-    """Choose panels for these headline rows.
+def shown(
+    data: RunData,
+    rows: pd.DataFrame,
+    look: Look,
+    panel_em: Height = bars_em,
+    most: int | None = None,
+    least: float = DENSEST,
+) -> Shown:
+    """Choose panels for these headline rows, each from its fastest case on unless the author wants another order.
 
-    A sweep shows the sizes that were asked for, not those that were added around crossovers; if these are still too
-    many, the first, the last and some between them of each workload.
+    A sweep shows the sizes that were asked for, not those that were added around crossovers. If panels are too many
+    for a page, the first, the last and some between them of each workload are shown.
 
     Args:
         data: the run.
@@ -78,18 +88,35 @@ def shown(data: RunData, rows: pd.DataFrame, look: Look, panel_em: Height = bars
         look: the width.
         panel_em: the height of a panel.
         most: how many panels there are at most, if not only their height limits that.
+        least: the part of their height to which panels may shrink to fit a page.
     """
-    every = _data.panels(rows)
-    asked = _data.panels(data.asked(rows)) or every
-    if _data.varies_sizes(rows):
-        kinds = [list(kind) for _, kind in groupby(asked, key=lambda panel: panel[1]["workload"].iloc[0])]
-        panel_inches = look.em(panel_em(max(len(panel) for _, panel in asked)) + PANEL_EM)
-        fits = int((_TALLEST - look.em(_HEAD_EM)) / panel_inches) if look.width is not Width.SLIDE else _MOST_ON_SLIDE
-        quota = max(2, min(fits, most or fits) // len(kinds))
+    every = _rows.panels(rows)
+    asked = [(title, data.by_time(panel)) for title, panel in _rows.panels(data.asked(rows)) or every]
+    most_bars = max(len(panel) for _, panel in asked)
+    asked = [(title, panel[:_MOST_BARS]) for title, panel in asked]
+    kinds = [list(kind) for _, kind in groupby(asked, key=lambda panel: panel[1]["workload"].iloc[0])]
+    for quota in range(max(map(len, kinds)), 0, -1):
         asked = [kind[place] for kind in kinds for place in spread(len(kind), quota)]
-    asked = asked[:most]
-    remark = "" if len(asked) == len(every) else f"{len(asked)} of {len(every)} panels, the others are in summary.csv"
-    return Shown(asked, remark, _data.several_backends(rows))
+        roomy = quota > 2 and _rows.varies_sizes(rows)
+        if len(asked) <= (most or len(asked)) and _fit(
+            [panel_em(len(panel)) * (1.0 if roomy else least) for _, panel in asked], look, roomy
+        ):
+            break
+    while len(asked) > 1 and not _fit([panel_em(len(panel)) * least for _, panel in asked], look, roomy=False):
+        asked.pop()
+    remarks = [
+        f"{len(asked)} of {len(every)} panels, the others are in summary.csv" if len(asked) < len(every) else "",
+        f"the fastest {_MOST_BARS} of up to {most_bars} cases a panel" if most_bars > _MOST_BARS else "",
+    ]
+    remark = "; ".join(filter(None, remarks))
+    return Shown(asked, remark, _rows.several_backends(rows), data.cast)
+
+
+def _fit(heights: Sequence[float], look: Look, roomy: bool) -> bool:
+    """Tell whether panels of these heights fit the page, or so many of them the slide, whose letters may shrink."""
+    if look.width is Width.SLIDE:
+        return len(heights) <= (_MOST_ON_SLIDE if roomy else _MOST_DENSE_ON_SLIDE)
+    return look.em(sum(heights) + len(heights) * PANEL_EM + _HEAD_EM) <= PAGE_INCHES
 
 
 def columns_of(look: Look, panels: int) -> int:
@@ -98,11 +125,16 @@ def columns_of(look: Look, panels: int) -> int:
 
 
 def new_panels(
-    look: Look, texts: Texts, counts: Sequence[int], denser: float = _DENSEST, panel_em: Height = bars_em
+    look: Look,
+    texts: Texts,
+    counts: Sequence[int],
+    denser: float = DENSEST,
+    panel_em: Height = bars_em,
+    least: float = DENSEST,
 ) -> Frame:
     """Make a frame with a panel for each count of cases, whose letters of a slide shrink only if denser panels fail."""
     heights = [panel_em(count) for count in counts]
-    grid = Grid(heights, columns_of(look, len(counts)), least_width=_PANEL_WIDTH_EM, denser=denser)
+    grid = Grid(heights, columns_of(look, len(counts)), least_width=_PANEL_WIDTH_EM, denser=denser, least=least)
     return new_frame(look, texts, grid)
 
 
@@ -125,7 +157,7 @@ def bar_figure(
             bar = draw(axis, place, row, frame)
             whisker(axis, place, bar, frame.look)
             beside(axis, place, bar.text, frame.look)
-        axis.set_yticks(places, [name_of(row, panels.with_backend, frame) for _, row in rows.iterrows()])
+        axis.set_yticks(places, [name_of(row, panels, frame) for _, row in rows.iterrows()])
         panel_title(axis, title, frame)
         # Panels beside each other are as high as the one with most bars, and bars equally thick in all panels.
         axis.set_ylim(counts[number] - 0.6 - most_beside(counts, number, frame.columns), counts[number] - 0.4)
@@ -138,21 +170,17 @@ def most_beside(counts: Sequence[int], number: int, columns: int) -> int:
     return max(counts[first : first + columns])
 
 
-def backend_style(backend: str, look: Look) -> dict[str, Any]:
-    """Return the colour, hatch and outline of a backend's bars."""
-    colour, hatch = look.theme.backend(backend)
-    return {"facecolor": colour, "hatch": hatch, "edgecolor": look.theme.edge, "lw": 0.6 * look.line}
-
-
 def backend_keys(backends: Iterable[str], look: Look) -> list[Patch]:
-    """Return a key for each backend, in the order of their names."""
-    return [Patch(label=name, **backend_style(name, look)) for name in sorted(set(backends))]
+    """Return a key for the hatch of each backend, in the order of their names."""
+    style: dict[str, Any] = {"facecolor": look.theme.paper, "edgecolor": look.theme.edge, "lw": 0.6 * look.line}
+    return [Patch(label=name, hatch=hatch_of(name), **style) for name in sorted(set(backends))]
 
 
-def name_of(row: pd.Series[Any], with_backend: bool, frame: Frame) -> str:
-    """Return what an axis calls a case; a long name is clipped in its middle, the backend never."""
-    backend = f" ({row['backend']})" if with_backend else ""
-    return named(str(row["implementation"]), backend, frame.panel_inches * _NAME_SHARE, frame.look)
+def name_of(row: pd.Series[Any], panels: Shown, frame: Frame) -> str:
+    """Return what an axis calls a case; a long name is cut, the backend never."""
+    backend = f" ({row['backend']})" if panels.with_backend else ""
+    room = frame.panel_inches * _NAME_SHARE
+    return panels.cast.fitting(row["implementation"], room, frame.look.points, backend)
 
 
 def whisker(axis: Axes, place: float, bar: Bar, look: Look) -> None:
@@ -170,7 +198,7 @@ def whisker(axis: Axes, place: float, bar: Bar, look: Look) -> None:
             zorder=4,
         )
         for part in (*caps, *lines):
-            part.set_path_effects([withStroke(linewidth=2.3 * look.line, foreground=look.theme.paper)])
+            part.set_path_effects([withStroke(linewidth=3.2 * look.line, foreground=look.theme.paper)])
 
 
 def with_interval(text: str, low: float, high: float, write: Callable[[float, float], str], frame: Frame) -> str:

@@ -1,6 +1,6 @@
 """The sources of figures: the files of a run, read when first asked for, and the meaning of their columns.
 
-All that the figures know about a case's columns, sizes and workloads is in this file.
+All that the figures know about a case's columns, sizes and workloads is in this file and in `_rows`.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ from bench.data.run import StoredRun, case_of, summary_rows
 from bench.data.schema import HOST, STEP, Status, SummaryRow
 from bench.data.store import CROSSOVERS, MANIFEST, PROCESSES, SAMPLES, SUMMARY
 from bench.data.tables import table_of
-from bench.errors import DataFormatError, NothingToShowError
+from bench.errors import DataFormatError, NothingToShowError, UsageError
 from bench.machine.identity import machine_of
-from bench.model.case import CONDITIONS, case_columns_among, settings_among
-from bench.output.names import common_words, words_of
+from bench.model.case import CONDITIONS, case_columns_among
+from bench.output.figures._cast import Cast, Choice
+from bench.output.figures._rows import left_out
+from bench.output.names import counted
 from bench.output.provenance import digest
 
 DEVICE_CONDITIONS = ("device", *(column.name for column in CONDITIONS))
 """Columns that cases must share to lie under the same ceilings."""
-_NUMBERS = [column.name for column in CONDITIONS if issubclass(column.kind, int)]
 _NO_BREAK = "\u00a0"
 
 
@@ -88,23 +89,29 @@ class TimedCase:
 class RunData(StoredRun):
     """A run on disk, never a live one. Frames are shared by all figures: do not change them."""
 
-    def __init__(self, folder: Path, baseline: str = "") -> None:
+    def __init__(self, folder: Path, baseline: str = "", choice: Choice | None = None) -> None:
         """Read manifest and summary.
 
         Args:
             folder: the run's folder.
             baseline: what speedups are to be over, if not what they were when it was measured.
+            choice: which implementations are shown, in which order and under which names; by default all as they are.
 
         Raises:
             DataFormatError: a file is missing, damaged or of another version, or nothing was measured.
-            UsageError: no measured case is that baseline.
+            UsageError: no measured case is that baseline, or the choice does not fit the run.
+            NothingToShowError: another baseline needs the samples, which were not kept.
         """
         super().__init__(folder)
         self.digest = cache(digest)  # computed once for all figures
+        self.choice = choice or Choice()
         _ = self.manifest
         if not (self.summary["status"] == Status.OK.value).any():
             raise DataFormatError(f"{folder} has no case that was measured: there is nothing to draw.")
-        self.options = ["--baseline", baseline] if baseline else []
+        self.choice.check(self.summary["implementation"].unique().tolist())
+        self.cast = self._cast()  # before anything is left out, so that colours do not depend on it
+        """What its contenders are called and look like."""
+        self.options = [*(["--baseline", baseline] if baseline else []), *self.choice.options]
         """Options of the commands that show it so."""
         if baseline:
             check_baseline(baseline, [case_of(row) for row in self.headline.to_dict("records")])
@@ -112,15 +119,39 @@ class RunData(StoredRun):
             rows = summarise(self.manifest, self.samples, self.processes)
             self.summary = table_of(SummaryRow, rows, sizes_in(self.summary.columns))
             del self.headline  # it is of the other baseline
+        self._every = self.summary
+        if self.choice.only:
+            self.summary = self.summary[self.summary["implementation"].isin(self.choice.only)]
+            self.__dict__.pop("headline", None)
+            if not len(self.headline):
+                raise UsageError(f"--only {','.join(self.choice.only)}: no case of it was measured.")
+
+    def _cast(self) -> Cast:
+        """Give numbers to what was measured in the order of the summary, and after it what was not."""
+        rows = self.summary.assign(lacks=self.summary["status"] != Status.OK.value).sort_values("lacks", kind="stable")
+        pairs = rows[["implementation", "backend"]].astype(str).itertuples(index=False, name=None)
+        measured = rows[rows["implementation"] == rows["baseline"]]["implementation"].unique()
+        return Cast.of(pairs, measured, self.choice.renamed)
 
     @property
     def inputs(self) -> tuple[Path, ...]:
         """The files of the run itself."""
         return tuple(self.folder / name for name in (MANIFEST, SUMMARY, SAMPLES, PROCESSES, CROSSOVERS))
 
+    @property
+    def has_samples(self) -> bool:
+        """Whether its samples were kept; the summary stands without them."""
+        return (self.folder / SAMPLES).exists()
+
     @cached_property
     def samples(self) -> pd.DataFrame:
-        """The samples of finished processes; texts are categories."""
+        """The samples of finished processes; texts are categories.
+
+        Raises:
+            NothingToShowError: they were not kept.
+        """
+        if not self.has_samples:
+            raise NothingToShowError(f"{self.folder / SAMPLES}, the single samples, is not there: restore the file.")
         found = StoredRun(self.folder).samples
         return found[found["process"].isin(self.processes["process"])]
 
@@ -133,7 +164,9 @@ class RunData(StoredRun):
     def headline(self) -> pd.DataFrame:
         """The summary's rows of measured whole steps over the workload's own mix of variants."""
         rows = self.summary
-        return rows[is_whole(rows) & (rows["status"] == Status.OK.value) & rows["median_seconds"].notna()]
+        rows = rows[is_whole(rows) & (rows["status"] == Status.OK.value) & rows["median_seconds"].notna()]
+        places = rows["implementation"].map({name: place for place, name in enumerate(self.choice.order)})
+        return rows.loc[places.sort_values(kind="stable").index] if self.choice.order else rows
 
     @cached_property
     def _cases(self) -> pd.DataFrame:
@@ -207,15 +240,50 @@ class RunData(StoredRun):
         return profiles(self.manifest, summary_rows(self.summary), self.samples, self.processes)
 
     @property
-    def footer(self) -> str:
+    def planned(self) -> pd.DataFrame:
+        """The headline rows, and a row of each case that has none because it was wrong, failed or did not run."""
+        failed = self.summary[(self.summary["status"] != Status.OK.value) & (self.summary["phase"] == STEP)]
+        return pd.concat([self.headline, failed])
+
+    def by_time(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return headline rows in the order in which bars stand: as the author asked, then from the fastest on."""
+        last = len(self.choice.order)
+        places = rows["implementation"].map({name: place for place, name in enumerate(self.choice.order)}).fillna(last)
+        return rows.loc[rows.assign(place=places).sort_values(["place", "median_seconds"], kind="stable").index]
+
+    def left_out(self, shown: pd.DataFrame, lacking: str = "") -> str:
+        """Return in words which cases a figure does not show and why, counted and named; empty if there are none.
+
+        Args:
+            shown: the rows of the summary that the figure can show, also those for which it has no room.
+            lacking: why it cannot show other cases that were measured, such as "without a speedup".
+        """
+        parts = left_out(self.planned, shown, lacking, self.cast)
+        if self.choice.only:
+            hidden = set(self._every[self._every["phase"] == STEP]["implementation"]) - set(self.choice.only)
+            parts += [f"{counted(len(hidden), 'implementation')} left out by --only"] if hidden else []
+        return f"Not shown: {'; '.join(parts)}." if parts else ""
+
+    def foot(self, shown: pd.DataFrame, lacking: str = "") -> str:
+        """Return the foot of a figure of these rows: what it does not show, and where its numbers come from.
+
+        Args:
+            shown: see `left_out`.
+            lacking: see there.
+        """
+        return "\n".join(filter(None, [self.left_out(shown, lacking), self.source]))
+
+    @property
+    def source(self) -> str:
         """The machine, versions and the run's id, as the foot of a figure says them."""
         manifest, machine = self.manifest, self.manifest.machine
         versions = {"Python": str(machine.get("python"))}
         deciding = [name for backend in backends_in(manifest) for name in packages_of(manifest, backend)]
         versions |= {name: manifest.packages[name] for name in deciding if name in manifest.packages}
+        cpus = counted(machine.get("cpus_usable"), "CPU").replace(" ", _NO_BREAK)
         software = ", ".join(f"{name}{_NO_BREAK}{version}" for name, version in versions.items())
         return (
-            f"{machine.get('cpu')}, {machine.get('cpus_usable')}{_NO_BREAK}CPUs; {machine.get('system')}; {software}; "
+            f"{machine.get('cpu')}, {cpus}; {machine.get('system')}; {software}; "
             f"stepbench{_NO_BREAK}{manifest.stepbench}, run{_NO_BREAK}{manifest.run_id}"
         )
 
@@ -233,82 +301,3 @@ class RunData(StoredRun):
 def in_order(runs: Iterable[RunFiles]) -> list[RunFiles]:
     """Return runs in the order in which they were measured."""
     return sorted(runs, key=lambda run: (moment(run.manifest.created), run.manifest.run_id))
-
-
-# Rows of the summary
-
-
-def contenders(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that stand beside their workload's baseline."""
-    return rows[rows["speedup"].notna() & (rows["implementation"] != rows["baseline"])]
-
-
-def planned_contenders(data: RunData, axis: str) -> pd.DataFrame:
-    """Return headline rows and rows of failed cases, for each contender that has a speedup somewhere on the axis."""
-    failed = data.summary[(data.summary["status"] != Status.OK.value) & (data.summary["phase"] == STEP)]
-    rows = pd.concat([data.headline, failed])
-    rest = [name for name in case_columns_among(rows.columns) if name != axis]
-    lines: Any = rows.assign(itself=rows["implementation"] == rows["baseline"]).groupby(rest)
-    inside: pd.DataFrame = rows[(lines["speedup"].transform("count") > 0) & ~lines["itself"].transform("any")]
-    return inside
-
-
-def along(rows: pd.DataFrame, axis: str | None) -> list[pd.DataFrame]:
-    """Return the rows of each contender in the order of an axis of sizes; without an axis, those of each case."""
-    groups: Any = rows.groupby([name for name in case_columns_among(rows.columns) if name != axis], sort=False)
-    return [inside.sort_values(axis) if axis else inside for _, inside in groups]
-
-
-def panels(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return titles and rows of panels: by workload in the order of the run, then by what else differs."""
-    differing = _differing(rows)
-    numbers = [name for name in differing if name in (*sizes_in(differing), *_NUMBERS)]
-    found = []
-    for workload in rows["workload"].unique():
-        inside = rows[rows["workload"] == workload]
-        inside = inside.sort_values(numbers, kind="stable") if numbers else inside
-        groups: Any = inside.groupby(["workload", *differing], sort=False)
-        for (_, *values), panel in groups:
-            words = words_of(dict(zip(differing, values, strict=True)))
-            found.append((", ".join([str(workload), *words]), panel))
-    return found
-
-
-def _differing(rows: pd.DataFrame) -> list[str]:
-    """Return the columns of sizes and conditions that these rows do not share."""
-    return [name for name in settings_among(rows.columns) if rows[name].nunique() > 1]
-
-
-def varies_sizes(rows: pd.DataFrame) -> bool:
-    """Tell whether some size differs between these rows."""
-    return any(rows[name].nunique() > 1 for name in sizes_in(rows.columns))
-
-
-def several_backends(rows: pd.DataFrame) -> bool:
-    """Tell whether some implementation ran on more than one backend, so that names alone are not enough."""
-    return bool(rows.groupby("implementation")["backend"].nunique().max() > 1)
-
-
-def baselines(rows: pd.DataFrame) -> tuple[str, ...]:
-    """Return the names of what speedups of these rows are over, in order, beside what is 1x itself."""
-    return tuple(map(str, contenders(rows)["baseline"].unique()))
-
-
-def over(rows: pd.DataFrame) -> str:
-    """Return what speedups of these rows are over, in words."""
-    named = baselines(rows)
-    return named[0] if len(named) == 1 else "the baseline"
-
-
-# Words and work of a case
-
-
-def problem_line(rows: pd.DataFrame) -> str:
-    """Return sizes and conditions in words, as far as all rows share them."""
-    return common_words({name: set(rows[name]) for name in settings_among(rows.columns)})
-
-
-def facts(row: pd.Series[Any], rows: pd.DataFrame) -> list[str]:
-    """Return in words what tells a case apart from the others, beside its implementation."""
-    workload = [str(row["workload"])] if rows["workload"].nunique() > 1 else []
-    return [str(row["backend"]), *workload, *words_of({name: row[name] for name in _differing(rows)})]

@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from bench.output.figures._look import Look, Width, clipped, text_inches, wrapped
+from bench.output.figures._cast import Cast
+from bench.output.figures._look import PAGE_INCHES, Look, Width, clipped, text_inches, wrapped
 
 _TITLE, _SUBTITLE, _KEYS, _FOOT = 1.33, 0.95, 0.9, 0.72
 """Sizes of letters, in ems."""
@@ -26,12 +27,14 @@ LEGEND: dict[str, Any] = {"frameon": False, "handletextpad": 0.6, "borderaxespad
 _MARGIN = 0.008
 _TITLE_SHARE, _WIDER_SHARE = 0.59, {True: 0.84, False: 0.76}
 """Parts of a panel's width that its title may take beside the names, and over them if the panel is narrow or not."""
+_WIDER = 1.25
+"""About how much wider bold letters of a panel's title are."""
 _LABEL_SHARE = 0.7
 """Part of a panel's width that the label of its horizontal axis may take."""
 PANEL_EM = 4.6
 """Room of a panel beside what its axes enclose: title, axis with its numbers, and a gap."""
 
-SMALL_MOST = {Width.COLUMN: 8, Width.PAGE: 12, Width.SLIDE: 9}
+SMALL_MOST = {Width.COLUMN: 7, Width.PAGE: 12, Width.SLIDE: 9}
 """Most small panels of one figure."""
 SMALL_AROUND_EM = 5.6
 """Room of a small panel beside what its axes enclose: a title of two lines, and an axis with its numbers."""
@@ -49,7 +52,7 @@ class Texts:
     subtitle: Sequence[str]
     """Facts that all panels share, part by part; empty parts are left out."""
     foot: str
-    """Machine, versions and run."""
+    """What is not shown, machine, versions and run."""
     keys: Sequence[Artist] = ()
     """Handles with labels, for the legend under the subtitle."""
 
@@ -68,6 +71,8 @@ class Grid:
     """Width that a panel needs; letters of a slide become smaller for it."""
     denser: float = 1.0
     """Part of their height to which panels may shrink before the letters of a slide do."""
+    least: float = 0.6
+    """Part of their height to which panels may shrink to fit a page, whose letters cannot."""
 
     @property
     def rows(self) -> list[float]:
@@ -123,7 +128,7 @@ class _Folded:
         room = look.inches * (1 - 2 * _MARGIN)
         columns = _key_columns(look, [str(key.get_label()) for key in texts.keys], room)
         shared = "; ".join(filter(None, texts.subtitle))
-        title = wrapped(texts.title, room, look.points * _TITLE, bold=True)
+        title = wrapped(texts.title, room, look.points * _TITLE, bold=True) if look.titled else []
         subtitle = wrapped(shared, room, look.points * _SUBTITLE) if shared else []
         foot = wrapped(texts.foot, room, look.points * _FOOT)
         lines = len(title) * _TITLE + len(subtitle) * _SUBTITLE + -(-len(texts.keys) // columns) * _KEYS
@@ -143,9 +148,8 @@ def new_frame(look: Look, texts: Texts, grid: Grid) -> Frame:
     if fitted != look:
         look, folded = fitted, _Folded.of(texts, fitted)
     head, tail = folded.head, folded.tail
-    if look.tallest is not None:
-        part = (look.tallest - head - tail - look.em(around)) / look.em(sum(rows))
-        rows = [row * min(1.0, max(grid.denser, part)) for row in rows]
+    part = ((look.tallest or PAGE_INCHES) - head - tail - look.em(around)) / look.em(sum(rows))
+    rows = [row * min(1.0, max(grid.denser if look.tallest else grid.least, part)) for row in rows]
     body = look.em(sum(rows) + around)
     mpl.rcParams.update(cast("Any", look.rc()))
     height = head + body + tail
@@ -195,13 +199,17 @@ def _write(figure: Figure, lines: Sequence[str], top: float, points: float, **st
     return top
 
 
+def key_room(look: Look) -> float:
+    """Return how many inches the words of a key may take that has a row to itself."""
+    return look.inches * (1 - 2 * _MARGIN) - 2 * _HANDLE * look.points * _KEYS / 72
+
+
 def _put_keys(figure: Figure, look: Look, keys: Sequence[Artist], columns: int, top: float) -> None:
     """Put the legend below a height in inches, clipping labels that are wider than the figure."""
     points = look.points * _KEYS
-    room = look.inches * (1 - 2 * _MARGIN) - 2 * _HANDLE * points / 72
     legend = figure.legend(
         handles=list(keys),
-        labels=[clipped(str(key.get_label()), room, points) for key in keys],
+        labels=[clipped(str(key.get_label()), key_room(look), points) for key in keys],
         loc="upper left",
         bbox_to_anchor=(_MARGIN, top / figure.get_figheight()),
         ncols=columns,
@@ -259,10 +267,11 @@ def small_inches(look: Look, columns: int) -> float:
     return look.inches / columns - look.em(_BESIDE_EM)
 
 
-def small_heading(axis: Axes, title: str, facts: Sequence[str], frame: Frame) -> None:
-    """Write two lines over a small panel's left edge: its title, and the facts that tell it from others."""
+def small_heading(axis: Axes, implementation: str, facts: Sequence[str], cast: Cast, frame: Frame) -> None:
+    """Write two lines over a small panel's left edge: an implementation, and the facts that tell it from others."""
     look, room = frame.look, small_inches(frame.look, frame.columns)
     points = look.points * _FACTS
+    title = cast.fitting(implementation, room, look.points * _WIDER)
     panel_title(axis, title, frame, room / frame.panel_inches, above=0.85)
     axis.annotate(
         clipped("; ".join(facts), room, points),

@@ -17,20 +17,31 @@ from bench.analysis.roofline import Ceilings
 from bench.analysis.scaling import Plane, apart, main_axis, planes
 from bench.errors import NothingToShowError
 from bench.model.case import Contender
-from bench.output.figures import _data
+from bench.output.figures import _rows
+from bench.output.figures._cast import Cast
 from bench.output.figures._data import RunData
-from bench.output.figures._frame import LEGEND, PANEL_EM, Frame, Grid, Texts, columns_of, new_frame, panel_title
+from bench.output.figures._frame import (
+    LEGEND,
+    PANEL_EM,
+    Frame,
+    Grid,
+    Texts,
+    columns_of,
+    key_room,
+    new_frame,
+    panel_title,
+)
 from bench.output.figures._look import Look, Width, clipped, text_inches
 from bench.output.figures._ticks import log_axis, measured
 from bench.output.names import counted, variant_word, words_of
 from bench.output.text import significant
 
-MOST_PANELS = 6
+_MOST_PANELS = {Width.COLUMN: 4, Width.PAGE: 6, Width.SLIDE: 6}
 CEILINGS: tuple[Any, Any] = ((0, (3.2, 1.2)), (0, (1, 1.2)))
 """Styles of lines for limits by arithmetic and by memory."""
-_NOTE = 0.86
+NOTE = 0.86
 """Size of a note's letters, in ems."""
-_NOTE_LINE = _NOTE * 1.24
+_NOTE_LINE = NOTE * 1.24
 """Height of a note, in ems."""
 _NOTE_HANDLE = 2.8
 """Width of a note's sign with the gaps beside it, in ems."""
@@ -54,6 +65,10 @@ class Scene:
     """All planes that there are."""
     rows: pd.DataFrame
     """Rows of the lines that are shown."""
+    every: pd.DataFrame
+    """Rows of the lines of all planes."""
+    cast: Cast
+    """What contenders are called and look like."""
 
     @cached_property
     def contenders(self) -> list[Contender]:
@@ -88,11 +103,11 @@ class Scene:
     def shared(self) -> list[str]:
         """Return what the subtitle says about all panels."""
         shown, found = len(self.planes), len(self.found)
-        return [_data.problem_line(self.rows), f"{shown} of {found} panels shown" if shown < found else ""]
+        return [_rows.problem_line(self.rows), f"{shown} of {found} panels shown" if shown < found else ""]
 
     def note(self, who: Contender, backend: bool | None = None, threads: bool | None = None) -> str:
         """Return in parentheses what tells a contender apart beside its implementation, by default in this scene."""
-        backend = _data.several_backends(self.rows) if backend is None else backend
+        backend = _rows.several_backends(self.rows) if backend is None else backend
         threads = len(self.threads) > 1 if threads is None else threads
         words = [who.backend] * backend + [counted(who.threads, "thread")] * threads
         return f" ({', '.join(words)})" if words else ""
@@ -110,7 +125,7 @@ def swept_axis(data: RunData) -> str:
     return main_axis(found)
 
 
-def scene(rows: pd.DataFrame, axis: str) -> Scene:
+def scene(rows: pd.DataFrame, axis: str, cast: Cast, look: Look) -> Scene:
     """Return the panels in which rows lie along an axis, as many as fit.
 
     Raises:
@@ -121,9 +136,14 @@ def scene(rows: pd.DataFrame, axis: str) -> Scene:
         raise NothingToShowError(
             "no case stands beside its workload's baseline at several sizes: measure both with `bench sweep`."
         )
-    shown = tuple(in_turn(found, [plane.workload for plane in found], MOST_PANELS))
-    inside = pd.concat([line.rows for plane in shown for line in plane.lines])
-    return Scene(axis, shown, found, inside)
+    shown = tuple(in_turn(found, [plane.workload for plane in found], most_panels(look)))
+    inside, every = (pd.concat([line.rows for plane in some for line in plane.lines]) for some in (shown, found))
+    return Scene(axis, shown, found, inside, every, cast)
+
+
+def most_panels(look: Look) -> int:
+    """Return how many panels there are at most."""
+    return _MOST_PANELS[look.width]
 
 
 def in_turn(items: Sequence[_Item], kinds: Sequence[object], most: int) -> list[_Item]:
@@ -138,11 +158,10 @@ def in_turn(items: Sequence[_Item], kinds: Sequence[object], most: int) -> list[
 def line_look(scene: Scene, who: Contender, look: Look) -> dict[str, Any]:
     """Return how a contender's line looks: colour and marker for what computes, the line's style for its threads."""
     style: dict[str, Any] = _thread_look(scene, who.threads, look)
+    style |= scene.cast.mark(who.implementation, who.backend, look)
     if who in scene.baselines:
-        theme = look.theme
-        return style | {"color": theme.ink, "marker": "o", "ms": 4.0 * look.line, "mfc": theme.paper, "mew": look.line}
-    number = list(scene.pairs).index((who.implementation, who.backend))
-    return style | look.theme.mark(number) | {"ms": 4.2 * look.line, "mec": "none"}
+        return style | {"ms": 4.0 * look.line, "mfc": look.theme.paper, "mew": look.line}
+    return style | {"ms": 4.2 * look.line, "mec": "none"}
 
 
 def _thread_look(scene: Scene, threads: int, look: Look) -> dict[str, Any]:
@@ -151,12 +170,17 @@ def _thread_look(scene: Scene, threads: int, look: Look) -> dict[str, Any]:
 
 def line_keys(scene: Scene, look: Look) -> list[Artist]:
     """Return a key for each thing that computes, and for each number of threads if there are several."""
-    several = _data.several_backends(scene.rows)
+    several = _rows.several_backends(scene.rows)
     named = {who.implementation for who in scene.baselines}
-    labelled = [("baseline" if len(named) > 1 else who.implementation, who) for who in scene.baselines[:1]]
-    labelled += [(f"{name} ({backend})" if several else name, who) for (name, backend), who in scene.pairs.items()]
+
+    def label(who: Contender) -> str:
+        tail = f" ({who.backend})" if several else ""
+        return scene.cast.fitting(who.implementation, key_room(look), look.points, tail)
+
+    labelled = {"baseline" if len(named) > 1 else label(who): who for who in reversed(scene.baselines)}
+    labelled |= {label(who): who for who in scene.pairs.values()}
     keys: list[Artist] = [
-        Line2D([], [], label=label, **line_look(scene, who, look) | {"ls": "-"}) for label, who in labelled
+        Line2D([], [], label=label, **line_look(scene, who, look) | {"ls": "-"}) for label, who in labelled.items()
     ]
     for count in scene.threads if len(scene.threads) > 1 else ():
         style = _thread_look(scene, count, look)
@@ -205,12 +229,12 @@ def _height_em(look: Look, panels: int) -> float:
 def note_room(frame: Frame, words: Sequence[str] = ()) -> float:
     """Return how many inches of a note are left beside these words."""
     room = frame.panel_inches - frame.look.em(_BESIDE_EM + _NOTE_HANDLE)
-    return room - sum(text_inches(each, frame.look.points * _NOTE) for each in words)
+    return room - sum(text_inches(each, frame.look.points * NOTE) for each in words)
 
 
 def note_words(text: str, frame: Frame, inches: float | None = None) -> str:
     """Return a text clipped to the room of a note, or to so many inches in its letters."""
-    return clipped(text, note_room(frame) if inches is None else inches, frame.look.points * _NOTE)
+    return clipped(text, note_room(frame) if inches is None else inches, frame.look.points * NOTE)
 
 
 def put_title(axis: Axes, title: str, notes: Sequence[Artist], frame: Frame) -> None:
@@ -220,7 +244,7 @@ def put_title(axis: Axes, title: str, notes: Sequence[Artist], frame: Frame) -> 
             handles=list(notes),
             loc="lower left",
             bbox_to_anchor=(0.0, 1.0),
-            fontsize=frame.look.points * _NOTE,
+            fontsize=frame.look.points * NOTE,
             handlelength=1.6,
             labelspacing=0.2,
             borderpad=0.2,

@@ -10,7 +10,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _POINTS_PER_INCH = 72
 _DPI = 200
-"""Characters that the name of a case may hold, and XML may not."""
+PAGE_INCHES = 9.0
+"""Height of the text of a page, which no figure may exceed."""
 
 
 class Width(StrEnum):
@@ -60,31 +61,25 @@ class Theme:
     """Whatever should catch the eye: a change, a flag."""
     phases: Mapping[str, str]
     """Three steps of lightness, whose order survives in grey."""
+    baseline: str
+    """A grey: what others are compared with."""
     series: tuple[str, ...]
     """Colours that colour-blind readers can tell apart: Okabe and Ito, "Color Universal Design", 2008, without black
     and yellow."""
-    backends: Mapping[str, tuple[str, str]]
-    """Colour and hatch of each known backend; the hatch tells them apart where colour cannot."""
-    other_backend: tuple[str, str]
     colormap: str
     """Name of a colour map of matplotlib with even steps of lightness."""
 
-    def backend(self, name: str) -> tuple[str, str]:
-        """Return the colour and the hatch of a backend."""
-        return self.backends.get(name, self.other_backend)
+    def mark(self, number: int | None) -> dict[str, Any]:
+        """Return the colour and the marker of the contender with this number, of which the first 63 differ.
 
-    def mark(self, number: int) -> dict[str, Any]:
-        """Return the colour and the marker of the item with this number; the first 72 differ."""
+        None stands for the baseline.
+        """
+        if number is None:
+            return {"color": self.baseline, "marker": MARKERS[0]}
         return {"color": self.series[number % len(self.series)], "marker": MARKERS[number % len(MARKERS)]}
 
 
-_SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7A7A7A")
-_BACKENDS = {
-    "numpy": ("#999999", ""),
-    "torch-cpu": ("#56B4E9", ""),
-    "torch-cuda": ("#D55E00", "...."),
-    "tf-graph": ("#E69F00", "////"),
-}
+_SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1")
 LIGHT = Theme(
     paper="#FFFFFF",
     ink="#111111",
@@ -93,9 +88,8 @@ LIGHT = Theme(
     edge="#333333",
     alarm="#B22222",
     phases={"forward": "#0B3C6F", "backward": "#3E8FC4", "update": "#C5DEF0"},
+    baseline="#7A7A7A",
     series=_SERIES,
-    backends=_BACKENDS,
-    other_backend=("#009E73", "xxxx"),
     colormap="RdBu",
 )
 DARK = Theme(
@@ -105,15 +99,20 @@ DARK = Theme(
     faint="#3B4046",
     edge="#D5D8DB",
     alarm="#FF8A80",
-    phases={"forward": "#2A6DB0", "backward": "#74B3E3", "update": "#DCECF8"},
-    series=("#4BA3DB", "#F08A4B", "#2CC295", "#E09CC3", "#F0B73D", "#8ACBF2", "#B79BD6", "#A8A8A8"),
-    backends=_BACKENDS
-    | {"torch-cpu": ("#8ACBF2", ""), "torch-cuda": ("#F08A4B", "...."), "tf-graph": ("#F0B73D", "////")},
-    other_backend=("#2CC295", "xxxx"),
+    phases={"forward": "#2A6DB0", "backward": "#66A5D8", "update": "#B4D6F0"},
+    baseline="#A8A8A8",
+    series=("#4BA3DB", "#F08A4B", "#2CC295", "#E09CC3", "#F0B73D", "#8ACBF2", "#B79BD6"),
     colormap="RdBu",
 )
 THEMES = {Style.LIGHT: LIGHT, Style.DARK: DARK}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+_HATCHES = {"numpy": "\\\\\\\\", "torch-cpu": "", "torch-cuda": "....", "tf-graph": "////"}
+_OTHER_HATCH = "xxxx"
+
+
+def hatch_of(backend: str) -> str:
+    """Return what tells the bars of a backend from others; colours tell contenders apart."""
+    return _HATCHES.get(backend, _OTHER_HATCH)
 
 
 @dataclass(frozen=True)
@@ -142,6 +141,8 @@ class Look:
     style: Style = Style.LIGHT
     shrunk: float = 1.0
     """Factor by which letters are smaller than usual, so that the figure fits a slide."""
+    titled: bool = True
+    """Whether the title stands in the picture; in a paper the caption says it."""
 
     @property
     def theme(self) -> Theme:
@@ -169,6 +170,12 @@ class Look:
         return self.width is Width.COLUMN
 
     @property
+    def options(self) -> list[str]:
+        """The options of `bench plot` that ask for it."""
+        untitled = [] if self.titled else ["--no-title"]
+        return ["--width", self.width.value, "--style", self.style.value, *untitled]
+
+    @property
     def stem(self) -> str:
         """The end of a file's name that tells this look from the usual one; empty for that one."""
         words = [] if self.width is Width.PAGE else [f"-{self.width.value}"]
@@ -191,7 +198,7 @@ class Look:
         part = min(made_for.tallest / self.em(height_em), made_for.inches / max(self.em(width_em), 1e-9))
         if part >= 1:
             return self
-        return Look(self.width, self.style, max(made_for.smallest / made_for.points, self.shrunk * part))
+        return replace(self, shrunk=max(made_for.smallest / made_for.points, self.shrunk * part))
 
     def rc(self) -> dict[str, Any]:
         """Return the settings of matplotlib that differ from its defaults."""
@@ -259,16 +266,13 @@ def clipped(text: str, inches: float, points: float, bold: bool = False) -> str:
     """Return a text with its middle replaced by an ellipsis if it is wider than so many inches."""
     if text_inches(text, points, bold) <= inches:
         return text
-    for kept in range(len(text) - 1, 1, -1):
-        shorter = f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
-        if text_inches(shorter, points, bold) <= inches:
-            return shorter
-    return text[:1] + "…"
-
-
-def named(name: str, tail: str, inches: float, look: Look) -> str:
-    """Return a name and what follows it in at most so many inches; a long name is clipped, its tail never."""
-    return clipped(name, inches - text_inches(tail, look.points), look.points) + tail
+    found = text[:1] + "…"
+    for kept in range(2, len(text)):  # from short to long: a text may be a word of thousands of letters
+        longer = f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+        if text_inches(longer, points, bold) > inches:
+            break
+        found = longer
+    return found
 
 
 def contrast(one: Any, other: Any) -> float:
@@ -282,9 +286,11 @@ def contrast(one: Any, other: Any) -> float:
 
 
 def spread(count: int, most: int) -> list[int]:
-    """Return at most so many of the places 0 .. count - 1: the first, the last, and some evenly between them."""
+    """Return at most so many of the places 0 .. count - 1: the last, the first, and some evenly between them."""
     if count <= most:
         return list(range(count))
+    if most == 1:
+        return [count - 1]
     return [round(place * (count - 1) / (most - 1)) for place in range(most)]
 
 

@@ -22,6 +22,7 @@ _GAP_EM, _LINE_EM = 1.0, 1.5
 """Least gap between labels beside each other, and least distance of labels above each other."""
 _WIDE = 5.0
 """Ratio of the ends from which on an axis always holds two numbers out of 1, 2 and 5 times a power of ten."""
+_FEW_OCTAVES = 12.0
 _STEPS = [1.0, 2.0, 2.5, 5.0, 10.0]
 
 
@@ -82,6 +83,13 @@ def octaves(low: float, high: float) -> Iterable[Locator]:
     return [*([LogLocator(2.0, numticks=99)] if low > 1 / 8 else []), *decades(low, high)]
 
 
+def factors(low: float, high: float) -> Iterable[Locator]:
+    """Give locators for speedups: powers of two, and numbers between them on an axis that holds few of those."""
+    mantissas = [(1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)]
+    between = mantissas if high / low < _FEW_OCTAVES else []
+    return [*(LogLocator(10.0, subs, numticks=99) for subs in between), *octaves(low, high)]
+
+
 def measured(sizes: Sequence[int]) -> Choices:
     """Give locators of sizes that were measured: all, or every so many if they are evenly spread on a log scale."""
     gaps = np.diff(np.log(sizes))
@@ -105,8 +113,10 @@ def plain(value: float, place: Any = None) -> str:
 
 
 def times(value: float, place: Any = None) -> str:
-    """Return a factor, such as 0.5x."""
-    return f"{plain(value)}x"
+    """Return a factor, such as 0.5x; one below a tenth as a fraction where that is shorter, such as 1/16x."""
+    text = plain(value)
+    fraction = f"1/{plain(1 / value)}" if 0 < value < 0.1 else text
+    return f"{min(text, fraction, key=len)}x"
 
 
 def log_axis(

@@ -1,8 +1,8 @@
-"""Words for rungs and contenders, which a figure and its table share."""
+"""Words for rungs and entrants, which a figure and its table share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bench.analysis.ladder import CLIMBED, Kind, Ladder, Rung
 from bench.analysis.profile import Entrant, Profile, Profiles
@@ -42,8 +42,13 @@ def rung_words(rung: Rung, ladder: Ladder) -> str:
     }[rung.kind]
 
 
-def entrant_names(found: Profiles) -> dict[Entrant, str]:
-    """Return what each contender is called; conditions and backends are told only where they are needed."""
+def entrant_names(found: Profiles, called: Callable[[str], str] = str) -> dict[Entrant, str]:
+    """Return what each contender is called; conditions and backends are told only where they are needed.
+
+    Args:
+        found: all of them.
+        called: gives what an implementation is called.
+    """
     entrants = [each.entrant for each in found.profiles]
     backends: dict[str, set[str]] = {}
     for each in entrants:
@@ -55,7 +60,7 @@ def entrant_names(found: Profiles) -> dict[Entrant, str]:
         compiled = ["compiled"] if each.compiles else []
         told = f" ({each.backend})" if each.implementation and len(backends[each.implementation]) > 1 else ""
         words = words_of({name: values[name] for name in apart})
-        names[each] = ", ".join([f"{each.implementation}{told}" or each.backend, *compiled, *words])
+        names[each] = ", ".join([f"{called(each.implementation)}{told}" or each.backend, *compiled, *words])
     return names
 
 

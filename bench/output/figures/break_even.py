@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from bench.analysis.break_even import Payoff, Spending, payoffs
 from bench.data.run import summary_rows
 from bench.errors import NothingToShowError
-from bench.model.case import differing
+from bench.model.case import Case, differing
 from bench.model.device import Cache
 from bench.output.content.compiling import pays
 from bench.output.document import plain
 from bench.output.figures import _lines
-from bench.output.figures._data import RunData, problem_line
+from bench.output.figures._cast import Cast
+from bench.output.figures._data import RunData
 from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._look import Look
+from bench.output.figures._rows import problem_line
 from bench.output.figures._ticks import log_axis, log_limits
 from bench.output.names import words_of
 
@@ -35,8 +37,8 @@ SHOWS = ("compile_cold", "compile_warm", "step", "step_interval", "first_step")
 _POINTS = 61
 _DECADES = 4
 """The least number of powers of ten of steps that are shown."""
-_STYLES: dict[str, tuple[int, Any]] = {Cache.COLD: (1, "-"), Cache.WARM: (0, "--")}
-"""The number among the theme's colours, and the style, of what compiles with an empty cache and with a filled one."""
+_STYLES: dict[str, Any] = {Cache.COLD: "-", Cache.WARM: "--"}
+"""The styles of what compiles with an empty cache and with a filled one."""
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +50,7 @@ def draw(data: RunData, look: Look) -> Figure:
         found.setdefault((each.case, each.over), []).append(each)
     if not found:
         raise NothingToShowError("the run has no case that compiles beside one that does not: measure both.")
-    shown = list(found)[: _lines.MOST_PANELS]
+    shown = list(found)[: _lines.most_panels(look)]
     apart = differing(case for case, _ in found)
     steps = _steps([each for pair in shown for each in found[pair]])
     subtitle = [
@@ -56,16 +58,21 @@ def draw(data: RunData, look: Look) -> Figure:
         f"{len(shown)} of {len(found)} cases shown" if len(shown) < len(found) else "",
         "bands: 95 % interval over processes, where it is known",
     ]
-    frame = _lines.panel_frame(look, Texts(TITLE, subtitle, data.footer), [1 + len(found[pair]) for pair in shown])
+    frame = _lines.panel_frame(
+        look, Texts(TITLE, subtitle, data.foot(data.headline)), [1 + len(found[pair]) for pair in shown]
+    )
     ends = _ends([each for pair in shown for each in found[pair]], steps)
     for axis, (case, over) in zip(frame.axes, shown, strict=True):
-        _panel(axis, found[case, over], steps, frame)
+        _panel(axis, found[case, over], steps, data.cast, frame)
         log_axis(axis, "x", (1.0, float(steps[-1])), lambda count, _: f"{count:,.0f}", frame.look)
         log_axis(axis, "y", ends, EngFormatter("s"), frame.look)
         words = ", ".join(words_of({name: case.columns.get(name) for name in apart}))
-        title = case.implementation + (f", {words}" if words else "")
-        other = Line2D([], [], label=_lines.note_words(over.label, frame), **_style("", frame.look))
-        _lines.put_title(axis, title, [*(_note(each, frame) for each in found[case, over]), other], frame)
+        title = data.cast.name(case.implementation) + (f", {words}" if words else "")
+        label = data.cast.fitting(
+            over.implementation, _lines.note_room(frame), frame.look.points, f" on {over.backend}"
+        )
+        other = Line2D([], [], label=label, **_style(over, "", data.cast, frame.look))
+        _lines.put_title(axis, title, [*(_note(each, data.cast, frame) for each in found[case, over]), other], frame)
     _lines.label_axes(frame, "steps", "total time (log scale)", "total time")
     return frame.figure
 
@@ -82,25 +89,24 @@ def _ends(every: list[Payoff], steps: Floats) -> tuple[float, float]:
     return log_limits([totals])
 
 
-def _style(cache: str, look: Look) -> dict[str, Any]:
-    if not cache:
-        return {"color": look.theme.ink, "ls": "-", "lw": 1.3 * look.line}
-    number, dashes = _STYLES[cache]
-    return {"color": look.theme.series[number], "ls": dashes, "lw": 1.5 * look.line}
+def _style(case: Case, cache: str, cast: Cast, look: Look) -> dict[str, Any]:
+    """Return the look of a line: the colour of its contender, and the style of the cache that it began with."""
+    colour = cast.mark(case.implementation, case.backend, look)["color"]
+    return {"color": colour, "ls": _STYLES.get(cache, ":"), "lw": 1.5 * look.line}
 
 
-def _note(payoff: Payoff, frame: Frame) -> Line2D:
+def _note(payoff: Payoff, cast: Cast, frame: Frame) -> Line2D:
     """Return a note that says after how many steps compiling pays."""
     cache = "empty cache" if payoff.cache is Cache.COLD else "filled cache"
     words = _lines.note_words(f"{cache}: {plain(pays(payoff.after))}", frame)
-    return Line2D([], [], label=words, **_style(payoff.cache, frame.look))
+    return Line2D([], [], label=words, **_style(payoff.case, payoff.cache, cast, frame.look))
 
 
-def _panel(axis: Axes, found: list[Payoff], steps: Floats, frame: Frame) -> None:
+def _panel(axis: Axes, found: list[Payoff], steps: Floats, cast: Cast, frame: Frame) -> None:
     look = frame.look
-    _line(axis, found[0].other, steps, _style("", look))
+    _line(axis, found[0].other, steps, _style(found[0].over, "", cast, look))
     for each in found:
-        style = _style(each.cache, look)
+        style = _style(each.case, each.cache, cast, look)
         _line(axis, each.compiled, steps, style)
         after = each.after
         if not 0 < after.steps < math.inf:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from bench.output.figures import _bars
-from bench.output.figures._data import RunData, TimedCase, problem_line
+from bench.output.figures._cast import Cast
+from bench.output.figures._data import RunData, TimedCase
 from bench.output.figures._frame import Frame, Texts, beside, panel_title
 from bench.output.figures._look import Look, Width, spread
+from bench.output.figures._rows import problem_line
 from bench.output.figures._ticks import log_axis, log_limits
 from bench.output.text import duration, duration_interval
 
@@ -28,10 +29,10 @@ MOST_POINTS = 500
 """Most points of a curve; more samples are reduced to as many quantiles."""
 _MOST_TICKS = 60
 """Most medians of processes in a row; more are reduced in the same way."""
-_CURVES_EM = 9.0
+_CURVES_EM = 8.0
 _ROW_EM = 1.5
-_DENSEST = 0.8
-"""Part of their height to which panels may shrink to fit a slide."""
+_DENSEST, _LEAST = 0.8, 0.72
+"""Parts of their height to which panels may shrink to fit a slide, whose letters can shrink too, and a page."""
 _TOP = 1.05
 """Where the axis ends; the curves end at 1."""
 _LINES = ("-", "--", "-.", ":")
@@ -46,7 +47,7 @@ def draw(data: RunData, look: Look) -> Figure:
     rows = rows[rows["median_seconds"] > 0]
     timed = {case.row.name: case for case in data.timed(rows, counting=True)}
     rows = rows.loc[list(timed)]
-    shown = _bars.shown(data, rows, look, _panel_em, MOST_PANELS[look.width])
+    shown = _bars.shown(data, rows, look, _panel_em, MOST_PANELS[look.width], _LEAST)
     panels = [(name, [timed[label] for label in panel.index]) for name, panel in shown.panels]
     ends = [_ends(cases) for _, cases in panels]
     beyond = sum(
@@ -61,14 +62,12 @@ def draw(data: RunData, look: Look) -> Figure:
         f"{beyond:,} sample{'s lie' if beyond > 1 else ' lies'} beyond the right edge" if beyond else "",
         shown.remark,
     ]
-    # An implementation has the same number in all panels of its workload, so that it looks alike.
-    computing = rows["implementation"] + " " + rows["backend"]
-    numbers = dict(computing.groupby(rows["workload"]).transform(lambda group: pd.factorize(group)[0]))
-    counts, texts = [len(cases) for _, cases in panels], Texts(TITLE, subtitle, data.footer)
-    frame = _bars.new_panels(look, texts, counts, _DENSEST, _panel_em)
+    foot = data.foot(rows, "without whole steps in samples.csv")
+    counts, texts = [len(cases) for _, cases in panels], Texts(TITLE, subtitle, foot)
+    frame = _bars.new_panels(look, texts, counts, _DENSEST, _panel_em, _LEAST)
     for number, (axis, (name, cases)) in enumerate(zip(frame.axes, panels, strict=True)):
-        names = [_bars.name_of(case.row, shown.with_backend, frame) for case in cases]
-        _panel(axis, cases, names, numbers, frame)
+        names = [_bars.name_of(case.row, shown, frame) for case in cases]
+        _panel(axis, cases, names, data.cast, frame)
         log_axis(axis, "x", ends[number], EngFormatter("s"), frame.look)
         rows_below = _bars.most_beside(counts, number, frame.columns)
         axis.set_ylim(-(rows_below + 0.5) * _ROW_EM / _CURVES_EM, _TOP)
@@ -82,9 +81,9 @@ def _panel_em(cases: int) -> float:
     return _TOP * _CURVES_EM + (cases + 0.5) * _ROW_EM
 
 
-def _style(number: int, look: Look) -> dict[str, Any]:
+def _style(number: int | None, look: Look) -> dict[str, Any]:
     """Return colour, line and mark of a case; no two among many share all three."""
-    dashes = _LINES[number // len(look.theme.series) % len(_LINES)]
+    dashes = _LINES[(number or 0) // len(look.theme.series) % len(_LINES)]
     mark = {"ms": 5.5 * look.line, "mfc": look.theme.paper, "mew": 1.3 * look.line}
     return {"ls": dashes, "lw": 1.3 * look.line} | look.theme.mark(number) | mark
 
@@ -97,12 +96,12 @@ def _ends(cases: list[TimedCase]) -> tuple[float, float]:
     return log_limits((times[times <= near * _FAR] for times in shown), span=1.1, margin=0.04)
 
 
-def _panel(axis: Axes, cases: list[TimedCase], names: list[str], numbers: dict[Any, int], frame: Frame) -> None:
+def _panel(axis: Axes, cases: list[TimedCase], names: list[str], cast: Cast, frame: Frame) -> None:
     """Draw the curves, and a row for each case below them."""
     look = frame.look
     places = [-(number + 0.9) * _ROW_EM / _CURVES_EM for number in range(len(cases))]
     for case, name, place in zip(cases, names, places, strict=True):
-        style = _style(numbers[case.row.name], look)
+        style = _style(cast.number(case.row["implementation"], case.row["backend"]), look)
         _curve(axis, case, name, style)
         _row(axis, case, place, style, look)
         low, high = (float(case.row[name]) for name in ("low_seconds", "high_seconds"))

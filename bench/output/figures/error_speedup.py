@@ -17,9 +17,10 @@ from bench.analysis.summarise import ERRORS
 from bench.errors import NothingToShowError
 from bench.model.case import case_columns_among
 from bench.model.precision import Precision
-from bench.output.figures import _data, _lines
+from bench.output.figures import _lines, _rows
+from bench.output.figures._cast import Cast
 from bench.output.figures._data import RunData
-from bench.output.figures._frame import Texts
+from bench.output.figures._frame import Texts, key_room
 from bench.output.figures._look import MARKERS, Look
 from bench.output.figures._ticks import log_axis, log_limits, times
 
@@ -37,17 +38,18 @@ _PRECISIONS = list(Precision)
 
 def draw(data: RunData, look: Look) -> Figure:
     """Draw a mark a case whose implementation was measured in several precisions."""
-    rows, over = _rows(data)
-    apart = _data.panels(rows)
-    shown = _lines.in_turn(apart, [panel["workload"].iloc[0] for _, panel in apart], _lines.MOST_PANELS)
+    rows, over = _several(data)
+    apart = _rows.panels(rows)
+    shown = _lines.in_turn(apart, [panel["workload"].iloc[0] for _, panel in apart], _lines.most_panels(look))
     inside = pd.concat([panel for _, panel in shown])
     pairs = list(dict.fromkeys(zip(inside["implementation"], inside["backend"], strict=True)))
     subtitle = [
-        _data.problem_line(rows),
+        _rows.problem_line(rows),
         "whiskers: 95 % interval of the speedup, and from the largest error of a process down to the smallest",
         f"{len(shown)} of {len(apart)} panels shown" if len(shown) < len(apart) else "",
     ]
-    texts = Texts(TITLE, subtitle, data.footer, _keys(pairs, inside, look))
+    foot = data.foot(rows, "without several precisions")
+    texts = Texts(TITLE, subtitle, foot, _keys(pairs, inside, data.cast, look))
     frame = _lines.panel_frame(look, texts, [0] * len(shown))
     across = log_limits([*(inside[name] for name in ("x", "x_low", "x_high")), (1.0,)], span=2.0)
     up = log_limits([inside["y"], inside["y_low"]], span=100.0)
@@ -55,7 +57,7 @@ def draw(data: RunData, look: Look) -> Figure:
         axis.axvline(1, color=look.theme.ink, lw=frame.look.line, ls=":", zorder=1.5)
         for number, pair in enumerate(pairs):
             here = panel[(panel["implementation"] == pair[0]) & (panel["backend"] == pair[1])]
-            _marks(axis, here, number, frame.look)
+            _marks(axis, here, _letter(number), data.cast.number(*pair), frame.look)
         log_axis(axis, "x", across, times, frame.look)
         log_axis(axis, "y", up, _power, frame.look)
         _lines.put_title(axis, title, [], frame)
@@ -64,7 +66,7 @@ def draw(data: RunData, look: Look) -> Figure:
     return frame.figure
 
 
-def _rows(data: RunData) -> tuple[pd.DataFrame, str]:
+def _several(data: RunData) -> tuple[pd.DataFrame, str]:
     """Return the cases to show, and what their speedups are over.
 
     Beside the columns of the summary they have `rounding`, the precision, which is no condition of a panel, and the
@@ -77,7 +79,7 @@ def _rows(data: RunData) -> tuple[pd.DataFrame, str]:
         )
     stem, over = "precision_speedup", "full precision"
     if not rows[stem].notna().any():
-        stem, over = "speedup", _data.over(rows)
+        stem, over = "speedup", _rows.over(rows, data.cast)
     places = {"x": rows[stem], "x_low": rows[f"{stem}_low"], "x_high": rows[f"{stem}_high"]}
     if stem == "precision_speedup":
         full = rows["precision"] == Precision.FULL
@@ -105,10 +107,10 @@ def _power(value: float, place: Any = None) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
-def _style(number: int, precision: str, look: Look) -> dict[str, Any]:
+def _style(number: int | None, precision: str, look: Look) -> dict[str, Any]:
     """Return the look of a mark: colour and filling for what computes, the marker for its precision."""
-    series = look.theme.series
-    colour, fill = series[number % len(series)], _FILLS[number // len(series) % len(_FILLS)]
+    colour = look.theme.mark(number)["color"]
+    fill = _FILLS[(number or 0) // len(look.theme.series) % len(_FILLS)]
     marker = MARKERS[_PRECISIONS.index(Precision(precision))]
     edge = look.theme.edge if fill == "full" else colour
     style = {"color": colour, "marker": marker, "fillstyle": fill, "markerfacecoloralt": look.theme.paper}
@@ -120,7 +122,7 @@ def _letter(number: int) -> str:
     return ascii_lowercase[number] if number < len(ascii_lowercase) else str(number)
 
 
-def _marks(axis: Axes, rows: pd.DataFrame, number: int, look: Look) -> None:
+def _marks(axis: Axes, rows: pd.DataFrame, letter: str, number: int | None, look: Look) -> None:
     """Draw the cases of one implementation and backend in a panel."""
     x, low, high, y, least = (rows[name].to_numpy(dtype=float) for name in ("x", "x_low", "x_high", "y", "y_low"))
     width = 1.0 * look.line
@@ -131,17 +133,18 @@ def _marks(axis: Axes, rows: pd.DataFrame, number: int, look: Look) -> None:
         axis.plot(x[place], y[place], ls="none", zorder=4, **_style(number, precision, look))
         if precision != Precision.FULL:  # those are all in one place
             where: dict[str, Any] = {"xytext": (4.5 * look.line, 2.5 * look.line), "textcoords": "offset points"}
-            text = axis.annotate(_letter(number), (x[place], y[place]), zorder=5, fontsize=0.85 * look.points, **where)
+            text = axis.annotate(letter, (x[place], y[place]), zorder=5, fontsize=0.85 * look.points, **where)
             text.set_path_effects([withStroke(linewidth=2.0 * look.line, foreground=look.theme.paper)])
 
 
-def _keys(pairs: Sequence[tuple[str, str]], rows: pd.DataFrame, look: Look) -> list[Line2D]:
+def _keys(pairs: Sequence[tuple[str, str]], rows: pd.DataFrame, cast: Cast, look: Look) -> list[Line2D]:
     """Return a key for each implementation, and one for each precision."""
-    several = _data.several_backends(rows)
+    several = _rows.several_backends(rows)
     keys = []
-    for number, (name, backend) in enumerate(pairs):
-        style = _style(number, Precision.FULL, look) | {"marker": "", "lw": 2.4 * look.line}
-        label = f"{_letter(number)}: {name}" + (f" ({backend})" if several else "")
+    for place, (name, backend) in enumerate(pairs):
+        style = _style(cast.number(name, backend), Precision.FULL, look) | {"marker": "", "lw": 2.4 * look.line}
+        tail = f" ({backend})" if several else ""
+        label = f"{_letter(place)}: {cast.fitting(name, key_room(look) - look.em(2), look.points, tail)}"
         keys.append(Line2D([], [], label=label, **style))
     ink: dict[str, Any] = {"color": look.theme.soft, "ms": 5.5 * look.line, "ls": "none"}
     known = [each for each in _PRECISIONS if (rows["rounding"] == each).any()]

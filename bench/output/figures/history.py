@@ -18,6 +18,7 @@ from bench.analysis.history import History, Point, RunFiles, Series, moment
 from bench.data.schema import STEP
 from bench.errors import NothingToShowError
 from bench.output.figures import _frame
+from bench.output.figures._cast import Cast
 from bench.output.figures._data import RunData, in_order
 from bench.output.figures._frame import Grid, Texts, new_frame
 from bench.output.figures._look import Look, rendered, spread, text_inches
@@ -53,7 +54,7 @@ def draw(data: RunData, look: Look) -> Figure:
         raise NothingToShowError(
             "no other run beside it is of this machine and has one of its cases: measure again with `bench run`."
         )
-    return draw_histories(data.histories, STEP, look)
+    return draw_histories(data.histories, STEP, look, data.cast, data.left_out(data.headline))
 
 
 def inputs(data: RunData) -> tuple[Path, ...]:
@@ -91,9 +92,20 @@ def most_panels(look: Look | None = None) -> int:
     return _frame.SMALL_MOST[(look or Look()).width]
 
 
-def draw_histories(found: Sequence[History], phase: str, look: Look) -> Figure:
-    """Draw panels in the order of the histories; of too many series those with a change."""
+def draw_histories(
+    found: Sequence[History], phase: str, look: Look, cast: Cast | None = None, missing: str = ""
+) -> Figure:
+    """Draw panels in the order of the histories; of too many series those with a change.
+
+    Args:
+        found: what to draw.
+        phase: what was timed.
+        look: the look of the figure.
+        cast: what contenders are called and look like; by default as they are registered, each with its own colour.
+        missing: what the figure does not show, in words.
+    """
     every = [(history, series) for history in found for series in history.series]
+    cast = cast or Cast.of([(series.case.implementation, series.case.backend) for _, series in every], ())
     chosen = {id(series) for _, series in sorted(every, key=lambda item: not item[1].changes)[: most_panels(look)]}
     shown = [item for item in every if id(item[1]) in chosen]
     letters = _letters(shown)
@@ -106,26 +118,29 @@ def draw_histories(found: Sequence[History], phase: str, look: Look) -> Figure:
     if len(letters) > len(meanings):
         meanings.append(f"{_STAR}: earlier news, told by the table of `bench history`")
     told_of = ["; ".join(meanings)] if meanings else []
-    foot = "\n".join([*told_of, *(f"{history.machine}: {span(history)}" for history in found)])
+    foot = "\n".join(
+        [*told_of, *(f"{history.machine}: {span(history)}" for history in found), *filter(None, [missing])]
+    )
     texts = Texts(f"Time of {what}, run by run", subtitle, foot, _keys(shown, letters, look))
     frame = new_frame(look, texts, Grid([each.panel_em for each in labels], columns, _frame.SMALL_AROUND_EM + 1))
     extra = telling([series for _, series in shown])
     for axis, (history, series), each in zip(frame.axes, shown, labels, strict=True):
-        _panel(axis, history, series, each, frame.look)
+        _panel(axis, history, series, each, cast, frame.look)
         words = [series.case.backend, *told(series, extra)]
         words += [history.machine.cpu or "?"] if len(found) > 1 else []
-        _frame.small_heading(axis, series.case.implementation, words, frame)
+        _frame.small_heading(axis, series.case.implementation, words, cast, frame)
     return frame.figure
 
 
-def _panel(axis: Axes, history: History, series: Series, labels: Labels, look: Look) -> None:
+def _panel(axis: Axes, history: History, series: Series, labels: Labels, cast: Cast, look: Look) -> None:
     """Draw the times of one series, with what stands above and below them."""
     theme, line = look.theme, look.line
     found = [(at.run, at.seconds.value, at.seconds.low, at.seconds.high) for at in series.points if at.seconds]
     runs, values, *ends = np.array(found, dtype=float).T
     axis.vlines(runs, *ends, color=theme.soft, lw=0.9 * line, zorder=2)
     dot = {"ms": (4 if len(runs) <= 60 else 2.5) * line, "mec": theme.edge, "mew": 0.5 * line, **_DOT}
-    axis.plot(runs, values, mfc=theme.backend(series.case.backend)[0], zorder=3, **dot)
+    colour = cast.mark(series.case.implementation, series.case.backend, look)["color"]
+    axis.plot(runs, values, mfc=colour, zorder=3, **dot)
     axis.set_xlim(-_MARGIN, len(history.runs) - 1 + _MARGIN)
     _put_dates(axis, [run.created for run in history.runs], look)
     low, high = float(np.nanmin([values, *ends])), float(np.nanmax([values, *ends]))
@@ -178,9 +193,7 @@ def _write(axis: Axes, series: Series, labels: Labels, look: Look) -> None:
 
 def _keys(shown: Sequence[tuple[History, Series]], letters: dict[str, str], look: Look) -> list[Line2D]:
     theme, line = look.theme, look.line
-    size: dict[str, Any] = {"ms": 4.5 * line, "mec": theme.edge, "mew": 0.5 * line}
-    backends = sorted({str(series.case.backend) for _, series in shown})
-    keys = [Line2D([], [], mfc=theme.backend(name)[0], label=name, **_DOT, **size) for name in backends]
+    keys = []
     if any(series.changes for _, series in shown):
         keys.append(Line2D([], [], color=theme.alarm, lw=line, ls="--", label="change, 1 % level"))
     if letters:

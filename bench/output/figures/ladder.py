@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -13,10 +14,11 @@ from matplotlib.patches import Patch
 
 from bench.analysis.ladder import Ladder, Rung
 from bench.errors import NothingToShowError
-from bench.output.figures import _bars, _data
+from bench.output.figures import _bars, _rows
+from bench.output.figures._cast import Cast
 from bench.output.figures._data import RunData
-from bench.output.figures._frame import Frame, Texts, panel_title
-from bench.output.figures._look import Look, clipped, named, spread, text_inches
+from bench.output.figures._frame import PANEL_EM, Frame, Texts, panel_title
+from bench.output.figures._look import PAGE_INCHES, Look, Width, clipped, spread, text_inches
 from bench.output.figures._ticks import log_axis, times
 from bench.output.figures._words import ladder_titles, rung_words
 from bench.output.names import counted
@@ -33,6 +35,10 @@ SHOWS = ("speedup", "speedup_interval", "step", "step_interval")
 _MOST = 4
 _ROW_EM = 3.0
 """Room of one rung: two lines of text."""
+_DENSEST = 0.82
+"""Part of their height to which rungs may shrink to fit a page; their two lines stay apart."""
+_HEAD_EM = 13.0
+"""About what title, subtitle, keys and footer take."""
 _THICK = 0.56
 _SMALL = 0.86
 """Size of the letters in the second lines, in ems."""
@@ -47,18 +53,18 @@ def draw(data: RunData, look: Look) -> Figure:
         raise NothingToShowError(
             "no workload has two rungs: measure its baseline and another case, as with `bench run --threads 1,all`."
         )
-    shown = _chosen(every)
+    shown = _chosen(every, look)
     rungs = [rung for _, ladder in shown for rung in ladder.rungs]
     rows = pd.DataFrame([rung.case.columns for rung in rungs])
-    texts = Texts(TITLE, _subtitle(data, rows, shown, len(every)), data.footer, _keys(rungs, look))
+    texts = Texts(TITLE, _subtitle(data, rows, shown, len(every)), data.foot(data.headline), _keys(rungs, look))
     counts = [len(ladder.rungs) for _, ladder in shown]
-    frame = _bars.new_panels(look, texts, counts, 1.0, lambda count: (count + 0.1) * _ROW_EM)
+    frame = _bars.new_panels(look, texts, counts, 1.0, lambda count: (count + 0.1) * _ROW_EM, _DENSEST)
     ends = _ends(rungs)
     for number, (axis, (title, ladder)) in enumerate(zip(frame.axes, shown, strict=True)):
-        _panel(axis, ladder, frame)
+        _panel(axis, ladder, data.cast, frame)
         first = ladder.rungs[0]
         of = duration(first.seconds.value)
-        over = of if frame.narrow else f"{first.case.implementation} at {of} a step"
+        over = of if frame.narrow else f"{data.cast.name(first.case.implementation)} at {of} a step"
         panel_title(axis, f"{title}: 1x is {over}", frame)
         axis.set_ylim(counts[number] - 0.55 - _bars.most_beside(counts, number, frame.columns), counts[number] - 0.45)
         log_axis(axis, "x", ends, times, frame.look)
@@ -67,14 +73,17 @@ def draw(data: RunData, look: Look) -> Figure:
     return frame.figure
 
 
-def _chosen(every: Sequence[tuple[str, Ladder]]) -> list[tuple[str, Ladder]]:
-    """Return as many as fit: of each workload the first, the last and some between them."""
+def _chosen(every: Sequence[tuple[str, Ladder]], look: Look) -> list[tuple[str, Ladder]]:
+    """Return as many as fit: of each workload the last, the first and some between them."""
     kinds = list(dict.fromkeys(ladder.workload for _, ladder in every))
-    chosen: list[tuple[str, Ladder]] = []
-    for kind in kinds[:_MOST]:
-        inside = [item for item in every if item[1].workload == kind]
-        most = _MOST // min(len(kinds), _MOST)
-        chosen += [inside[place] for place in (spread(len(inside), most) if most > 1 else [len(inside) - 1])]
+    for most in range(_MOST, 0, -1):
+        chosen: list[tuple[str, Ladder]] = []
+        for kind in kinds[:most]:
+            inside = [item for item in every if item[1].workload == kind]
+            chosen += [inside[place] for place in spread(len(inside), most // min(len(kinds), most))]
+        height = sum(len(ladder.rungs) * _ROW_EM * _DENSEST + PANEL_EM for _, ladder in chosen)
+        if look.width is Width.SLIDE or look.em(height + _HEAD_EM) <= PAGE_INCHES:
+            break
     return chosen
 
 
@@ -84,7 +93,7 @@ def _subtitle(data: RunData, rows: pd.DataFrame, shown: Sequence[tuple[str, Ladd
     left_out = sum(ladder.left_out for _, ladder in shown)
     wrong = "wrong, unsteady or not verified, so no rung"
     return [
-        _data.problem_line(rows),
+        _rows.problem_line(rows),
         "beside each rung its factor over the rung before, below that over the first",
         "brackets and whiskers: 95 % interval over processes",
         f"{counted(left_out, 'case')} {wrong}" if left_out else "",
@@ -112,7 +121,7 @@ def _lost(look: Look) -> dict[str, Any]:
     return {"facecolor": look.theme.paper, "edgecolor": look.theme.alarm, "lw": 1.2 * look.line, "ls": (0, (2, 1))}
 
 
-def _panel(axis: Axes, ladder: Ladder, frame: Frame) -> None:
+def _panel(axis: Axes, ladder: Ladder, cast: Cast, frame: Frame) -> None:
     look, rungs = frame.look, ladder.rungs
     axis.axvline(1, color=look.theme.ink, lw=look.line, ls="--", zorder=1)
     for number, rung in enumerate(rungs):
@@ -120,11 +129,11 @@ def _panel(axis: Axes, ladder: Ladder, frame: Frame) -> None:
         begin = 1.0 if rung.before is None else rungs[rung.before].over_first.value
         if rung.before is not None:
             axis.barh(place, min(begin, end) - 1, _THICK, left=1, zorder=2, **_earlier(look))
-            style = _lost(look) if rung.slower else _bars.backend_style(rung.case.backend, look)
+            style = _lost(look) if rung.slower else cast.bar(rung.case.implementation, rung.case.backend, look)
             axis.barh(place, end - begin, _THICK, left=begin, zorder=2.5, **style)
             _bars.whisker(axis, place, _bar(rung.over_first), look)
         _beside(axis, place, rung, frame)
-        _name(axis, place, rung, ladder, frame)
+        _name(axis, place, rung, ladder, cast, frame)
     axis.set_yticks([])
 
 
@@ -151,18 +160,20 @@ def _factor(over: Estimate) -> str:
     return f"{factor(over.value)} [{factor_interval(over.low, over.high)}]"
 
 
-def _name(axis: Axes, place: float, rung: Rung, ladder: Ladder, frame: Frame) -> None:
+def _name(axis: Axes, place: float, rung: Rung, ladder: Ladder, cast: Cast, frame: Frame) -> None:
     """Write to the left of the panel what a rung changes, and below that its implementation and its time.
 
     The interval of the time gives way where there is no room for it.
     """
     look = frame.look
     room = frame.panel_inches * _LABEL_SHARE[frame.narrow]
-    small = Look(look.width, look.style, look.shrunk * _SMALL)
+    small = replace(look, shrunk=look.shrunk * _SMALL)
     seconds = duration(rung.seconds.value)
-    below = f"{rung.case.implementation}, {seconds} [{duration_interval(rung.seconds.low, rung.seconds.high)}]"
+    below = (
+        f"{cast.name(rung.case.implementation)}, {seconds} [{duration_interval(rung.seconds.low, rung.seconds.high)}]"
+    )
     if frame.narrow or rung.seconds.low is None or text_inches(below, small.points) > room:
-        below = named(rung.case.implementation, f", {seconds}", room, small)
+        below = cast.fitting(rung.case.implementation, room, small.points, f", {seconds}")
     words = clipped(rung_words(rung, ladder), room, look.points, bold=True)
     style: dict[str, Any] = {"ha": "right"}
     _write(axis, (-0.015, place), words, 0.5, frame, size=1.0, fontweight="bold", **style)

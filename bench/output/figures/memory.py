@@ -12,9 +12,11 @@ from matplotlib.patches import Patch
 
 from bench.errors import NothingToShowError
 from bench.output.figures import _bars
-from bench.output.figures._data import RunData, problem_line, varies_sizes
+from bench.output.figures._cast import Cast
+from bench.output.figures._data import RunData
 from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._look import Look
+from bench.output.figures._rows import problem_line, varies_sizes
 from bench.output.figures._ticks import FittingLocator, even_steps, plain, put_ticks
 from bench.output.text import size
 
@@ -42,12 +44,14 @@ def draw(data: RunData, look: Look) -> Figure:
         shown.remark,
     ]
     before = Patch(label="held before the build", **_before_style(look))
-    texts = Texts(TITLE, subtitle, data.footer, [*_bars.backend_keys(rows["backend"], look), before])
-    most = float(_ends(rows).max())
+    bars = pd.concat([panel for _, panel in shown.panels])
+    foot = data.foot(rows, "without a peak")
+    texts = Texts(TITLE, subtitle, foot, [*_bars.backend_keys(bars["backend"], look), before])
+    most = float(_ends(bars).max())
     unit = next((name for name, count in _UNITS.items() if most < 1024 * count), "GiB")
-    frame = _bars.bar_figure(look, texts, shown, partial(_bar, _UNITS[unit]))
+    frame = _bars.bar_figure(look, texts, shown, partial(_bar, _UNITS[unit], data.cast))
     for axis, (_, panel) in zip(frame.axes, shown.panels, strict=True):
-        axis.set_xlim(0, max(float(_ends(panel if apart else rows).max()) / _UNITS[unit], 1e-3) * 1.04)
+        axis.set_xlim(0, max(float(_ends(panel if apart else bars).max()) / _UNITS[unit], 1e-3) * 1.04)
         put_ticks(axis, "x", lambda value, _: plain(value), FittingLocator(frame.look, even_steps))
     frame.label_x(f"memory in {unit}")
     return frame.figure
@@ -58,11 +62,11 @@ def _ends(rows: pd.DataFrame) -> pd.Series[Any]:
     return rows[_STEP].astype(float) + rows[_BEFORE].astype(float).fillna(0.0)
 
 
-def _bar(unit: int, axis: Axes, place: float, row: pd.Series[Any], frame: Frame) -> _bars.Bar:
+def _bar(unit: int, cast: Cast, axis: Axes, place: float, row: pd.Series[Any], frame: Frame) -> _bars.Bar:
     """Draw the peak of one case, and what was held before behind it."""
     step = float(row[_STEP])
     before = 0.0 if pd.isna(row[_BEFORE]) else float(row[_BEFORE])
-    axis.barh(place, step / unit, _bars.THICK, **_bars.backend_style(row["backend"], frame.look))
+    axis.barh(place, step / unit, _bars.THICK, **cast.bar(row["implementation"], row["backend"], frame.look))
     if before:
         axis.barh(place, before / unit, _bars.THICK, left=step / unit, **_before_style(frame.look))
     text = size(step) if frame.narrow or not before else f"{size(step)} + {size(before)}"

@@ -16,9 +16,10 @@ from matplotlib.patches import Patch
 from bench.data.schema import Method
 from bench.model.step import STAGES
 from bench.output.figures import _bars
-from bench.output.figures._data import RunData, problem_line, varies_sizes
+from bench.output.figures._data import RunData
 from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._look import Look
+from bench.output.figures._rows import problem_line, varies_sizes
 from bench.output.figures._ticks import FittingLocator, TimeFormatter, even_steps, put_ticks
 from bench.output.text import duration
 
@@ -44,10 +45,11 @@ def draw(data: RunData, look: Look) -> Figure:
         "each panel has its own axis" if apart else "",
         shown.remark,
     ]
-    texts = Texts(TITLE, subtitle, data.footer, _keys(data, look))
+    texts = Texts(TITLE, subtitle, data.foot(rows), _keys(data, look))
+    bars = pd.concat([panel for _, panel in shown.panels])
     frame = _bars.bar_figure(look, texts, shown, partial(_bar, data))
     for axis, (_, panel) in zip(frame.axes, shown.panels, strict=True):
-        inside = panel if apart else rows
+        inside = panel if apart else bars
         ends = float(np.nanmax(inside[["median_seconds", "high_seconds"]].to_numpy(dtype=float)))
         stacks = (sum(seconds for _, seconds, _ in _stack(data, row)) for _, row in inside.iterrows())
         axis.set_xlim(0, max(ends, *stacks) * 1.04)

@@ -12,10 +12,11 @@ from matplotlib.lines import Line2D
 
 from bench.analysis.profile import Entrant, Profile, Profiles
 from bench.errors import NothingToShowError
-from bench.output.figures import _data, _lines
+from bench.output.figures import _lines, _rows
+from bench.output.figures._cast import Cast
 from bench.output.figures._data import RunData
 from bench.output.figures._frame import Texts
-from bench.output.figures._look import Look
+from bench.output.figures._look import MARKERS, Look
 from bench.output.figures._ticks import FittingLocator, even_steps, log_axis, put_ticks, times
 from bench.output.figures._words import entrant_names, mean_words, solved_words
 from bench.output.names import counted
@@ -39,14 +40,14 @@ def draw(data: RunData, look: Look) -> Figure:
     if len(found.profiles) < 2:
         raise NothingToShowError("one contender was measured: add an implementation or a backend to compare it with.")
     shown = found.profiles[:_MOST]
-    names = entrant_names(found)
-    texts = Texts(TITLE, _subtitle(data, found, shown), data.footer, _keys(shown, names, look))
+    names = entrant_names(found, data.cast.name)
+    texts = Texts(TITLE, _subtitle(data, found, shown), data.foot(data.headline), _keys(shown, names, data.cast, look))
     frame = _lines.panel_frame(look, texts, [0])
     (axis,) = frame.axes
     largest = max(factor for profile in shown for factor, _ in profile.steps)
     end = max(largest, 1.5) ** 1.06
     for number, profile in reversed(list(enumerate(shown))):
-        _line(axis, profile, number, end, frame.look)
+        _line(axis, profile, number, end, data.cast, frame.look)
     log_axis(axis, "x", (1.0, end), times, frame.look)
     axis.set_ylim(0, 104)
     put_ticks(axis, "y", lambda value, _: f"{value:.0f} %", FittingLocator(frame.look, even_steps, (0, 100)))
@@ -59,7 +60,7 @@ def _subtitle(data: RunData, found: Profiles, shown: Sequence[Profile]) -> list[
     workloads = {workload for workload, _ in found.problems}
     stands = "a line is a backend, with its fastest implementation in each problem" if len(workloads) > 1 else ""
     return [
-        _data.problem_line(data.headline),
+        _rows.problem_line(data.headline),
         f"{counted(len(found.problems), 'problem')} of {counted(len(workloads), 'workload')}",
         stands,
         "beside each name: geometric mean of its speedups over the baseline, with the 95 % interval for these problems",
@@ -71,30 +72,42 @@ def _subtitle(data: RunData, found: Profiles, shown: Sequence[Profile]) -> list[
     ]
 
 
-def _style(number: int, look: Look) -> dict[str, Any]:
-    """Return the look of a line; its marks are larger than those of the lines that are drawn over it."""
-    return look.theme.mark(number) | {
+def _style(entrant: Entrant, number: int, cast: Cast, look: Look) -> dict[str, Any]:
+    """Return the look of a line; its marks are larger than those of the lines that are drawn over it.
+
+    A backend that stands for several contenders has the colour of none of them.
+    """
+    shades = look.theme.ink, look.theme.soft
+    several = {"color": shades[number % len(shades)], "marker": MARKERS[number % len(MARKERS)]}
+    own = cast.mark(entrant.implementation, entrant.backend, look) if entrant.implementation else several
+    return own | {
         "ls": _STYLES[number % len(_STYLES)],
         "lw": 1.4 * look.line,
         "ms": (4.2 + 0.6 * number) * look.line,
     }
 
 
-def _keys(shown: Sequence[Profile], names: dict[Entrant, str], look: Look) -> list[Line2D]:
+def _keys(shown: Sequence[Profile], names: dict[Entrant, str], cast: Cast, look: Look) -> list[Line2D]:
     keys = []
     for number, profile in enumerate(shown):
         some = f", {solved_words(profile)} problems" if profile.lacking else ""
         label = f"{names[profile.entrant]}{some}: {mean_words(profile)}"
-        keys.append(Line2D([], [], label=label, **_style(number, look) | {"ms": 4.8 * look.line}))
+        keys.append(
+            Line2D([], [], label=label, **_style(profile.entrant, number, cast, look) | {"ms": 4.8 * look.line})
+        )
     return keys
 
 
-def _line(axis: Axes, profile: Profile, number: int, end: float, look: Look) -> None:
+def _line(axis: Axes, profile: Profile, number: int, end: float, cast: Cast, look: Look) -> None:
     """Draw the steps of one contender, a mark where its share rises."""
     steps = profile.steps
     x = np.array([1.0, *(factor for factor, _ in steps), end])
     shares = [share for _, share in steps]
     y = np.array([profile.share(1.0), *shares, shares[-1]]) * 100
     marked = range(1, len(x) - 1)
-    style = _style(number, look) | {"mec": look.theme.paper, "mew": 0.4 * look.line, "clip_on": False}
+    style = _style(profile.entrant, number, cast, look) | {
+        "mec": look.theme.paper,
+        "mew": 0.4 * look.line,
+        "clip_on": False,
+    }
     axis.plot(x, y, drawstyle="steps-post", markevery=list(marked), zorder=3 - number * 0.01, **style)

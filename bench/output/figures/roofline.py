@@ -16,9 +16,11 @@ from bench.analysis.scaling import main_axis, planes
 from bench.data.run import case_of
 from bench.errors import NothingToShowError
 from bench.output.figures import _lines
-from bench.output.figures._data import DEVICE_CONDITIONS, RunData, along, problem_line
-from bench.output.figures._frame import Frame, Texts
+from bench.output.figures._cast import Cast
+from bench.output.figures._data import DEVICE_CONDITIONS, RunData
+from bench.output.figures._frame import Frame, Texts, key_room
 from bench.output.figures._look import Look
+from bench.output.figures._rows import along, problem_line
 from bench.output.figures._ticks import log_axis, log_limits, plain
 from bench.output.names import spaced, variant_word
 
@@ -46,28 +48,42 @@ class RoofPanel:
 def draw(data: RunData, look: Look) -> Figure:
     """Draw a mark a case, joining those of one contender in the order of sizes."""
     rows = data.headline
-    rows = rows[rows["gflops"].notna()]
-    rows = rows.assign(intensity=[np.divide(*step_work(case_of(row))) for row in rows.to_dict("records")])
+    known = rows["gflops"].notna()
+    rows = rows[known].assign(intensity=[np.divide(*step_work(case_of(row))) for row in rows[known].to_dict("records")])
     groups: Any = rows.groupby(list(DEVICE_CONDITIONS), sort=False)
     limited = ((key, inside, ceilings(data.manifest.peaks, case_of(inside.iloc[0]))) for key, inside in groups)
     panels = [RoofPanel(tuple(key), inside, best) for key, inside, best in limited if best is not None]
     if not panels:
         raise NothingToShowError("no peak of a device that cases ran on was measured: `bench run` measures them anew.")
-    shown = _lines.in_turn(panels, [panel.key[0] for panel in panels], _lines.MOST_PANELS)
+    shown = _lines.in_turn(panels, [panel.key[0] for panel in panels], _lines.most_panels(look))
+    limited_rows = pd.concat([panel.rows for panel in panels])
     found = planes(rows)
     axis = main_axis(found) if found else None
     pairs = [pair for panel in shown for pair in zip(panel.rows["implementation"], panel.rows["backend"], strict=True)]
     pairs = list(dict.fromkeys(pairs))
+    fitting, room = data.cast.fitting, key_room(look)
     keys = [
-        Line2D([], [], ls="none", ms=4.8 * look.line, label=f"{name} ({backend})", **_mark(number, look))
-        for number, (name, backend) in enumerate(pairs)
+        Line2D(
+            [],
+            [],
+            ls="none",
+            ms=4.8 * look.line,
+            label=fitting(name, room, look.points, f" ({backend})"),
+            **_mark(data.cast, name, backend, look),
+        )
+        for name, backend in pairs
     ]
-    texts = Texts(TITLE, _subtitle(rows, panels, len(shown), axis), data.footer, keys)
+    texts = Texts(
+        TITLE,
+        _subtitle(rows, panels, len(shown), axis),
+        data.foot(limited_rows, "without counted operations or a peak"),
+        keys,
+    )
     frame = _lines.panel_frame(look, texts, [2] * len(shown))
     across, up = _ends(shown)
     for place, panel in zip(frame.axes, shown, strict=True):
         notes = _ceilings(place, panel, across, frame)
-        _marks(place, panel, pairs, axis, frame.look)
+        _marks(place, panel, data.cast, axis, frame.look)
         log_axis(place, "x", across, plain, frame.look)
         log_axis(place, "y", up, plain, frame.look)
         _lines.put_title(place, _title(panel, panels), notes, frame)
@@ -116,15 +132,15 @@ def _ceilings(axis: Axes, panel: RoofPanel, ends: tuple[float, float], frame: Fr
     return notes
 
 
-def _mark(number: int, look: Look) -> dict[str, Any]:
-    """Return the look of the marks of the contender with this number."""
-    return look.theme.mark(number) | {"mec": look.theme.edge, "mew": 0.5 * look.line}
+def _mark(cast: Cast, implementation: str, backend: str, look: Look) -> dict[str, Any]:
+    """Return the look of the marks of a contender."""
+    return cast.mark(implementation, backend, look) | {"mec": look.theme.edge, "mew": 0.5 * look.line}
 
 
-def _marks(axis: Axes, panel: RoofPanel, pairs: list[tuple[str, str]], growing: str | None, look: Look) -> None:
+def _marks(axis: Axes, panel: RoofPanel, cast: Cast, growing: str | None, look: Look) -> None:
     """Draw one line a contender, its marks in the order of the growing size, the last of several larger."""
     for inside in along(panel.rows, growing):
-        style = _mark(pairs.index((inside["implementation"].iloc[0], inside["backend"].iloc[0])), look)
+        style = _mark(cast, inside["implementation"].iloc[0], inside["backend"].iloc[0], look)
         x, y = inside["intensity"].to_numpy(dtype=float), inside["gflops"].to_numpy(dtype=float)
         axis.plot(x, y, ms=(_SMALL if growing else _LARGE) * look.line, lw=0.7 * look.line, zorder=3, **style)
         if len(x) > 1:

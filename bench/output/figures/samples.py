@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from bench.machine.disturbance import DRIFTING, LAUNCH_BOUND, PREEMPTED, PRESSURE, RECOMPILED, STOLEN, UNSETTLED
 from bench.model.condition import FOREIGN, THROTTLED
 from bench.output.figures import _frame
-from bench.output.figures._data import RunData, TimedCase, facts, problem_line
+from bench.output.figures._cast import Cast
+from bench.output.figures._data import RunData, TimedCase
 from bench.output.figures._frame import Frame, Grid, Texts, new_frame
+from bench.output.figures._lines import in_turn
 from bench.output.figures._look import Look
+from bench.output.figures._rows import facts, problem_line
 from bench.output.figures._ticks import log_axis, log_limits
 
 TITLE = "The samples in the order in which they were taken"
@@ -26,18 +29,19 @@ READING = (
 )
 SHOWS = ("step", "samples", "flagged", "processes")
 FLAGS = {
-    PREEMPTED: ("the kernel took a CPU away", "o", 1),
-    STOLEN: ("the hypervisor gave a CPU to others", "^", 2),
-    PRESSURE: ("tasks waited for a CPU", "s", 0),
-    UNSETTLED: ("the warm-up never became steady", "v", 6),
-    DRIFTING: ("steps changed their pace", "h", 7),
-    RECOMPILED: ("something was compiled anew", "d", 9),
-    THROTTLED: ("the device ran slower than it can", "D", 3),
-    FOREIGN: ("others held memory of the device", "P", 4),
-    LAUNCH_BOUND: ("the device waited for the host", "X", 5),
+    PREEMPTED: ("the kernel took a CPU away", "o", True),
+    STOLEN: ("the hypervisor gave a CPU to others", "^", True),
+    PRESSURE: ("tasks waited for a CPU", "s", True),
+    UNSETTLED: ("the warm-up never became steady", "v", False),
+    DRIFTING: ("steps changed their pace", "p", False),
+    RECOMPILED: ("something was compiled anew", "d", False),
+    THROTTLED: ("the device ran slower than it can", "D", True),
+    FOREIGN: ("others held memory of the device", "P", True),
+    LAUNCH_BOUND: ("the device waited for the host", "X", False),
 }
-"""Meaning of each flag, its mark, and the mark's place among the theme's colours; ink and alarm come after them."""
-_OTHER_FLAG = ("", "*", 8)
+"""Meaning of each flag, its mark, and whether it comes from outside: such marks have the colour of alarm, others that
+of ink, since all others are those of contenders."""
+_OTHER_FLAG = ("", "*", False)
 MOST_DOTS = 3600
 """Most dots of a figure; a panel with more than its part of them gathers its samples into bars."""
 BARS = 120
@@ -52,7 +56,9 @@ def draw(data: RunData, look: Look) -> Figure:
     """Draw a panel a case, the most disturbed first: dots, marks on what was flagged, shades that alternate."""
     rows = data.headline
     every = data.timed(rows)
-    shown = sorted(every, key=lambda case: -case.flagged.mean())[: _frame.SMALL_MOST[look.width]]
+    sorted_by_flags = sorted(every, key=lambda case: -case.flagged.mean())
+    contenders = [(case.row["implementation"], case.row["backend"]) for case in sorted_by_flags]
+    shown = in_turn(sorted_by_flags, contenders, _frame.SMALL_MOST[look.width])
     most, band = MOST_DOTS // len(shown), -(-max(int(case.process[-1]) + 1 for case in shown) // _MOST_BANDS)
     columns = _frame.small_columns(look, len(shown))
     count, flagged = sum(len(case.seconds) for case in every), sum(int(case.flagged.sum()) for case in every)
@@ -60,24 +66,27 @@ def draw(data: RunData, look: Look) -> Figure:
     subtitle = [
         problem_line(rows),
         f"whole steps: {count:,} samples, {flagged:,} of them flagged",
-        f"{len(shown)} of {len(every)} cases, the most disturbed first" if len(shown) < len(every) else "",
+        f"{len(shown)} of {len(every)} cases, the most disturbed of each contender first"
+        if len(shown) < len(every)
+        else "",
         f"shades alternate with {'each process' if band == 1 else f'every {band} processes'}",
         "line: median in the table",
         f"{bars}, the longest of each flag marked" if any(len(case.seconds) > most for case in shown) else "",
     ]
     grid = Grid([_PANEL_EM] * len(shown), columns, _frame.SMALL_AROUND_EM)
-    frame = new_frame(look, Texts(TITLE, subtitle, data.footer, _keys(every, shown, look)), grid)
+    foot = data.foot(rows.loc[[case.row.name for case in every]], "without whole steps in samples.csv")
+    frame = new_frame(look, Texts(TITLE, subtitle, foot, _keys(every, shown, look)), grid)
     for axis, case in zip(frame.axes, shown, strict=True):
-        _panel(axis, case, most, band, frame)
-        _frame.small_heading(axis, str(case.row["implementation"]), facts(case.row, rows), frame)
+        _panel(axis, case, most, band, data.cast, frame)
+        _frame.small_heading(axis, case.row["implementation"], facts(case.row, rows), data.cast, frame)
     frame.label_x("samples, in their order")
     return frame.figure
 
 
 def _sign(kind: str, look: Look, size: float = 4.5) -> dict[str, Any]:
     """Return the look of a flag's mark, which is hollow so that several on one sample can be told apart."""
-    _, marker, place = FLAGS.get(kind, _OTHER_FLAG)
-    colour, line = (*look.theme.series, look.theme.ink, look.theme.alarm)[place], look.line
+    _, marker, outside = FLAGS.get(kind, _OTHER_FLAG)
+    colour, line = look.theme.alarm if outside else look.theme.ink, look.line
     return {"ls": "none", "marker": marker, "ms": size * line, "mfc": "none", "mec": colour, "mew": 0.9 * line}
 
 
@@ -93,7 +102,7 @@ def _keys(every: list[TimedCase], shown: list[TimedCase], look: Look) -> list[Li
     return keys
 
 
-def _panel(axis: Axes, case: TimedCase, most: int, band: int, frame: Frame) -> None:
+def _panel(axis: Axes, case: TimedCase, most: int, band: int, cast: Cast, frame: Frame) -> None:
     """Draw the samples of a case, gathered into bars if they are more than the most, over shades of processes."""
     look, count = frame.look, len(case.seconds)
     group = case.process // band
@@ -104,7 +113,8 @@ def _panel(axis: Axes, case: TimedCase, most: int, band: int, frame: Frame) -> N
     axis.broken_barh(shades, (0, 1), transform=axis.get_xaxis_transform(), **shade)
     axis.axhline(case.median, color=look.theme.soft, lw=0.7 * look.line, zorder=2)
     bars = np.arange(count) * BARS // count if count > most else np.arange(count)
-    _dots(axis, case.seconds, _by_bar(np.flatnonzero(~case.flagged), bars), look)
+    colour = cast.mark(case.row["implementation"], case.row["backend"], look)["color"]
+    _dots(axis, case.seconds, _by_bar(np.flatnonzero(~case.flagged), bars), colour, look)
     for kind, marked in case.flags.items():
         longest = [own[np.argmax(case.seconds[own])] for own in _by_bar(np.flatnonzero(marked), bars)]
         axis.plot(longest, case.seconds[longest], zorder=4, label=kind, **_sign(kind, look))
@@ -118,9 +128,9 @@ def _by_bar(places: Places, bars: Places) -> list[Places]:
     return [own for own in np.split(places, np.flatnonzero(np.diff(bars[places])) + 1) if len(own)]
 
 
-def _dots(axis: Axes, seconds: Floats, by_bar: list[Places], look: Look) -> None:
+def _dots(axis: Axes, seconds: Floats, by_bar: list[Places], colour: str, look: Look) -> None:
     """Draw a dot at the median of each bar, and bars of several samples from the shortest to the longest."""
-    colour, line = look.theme.soft, look.line
+    line = look.line
     middles = [(own[0] + own[-1]) / 2 for own in by_bar]
     medians = [np.median(seconds[own]) for own in by_bar]
     if any(len(own) > 1 for own in by_bar):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +17,12 @@ from bench.analysis.baseline import Baseline
 from bench.analysis.scaling import Plane, contender_of
 from bench.data.schema import Crossing
 from bench.model.case import Contender
-from bench.output.figures import _data, _lines
+from bench.output.figures import _lines, _rows
 from bench.output.figures._data import RunData
 from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._lines import Scene
-from bench.output.figures._look import Look
-from bench.output.figures._ticks import log_axis, log_limits, octaves, times
+from bench.output.figures._look import Look, text_inches
+from bench.output.figures._ticks import factors, log_axis, log_limits, times
 from bench.output.names import counted, spaced
 from bench.output.text import significant
 
@@ -68,11 +69,12 @@ class DrawnCrossover:
 def draw(data: RunData, look: Look) -> Figure:
     """Draw a line a contender, bands where it overtakes the baseline, and rings where it overtakes another line."""
     axis = _lines.swept_axis(data)
-    scene = _lines.scene(_data.contenders(data.headline), axis)
+    scene = _lines.scene(_rows.contenders(data.headline), axis, data.cast, look)
     crossovers = [_crossovers(data, plane) for plane in scene.planes]
     named = [found[: _MOST_NOTES[len(scene.planes) > 1]] for found in crossovers]
     more = sum(map(len, crossovers)) - sum(map(len, named))
     every = [each for found in named for each in found]
+    baselines = data.headline[data.headline["implementation"] == data.headline["baseline"]]
     subtitle = [
         *scene.shared(),
         "bars: 95 % interval over processes",
@@ -80,17 +82,22 @@ def draw(data: RunData, look: Look) -> Figure:
         "rings: one line overtakes another" if any(each.same_threads and not each.one for each in every) else "",
         f"{counted(more, 'more crossover')} in crossovers.csv" if more else "",
     ]
-    texts = Texts(TITLE, subtitle, data.footer, _lines.line_keys(scene, look))
+    texts = Texts(
+        TITLE,
+        subtitle,
+        data.foot(pd.concat([scene.every, baselines]), "without speedups at several sizes"),
+        _lines.line_keys(scene, look),
+    )
     frame = _lines.panel_frame(look, texts, [len(found) for found in named])
     ends = log_limits([*(scene.rows[name] for name in _COLUMNS), (0.5, 2.0)])
     for panel, plane, found in zip(frame.axes, scene.planes, named, strict=True):
         panel.axhline(1, color=look.theme.ink, lw=frame.look.line, ls=":", zorder=1.5)
         _lines.draw_lines(panel, scene, plane, _COLUMNS, frame.look)
         _lines.size_axis(panel, scene.sizes, data.asked_sizes(axis), frame.look)
-        log_axis(panel, "y", ends, times, frame.look, octaves)
+        log_axis(panel, "y", ends, times, frame.look, factors)
         notes = [_mark(panel, each, scene, plane, frame) for each in found]
         _lines.put_title(panel, scene.title(plane), notes, frame)
-    over = f"speedup over {_data.over(scene.rows)}"
+    over = f"speedup over {_rows.over(scene.rows, data.cast)}"
     _lines.label_axes(frame, spaced(axis), f"{over} (log scale)", over, "speedup")
     return frame.figure
 
@@ -102,7 +109,7 @@ def _crossovers(data: RunData, plane: Plane) -> list[DrawnCrossover]:
     inside &= (known["status"] == Crossing.FOUND.value) & known["size"].notna()
     for name, value in plane.common.items() if inside.any() else ():
         inside &= (known[name] == value).fillna(value=False)
-    names = _data.baselines(pd.concat([line.rows for line in plane.lines]))
+    names = _rows.baselines(pd.concat([line.rows for line in plane.lines]))
     found, over = [], tuple(map(Baseline.parse, names))
     for row in known[inside].to_dict("records"):
         a, b = contender_of(row, "a_"), contender_of(row, "b_")
@@ -147,23 +154,43 @@ def _height(plane: Plane, found: DrawnCrossover) -> float:
 
 def _words(found: DrawnCrossover, scene: Scene, frame: Frame) -> str:
     """Return one line: who overtakes whom, at which size, with its interval if there is room."""
-    where = f"at {significant(found.size)}"
+    bare, size = f"at {significant(found.size)}", f"at {spaced(scene.axis)} {significant(found.size)}"
     interval = f" [{significant(found.low)} … {significant(found.high)}]" if found.has_interval else ""
-    parts = _parts(found, scene, where + interval)
-    names = len(parts) // 2
-    if _lines.note_room(frame, parts[1::2]) < names * frame.look.em(_LEAST_NAME_EM):
-        parts = _parts(found, scene, where)
-    room = _lines.note_room(frame, parts[1::2]) / names
-    return "".join(part if n % 2 else _lines.note_words(part, frame, room) for n, part in enumerate(parts))
+    longer = [
+        _parts(found, scene, f"{where}{interval}", over) for where, over in ((size, True), (size, False), (bare, False))
+    ]
+    last = _parts(found, scene, bare)
+    points = frame.look.points * _lines.NOTE
+
+    def room(parts: Sequence[str]) -> float:
+        return _lines.note_room(frame, parts[1::2]) / len(parts[::2])
+
+    def whole(parts: Sequence[str]) -> bool:
+        return sum(text_inches(scene.cast.name(name), points) for name in parts[::2]) <= room(parts) * len(parts[::2])
+
+    roomy = [parts for parts in longer[-1:] if room(parts) >= frame.look.em(_LEAST_NAME_EM)]
+    parts = next((parts for parts in longer if whole(parts)), roomy[0] if roomy else last)
+    if whole(parts):
+        return "".join(part if n % 2 else scene.cast.name(part) for n, part in enumerate(parts))
+    return "".join(part if n % 2 else scene.cast.fitting(part, room(parts), points) for n, part in enumerate(parts))
 
 
-def _parts(found: DrawnCrossover, scene: Scene, where: str) -> list[str]:
-    """Return the words of a crossover: a name and what follows it, and the same for the other side if it has a name."""
+def _parts(found: DrawnCrossover, scene: Scene, where: str, over: bool = False) -> list[str]:
+    """Return the words of a crossover: a name and what follows it, and the same for the other side if it has a name.
+
+    Args:
+        found: the crossover.
+        scene: the panels.
+        where: at which size.
+        over: whether the baseline that a line crosses is named; that it is at 1x also tells it.
+    """
     upper, lower = found.upper, found.lower
     verb = "overtakes" if found.ordered else "meets"
     if found.one:
         verb = verb if found.one == upper else "falls behind"
-        return [found.one.implementation, f"{scene.note(found.one)} {verb} {where}"]
+        other = lower if found.one == upper else upper
+        told = [f"{scene.note(found.one)} {verb} ", other.implementation, f" {where}"]
+        return [found.one.implementation, *(told if over else [f"{scene.note(found.one)} {verb} {where}"])]
     if upper.implementation == lower.implementation:
         differs = (upper.backend != lower.backend, upper.threads != lower.threads)
         sides = [scene.note(who, *differs).strip(" ()") for who in (upper, lower)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from matplotlib.figure import Figure
 
 from bench.errors import NothingToShowError
 from bench.output.figures import _bars
-from bench.output.figures._data import RunData, problem_line, several_backends
+from bench.output.figures._cast import Cast
+from bench.output.figures._data import RunData
 from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._look import Look
+from bench.output.figures._rows import problem_line
 from bench.output.figures._ticks import FittingLocator, even_steps, plain, put_ticks
 from bench.output.text import percent
 
@@ -24,7 +27,6 @@ READING = (
 )
 SHOWS = ("sync_tax", "sync_tax_interval", "step", "forward", "backward", "update")
 _COLUMNS = ["sync_tax", "sync_tax_low", "sync_tax_high"]
-_MOST_NAMED = 4
 
 
 def draw(data: RunData, look: Look) -> Figure:
@@ -36,22 +38,19 @@ def draw(data: RunData, look: Look) -> Figure:
             "no case has its phases timed apart: measure an implementation that has a stage for each."
         )
     shown = _bars.shown(data, rows, look)
-    without = every[every["sync_tax"].isna()]
-    names = without["implementation"] + (" (" + without["backend"] + ")" if several_backends(every) else "")
-    told = list(dict.fromkeys(names))
-    more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
     subtitle = [
         problem_line(rows),
         "sum of forward, backward and update, each timed apart, over the whole step, minus 1",
         "whiskers: 95 % interval over processes",
-        f"not timed apart, so without a bar: {', '.join(told[:_MOST_NAMED])}{more}" if told else "",
         shown.remark,
     ]
-    texts = Texts(TITLE, subtitle, data.footer, _bars.backend_keys(rows["backend"], look))
-    frame = _bars.bar_figure(look, texts, shown, _bar)
+    bars = pd.concat([panel for _, panel in shown.panels])
+    foot = data.foot(rows, "with phases not timed apart")
+    texts = Texts(TITLE, subtitle, foot, _bars.backend_keys(bars["backend"], look))
+    frame = _bars.bar_figure(look, texts, shown, partial(_bar, data.cast))
     for axis in frame.axes:
         axis.axvline(0, color=look.theme.ink, lw=frame.look.line)
-        axis.set_xlim(*_ends(rows))
+        axis.set_xlim(*_ends(bars))
         ticks = FittingLocator(frame.look, even_steps)
         put_ticks(axis, "x", lambda value, _: f"{'+' if value > 0 else ''}{plain(value)} %", ticks)
     frame.label_x("sum of the phases over the whole step, minus 1" if not frame.narrow else "sync tax")
@@ -66,8 +65,8 @@ def _ends(rows: pd.DataFrame) -> tuple[float, float]:
     return low - air, high + air
 
 
-def _bar(axis: Axes, place: float, row: pd.Series[Any], frame: Frame) -> _bars.Bar:
+def _bar(cast: Cast, axis: Axes, place: float, row: pd.Series[Any], frame: Frame) -> _bars.Bar:
     tax, low, high = (float(row[name]) for name in _COLUMNS)
-    axis.barh(place, tax * 100, _bars.THICK, **_bars.backend_style(row["backend"], frame.look))
+    axis.barh(place, tax * 100, _bars.THICK, **cast.bar(row["implementation"], row["backend"], frame.look))
     text = _bars.with_interval(percent(tax), low, high, lambda *_: f"{low * 100:+.1f} … {percent(high)}", frame)
     return _bars.Bar(tax * 100, low * 100, high * 100, text)

@@ -54,7 +54,7 @@ class TimeLimit:
 def draw(data: RunData, look: Look) -> Figure:
     """Draw a line a contender; the limits come from peaks that the run measured itself."""
     axis = _lines.swept_axis(data)
-    scene = _lines.scene(data.headline, axis)
+    scene = _lines.scene(data.headline, axis, data.cast, look)
     limits = [_limits(plane, data.manifest.peaks) for plane in scene.planes]
     alike = len({tuple(limit.words for limit in found) for found in limits}) == 1 < len(limits) and not look.narrow
     keys = [*_lines.line_keys(scene, look), *(limit.key(look) for limit in limits[0] if alike)]
@@ -63,7 +63,7 @@ def draw(data: RunData, look: Look) -> Figure:
     if not any(limits):
         words = "no limits: the run measured no peak of these devices"
     subtitle = [*scene.shared(), "bars: 95 % interval over processes", words]
-    texts = Texts(TITLE, subtitle, data.footer, keys)
+    texts = Texts(TITLE, subtitle, data.foot(scene.every, "at one size only"), keys)
     frame = _lines.panel_frame(look, texts, [0 if alike else len(found) for found in limits])
     known = [*(scene.rows[name] for name in _COLUMNS), *(limit.seconds for found in limits for limit in found)]
     for panel, plane, found in zip(frame.axes, scene.planes, limits, strict=True):

@@ -21,10 +21,8 @@ _UNPAINTED = "#1f77b4"
 
 def roles(theme: Theme) -> dict[str, str]:
     """Return the colours of a theme by the name of their role."""
-    found = {name: getattr(theme, name) for name in ("paper", "ink", "soft", "faint", "edge", "alarm")}
+    found = {name: getattr(theme, name) for name in ("paper", "ink", "soft", "faint", "edge", "alarm", "baseline")}
     found |= {f"phase-{name}": colour for name, colour in theme.phases.items()}
-    found |= {f"backend-{name}": colour for name, (colour, _) in theme.backends.items()}
-    found |= {"backend-other": theme.other_backend[0]}
     found |= {f"series-{number}": colour for number, colour in enumerate(theme.series)}
     return {name: colour.lower() for name, colour in found.items()}
 

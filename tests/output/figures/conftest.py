@@ -201,11 +201,11 @@ def seen() -> type[Drawing]:
 
 @pytest.fixture
 def drawn() -> Callable[..., Drawing]:
-    """Draw one figure of a run (a folder, or what writes one), without saving it; by default a page in light."""
+    """Draw one figure of a run (its data, its folder, or what writes one) unsaved; by default a page in light."""
 
     def draw(name: str, run: Any, look: Look | None = None) -> Drawing:
         look = look or Look()
-        data = RunData(run if isinstance(run, Path) else run.write())
+        data = run if isinstance(run, RunData) else RunData(run if isinstance(run, Path) else run.write())
         with mpl.rc_context(look.rc()):
             return Drawing(importlib.import_module(f"bench.output.figures.{name}").draw(data, look))
 

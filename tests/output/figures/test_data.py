@@ -12,7 +12,7 @@ from bench.data.schema import Status
 from bench.data.store import SAMPLES, RunStore
 from bench.errors import UsageError
 from bench.output.figures import RunData
-from bench.output.figures._data import contenders, facts, panels, problem_line
+from bench.output.figures._rows import contenders, facts, panels, problem_line
 
 
 def test_whole_steps_are_those_of_the_summary_in_the_order_of_measuring(sampled: Any) -> None:

@@ -152,13 +152,16 @@ def test_a_case_looks_alike_in_all_panels_of_its_workload(sampled: Any, drawn: A
 
 
 @pytest.mark.parametrize("width", Width)
-def test_of_many_panels_the_first_are_shown_and_said(sampled: Any, drawn: Any, width: Width) -> None:
+def test_of_many_panels_some_are_shown_and_how_many_is_said(sampled: Any, drawn: Any, width: Width) -> None:
     most = MOST_PANELS[width]
     for count in range(1, most + 3):
         sampled.add("numpy_manual", "numpy", processes=1, samples=2, phases=False, threads=count)
     drawing = drawn("ecdf", sampled, Look(width))
-    assert drawing.titles == [f"mlp_sgd, {count} CPU thread{'s' if count > 1 else ''}" for count in range(1, most + 1)]
-    assert f"{most} of {most + 2} panels, the others are in summary.csv" in drawing.words
+    assert drawing.titles[0] == "mlp_sgd, 1 CPU thread"
+    assert drawing.titles[-1] == f"mlp_sgd, {most + 2} CPU threads"
+    shown = len(drawing.titles)
+    assert 2 < shown <= most
+    assert f"{shown} of {most + 2} panels, the others are in summary.csv" in drawing.words
 
 
 def test_throttled_rounds_are_left_out_and_only_seen_among_the_samples(sampled: Any, drawn: Any) -> None:

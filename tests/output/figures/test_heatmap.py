@@ -22,14 +22,19 @@ def sizes_of(axis: Any) -> list[str]:
     return [text.get_text() for text in axis.get_xticklabels()]
 
 
-def texts(axis: Any) -> dict[tuple[str, str], str]:
-    """What stands in each cell, by the row's and the column's label."""
+def cells(axis: Any) -> dict[tuple[str, str], list[Any]]:
+    """The texts in each cell from the top, by the row's and the column's label."""
     names, sizes = rows_of(axis), sizes_of(axis)
-    found = {}
+    found: dict[tuple[str, str], list[Any]] = {}
     for text in axis.texts:
         x, y = text.get_position()
-        found[names[round(y)], sizes[round(x)]] = text.get_text()
+        found.setdefault((names[round(y)], sizes[round(x)]), []).append(text)
     return found
+
+
+def texts(axis: Any) -> dict[tuple[str, str], str]:
+    """The first line of each cell."""
+    return {place: found[0].get_text() for place, found in cells(axis).items()}
 
 
 def test_each_contender_is_a_row_and_each_size_a_column_with_the_speedup_of_the_file(swept: Any, drawn: Any) -> None:
@@ -45,6 +50,35 @@ def test_each_contender_is_a_row_and_each_size_a_column_with_the_speedup_of_the_
     assert axis.get_xlabel() == "batch"
     low, high = axis.get_ylim()
     assert low > high  # the first row is at the top
+
+
+def test_a_cell_says_how_sure_it_is_and_is_bold_where_its_interval_leaves_out_1x(swept: Any, drawn: Any) -> None:
+    swept.contenders(["torch_nn"])
+    swept.line("torch_tensor", interval=False)
+    drawing = drawn("heatmap", swept)
+    rows = read_summary(swept.folder).set_index(["implementation", "size.batch"])
+    bold = set()
+    for (name, size), (number, interval) in cells(drawing.axis).items():
+        assert interval.get_text() == ("?" if name == "torch_tensor" else "± 14 %")  # from 0.88 to 1.1 times as much
+        low, high = (rows.loc[(name, int(size)), f"speedup_{end}"] for end in ("low", "high"))
+        assert (number.get_fontweight() == "bold") == (low > 1 or high < 1)
+        bold.add(number.get_fontweight())
+    assert bold == {"bold", "normal"}
+    assert "bold: the 95 % interval leaves out 1x; below: half of that interval, ? if unknown" in drawing.words
+
+
+def test_many_rows_have_room_for_their_numbers_only(swept: Any, drawn: Any) -> None:
+    swept.contenders([f"torch_{number}" for number in range(20)])
+    drawing = drawn("heatmap", swept)
+    assert {len([text for text in found if text.get_text()]) for found in cells(drawing.axis).values()} == {1}
+    assert "half of that interval" not in drawing.words
+
+
+@pytest.mark.parametrize(("slowest", "key"), [(0.43, "0.43x"), (1 / 16, "1/16x")])
+def test_the_keys_name_the_ends_of_the_colours_readably(swept: Any, drawn: Any, slowest: float, key: str) -> None:
+    swept.line("numpy_manual", "numpy")
+    swept.line("torch_nn", constant=1e-4 / slowest, rate=1e-6 / slowest)
+    assert next(iter(drawn("heatmap", swept).keys)) == key
 
 
 @pytest.mark.parametrize("constant", [1.01e-4, 2e-6])

@@ -93,7 +93,7 @@ def test_changes_are_lines_with_sizes_and_gaps_are_crosses_beside_which_is_no_nu
     assert list(crosses.get_xdata()) == [8]
     low, high = axis.get_ylim()
     assert 0 < crosses.get_ydata()[0] < (points(axis)[1][0] - low) / (high - low)  # a share of the panel's height
-    assert list(drawing.keys) == ["torch-cpu", "change, 1 % level", "a, b, …: something new, see foot", "no time"]
+    assert list(drawing.keys) == ["change, 1 % level", "a, b, …: something new, see foot", "no time"]
     ends = [end for pair in intervals(axis).values() for end in pair]
     room, ticks = (max(ends) - min(ends)) * 0.11, list(axis.get_yticks())
     assert len(ticks) >= 3

@@ -14,7 +14,7 @@ from bench.model.case import Mode
 from bench.model.precision import Precision
 from bench.model.problem import Dtype
 from bench.model.workload import WORKLOADS as WORKLOADS_BY_NAME
-from bench.output.figures import Look, Style, Width
+from bench.output.figures import Look, Width
 from bench.output.figures.samples import FLAGS
 from bench.workloads import tutorial
 
@@ -22,7 +22,7 @@ LONG = [f"implementation_with_a_really_long_name{index:02}" for index in range(2
 COMMON = ["torch_tensor", "torch_autograd", "torch_custom_function", "torch_cuda_graph", "torch_nn", "torch_module"]
 WORKLOADS = ("mlp_sgd", "mlp_bias_sgd", "mlp_bias_adam", "mlp_dynamic")
 BARS = ("speedup", "phases", "sync_tax")
-LOOKS = (Look(Width.COLUMN), Look(Width.PAGE), Look(Width.SLIDE), Look(Width.PAGE, Style.DARK))
+LOOKS = (Look(Width.COLUMN), Look(Width.PAGE), Look(Width.SLIDE))  # the dark style has the same texts
 LINES = ("speedup_size", "time_size", "heatmap", "roofline")
 CROWDS: list[Any] = []
 
@@ -38,7 +38,7 @@ def crowd(kind: str, *figures: str, page: bool = False) -> Callable[[Callable[[A
         for look, name in itertools.product(LOOKS, figures):
             ordinary = look == LOOKS[0] or (page and look == LOOKS[1])
             marks = [] if ordinary else [pytest.mark.slow]
-            label = f"{look.width}-{look.style}-{name}-{fill.__name__}"
+            label = f"{look.width}-{name}-{fill.__name__}"
             CROWDS.append(pytest.param(look, kind, name, fill, id=label, marks=marks))
         return fill
 

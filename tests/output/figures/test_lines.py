@@ -28,8 +28,9 @@ def test_the_axis_is_the_size_that_varies_most(swept: Any) -> None:
     assert swept_axis(RunData(swept.write())) == "size.batch"
 
 
-def of(swept: Any) -> Any:
-    return scene(read_summary(swept.write()), "size.batch")
+def of(swept: Any, look: Look | None = None) -> Any:
+    data = RunData(swept.write())
+    return scene(data.headline, "size.batch", data.cast, look or Look())
 
 
 def test_a_contender_looks_the_same_in_all_panels_and_sizes_scale_with_letters(swept: Any) -> None:

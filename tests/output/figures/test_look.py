@@ -22,6 +22,7 @@ from bench.output.figures._look import (
     Width,
     clipped,
     contrast,
+    hatch_of,
     rendered,
     spread,
     text_inches,
@@ -34,7 +35,7 @@ words = st.text(st.characters(min_codepoint=32, max_codepoint=0x17F, exclude_cat
 
 
 def colours(theme: Theme) -> dict[str, str]:
-    """Every colour by its role; that of a backend stands beside its hatch."""
+    """Every colour by its role."""
     found: dict[str, Any] = {}
     for item in fields(theme):
         value = getattr(theme, item.name)
@@ -42,7 +43,7 @@ def colours(theme: Theme) -> dict[str, str]:
         several = isinstance(parts, Mapping)
         found |= {f"{item.name} {key}": parts[key] for key in parts} if several else {item.name: value}
     del found["colormap"]
-    return {role: value if isinstance(value, str) else value[0] for role, value in found.items()}
+    return found
 
 
 # The themes
@@ -51,7 +52,7 @@ def colours(theme: Theme) -> dict[str, str]:
 def test_a_role_of_the_light_theme_can_be_exchanged_for_that_of_the_dark() -> None:
     light, dark = colours(THEMES[Style.LIGHT]), colours(THEMES[Style.DARK])
     assert light.keys() == dark.keys()
-    alone = ("paper", "ink", "soft", "faint", "edge", "alarm")
+    alone = ("paper", "ink", "soft", "faint", "edge", "alarm", "baseline")
     for role in alone:
         assert [other for other in light if light[other] == light[role]] == [role]
     for role, other in ((role, other) for role in light for other in light if light[role] == light[other]):
@@ -62,9 +63,10 @@ def test_a_role_of_the_light_theme_can_be_exchanged_for_that_of_the_dark() -> No
 def test_colours_can_be_told_apart_and_read_on_the_paper(style: Style) -> None:
     theme = THEMES[style]
     assert [colour for colour in colours(theme).values() if not re.fullmatch(r"#[0-9A-F]{6}", colour)] == []
-    assert len({*theme.backends.values(), theme.backend("my-device")}) == len(theme.backends) + 1
+    assert len({hatch_of(name) for name in ("numpy", "torch-cpu", "torch-cuda", "tf-graph", "my-device")}) == 5
     assert len(set(theme.phases.values())) == 3
-    assert len({tuple(theme.mark(number).values()) for number in range(72)}) == 72
+    assert len({tuple(theme.mark(number).values()) for number in range(63)}) == 63
+    assert theme.mark(None)["color"] not in theme.series
     assert contrast("black", "white") == pytest.approx(21)
     assert contrast("#777777", "white") == pytest.approx(4.48, abs=0.01)
     assert contrast(theme.ink, theme.paper) > 7

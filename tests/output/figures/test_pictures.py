@@ -203,11 +203,11 @@ def test_a_figure_looks_as_it_did(
 
 @pytest.fixture(scope="module")
 def speedup(new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Picture]:
-    """A small picture of two bars, whose second one can be told apart."""
+    """A small picture of three bars, of which one can be told apart."""
 
     def draw(name: str = "torch_nn", value: float = 1.6, workload: str = "mlp_sgd", **row: Any) -> Picture:
         made = new("measured", tmp_path_factory.mktemp("speedup") / "run")
-        made.contenders(["torch_tensor"], workload)
+        made.contenders(["torch_tensor", "torch_autograd"], workload)
         made.add(name, "torch-cpu", workload, speedup=value, **row)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(_look, "_DPI", _DPI)

@@ -44,10 +44,10 @@ def test_a_band_ends_where_the_crossovers_interval_does(swept: Any, drawn: Any) 
     colours = [drawing.lines(axis)[name].lines[0].get_color() for name in NAMES]
     assert [to_hex(patch.get_facecolor()) for patch in axis.patches] == [to_hex(colour) for colour in colours]
     assert drawing.notes() == [
-        "torch_tensor overtakes at 27.5 [24.8 … 30.8]",
-        "torch_nn overtakes at 48.8 [43.9 … 54.6]",
-        "torch_autograd overtakes at 67.5 [60.8 … 75.6]",
-        "torch_module overtakes at 100",
+        "torch_tensor overtakes numpy_manual at batch 27.5 [24.8 … 30.8]",
+        "torch_nn overtakes numpy_manual at batch 48.8 [43.9 … 54.6]",
+        "torch_autograd overtakes numpy_manual at batch 67.5 [60.8 … 75.6]",
+        "torch_module overtakes numpy_manual at batch 100",
     ]
 
 
@@ -58,7 +58,7 @@ def test_who_is_slower_above_falls_behind(swept: Any, drawn: Any) -> None:
     swept.line("torch_tensor")
     swept.crossing("numpy_manual", "torch_tensor", size=80.0, faster_below="a", faster_above="b")
     told = [note.partition(" at ")[0] for note in drawn("speedup_size", swept).notes()]
-    assert told == ["torch_nn falls behind", "torch_tensor overtakes"]
+    assert told == ["torch_nn falls behind numpy_manual", "torch_tensor overtakes numpy_manual"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_ring_is_where_the_lines_of_two_contenders_cross(swept: Any, drawn: An
     for container in drawing.lines(axis).values():
         sizes, speedups = container.lines[0].get_data()
         assert y == pytest.approx(math.exp(np.interp(math.log(x), np.log(sizes), np.log(speedups))), rel=0.02)
-    assert drawing.notes() == ["tf_static_graph overtakes torch_tensor at 250 [225 … 280]"]
+    assert drawing.notes() == ["tf_static_graph overtakes torch_tensor at batch 250 [225 … 280]"]
     assert bands(axis) == []
     assert "rings:" in drawing.words
 
@@ -118,8 +118,8 @@ def test_contenders_with_other_threads_have_other_baselines_so_that_only_a_note_
     axis = drawing.axis
     assert (bands(axis), verticals(axis), rings(axis)) == ([], [], [])
     assert drawing.notes() == [
-        "torch_tensor: 2 threads overtakes 1 thread at 200 [180 … 224]",
-        "torch_tensor (2 threads) overtakes numpy_manual (1 thread) at 300 [270 … 336]",
+        "torch_tensor: 2 threads overtakes 1 thread at batch 200 [180 … 224]",
+        "torch_tensor (2 threads) overtakes numpy_manual (1 thread) at batch 300 [270 … 336]",
     ]
 
 

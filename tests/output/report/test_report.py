@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -37,6 +38,21 @@ def test_headline_figures_come_first_and_what_cannot_be_drawn_says_why(
     assert text.index("(figures/phases.png)") < text.index("(figures/roofline.png)")
     assert "- `ecdf`: its samples are missing: measure anew." in text
     assert "ecdf.png" not in text
+
+
+@pytest.mark.parametrize("kind", ["markdown", "latex", "html"])
+def test_without_samples_it_says_so_and_reports_what_the_summary_holds(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("bench.output.figures.names", lambda: ("ecdf", "phases"))
+    monkeypatch.setattr("bench.output.figures.headlines", lambda: ("phases",))
+    folder = tmp_path / "run"
+    shutil.copytree(sample, folder, ignore=shutil.ignore_patterns("samples.csv", "figures", "report.*"))
+    text = " ".join(report(folder, kind).split())
+    assert "The single samples were not kept" in text
+    assert "processes took samples that were not kept" in text
+    assert "the single samples, is not there: restore the file" in text  # why there is no ecdf
+    assert "torch" in text
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
