@@ -90,3 +90,12 @@ def test_what_disturbed_most_and_what_is_remarked_are_said_with_sizes(row: Any, 
     assert "(numpy_manual at hidden 16)" in texts
     assert "numpy_manual on numpy at hidden 16 is unsteady: it grew." in texts
     assert "Compiled anew while it was sampled: numpy_manual on numpy at hidden 16, 1 time" in texts
+
+
+def test_a_device_that_waited_for_the_host_is_named_with_how_often(row: Any, summary: Any) -> None:
+    rows = [row("reads", backend="torch-cuda"), row("free", backend="torch-cuda")]
+    for name, bound in (("reads", 9), ("free", 2)):
+        rows.append(row(name, backend="torch-cuda", clock="device", samples=10, launch_bound=bound))
+    (found,) = [text for text in told(summary(rows)) if "waited for the host" in text]
+    assert "9 of 10 steps of reads on torch-cuda" in found
+    assert "bench doctor --device cuda" in found

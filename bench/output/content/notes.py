@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.analysis.steady import UNSTEADY
 from bench.data.manifest import Manifest
-from bench.data.schema import Status, SummaryRow
+from bench.data.schema import STEP, Status, SummaryRow
 from bench.output.content.passages import passages
 from bench.output.content.summary import Summary, folder_of
 from bench.output.document import Bullets, Words, prose
@@ -115,9 +115,21 @@ def quality(summary: Summary) -> tuple[Words, ...]:
     anew = [
         (named(summary, [row], True), counted(row.recompiles, "time")) for row in summary.measured if row.recompiles
     ]
+    bound = [
+        (named(summary, [row], True), row.launch_bound, row.samples, row.case.device)
+        for row in summary.rows
+        if row.phase == STEP and row.variant is None and (row.launch_bound or 0) > row.samples / 2
+    ]
     remarked = [(named(summary, rows, True), reason) for reason, rows in remarks.items()]
     return passages(
-        "notes.txt", "quality", anew=anew, fewest=fewest, needed=MIN_PROCESSES, remarks=remarked, **_flagged(summary)
+        "notes.txt",
+        "quality",
+        anew=anew,
+        bound=bound,
+        fewest=fewest,
+        needed=MIN_PROCESSES,
+        remarks=remarked,
+        **_flagged(summary),
     )
 
 
