@@ -14,6 +14,7 @@ from unittest import mock
 import pytest
 
 from bench.data import store
+from bench.data.pairs import PAIRS
 from bench.errors import StorageError
 from bench.output.outfile import DATA, refusal, write_output
 from bench.run.bisect import SEARCH
@@ -85,7 +86,7 @@ def test_a_symbolic_link_stays_and_what_it_leads_to_is_written(tmp_path: Path, t
 
 
 def test_the_data_of_runs_are_never_written_over(tmp_path: Path) -> None:
-    names = {store.SAMPLES, store.PROCESSES, store.SUMMARY, store.MANIFEST, store.CROSSOVERS, store.PAIRS}
+    names = {store.SAMPLES, store.PROCESSES, store.SUMMARY, store.MANIFEST, store.CROSSOVERS, PAIRS}
     assert {*names, VERDICTS, SEARCH} == DATA
     (tmp_path / "summary.csv").write_text("data")
     (tmp_path / "link.xml").symlink_to("summary.csv")
