@@ -10,6 +10,7 @@ import click
 
 from bench.errors import UsageError
 from bench.options import COLUMNS, names_of, sizes_of
+from bench.output.names import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +85,8 @@ def warn_of_threads(threads: Sequence[int]) -> None:
     from bench.machine.environment import usable_cpus
 
     if (most := max(threads)) > (cpus := usable_cpus()):
-        click.echo(f"Warning: --threads {most}, but {cpus} CPUs may be used: they will wait for each other.", err=True)
+        usable = counted(cpus, "CPU")
+        click.echo(f"Warning: --threads {most}, but {usable} may be used: they will wait for each other.", err=True)
 
 
 def warn_of_modes(wanted: Selection, planned: Sequence[Planned]) -> None:
