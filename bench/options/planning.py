@@ -10,6 +10,7 @@ import click
 from bench.errors import UsageError, outliving
 from bench.options import COLUMNS, SHARING, names_of, sizes_of, warn
 from bench.options.paths import NEW_FOLDER, READ
+from bench.output.names import counted
 from bench.output.streams import note, say_json
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def warn_of_threads(threads: Sequence[int]) -> None:
     from bench.machine.environment import usable_cpus
 
     if (most := max(threads)) > (cpus := usable_cpus()):
-        note(f"Warning: --threads {most}, but {cpus} CPUs may be used: they will wait for each other.")
+        note(f"Warning: --threads {most}, but {counted(cpus, 'CPU')} may be used: they will wait for each other.")
 
 
 def warn_of_modes(wanted: Selection, planned: Sequence[Planned]) -> None:

@@ -83,7 +83,7 @@ class Progress:
 
     def pairing(self, case: Case, pair: int, of: int) -> None:
         """Say that a pair of processes of one case is about to be measured."""
-        self._say(f"Pair {pair + 1} of {of}: {case.label}", "" if pair else f"{of} pairs of {case.label}.")
+        self._say(f"Pair {pair + 1} of {of}: {case.label}", "" if pair else f"{counted(of, 'pair')} of {case.label}.")
 
     def measuring_peak(self, backend: str) -> None:
         """Say that the peak of a backend's device is about to be measured."""
