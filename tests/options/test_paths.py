@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -86,3 +87,14 @@ def test_a_folder_that_looks_like_an_address_is_a_folder(
     done = here("export", f"./{name}", "--to", "bencher", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == here("export", ROOT / "tests" / "data" / "sample", "--to", "bencher").stdout
+
+
+def test_what_is_not_utf8_is_refused_unless_it_is_there_to_be_read(
+    here: Callable[..., CompletedProcess[str]], error: Callable[..., str], tmp_path: Path
+) -> None:
+    odd = os.fsdecode(b"r\xe9n")
+    for arguments in (["bisect", "HEAD", "HEAD", "-i", odd], ["run", "--device", odd], ["report", odd]):
+        assert "'r\\udce9n' is not UTF-8: write it so" in error(here(*arguments, cwd=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    shutil.copytree(ROOT / "tests" / "data" / "sample", tmp_path / odd)
+    assert here("export", odd, "--to", "bencher", cwd=tmp_path).returncode == 0

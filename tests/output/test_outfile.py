@@ -9,10 +9,12 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from bench.data import store
+from bench.data.pairs import PAIRS
 from bench.errors import StorageError
 from bench.output.outfile import DATA, refusal, write_output
 from bench.run.bisect import SEARCH
@@ -34,7 +36,7 @@ def test_a_file_is_replaced_as_a_whole_and_its_folder_made(tmp_path: Path) -> No
 def test_a_pipe_gets_what_is_written_and_stays_one(tmp_path: Path) -> None:
     pipe, got = tmp_path / "pipe", list[str]()
     os.mkfifo(pipe)
-    reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()), daemon=True)
     reader.start()
     write_output(pipe, "text")
     reader.join(20)
@@ -43,7 +45,8 @@ def test_a_pipe_gets_what_is_written_and_stays_one(tmp_path: Path) -> None:
 
 
 def test_a_device_stays_one() -> None:
-    write_output(Path(os.devnull), "text")
+    with mock.patch("bench.data.store.write_atomically", side_effect=AssertionError):  # it would take a real one away
+        write_output(Path(os.devnull), "text")
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)  # noqa: PTH116
     with pytest.raises(StorageError, match=r"/dev/full cannot be written \(No space left on device\): free space"):
         write_output(Path("/dev/full"), "text")
@@ -83,7 +86,7 @@ def test_a_symbolic_link_stays_and_what_it_leads_to_is_written(tmp_path: Path, t
 
 
 def test_the_data_of_runs_are_never_written_over(tmp_path: Path) -> None:
-    names = {store.SAMPLES, store.PROCESSES, store.SUMMARY, store.MANIFEST, store.CROSSOVERS, store.PAIRS}
+    names = {store.SAMPLES, store.PROCESSES, store.SUMMARY, store.MANIFEST, store.CROSSOVERS, PAIRS}
     assert {*names, VERDICTS, SEARCH} == DATA
     (tmp_path / "summary.csv").write_text("data")
     (tmp_path / "link.xml").symlink_to("summary.csv")

@@ -150,3 +150,16 @@ def test_pairs_and_the_widest_interval_are_told(build: ModuleType, pipe: io.Stri
     on(pipe).measuring(case, 0, 0, 3, 0.0, (case, 0.034))
     told = "Round 1: 3 cases, widest interval ±3.4 % (numpy_manual on numpy)."
     assert pipe.getvalue() == f"8 pairs of numpy_manual on numpy.\n{told}\n"
+
+
+def test_nothing_in_a_line_is_obeyed(build: ModuleType, pipe: io.StringIO, terminal: Terminal) -> None:
+    evil = "red\x1b[31m\x1b]0;owned\x07\r\n\u202e"
+    for stream in (pipe, terminal):
+        with on(stream) as progress:
+            progress.failed(build.make_case(), Status.FAILED, evil)
+            progress.starting([evil])
+            progress.waiting(evil, 120.0, working=True)
+            progress.note(evil)
+        shown = stream.getvalue().replace(CLEAR, "")
+        assert shown.count("red\\x1b[31m\\x1b]0;owned\\x07") >= 3
+        assert not set("\x1b\x07\r\u202e") & set(shown)

@@ -15,6 +15,8 @@ from unittest import mock
 import pytest
 
 from bench.cli import OUTPUT_LOST, cli, main
+from bench.output.document import numbers, table
+from bench.output.render.terminal import show
 from bench.output.streams import Outlet, shortened
 from bench.output.text import spoken
 
@@ -118,12 +120,12 @@ def test_every_sign_of_ours_has_a_readable_form_in_ascii() -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_tables_stay_aligned_where_signs_become_longer(encoding: str) -> None:
-    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    status("compare", SAMPLE, SAMPLE, "-i", "numpy_manual,torch_tensor,numpy_adam", out=out, err=io.StringIO())
-    text = out.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
-    rows = [line for line in text.splitlines() if " on " in line and "%" in line and ":" not in line]
-    assert len(rows) == 3
-    assert len({row.rindex("%") for row in rows}) == 1
+    inner = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    with mock.patch.object(sys, "stdout", Outlet(inner)):
+        show([table("t", (), [*numbers("bounds"), "who"], [["1 … 2", "x"], ["-", "x"], ["±12 µs", "x"]])])
+    text = inner.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+    assert len({line.index("x") for line in text.splitlines()[1:]}) == 1
+    assert "1 ... 2  x" in text
 
 
 def test_what_somebody_else_wrote_is_not_obeyed_by_a_terminal(tmp_path: Path) -> None:
