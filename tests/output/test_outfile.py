@@ -117,6 +117,19 @@ def test_what_cannot_be_written_is_known_before(tmp_path: Path) -> None:
     write_output(tmp_path / "caf\udce9.html", "a name need not be UTF-8")
 
 
+def test_what_nobody_may_write_is_known_before(tmp_path: Path) -> None:
+    """A file is replaced, which its folder must let one do; a pipe is written into, which it must allow itself."""
+    file, pipe = tmp_path / "file", tmp_path / "pipe"
+    file.write_text("old")
+    os.mkfifo(pipe)
+    with mock.patch("os.access", lambda path, mode: Path(path) not in (tmp_path, pipe)):
+        for path in (file, tmp_path / "new", tmp_path / "a" / "new"):
+            assert refusal(str(path)) == f"cannot be made in {tmp_path}: change its permissions"
+        assert refusal(str(pipe)) == "lets nobody write into it: change its permissions"
+        with file.open("a") as open_file:
+            assert refusal(f"/dev/fd/{open_file.fileno()}") == ""
+
+
 def test_the_data_of_a_run_cannot_be_named_as_an_output_of_any_command(
     here: Callable[..., subprocess.CompletedProcess[str]], error: Callable[..., str], tmp_path: Path
 ) -> None:
