@@ -13,7 +13,7 @@ import stat
 import sys
 from pathlib import Path
 
-from bench.errors import StorageError, os_cure
+from bench.errors import ReaderGoneError, StorageError, os_cure
 
 STANDARD_OUTPUT = Path("-")
 DATA = frozenset(f"{name}.csv" for name in ("samples", "processes", "summary", "crossovers", "pairs")) | {
@@ -66,7 +66,7 @@ def write_output(path: Path, content: str | bytes) -> None:
 
     Raises:
         StorageError: it cannot be written; a regular file is then as it was.
-        BrokenPipeError: who read from the pipe has gone.
+        ReaderGoneError: who read from the pipe has gone.
     """
     from bench.data.store import encoded, write_atomically
 
@@ -82,7 +82,7 @@ def write_output(path: Path, content: str | bytes) -> None:
         with open(path if number is None else number, "wb", closefd=number is None) as file:
             file.write(data)
     except BrokenPipeError:
-        raise
+        raise ReaderGoneError(f"{path} cannot be written, since who read from it has gone.") from None
     except OSError as error:
         cure = os_cure(error, "name another file")
         raise StorageError(f"{path} cannot be written ({error.strerror}): {cure}.") from error

@@ -15,7 +15,7 @@ import pytest
 
 from bench.data import store
 from bench.data.pairs import PAIRS
-from bench.errors import StorageError
+from bench.errors import ReaderGoneError, StorageError
 from bench.output.outfile import DATA, refusal, write_output
 from bench.run.bisect import SEARCH
 from bench.run.contest import VERDICTS
@@ -64,11 +64,18 @@ def test_an_open_file_is_written_on_where_it_stands(tmp_path: Path, folder: str)
     assert path.read_text() == "before, written, after"
 
 
-def test_a_reader_of_a_pipe_that_has_gone_is_no_fault_of_the_file() -> None:
+def test_a_reader_of_a_pipe_that_has_gone_is_no_fault_of_the_file(
+    here: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
     read, write = os.pipe()
     os.close(read)
-    with pytest.raises(BrokenPipeError):
+    run = ROOT / "tests" / "data" / "sample"
+    with pytest.raises(ReaderGoneError, match="cannot be written, since who read from it has gone"):
         write_output(Path(f"/dev/fd/{write}"), "text")
+    assert here("export", run, "--to", "bencher", "--output", f"/dev/fd/{write}").returncode == 141
+    done = here("compare", run, run, "-i", "numpy_manual", "--junit", f"/dev/fd/{write}")
+    assert done.returncode == 0  # the verdict stands
+    assert "who read from it has gone" in done.stderr
     os.close(write)
 
 
