@@ -27,7 +27,7 @@ from bench.output import figures
 from bench.workloads import tutorial
 
 LONGEST_SECONDS = 30
-SLOW = 0.2
+SLOW = 0.15
 ODD = ("", "0", "-1", "-0.5", "1e-320", "1e308", "1e400", "inf", "-inf", "nan", "NA", "1.5", "9" * 25, "7" * 5000, "x")
 ODD += ("true", "null", "ok", "failed", "step", "update", "whole", "batched", "device", "é\x1b[2J", "x" * 1_000_000)
 ODD += ("size.batch", "size.", "a,b", '"', "[]", "-", "=1+1", "../../x", "forward=x", "unfinished", " ", "\0")

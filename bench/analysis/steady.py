@@ -102,7 +102,7 @@ def remark(rounds: Mapping[int, Turns], growths: Sequence[float] = ()) -> str:
         return ""
     low, high = (_told(seconds, _SECONDS) for seconds in kinds.seconds)
     few, others = kinds.counts
-    return f"of two kinds: {low} in {few} processes, {high} in {others}"
+    return f"of two kinds: {low} in {few} process{'es' if few != 1 else ''}, {high} in {others}"
 
 
 _SECONDS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))

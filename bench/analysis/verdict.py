@@ -174,7 +174,8 @@ def _prepare(family: Family, seed: int) -> _Prepared:
 def _family_verdict(found: _Prepared, corrected: list[float], families: int, criteria: Criteria) -> FamilyVerdict:
     family, last = found.family, found.family.pairs >= found.looks[-1]
     risk = criteria.alpha * (found.risk_share if corrected else 1.0)
-    no_bound = f"{family.pairs} pairs give no bound, {pairs_needed(risk)} or more do"
+    few = "1 pair gives" if family.pairs == 1 else f"{family.pairs} pairs give"
+    no_bound = f"{few} no bound, {pairs_needed(risk)} or more do"
     p = zip(found.alone, found.inside, corrected, strict=True)
 
     def evidence(statistic: Statistic, logs: Floats, share: float) -> Evidence:

@@ -72,7 +72,8 @@ def _quota() -> Finding:
     if quota is None:
         return Finding("cgroup quota", "none", False)
     cure = "run outside the container, or raise its limit (docker run --cpus, CPUQuota= in systemd)"
-    return Finding("cgroup quota", f"{quota:g} CPUs, enforced by stopping the process", True, cure)
+    cpus = "1 CPU" if quota == 1 else f"{quota:g} CPUs"
+    return Finding("cgroup quota", f"{cpus}, enforced by stopping the process", True, cure)
 
 
 def _cores() -> Finding:

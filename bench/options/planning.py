@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.errors import UsageError, outliving
-from bench.options import COLUMNS, names_of, sizes_of, warn
+from bench.options import COLUMNS, SHARING, names_of, sizes_of, warn
 from bench.options.paths import NEW_FOLDER, READ
+from bench.output.names import counted
 from bench.output.streams import note, say_json
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from bench.run.session import Outcome
 
 KEEPING = (
+    *SHARING,
     click.option(
         "--resume",
         "resumed",
@@ -32,7 +34,7 @@ KEEPING = (
     COLUMNS,
     click.option("--json", "as_json", is_flag=True, help="The summary as JSON, on standard output."),
 )
-"""Options that say where a run is kept and what is shown of it."""
+"""Options that say beside whom a run measures, where it is kept and what is shown of it."""
 FIGURE_SECONDS = 7.0
 """Kept back from the budget for the summary and the figures."""
 
@@ -87,7 +89,7 @@ def warn_of_threads(threads: Sequence[int]) -> None:
     from bench.machine.environment import usable_cpus
 
     if (most := max(threads)) > (cpus := usable_cpus()):
-        note(f"Warning: --threads {most}, but {cpus} CPUs may be used: they will wait for each other.")
+        note(f"Warning: --threads {most}, but {counted(cpus, 'CPU')} may be used: they will wait for each other.")
 
 
 def warn_of_modes(wanted: Selection, planned: Sequence[Planned]) -> None:
@@ -113,7 +115,7 @@ def is_given(name: str) -> bool:
 def refuse_beside_resume(*allowed: str) -> None:
     """Refuse options beside --resume that a resumed run takes from its files."""
     parameters = click.get_current_context().command.params
-    others = ("resumed", "budget", "figures", "as_json", "columns", *allowed)
+    others = ("resumed", "budget", "figures", "as_json", "columns", "sharing", *allowed)
     given = [item.opts[0] for item in parameters if item.name and item.name not in others and is_given(item.name)]
     if given:
         raise UsageError(

@@ -18,8 +18,9 @@ _REVISION = 7
 
 
 def counted(count: object, thing: str, many: str = "") -> str:
-    """Return a number with its noun: `1 process`, `2 processes`."""
-    return f"{count} {thing if count == 1 else many or f'{thing}s'}"
+    """Return a number with its noun: `1 process`, `2,000 processes`."""
+    number = f"{count:,}" if isinstance(count, int) else str(count)
+    return f"{number} {thing if number == '1' else many or f'{thing}s'}"
 
 
 def from_to(values: Iterable[int]) -> str:

@@ -10,21 +10,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote
 
 from bench.errors import UsageError
 from bench.model.device import Backend
+from bench.model.sharing import Sharing
 from bench.run.calibration import home
-
-
-class Sharing(StrEnum):
-    """What is done where another command measures already."""
-
-    WAIT = "wait"
-    REFUSE = "refuse"
-    SHARE = "share"
 
 
 @contextmanager
@@ -62,7 +54,7 @@ def leased(
                     continue
                 if sharing is Sharing.REFUSE:
                     raise UsageError(
-                        f"{holder}: wait for it, leave out --no-wait, or add --share to disturb each other."
+                        f"{holder}: wait for it, leave out --no-wait, or add --share to measure beside it."
                     )
                 told(f"Waiting: {holder}; --share would go on beside it.")
                 _locked(descriptor)

@@ -156,6 +156,11 @@ class DistantBackend(Backend):
         """The name of the interpreter that its processes are forked from."""
         return self._facts.interpreter
 
+    @property
+    def lease(self) -> str:
+        """The name of what it computes on."""
+        return self._facts.lease
+
     def availability(self) -> Availability:
         """Return what it said when its file was loaded."""
         return self._facts.availability

@@ -12,7 +12,6 @@ from bench.analysis.crossover import crossovers
 from bench.analysis.steady import drift, growth
 from bench.analysis.summarise import summarise
 from bench.data.manifest import Manifest
-from bench.data.run import StoredRun
 from bench.data.schema import (
     HOST,
     STEP,
@@ -21,7 +20,7 @@ from bench.data.schema import (
     SampleRow,
     SummaryRow,
 )
-from bench.data.store import RunStore
+from bench.data.store import RunStore, read_processes, read_samples
 from bench.errors import outliving
 from bench.machine.disturbance import DRIFTING
 from bench.machine.processor import cpu_name
@@ -171,9 +170,9 @@ def whole_steps(samples: Iterable[Sample]) -> dict[int, float]:
 
 def write_summary(store: RunStore, manifest: Manifest, watcher: Watcher) -> list[SummaryRow]:
     """Make summary.csv, and crossovers.csv where a size varies, from the run's other files; give the former's rows."""
-    run = StoredRun(store.folder)
-    rows = summarise(manifest, run.samples, run.processes)
+    samples, processes = read_samples(store.folder), read_processes(store.folder)
+    rows = summarise(manifest, samples, processes)
     with outliving(watcher.unwritten):
         store.write_summary(rows)
-        store.write_crossovers(crossovers(manifest, rows, run.samples, run.processes))
+        store.write_crossovers(crossovers(manifest, rows, samples, processes))
     return rows

@@ -60,7 +60,7 @@ def sweep() -> None:
     for mark in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_MARK}"):
         folder = mark.parent
         with suppress(OSError):  # its owner is alive, or it is gone by now
-            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            if folder.lstat().st_uid != os.getuid():
                 continue
             with mark.open("r+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

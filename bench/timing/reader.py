@@ -91,6 +91,7 @@ class BackendRead:
     precisions: tuple[Precision, ...]
     host_memory: bool
     interpreter: str
+    lease: str
     origin: str
     path: tuple[str, ...]
     availability: Availability

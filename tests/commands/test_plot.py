@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from bench.data.store import RunStore
+from bench.errors import StorageError
 from bench.output import figures
 from bench.output.provenance import read
 
@@ -207,3 +208,18 @@ def test_the_help_names_the_figures_and_imports_nothing_that_draws() -> None:
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path, here: Any, error: Callable[..., str]) -> None:
     assert f"{tmp_path / 'nowhere'} is not the folder of a run" in error(here("plot", tmp_path / "nowhere"))
+
+
+def test_figures_that_cannot_be_drawn_at_the_end_of_a_run_are_a_warning(
+    here: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(folder: Path) -> list[Path]:
+        raise StorageError(f"{folder}/figures cannot be written")
+
+    monkeypatch.setattr("bench.output.figures.draw_headlines", full)
+    sizes = ("--batch", "4", "--d-in", "5", "--hidden", "4", "--d-out", "3", "--threads", "1")
+    done = here("run", "-i", "numpy_manual", *sizes, "--rounds", "1", "--out", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    assert "numpy_manual" in done.stdout
+    assert f"Warning: {tmp_path}/r/figures cannot be written" in done.stderr
+    assert f"wrote {tmp_path}/r/summary.csv" in done.stderr

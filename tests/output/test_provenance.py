@@ -226,6 +226,61 @@ def test_a_name_that_does_not_tell_the_format_is_refused(tmp_path: Path, kind: s
     assert read(capitals) == notes()
 
 
+def encrypted_pdf(how: bytes) -> bytes:
+    """The smallest PDF file whose metadata are encrypted in some way."""
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [] /Count 0 >>",
+        b"<< /Subject (x) >>",
+        how,
+    ]
+    content, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        places.append(len(content))
+        content += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    start = len(content)
+    content += b"xref\n0 5\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places)
+    content += b"trailer\n<< /Size 5 /Root 1 0 R /Info 3 0 R /Encrypt 4 0 R /ID [(a) (b)] >>\nstartxref\n%d\n" % start
+    return content + b"%%EOF\n"
+
+
+AES = (
+    b"<< /Filter /Standard /V 4 /R 4 /Length 128 /P -4 /O (%s) /U (%s) /CF << /StdCF << /CFM /AESV2 /Length 16 >> >> "
+    b"/StmF /StdCF /StrF /StdCF >>" % (b"a" * 32, b"b" * 32)
+)
+
+
+def png(*chunks: tuple[bytes, bytes]) -> bytes:
+    parts = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+HEAD, TEXT = (b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)), (b"tEXt", b"Source\0x")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("pdf", encrypted_pdf(b"<< /Filter /Custom /V 1 >>")),
+        ("pdf", encrypted_pdf(AES)),
+        ("png", png(HEAD, TEXT, (b"IEND", b""))),
+        (
+            "png",
+            png((b"IHDR", b"")),
+        ),
+        ("svg", b"<svg>" * 100_000),
+        ("svg", b"\0"),
+    ],
+    ids=["encrypted in an unknown way", "AES", "without a picture", "without a size", "nested", "zero"],
+)
+def test_whatever_a_library_raises_is_one_sentence(tmp_path: Path, kind: str, content: bytes) -> None:
+    path = tmp_path / f"figure.{kind}"
+    path.write_bytes(content)
+    assert refused(path) == f"is damaged, or no {kind.upper()} file that can be read: draw it anew with `bench plot`."
+
+
 def _huge(path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(10_000_000_000)

@@ -149,6 +149,9 @@ class Seen:
 
     def waiting(self, who: str, seconds: float, working: bool) -> None: ...
 
+    def queued(self, reason: str) -> None:
+        pass
+
     def unwritten(self, reason: str) -> None:
         self.unwritten_files.append(reason)
 

@@ -18,7 +18,8 @@ import pytest
 from bench.backends import nvidia
 from bench.errors import UsageError
 from bench.model.backends import BACKENDS
-from bench.run.leases import Sharing, leased
+from bench.model.sharing import Sharing
+from bench.run.leases import leased
 
 Told = SimpleQueue[str]
 Lease = Callable[..., AbstractContextManager[tuple[str, ...]]]

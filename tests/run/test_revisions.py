@@ -255,8 +255,9 @@ def test_the_next_command_removes_what_a_killed_one_has_left_and_nothing_else(
         assert killed.stdout is not None
         killed.stdout.readline()
         sweep()
-        assert len(git("worktree", "list").splitlines()) == 2, "its owner is alive"
+        alive = git("worktree", "list").splitlines()
         killed.kill()
+    assert len(alive) == 2, "its owner was alive"
     sweep()
     assert sorted(each.name for each in folders.iterdir()) == ["stepbench-link", "stepbench-mine"]
     assert (tmp_path / "elsewhere" / ".stepbench").exists()
@@ -269,6 +270,10 @@ def test_a_folder_of_ours_is_swept_by_whoever_needs_one(tmp_path: Path, monkeypa
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "stepbench-dead").mkdir()
     (tmp_path / "stepbench-dead" / ".stepbench").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.getuid", lambda: 12345)
+        sweep()
+    assert (tmp_path / "stepbench-dead").exists(), "it is somebody else's"
     with closing(Scratch()) as one, closing(Scratch()) as other:
         assert {*tmp_path.iterdir()} == {one.path, other.path}
     assert list(tmp_path.iterdir()) == []

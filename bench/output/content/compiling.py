@@ -9,7 +9,7 @@ from bench.analysis.break_even import Payoff
 from bench.model.device import Cache
 from bench.output.content.summary import Summary
 from bench.output.document import Strong, Words, joined, prose
-from bench.output.names import words_of
+from bench.output.names import counted, words_of
 from bench.output.text import significant
 from bench.stats.break_even import BreakEven
 
@@ -48,9 +48,9 @@ def pays(after: BreakEven) -> Words:
     if after.low == math.inf:
         return ("never pays",)
     if after.steps == math.inf:
-        known = f" (not before {count_of(after.low)} steps)" if after.low else ""
+        known = f" (not before {counted(count_of(after.low), 'step')})" if after.low else ""
         return ("is not known to pay" + known,)
-    words = prose("pays after {}", Strong(f"{count_of(after.steps)} steps"))
+    words = prose("pays after {}", Strong(counted(count_of(after.steps), "step")))
     if after.low is None or after.high is None:
         return words
     end = "never" if after.high == math.inf else count_of(after.high)

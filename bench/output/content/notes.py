@@ -149,7 +149,6 @@ def explanations(summary: Summary) -> tuple[Words, ...]:
         invalid=max((row.invalid_rounds for row in summary.rows), default=0),
         more=named(summary, [row for row in summary.measured if (row.sync_tax_low or 0) > 0]),
         less=named(summary, [row for row in summary.measured if (row.sync_tax_high or 0) < 0]),
-        counted=counted,
     )
 
 
@@ -161,7 +160,7 @@ def disturbances(summary: Summary) -> tuple[Words, ...]:
         if row.clean_median_seconds is not None and row.median_seconds
     ]
     moved = max(shifts, default=None)
-    return passages("notes.txt", "disturbances", moved=moved, share=share, counted=counted, **_flagged(summary))
+    return passages("notes.txt", "disturbances", moved=moved, share=share, **_flagged(summary))
 
 
 def within(halfwidth: float) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.output.document import Code, Words, prose
+from bench.output.names import counted
 
 TEXTS = Path(__file__).with_name("texts")
 
@@ -30,6 +31,7 @@ def passages(name: str, part: str = "", /, **values: Any) -> tuple[Words, ...]:
         loader=FileSystemLoader(TEXTS), undefined=StrictUndefined, finalize=keep, trim_blocks=True, lstrip_blocks=True
     )
     made.filters["code"] = Code
+    made.globals["counted"] = counted
     template = made.get_template(name)
     written = template.blocks[part] if part else template.root_render_func
     pieces = "".join(written(template.new_context(values))).split("\n\n")

@@ -81,7 +81,7 @@ def verdict_notes(criteria: Criteria, calibration: Calibration | None, **values:
     text = "This machine is not calibrated: `bench doctor --calibrate` measures how often verdicts are wrong here."
     values["calibrated"] = prose(text) if calibration is None else calibration.sentence()
     values = {"factor": "", "fewest": 0, **values}
-    return passages("verdicts.txt", criteria=criteria, percentage=percentage, counted=counted, **values)
+    return passages("verdicts.txt", criteria=criteria, percentage=percentage, **values)
 
 
 def slowdown(value: float | None) -> str:

@@ -28,8 +28,8 @@ DENSEST = 0.62
 THICK = 0.66
 """Thickness of a bar as a part of its room."""
 _MOST_ON_SLIDE, _MOST_DENSE_ON_SLIDE = 6, 8
-_MOST_BARS = 36
-"""Most bars of a panel: as many as a page has room for."""
+_MOST_BARS = {Width.COLUMN: 36, Width.PAGE: 36, Width.SLIDE: 20}
+"""Most bars of a panel: as many as there is room for."""
 _HEAD_EM = 12.0
 """About what title, subtitle, keys and footer take."""
 _NAME_SHARE = 0.36
@@ -92,8 +92,8 @@ def shown(
     """
     every = _rows.panels(rows)
     asked = [(title, data.by_time(panel)) for title, panel in _rows.panels(data.asked(rows)) or every]
-    most_bars = max(len(panel) for _, panel in asked)
-    asked = [(title, panel[:_MOST_BARS]) for title, panel in asked]
+    bars, most_bars = max(len(panel) for _, panel in asked), _MOST_BARS[look.width]
+    asked = [(title, panel[:most_bars]) for title, panel in asked]
     kinds = [list(kind) for _, kind in groupby(asked, key=lambda panel: panel[1]["workload"].iloc[0])]
     for quota in range(max(map(len, kinds)), 0, -1):
         asked = [kind[place] for kind in kinds for place in spread(len(kind), quota)]
@@ -106,7 +106,7 @@ def shown(
         asked.pop()
     remarks = [
         f"{len(asked)} of {len(every)} panels, the others are in summary.csv" if len(asked) < len(every) else "",
-        f"the fastest {_MOST_BARS} of up to {most_bars} cases a panel" if most_bars > _MOST_BARS else "",
+        f"the first {most_bars} of up to {bars} cases a panel" if bars > most_bars else "",
     ]
     remark = "; ".join(filter(None, remarks))
     return Shown(asked, remark, _rows.several_backends(rows), data.cast)
@@ -114,9 +114,10 @@ def shown(
 
 def _fit(heights: Sequence[float], look: Look, roomy: bool) -> bool:
     """Tell whether panels of these heights fit the page, or so many of them the slide, whose letters may shrink."""
-    if look.width is Width.SLIDE:
-        return len(heights) <= (_MOST_ON_SLIDE if roomy else _MOST_DENSE_ON_SLIDE)
-    return look.em(sum(heights) + len(heights) * PANEL_EM + _HEAD_EM) <= PAGE_INCHES
+    grid = Grid(heights, columns_of(look, len(heights)), PANEL_EM)
+    inches = (sum(grid.rows) + len(grid.rows) * PANEL_EM + _HEAD_EM) * look.least_em
+    most = _MOST_ON_SLIDE if roomy else _MOST_DENSE_ON_SLIDE
+    return inches <= (look.tallest or PAGE_INCHES) and (look.width is not Width.SLIDE or len(heights) <= most)
 
 
 def columns_of(look: Look, panels: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -103,7 +103,13 @@ class Scene:
     def shared(self) -> list[str]:
         """Return what the subtitle says about all panels."""
         shown, found = len(self.planes), len(self.found)
-        return [_rows.problem_line(self.rows), f"{shown} of {found} panels shown" if shown < found else ""]
+        inside = [plane for plane in self.found if any(plane.common == each.common for each in self.planes)]
+        lines, every = (sum(len(plane.lines) for plane in planes) for planes in (self.planes, inside))
+        return [
+            _rows.problem_line(self.rows),
+            f"{shown} of {found} panels shown" if shown < found else "",
+            f"{lines} of {every} lines shown" if lines < every else "",
+        ]
 
     def note(self, who: Contender, backend: bool | None = None, threads: bool | None = None) -> str:
         """Return in parentheses what tells a contender apart beside its implementation, by default in this scene."""
@@ -125,8 +131,15 @@ def swept_axis(data: RunData) -> str:
     return main_axis(found)
 
 
-def scene(rows: pd.DataFrame, axis: str, cast: Cast, look: Look) -> Scene:
+def scene(rows: pd.DataFrame, axis: str, cast: Cast, look: Look, most_lines: int | None = None) -> Scene:
     """Return the panels in which rows lie along an axis, as many as fit.
+
+    Args:
+        rows: headline rows.
+        axis: the size.
+        cast: what contenders are called and look like.
+        look: the width.
+        most_lines: how many lines all panels together have room for, if that is limited.
 
     Raises:
         NothingToShowError: no contender was measured at several sizes.
@@ -136,7 +149,11 @@ def scene(rows: pd.DataFrame, axis: str, cast: Cast, look: Look) -> Scene:
         raise NothingToShowError(
             "no case stands beside its workload's baseline at several sizes: measure both with `bench sweep`."
         )
-    shown = tuple(in_turn(found, [plane.workload for plane in found], most_panels(look)))
+    most = most_panels(look)
+    if most_lines is not None:
+        most = max(1, min(most, most_lines // max(len(plane.lines) for plane in found)))
+    shown = tuple(in_turn(found, [plane.workload for plane in found], most))
+    shown = tuple(replace(plane, lines=plane.lines[:most_lines]) for plane in shown)
     inside, every = (pd.concat([line.rows for plane in some for line in plane.lines]) for some in (shown, found))
     return Scene(axis, shown, found, inside, every, cast)
 

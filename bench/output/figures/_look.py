@@ -186,6 +186,11 @@ class Look:
         return count * self.points / _POINTS_PER_INCH
 
     @property
+    def least_em(self) -> float:
+        """An em in inches of the smallest letters that there may be."""
+        return _FORMATS[self.width].smallest / _POINTS_PER_INCH
+
+    @property
     def tallest(self) -> float | None:
         """The height of a slide in inches; None where a figure may be as high as it needs."""
         return _FORMATS[self.width].tallest

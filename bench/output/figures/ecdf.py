@@ -16,6 +16,7 @@ from bench.output.figures._frame import Frame, Texts, beside, panel_title
 from bench.output.figures._look import Look, Width, spread
 from bench.output.figures._rows import problem_line
 from bench.output.figures._ticks import log_axis, log_limits
+from bench.output.names import counted
 from bench.output.text import duration, duration_interval
 
 TITLE = "How the times of one training step are distributed"
@@ -56,10 +57,10 @@ def draw(data: RunData, look: Look) -> Figure:
     samples, flagged, processes = (int(rows[name].sum()) for name in ("samples", "flagged", "processes"))
     subtitle = [
         problem_line(rows),
-        f"{samples:,} samples ({flagged:,} flagged) of {processes:,} processes",
+        f"{counted(samples, 'sample')} ({flagged:,} flagged) of {counted(processes, 'process', 'processes')}",
         "curves: share of samples that took at most so long",
         "rows: ticks are medians of processes, marks their median as in the table",
-        f"{beyond:,} sample{'s lie' if beyond > 1 else ' lies'} beyond the right edge" if beyond else "",
+        f"{counted(beyond, 'sample lies', 'samples lie')} beyond the right edge" if beyond else "",
         shown.remark,
     ]
     foot = data.foot(rows, "without whole steps in samples.csv")

@@ -20,7 +20,7 @@ from bench.output.figures import _bars, _lines
 from bench.output.figures._data import RunData
 from bench.output.figures._frame import Frame, Grid, Texts, new_frame, panel_title
 from bench.output.figures._lines import Scene
-from bench.output.figures._look import Look, contrast, spread, text_inches
+from bench.output.figures._look import Look, Width, contrast, spread, text_inches
 from bench.output.figures._rows import planned_contenders
 from bench.output.names import spaced
 from bench.output.text import significant
@@ -34,8 +34,9 @@ READING = (
 SHOWS = ("speedup", "speedup_interval", "step")
 _ROW_EM, _SURE_EM = 1.7, 2.6
 """Height of a row of cells with one line, and with a second one that says how sure they are."""
-_MOST_SURE = 16
-"""Most rows of cells that have a second line."""
+_MOST_SURE = {Width.COLUMN: 16, Width.PAGE: 16, Width.SLIDE: 8}
+_MOST_ROWS = {Width.COLUMN: 40, Width.PAGE: 30, Width.SLIDE: 16}
+"""Most rows of cells that have a second line, and most at all, in panels below each other."""
 _LETTERS, _SMALL = 0.86, 0.62
 """Sizes of a cell's letters, in ems."""
 _SURE = ("speedup", "speedup_low", "speedup_high")
@@ -53,7 +54,9 @@ def draw(data: RunData, look: Look) -> Figure:
     axis = _lines.swept_axis(data)
     rows = planned_contenders(data.planned, axis)
     why = rows["status"].replace(Status.OK.value, _UNKNOWN)
-    scene = _lines.scene(rows.assign(word=why.where(rows["speedup"].isna(), "")), axis, data.cast, look)
+    scene = _lines.scene(
+        rows.assign(word=why.where(rows["speedup"].isna(), "")), axis, data.cast, look, _MOST_ROWS[look.width]
+    )
     columns = _bars.columns_of(look, len(scene.planes))
     sizes = _shown_sizes(scene, data.asked_sizes(axis), look, columns)
     # What is written into cells that were not measured: each word, or its first letter in narrow cells.
@@ -62,7 +65,9 @@ def draw(data: RunData, look: Look) -> Figure:
     fit = all(text_inches(word, look.points * _LETTERS) <= room for word in unmeasured)
     words = {word: word if fit else word[0] for word in unmeasured}
     reach = max(1.0, float(np.log2(scene.rows["speedup"]).abs().max()))
-    rows_em = _SURE_EM if sum(len(plane.lines) for plane in scene.planes) <= _MOST_SURE * columns else _ROW_EM
+    rows_em = (
+        _SURE_EM if sum(len(plane.lines) for plane in scene.planes) <= _MOST_SURE[look.width] * columns else _ROW_EM
+    )
     lacking = "without speedups at several sizes"
     baselines = data.planned[data.planned["implementation"] == data.planned["baseline"]]
     foot = data.foot(pd.concat([rows, baselines]), lacking)

@@ -13,6 +13,7 @@ from bench.output.figures import _lines
 from bench.output.figures._frame import Texts
 from bench.output.figures._look import Look
 from bench.output.figures._ticks import FittingLocator, even_steps, plain, put_ticks
+from bench.output.names import counted
 from bench.output.text import rough
 from bench.run.calibration import Calibration, Rate
 
@@ -101,7 +102,7 @@ def _keys(found: Calibration, look: Look) -> list[Line2D]:
 def _subtitle(found: Calibration) -> list[str]:
     allowed = "" if found.alpha is None else f"false alarms may be {plain(found.alpha * 100)} % at most"
     return [
-        f"{found.implementation}, up to {found.pairs} pairs a verdict",
+        f"{found.implementation}, up to {counted(found.pairs, 'pair')} a verdict",
         "whiskers: exact 95 % interval (Clopper and Pearson)",
         allowed,
         f"right phase named in {found.localised.happened} of {found.localised.trials} found",

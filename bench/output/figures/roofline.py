@@ -23,6 +23,7 @@ from bench.output.figures._look import Look
 from bench.output.figures._rows import along, problem_line
 from bench.output.figures._ticks import log_axis, log_limits, plain
 from bench.output.names import spaced, variant_word
+from bench.output.text import significant
 
 TITLE = "Roofline: steps under measured ceilings"
 READING = (
@@ -30,7 +31,7 @@ READING = (
     "level line is the fastest matrix product that was measured on the device, the slanted one the fastest copy."
 )
 SHOWS = ("gflops", "peak_fraction", "step")
-_SMALL, _LARGE = 4.0, 6.5
+_SMALL, _LARGE = 3.2, 6.5
 """Marks of sizes that others follow, and of the largest, in points at letters of 9 points."""
 
 
@@ -59,25 +60,11 @@ def draw(data: RunData, look: Look) -> Figure:
     limited_rows = pd.concat([panel.rows for panel in panels])
     found = planes(rows)
     axis = main_axis(found) if found else None
-    pairs = [pair for panel in shown for pair in zip(panel.rows["implementation"], panel.rows["backend"], strict=True)]
-    pairs = list(dict.fromkeys(pairs))
-    fitting, room = data.cast.fitting, key_room(look)
-    keys = [
-        Line2D(
-            [],
-            [],
-            ls="none",
-            ms=4.8 * look.line,
-            label=fitting(name, room, look.points, f" ({backend})"),
-            **_mark(data.cast, name, backend, look),
-        )
-        for name, backend in pairs
-    ]
     texts = Texts(
         TITLE,
         _subtitle(rows, panels, len(shown), axis),
         data.foot(limited_rows, "without counted operations or a peak"),
-        keys,
+        _keys(pd.concat([panel.rows for panel in shown]), data.cast, look),
     )
     frame = _lines.panel_frame(look, texts, [2] * len(shown))
     across, up = _ends(shown)
@@ -91,6 +78,18 @@ def draw(data: RunData, look: Look) -> Figure:
     return frame.figure
 
 
+def _keys(rows: pd.DataFrame, cast: Cast, look: Look) -> list[Line2D]:
+    """Return a key for each contender; where each has one mark, which others may cover, with its height."""
+    groups: Any = rows.groupby(["implementation", "backend"], sort=False)["gflops"]
+    alone = groups.size().max() == 1
+    keys = []
+    for (name, backend), gflops in groups:
+        tail = f" ({backend})" + (f": {significant(gflops.iloc[0])} GFLOP/s" if alone else "")
+        style = _mark(cast, name, backend, look) | {"ls": "none", "ms": 4.8 * look.line}
+        keys.append(Line2D([], [], label=cast.fitting(name, key_room(look), look.points, tail), **style))
+    return keys
+
+
 def _subtitle(rows: pd.DataFrame, panels: list[RoofPanel], shown: int, axis: str | None) -> list[str]:
     words = [problem_line(rows), "ceilings: measured in this run"]
     if shown < len(panels):
@@ -100,7 +99,7 @@ def _subtitle(rows: pd.DataFrame, panels: list[RoofPanel], shown: int, axis: str
         words.append(f"no peak of {', '.join(absent)} was measured")
     if axis:
         ends = f"{rows[axis].min()} to {rows[axis].max()}"
-        words.append(f"{spaced(axis)} {ends}, the largest with the larger mark")
+        words.append(f"{spaced(axis)} {ends}, the largest with the larger, hollow mark")
     return [*words, "small problems lie in caches, so their marks may be above the slanted ceiling"]
 
 
@@ -114,7 +113,7 @@ def _title(panel: RoofPanel, panels: list[RoofPanel]) -> str:
 def _ends(shown: list[RoofPanel]) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return both axes of all panels: they hold every mark, and where the ceilings meet with some of the slope."""
     meet = [panel.best.flops_per_second / panel.best.bytes_per_second for panel in shown]
-    across = log_limits([*(panel.rows["intensity"] for panel in shown), *(each / 3 for each in meet), meet])
+    across = log_limits([*(panel.rows["intensity"] for panel in shown), *(each / 1.5 for each in meet), meet], span=3.0)
     highest = [1.25 * panel.best.products.gflops for panel in shown]
     return across, log_limits([*(panel.rows["gflops"] for panel in shown), highest])
 
@@ -142,6 +141,10 @@ def _marks(axis: Axes, panel: RoofPanel, cast: Cast, growing: str | None, look: 
     for inside in along(panel.rows, growing):
         style = _mark(cast, inside["implementation"].iloc[0], inside["backend"].iloc[0], look)
         x, y = inside["intensity"].to_numpy(dtype=float), inside["gflops"].to_numpy(dtype=float)
-        axis.plot(x, y, ms=(_SMALL if growing else _LARGE) * look.line, lw=0.7 * look.line, zorder=3, **style)
-        if len(x) > 1:
-            axis.plot(x[-1:], y[-1:], ms=_LARGE * look.line, ls="none", zorder=3, **style)
+        several: dict[str, Any] = (
+            {"mec": "none", "ms": _SMALL * look.line} if len(x) > 1 else {"ms": _LARGE * look.line}
+        )
+        axis.plot(x, y, lw=0.9 * look.line, zorder=3, **style | several)
+        if len(x) > 1:  # hollow, so that those which lie on one another can be seen
+            hollow: dict[str, Any] = {"mfc": "none", "mec": style["color"], "mew": 1.3 * look.line, "ls": "none"}
+            axis.plot(x[-1:], y[-1:], zorder=4, **style | hollow | {"ms": _LARGE * look.line})

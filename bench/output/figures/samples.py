@@ -21,6 +21,7 @@ from bench.output.figures._lines import in_turn
 from bench.output.figures._look import Look
 from bench.output.figures._rows import facts, problem_line
 from bench.output.figures._ticks import log_axis, log_limits
+from bench.output.names import counted
 
 TITLE = "The samples in the order in which they were taken"
 READING = (
@@ -45,6 +46,8 @@ _OTHER_FLAG = ("", "*", False)
 MOST_DOTS = 3600
 """Most dots of a figure; a panel with more than its part of them gathers its samples into bars."""
 BARS = 120
+_FEW = 60
+"""Most dots of a panel that are large."""
 _MOST_BANDS = 24
 _PANEL_EM = 5.5
 
@@ -65,7 +68,7 @@ def draw(data: RunData, look: Look) -> Figure:
     bars = "many samples are thinned to bars from the shortest to the longest with dots at the medians"
     subtitle = [
         problem_line(rows),
-        f"whole steps: {count:,} samples, {flagged:,} of them flagged",
+        f"whole steps: {counted(count, 'sample')}, {flagged:,} of them flagged",
         f"{len(shown)} of {len(every)} cases, the most disturbed of each contender first"
         if len(shown) < len(every)
         else "",
@@ -137,4 +140,5 @@ def _dots(axis: Axes, seconds: Floats, by_bar: list[Places], colour: str, look: 
         # One path for all bars: as single lines they would fill an SVG.
         upright = np.array([(seconds[own].min(), seconds[own].max(), np.nan) for own in by_bar]).ravel()
         axis.plot(np.repeat(middles, 3), upright, color=colour, lw=0.8 * line, alpha=0.6, zorder=3, label="bars")
-    axis.plot(middles, medians, ls="none", marker=".", ms=3 * line, mec="none", mfc=colour, zorder=3, label="calm")
+    size = 3 if len(middles) > _FEW else 5
+    axis.plot(middles, medians, ls="none", marker=".", ms=size * line, mec="none", mfc=colour, zorder=3, label="calm")

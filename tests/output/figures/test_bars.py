@@ -9,7 +9,8 @@ import pytest
 
 from bench.data.schema import Method, Status
 from bench.data.store import read_summary
-from bench.output.figures import Look, Width
+from bench.output.figures import Look, RunData, Style, Width
+from bench.output.figures._look import contrast
 from bench.workloads import tutorial
 
 FIGURES = pytest.mark.parametrize("name", ["speedup", "phases", "sync_tax"])
@@ -133,6 +134,36 @@ def test_bars_and_whiskers_end_at_the_numbers_of_the_file(measured: Any, drawn: 
         value, low, high = (rows.loc[implementation, f"{column}{end}"] * scale for end in ("", "_low", "_high"))
         assert (bar.get_x(), bar.get_x() + bar.get_width()) == pytest.approx((begin, value), rel=1e-12)
         assert drawing.whiskers()[implementation] == pytest.approx((low, high), rel=1e-12)
+
+
+def test_a_sweeps_axis_does_not_hold_the_sizes_that_have_no_panel(swept: Any, drawn: Any) -> None:
+    swept.sizes = [2**power for power in range(2, 14)]
+    swept.contenders(["torch_tensor", "torch_nn"])
+    folder = swept.write()
+    titles = drawn("speedup", folder).titles
+    (hidden, *_) = (size for size in swept.sizes if not any(f"batch {size}:" in title for title in titles))
+    summary = read_summary(folder)
+    far = (summary["size.batch"] == hidden) & (summary["implementation"] == "torch_nn")
+    data = RunData(folder)
+    data.summary.loc[far, ["speedup", "speedup_low", "speedup_high"]] = 0.001
+    drawing = drawn("speedup", data)
+    assert drawing.titles == titles
+    assert drawing.axes[0].get_xlim()[0] > 0.01
+
+
+@pytest.mark.parametrize("style", Style)
+def test_a_whisker_is_seen_on_the_palest_and_on_the_darkest_segment(measured: Any, drawn: Any, style: Style) -> None:
+    measured.contenders(["torch_nn"])
+    look = Look(style=style)
+    drawing = drawn("phases", measured, look)
+    for box in drawing.axis.containers:
+        for part in getattr(box, "lines", ((), (), ()))[1]:
+            (stroke,) = part.get_path_effects()
+            width, edge = stroke._gc["linewidth"], stroke._gc["foreground"]
+            assert width >= 2.5 * part.get_markeredgewidth()
+            for shade in look.theme.phases.values():
+                assert max(contrast(edge, shade), contrast(part.get_markeredgecolor(), shade)) > 3
+            assert contrast(edge, part.get_markeredgecolor()) > 7
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype
 from bench.model.workload import WORKLOADS as WORKLOADS_BY_NAME
 from bench.output.figures import Look, Width
+from bench.output.figures._look import PAGE_INCHES
 from bench.output.figures.samples import FLAGS
 from bench.workloads import tutorial
 
@@ -209,12 +210,14 @@ def four_workloads_and_many_cases(made: Any) -> None:
 
 
 @pytest.mark.parametrize(("look", "kind", "name", "fill"), CROWDS)
-def test_no_text_meets_another_or_the_edge(
+def test_no_text_meets_another_or_the_edge_and_nothing_is_taller_than_its_page(
     request: pytest.FixtureRequest, drawn: Any, look: Look, kind: str, name: str, fill: Callable[[Any], None]
 ) -> None:
     made = request.getfixturevalue(kind)
     fill(made)
-    assert drawn(name, made, look).problems() == []
+    drawing = drawn(name, made, look)
+    assert drawing.problems() == []
+    assert drawing.figure.get_figheight() <= (look.tallest or PAGE_INCHES) + 0.01
 
 
 @pytest.mark.parametrize("name", [*BARS, *LINES])

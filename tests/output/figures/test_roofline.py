@@ -49,7 +49,8 @@ def test_a_mark_lies_at_the_steps_intensity_and_at_the_rate_of_the_file_the_larg
     assert min(line.get_markersize() for line in largest) > max(
         line.get_markersize() for line in axis.lines if line.get_marker() != "None" and line not in largest
     )
-    assert "batch 16 to 1024, the largest with the larger mark" in drawing.words
+    assert {line.get_markerfacecolor() for line in largest} == {"none"}
+    assert "batch 16 to 1024, the largest with the larger, hollow mark" in drawing.words
 
 
 def test_the_ceilings_are_the_measured_peaks_and_meet(swept: Any, drawn: Any) -> None:
@@ -94,7 +95,10 @@ def test_one_size_gives_one_mark_a_case_and_all_cases_differ(measured: Any, draw
     measured.add("torch_nn", gflops=None)
     drawing = drawn("roofline", measured)
     found = marks(drawing, drawing.axes[0])
-    assert list(found) == ["numpy_manual (numpy)", *(f"{name} (torch-cpu)" for name in LONG)]
+    assert list(found) == [
+        "numpy_manual (numpy): 50.0 GFLOP/s",
+        *(f"{name} (torch-cpu): 50.0 GFLOP/s" for name in LONG),
+    ]
     assert {tuple(map(len, places)) for places in found.values()} == {(1, 1)}
     assert "larger mark" not in drawing.words
 

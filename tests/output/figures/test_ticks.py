@@ -20,6 +20,7 @@ from bench.output.figures._ticks import (
     TimeFormatter,
     decades,
     even_steps,
+    factors,
     log_axis,
     log_limits,
     measured,
@@ -51,6 +52,34 @@ def ticks(
         assert not len(axis.get_minorticklocs())
         places = axis.get_majorticklocs()
         return dict(zip(axis.get_major_formatter().format_ticks(places), map(float, places), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        (1 / 16, "1/16x"),
+        (1 / 32, "1/32x"),
+        (0.05, "0.05x"),
+        (0.01, "0.01x"),
+        (0.125, "0.125x"),
+        (0.5, "0.5x"),
+        (16, "16x"),
+    ],
+)
+def test_a_factor_below_a_tenth_is_a_fraction_where_that_is_shorter(value: float, label: str) -> None:
+    assert times(value) == label
+
+
+@pytest.mark.parametrize(
+    ("ends", "labels"),
+    [
+        ((0.38, 1.35), "0.4x 0.5x 0.7x 1x 1.5x 2x"),
+        ((0.9, 3.4), "0.5x 0.7x 1x 1.5x 2x 3x"),
+        ((0.2, 30.0), "0.25x 0.5x 1x 2x 4x 8x 16x 32x"),
+    ],
+)
+def test_a_speedup_axis_is_also_labelled_outside_half_and_twice(ends: tuple[float, float], labels: str) -> None:
+    assert list(ticks(log_limits([ends, (0.5, 2.0)]), times, factors, 2.5, "y")) == labels.split()
 
 
 @given(st.floats(1e-8, 10.0), st.floats(1.02, 1e6), st.floats(1.0, 12.0))
