@@ -26,13 +26,13 @@ from bench.commands.report import report
 from bench.commands.run import run
 from bench.commands.sweep import sweep
 from bench.commands.verify import verify
-from bench.errors import StepbenchError, UsageError, os_cure
+from bench.errors import ReaderGoneError, StepbenchError, UsageError, os_cure
 from bench.options import LOAD
 from bench.output.streams import note, outlets, say_json, shortened
 
 INTERRUPTED = 130
 _POLITE = (signal.SIGTERM, signal.SIGHUP)
-OUTPUT_LOST = 141
+OUTPUT_LOST = ReaderGoneError.exit_code
 """What a shell reports of a program whose reader hung up: 128 and the number of SIGPIPE."""
 
 
@@ -161,8 +161,6 @@ def _told(error: StepbenchError | OSError | MemoryError) -> int:
         return error.exit_code
     if isinstance(error, MemoryError):
         _complain("memory ran out: choose smaller sizes, or end other programs.")
-    elif isinstance(error, BrokenPipeError):  # whoever read a file that was named has seen enough
-        return OUTPUT_LOST
     else:  # a disk that gave way where no better message was to be had
         where = f"{error.filename}: " if error.filename else ""
         _complain(f"{where}{error.strerror or error}: {os_cure(error, 'write elsewhere')}.")

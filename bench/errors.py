@@ -5,7 +5,8 @@
     +-- LoadError           exit 2   a file of implementations cannot be used
     +-- StepError           exit 4   an implementation's Step is malformed
     +-- DataFormatError     exit 2   a file of a run cannot be read
-    +-- StorageError        exit 2   a file of a run cannot be written
+    +-- StorageError        exit 2   a file cannot be written
+    |   +-- ReaderGoneError exit 141 ... since who read from that pipe has gone
     +-- DeviceAbsentError   exit 2   the backend that was asked for is not on this machine
     +-- ChildError          exit 4   a measuring process died, hung or broke the protocol
     |   +-- ChildTimeout    exit 4   ... and it was the time limit that ended it
@@ -67,6 +68,12 @@ class DataFormatError(StepbenchError):
 
 class StorageError(StepbenchError):
     """A file of a run could not be written; what was there before is still there."""
+
+
+class ReaderGoneError(StorageError):
+    """Whoever read from a pipe that was named as an output has gone."""
+
+    exit_code = 141
 
 
 class DeviceAbsentError(StepbenchError):

@@ -13,7 +13,7 @@ import stat
 import sys
 from pathlib import Path
 
-from bench.errors import StorageError, os_cure
+from bench.errors import ReaderGoneError, StorageError, os_cure
 
 STANDARD_OUTPUT = Path("-")
 DATA = frozenset(f"{name}.csv" for name in ("samples", "processes", "summary", "crossovers", "pairs")) | {
@@ -51,8 +51,10 @@ def refusal(text: str) -> str:
     real = Path(os.path.realpath(path))
     if real.name in DATA and any((real.parent / name).exists() for name in DATA):
         return "is one of the data files of a run, which nothing else is written over: name another file"
-    if path.exists():
+    if _descriptor(path) is not None:
         return ""
+    if path.exists() and not _is_replaced(path):
+        return "" if os.access(path, os.W_OK) else "lets nobody write into it: change its permissions"
     above = next(each for each in real.parents if each.exists())
     if not above.is_dir():
         return f"cannot be made, since {above} is no folder: name another file"
@@ -64,7 +66,7 @@ def write_output(path: Path, content: str | bytes) -> None:
 
     Raises:
         StorageError: it cannot be written; a regular file is then as it was.
-        BrokenPipeError: who read from the pipe has gone.
+        ReaderGoneError: who read from the pipe has gone.
     """
     from bench.data.store import encoded, write_atomically
 
@@ -73,17 +75,22 @@ def write_output(path: Path, content: str | bytes) -> None:
     data = encoded(content) if isinstance(content, str) else content
     try:
         number = _descriptor(path)
-        if number is None and (not path.exists() or stat.S_ISREG(path.stat().st_mode)):
+        if number is None and _is_replaced(path):
             write_atomically(Path(os.path.realpath(path)), data)
             return
         sys.stdout.flush()  # it may lead to the same place
         with open(path if number is None else number, "wb", closefd=number is None) as file:
             file.write(data)
     except BrokenPipeError:
-        raise
+        raise ReaderGoneError(f"{path} cannot be written, since who read from it has gone.") from None
     except OSError as error:
         cure = os_cure(error, "name another file")
         raise StorageError(f"{path} cannot be written ({error.strerror}): {cure}.") from error
+
+
+def _is_replaced(path: Path) -> bool:
+    """Tell whether a file is replaced as a whole, and not written into as pipes and devices are."""
+    return not path.exists() or stat.S_ISREG(path.stat().st_mode)
 
 
 def _descriptor(path: Path) -> int | None:

@@ -14,7 +14,7 @@ from bench.data.foreign import tool_of
 from bench.data.manifest import STRICT
 from bench.data.notes import as_model, json_of
 from bench.data.store import write_atomically
-from bench.errors import DataFormatError
+from bench.errors import DataFormatError, StorageError
 from bench.machine.environment import machine_facts, package_versions
 from bench.machine.identity import identity
 from bench.machine.variables import counts, variables
@@ -122,7 +122,10 @@ def save(calibration: Calibration) -> Path:
     Raises:
         StorageError: it cannot be written.
     """
-    path = _path(calibration.fingerprint)
+    try:
+        path = _path(calibration.fingerprint)
+    except RuntimeError:
+        raise StorageError(f"The home folder is not known, so nothing is kept: set {HOME} to a folder.") from None
     write_atomically(path, calibration.model_dump_json(indent=2) + "\n")
     return path
 

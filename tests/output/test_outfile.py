@@ -15,7 +15,7 @@ import pytest
 
 from bench.data import store
 from bench.data.pairs import PAIRS
-from bench.errors import StorageError
+from bench.errors import ReaderGoneError, StorageError
 from bench.output.outfile import DATA, refusal, write_output
 from bench.run.bisect import SEARCH
 from bench.run.contest import VERDICTS
@@ -64,11 +64,18 @@ def test_an_open_file_is_written_on_where_it_stands(tmp_path: Path, folder: str)
     assert path.read_text() == "before, written, after"
 
 
-def test_a_reader_of_a_pipe_that_has_gone_is_no_fault_of_the_file() -> None:
+def test_a_reader_of_a_pipe_that_has_gone_is_no_fault_of_the_file(
+    here: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
     read, write = os.pipe()
     os.close(read)
-    with pytest.raises(BrokenPipeError):
+    run = ROOT / "tests" / "data" / "sample"
+    with pytest.raises(ReaderGoneError, match="cannot be written, since who read from it has gone"):
         write_output(Path(f"/dev/fd/{write}"), "text")
+    assert here("export", run, "--to", "bencher", "--output", f"/dev/fd/{write}").returncode == 141
+    done = here("compare", run, run, "-i", "numpy_manual", "--junit", f"/dev/fd/{write}")
+    assert done.returncode == 0  # the verdict stands
+    assert "who read from it has gone" in done.stderr
     os.close(write)
 
 
@@ -115,6 +122,19 @@ def test_what_cannot_be_written_is_known_before(tmp_path: Path) -> None:
         assert why in refusal(where)
     assert refusal(f"{tmp_path}/caf\udce9.html") == ""
     write_output(tmp_path / "caf\udce9.html", "a name need not be UTF-8")
+
+
+def test_what_nobody_may_write_is_known_before(tmp_path: Path) -> None:
+    """A file is replaced, which its folder must let one do; a pipe is written into, which it must allow itself."""
+    file, pipe = tmp_path / "file", tmp_path / "pipe"
+    file.write_text("old")
+    os.mkfifo(pipe)
+    with mock.patch("os.access", lambda path, mode: Path(path) not in (tmp_path, pipe)):
+        for path in (file, tmp_path / "new", tmp_path / "a" / "new"):
+            assert refusal(str(path)) == f"cannot be made in {tmp_path}: change its permissions"
+        assert refusal(str(pipe)) == "lets nobody write into it: change its permissions"
+        with file.open("a") as open_file:
+            assert refusal(f"/dev/fd/{open_file.fileno()}") == ""
 
 
 def test_the_data_of_a_run_cannot_be_named_as_an_output_of_any_command(

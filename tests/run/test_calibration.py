@@ -88,6 +88,8 @@ def test_where_nobody_knows_the_home_there_is_none(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("STEPBENCH_HOME", raising=False)
     monkeypatch.setattr(calibration.Path, "expanduser", unknown)
     assert load() is None
+    with pytest.raises(StorageError, match="set STEPBENCH_HOME to a folder"):
+        save(made())
 
 
 def test_a_home_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
