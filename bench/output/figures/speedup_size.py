@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,13 +89,14 @@ def draw(data: RunData, look: Look) -> Figure:
         _lines.line_keys(scene, look),
     )
     frame = _lines.panel_frame(look, texts, [len(found) for found in named])
+    brevity = _brevity(every, scene, frame)
     ends = log_limits([*(scene.rows[name] for name in _COLUMNS), (0.5, 2.0)])
     for panel, plane, found in zip(frame.axes, scene.planes, named, strict=True):
         panel.axhline(1, color=look.theme.ink, lw=frame.look.line, ls=":", zorder=1.5)
         _lines.draw_lines(panel, scene, plane, _COLUMNS, frame.look)
         _lines.size_axis(panel, scene.sizes, data.asked_sizes(axis), frame.look)
         log_axis(panel, "y", ends, times, frame.look, factors)
-        notes = [_mark(panel, each, scene, plane, frame) for each in found]
+        notes = [_mark(panel, each, scene, plane, brevity, frame) for each in found]
         _lines.put_title(panel, scene.title(plane), notes, frame)
     over = f"speedup over {_rows.over(scene.rows, data.cast)}"
     _lines.label_axes(frame, spaced(axis), f"{over} (log scale)", over, "speedup")
@@ -122,10 +123,10 @@ def _crossovers(data: RunData, plane: Plane) -> list[DrawnCrossover]:
     return sorted(found, key=lambda each: (each.one is None, not each.same_threads, each.size))
 
 
-def _mark(axis: Axes, found: DrawnCrossover, scene: Scene, plane: Plane, frame: Frame) -> Line2D:
+def _mark(axis: Axes, found: DrawnCrossover, scene: Scene, plane: Plane, brevity: int, frame: Frame) -> Line2D:
     """Draw a crossover and return its note."""
     line, theme = frame.look.line, frame.look.theme
-    words = _words(found, scene, frame)
+    words = _words(found, scene, frame, brevity)
     if found.one:
         drawn = found.one in scene.contenders
         style = _lines.line_look(scene, found.one, frame.look) if drawn else {"color": theme.soft}
@@ -152,27 +153,44 @@ def _height(plane: Plane, found: DrawnCrossover) -> float:
     return math.nan
 
 
-def _words(found: DrawnCrossover, scene: Scene, frame: Frame) -> str:
-    """Return one line: who overtakes whom, at which size, with its interval if there is room."""
+def _words(found: DrawnCrossover, scene: Scene, frame: Frame, brevity: int) -> str:
+    """Return one line: who overtakes whom, at which size, with its interval if there is room.
+
+    Args:
+        found: the crossover.
+        scene: the panels.
+        frame: the figure.
+        brevity: how much is left out, the same in all notes of a figure; see `_brevity`.
+    """
+    points = frame.look.points * _lines.NOTE
+    for parts in _versions(found, scene)[brevity:]:
+        room = _lines.note_room(frame, parts[1::2]) / len(parts[::2])
+        if _is_whole(parts, scene, frame):
+            return "".join(part if n % 2 else scene.cast.name(part) for n, part in enumerate(parts))
+        if room >= frame.look.em(_LEAST_NAME_EM):
+            break
+    return "".join(part if n % 2 else scene.cast.fitting(part, room, points) for n, part in enumerate(parts))
+
+
+def _brevity(found: Iterable[DrawnCrossover], scene: Scene, frame: Frame) -> int:
+    """Return which version of the words of all these crossovers is the longest that leaves their names whole."""
+    every = [_versions(each, scene) for each in found]
+    last = len(every[0]) - 2 if every else 0
+    return next((at for at in range(last) if all(_is_whole(each[at], scene, frame) for each in every)), last)
+
+
+def _versions(found: DrawnCrossover, scene: Scene) -> list[list[str]]:
+    """Return the words of a crossover in full, then with less: baseline, name of the size, interval."""
     bare, size = f"at {significant(found.size)}", f"at {spaced(scene.axis)} {significant(found.size)}"
     interval = f" [{significant(found.low)} … {significant(found.high)}]" if found.has_interval else ""
-    longer = [
-        _parts(found, scene, f"{where}{interval}", over) for where, over in ((size, True), (size, False), (bare, False))
-    ]
-    last = _parts(found, scene, bare)
-    points = frame.look.points * _lines.NOTE
+    told = ((size + interval, True), (size + interval, False), (bare + interval, False), (bare, False))
+    return [_parts(found, scene, where, over) for where, over in told]
 
-    def room(parts: Sequence[str]) -> float:
-        return _lines.note_room(frame, parts[1::2]) / len(parts[::2])
 
-    def whole(parts: Sequence[str]) -> bool:
-        return sum(text_inches(scene.cast.name(name), points) for name in parts[::2]) <= room(parts) * len(parts[::2])
-
-    roomy = [parts for parts in longer[-1:] if room(parts) >= frame.look.em(_LEAST_NAME_EM)]
-    parts = next((parts for parts in longer if whole(parts)), roomy[0] if roomy else last)
-    if whole(parts):
-        return "".join(part if n % 2 else scene.cast.name(part) for n, part in enumerate(parts))
-    return "".join(part if n % 2 else scene.cast.fitting(part, room(parts), points) for n, part in enumerate(parts))
+def _is_whole(parts: Sequence[str], scene: Scene, frame: Frame) -> bool:
+    """Tell whether there is room for the names in whole."""
+    names = sum(text_inches(scene.cast.name(name), frame.look.points * _lines.NOTE) for name in parts[::2])
+    return names <= _lines.note_room(frame, parts[1::2])
 
 
 def _parts(found: DrawnCrossover, scene: Scene, where: str, over: bool = False) -> list[str]:

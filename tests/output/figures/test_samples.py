@@ -114,6 +114,16 @@ def test_of_many_cases_so_many_are_shown_and_said(sampled: Any, drawn: Any, widt
     assert f"{most} of 14 cases, the most disturbed of each contender first" in drawing.words
 
 
+def test_every_contender_is_shown_before_one_is_shown_twice(sampled: Any, drawn: Any) -> None:
+    for threads in range(1, 15):
+        sampled.add("torch_nn", processes=1, samples=3, threads=threads, flags={(0, 0): "stolen"})
+    for name in ("torch_tensor", "torch_module"):
+        sampled.add(name, processes=1, samples=3)
+    titles = drawn("samples", sampled, Look(Width.COLUMN)).titles
+    assert sorted(set(titles)) == ["torch_module", "torch_nn", "torch_tensor"]
+    assert titles.count("torch_nn") == len(titles) - 2
+
+
 @pytest.mark.parametrize(("processes", "each", "first"), [(5, "each process", 4), (60, "every 3 processes", 12)])
 def test_shades_alternate_with_so_many_processes(
     sampled: Any, drawn: Any, processes: int, each: str, first: int

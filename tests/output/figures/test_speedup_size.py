@@ -10,6 +10,7 @@ from matplotlib.colors import to_hex
 
 from bench.data.schema import Crossing
 from bench.data.store import read_crossovers
+from bench.output.figures import Look, Width
 
 NAMES = ["torch_tensor", "torch_nn", "torch_autograd"]
 LONG = [f"implementation_with_a_really_long_name{index:02}" for index in range(20)]
@@ -157,3 +158,13 @@ def test_there_is_a_panel_for_each_plane_up_to_six_with_each_workload_among_them
     assert "d-in 1000, d-out 10, float32, 2 CPU threads" in drawing.words
     assert len({axis.get_ylim() for axis in drawing.axes}) == 1
     assert [list(drawing.lines(axis)) for axis in drawing.axes] == 3 * [["torch_tensor"]] + 3 * [["torch_nn"]]
+
+
+@pytest.mark.parametrize("width", Width)
+def test_all_notes_of_a_figure_leave_out_as_much(swept: Any, drawn: Any, width: Width) -> None:
+    swept.contenders(["torch_nn", "a_contender_with_quite_a_long_name"])
+    swept.contenders(["torch_optim"], "mlp_bias_adam")
+    drawing = drawn("speedup_size", swept, Look(width))
+    notes = [note for axis in drawing.axes for note in drawing.notes(axis)]
+    assert len(notes) == 3
+    assert len({("at batch" in note, "overtakes numpy" in note) for note in notes}) == 1
