@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ from bench.commands.report import report
 from bench.commands.run import run
 from bench.commands.sweep import sweep
 from bench.commands.verify import verify
-from bench.errors import StepbenchError, os_cure
+from bench.errors import StepbenchError, UsageError, os_cure
 from bench.options import LOAD
 from bench.output.streams import note, outlets, say_json, shortened
 
@@ -77,11 +78,11 @@ def cli(debug: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
 def list_command(load: tuple[Path, ...], as_json: bool) -> None:
     """Show every implementation on every backend: available, or why not."""
-    from bench.model.registry import discover
     from bench.output.content.listing import list_blocks, list_json
     from bench.output.render.terminal import show
+    from bench.run.reading import read_all
 
-    registry = discover(load)
+    registry = read_all(load)
     if as_json:
         say_json(list_json(registry))
     else:
@@ -120,6 +121,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _run(arguments: list[str], debug: bool) -> int:
     """Run a command and return its exit status; an error is told, or raised to show where it came from."""
     try:
+        _check_text(arguments)
         cli.main(arguments, prog_name="bench", standalone_mode=False)
     except (click.exceptions.Exit, SystemExit) as error:
         code = error.exit_code if isinstance(error, click.exceptions.Exit) else error.code
@@ -127,8 +129,10 @@ def _run(arguments: list[str], debug: bool) -> int:
     except click.ClickException as error:
         told = io.StringIO()
         error.show(told)
-        for line in shortened(told.getvalue()).splitlines():
+        usage, _, message = told.getvalue().partition("Error: ")
+        for line in usage.splitlines():
             note(line)
+        _complain(" ".join(message.split()))  # click spreads a list of choices over lines
         return 2
     except (click.Abort, KeyboardInterrupt):
         note("Interrupted.")
@@ -138,6 +142,16 @@ def _run(arguments: list[str], debug: bool) -> int:
             raise
         return _told(error)
     return 0
+
+
+def _check_text(arguments: list[str]) -> None:
+    """Refuse what is not UTF-8, since what a command was told is written down; a file of such a name may be read."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            if not os.path.lexists(argument):
+                raise UsageError(f"{argument!r} is not UTF-8: write it so, or rename what it names.") from None
 
 
 def _told(error: StepbenchError | OSError | MemoryError) -> int:

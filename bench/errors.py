@@ -37,6 +37,10 @@ _OS_CURES = {
 }
 
 
+_LONGEST = 400
+"""The most letters that are shown of a stranger's message: compilers print programs of many pages."""
+
+
 class StepbenchError(Exception):
     """The root of the tree; the command line exits with `exit_code`."""
 
@@ -138,3 +142,9 @@ def outliving(tell: Callable[[str], object]) -> Iterator[None]:
         yield
     except StorageError as error:
         tell(str(error))
+
+
+def in_short(error: BaseException) -> str:
+    """Return the type and the message of a stranger's exception, on one line and not too long."""
+    words = " ".join(str(error).split()) or "no message"
+    return f"{type(error).__name__}: {words if len(words) <= _LONGEST else f'{words[:_LONGEST]} ...'}"

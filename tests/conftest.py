@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +27,10 @@ hypothesis.settings.load_profile("steady")
 # Before any framework is imported: tests share two cores with each other and with whatever else runs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# What is kept for this machine is each process's own: tests that measure side by side wait for nobody.
+_STATE = tempfile.TemporaryDirectory(prefix="stepbench-tests-")
+os.environ["STEPBENCH_HOME"] = _STATE.name
 
 pytest_plugins = ["pytester"]
 

@@ -28,7 +28,7 @@ from bench.data.schema import Method
 from bench.machine.environment import usable_cpus
 from bench.model.backends import BACKENDS
 from bench.model.device import Settings
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.run.asking import Truths
 from bench.run.plan import Selection, choose, plan_cases
 from bench.run.pool import Pool

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bench import BACKWARD, FORWARD, UPDATE, Device, Stage, State, Step
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.timing.measure import Course
 
 

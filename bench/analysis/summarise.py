@@ -7,25 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bench.analysis.baseline import Baseline, baselines_of
 from bench.analysis.invalid import throttled_rounds
+from bench.analysis.phases import shares_of, sync_tax
 from bench.analysis.roofline import ceilings
 from bench.analysis.steady import UNSTEADY, remark
 from bench.analysis.whole import by_round, is_whole, whole_steps_by_turn
 from bench.data.manifest import CountedWork, Manifest, PlannedCase
 from bench.data.run import cases_by_process
-from bench.data.schema import DEVICE, FIRST_STEP, HOST, PHASES, STEP, Method, Status, SummaryRow, is_headline
+from bench.data.schema import FIRST_STEP, HOST, PHASES, STEP, Method, Status, SummaryRow, is_headline
+from bench.machine.disturbance import LAUNCH_BOUND
 from bench.model.case import Case
 from bench.model.device import COLD_STARTS, Cache
-from bench.model.step import DATA, FORWARD, STAGES, TRAINING
 from bench.model.workload import WORKLOADS
-from bench.stats.estimates import Estimate, Turns, median_estimate, ratio_estimate, speedup_estimate
+from bench.stats.estimates import Estimate, Turns, median_estimate, speedup_estimate
 
 PEAK_ALLOWANCE = 1.25
 """A rate may exceed the measured peak by so much. One that exceeds it by more shows that the products were disturbed:
@@ -215,6 +214,7 @@ def _per_process(samples: pd.DataFrame, processes: pd.DataFrame) -> pd.DataFrame
     flagged = samples["flags"] != ""
     frame = samples[["process", *_ROW_KEY]].assign(
         flagged=flagged,
+        launch_bound=samples["flags"].str.contains(LAUNCH_BOUND, regex=False),
         each=samples["seconds"] / samples["iterations"].astype(float),
         whole=is_whole(samples),
         variant=samples["variant"].astype("Int64").fillna(_MIXED),
@@ -223,6 +223,7 @@ def _per_process(samples: pd.DataFrame, processes: pd.DataFrame) -> pd.DataFrame
     grouped = frame.groupby(keys, sort=False, observed=True)
     result = grouped["each"].agg(["median", "min", "count"])
     result["flagged"] = grouped["flagged"].sum()
+    result["launch_bound"] = grouped["launch_bound"].sum()
     result["whole"] = grouped["whole"].first()
     result["clean"] = frame[~flagged].groupby(keys, sort=False, observed=True)["each"].median()
     found = result.reset_index().merge(processes[["process", "round"]], on="process", how="left")
@@ -260,7 +261,7 @@ def _step_peaks(outcome: pd.DataFrame) -> dict[str, int]:
 
 def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -> list[SummaryRow]:
     """Make the rows of a case that is well; its speedups stand in that of its whole steps."""
-    shares, tax, batch = _shares(item.times), _sync_tax(item), item.case.problem.sizes.get("batch")
+    shares, tax, batch = shares_of(item.times), sync_tax(item.times, item.whole), item.case.problem.sizes.get("batch")
     peaks = _step_peaks(item.outcome)
     groups: Any = item.times.groupby(_ROW_KEY, sort=False)
     keyed: list[tuple[tuple[Any, ...], pd.DataFrame]] = [(tuple(key), group) for key, group in groups]
@@ -280,6 +281,7 @@ def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -
             "high_seconds": estimate.high,
             "minimum_seconds": float(group["min"].median()),
             "flagged": int(group["flagged"].sum()),
+            "launch_bound": None if clock == HOST else int(group["launch_bound"].sum()),
             "clean_median_seconds": _known(group["clean"].median()),
             "share": shares.get((phase, method, clock)),
             "step_peak_bytes": None if method == Method.PROFILED.value or variant is not None else peaks.get(phase),
@@ -315,36 +317,3 @@ def _speedups(item: _Found, rule: Baseline, well: Mapping[Case, _Found]) -> dict
     if at_full is not None and at_full != case:
         found |= _ends("precision_speedup", speedup_estimate(well[at_full].rounds, item.rounds), "precision_speedup")
     return found
-
-
-def _phase_medians(times: pd.DataFrame, method: Method, clock: str = HOST) -> pd.DataFrame:
-    """Put the stages of each process side by side; no rows if they are not a whole step."""
-    of_kind = (times["method"] == method.value) & (times["clock"] == clock) & times["phase"].isin(STAGES)
-    table = times[of_kind].pivot_table(index="process", columns="phase", values="median").dropna()
-    covered = {phase for label in table.columns for phase in label.split("+")} - {*DATA}
-    return table if covered in ({*FORWARD}, {*TRAINING}) else table.iloc[:0]
-
-
-def _shares(times: pd.DataFrame) -> dict[tuple[str, str, str], float]:
-    """Work out each phase's part of the phases' sum, as a median over processes."""
-    shares: dict[tuple[str, str, str], float] = {}
-    for method, clock in product(Method, (HOST, DEVICE)):
-        table = _phase_medians(times, method, clock)
-        table = table[table.sum(axis=1) > 0]  # a profiler that saw no phase has no shares to tell
-        if len(table):
-            parts = table.div(table.sum(axis=1), axis=0).median()
-            parts /= parts.sum()
-            shares |= {(str(phase), method.value, clock): float(part) for phase, part in parts.items()}
-    return shares
-
-
-def _sync_tax(item: _Found) -> Estimate | None:
-    """Relate the sum of the phases timed apart to the whole step of the same process, minus 1."""
-    phases = _phase_medians(item.times, Method.STAGED).sum(axis=1).rename("phases")
-    pairs = pd.concat([phases, item.whole.set_index("process")["median"]], axis=1, join="inner")
-    pairs = pairs[(pairs > 0).all(axis=1)]
-    if not len(pairs):
-        return None
-    ratio = ratio_estimate(np.asarray(pairs["phases"]), np.asarray(pairs["median"]))
-    low, high = (None if end is None else end - 1 for end in (ratio.low, ratio.high))
-    return Estimate(ratio.value - 1, low, high)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from bench.backends.nvidia import NvidiaGpu, absent_reason, total_memory
+from bench.backends.nvidia import NvidiaGpu, absent_reason, lease, total_memory
 from bench.model.device import Availability, Backend, Device, Settings, missing
 from bench.model.precision import Precision
 
@@ -26,6 +26,11 @@ class CupyBackend(Backend):
     may_fork = False  # that importing it leaves CUDA untouched has not been seen on a GPU
     precisions = (Precision.FULL, Precision.TF32)
     host_memory = False
+
+    @property
+    @override
+    def lease(self) -> str:
+        return lease()
 
     @override
     def availability(self) -> Availability:

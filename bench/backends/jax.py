@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from bench.backends.host import flusher, threads_named
-from bench.backends.nvidia import NvidiaGpu, absent_reason, total_memory
+from bench.backends.nvidia import NvidiaGpu, absent_reason, lease, total_memory
 from bench.model.device import Availability, Backend, Compilations, Device, Settings, missing, nothing
 from bench.model.precision import Precision
 from bench.model.problem import Dtype
@@ -145,6 +145,11 @@ class JaxCudaBackend(JaxBackend):
 
     def __init__(self) -> None:
         super().__init__("cuda")
+
+    @property
+    @override
+    def lease(self) -> str:
+        return lease()
 
     @override
     def availability(self) -> Availability:

@@ -128,6 +128,17 @@ def total_memory() -> int | None:
         gpu.close()
 
 
+def lease(environment: Mapping[str, str] = os.environ) -> str:
+    """Return a name for the GPU that CUDA counts first: by its UUID, and where NVML does not tell it, by its place."""
+    gpu = NvidiaGpu.open(environment=environment)
+    if gpu is None:
+        return f"cuda-{first_visible(environment)}"
+    try:
+        return gpu.uuid() or f"cuda-{first_visible(environment)}"
+    finally:
+        gpu.close()
+
+
 class NvidiaGpu:
     """One GPU, or one MIG instance of it; made by `open`.
 
@@ -186,6 +197,11 @@ class NvidiaGpu:
             mig=None if mig is None else mig[0] == nvml.NVML_DEVICE_MIG_ENABLE,
             persistence=None if persistence is None else persistence == nvml.NVML_FEATURE_ENABLED,
         )
+
+    def uuid(self) -> str | None:
+        """Return the GPU's UUID, or its instance's; None if the driver does not tell."""
+        found = _ask(self._nvml, ("nvmlDeviceGetUUID",), self._instance)
+        return None if found is None else str(found)
 
     def memory_bytes(self) -> int | None:
         """Return all memory of the GPU or of its instance; None if the driver does not tell."""

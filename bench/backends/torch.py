@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from bench.backends.host import flusher
-from bench.backends.nvidia import NvidiaGpu, absent_reason, total_memory
+from bench.backends.nvidia import NvidiaGpu, absent_reason, lease, total_memory
 from bench.model.device import Availability, Backend, Compilations, Device, Settings, Stream, missing, nothing
 from bench.model.precision import Precision
 
@@ -156,6 +156,11 @@ class CudaBackend(TorchBackend):
     def __init__(self) -> None:
         super().__init__("cuda")
         self._cache: Any = None
+
+    @property
+    @override
+    def lease(self) -> str:
+        return lease()
 
     @override
     def availability(self) -> Availability:

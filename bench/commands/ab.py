@@ -41,20 +41,23 @@ def ab(
 
     Exit status: 0 PASS, 1 REGRESSION, 3 INCONCLUSIVE, 4 INVALID (missing, wrong or failed on a side), 2 wrong use.
     """
-    from bench.model.registry import discover, load_each
+    from bench.run.reading import read_all, read_each
     from bench.run.sides import of_implementation, of_interpreter
 
+    timeout = chosen["timeout"]
     shown: dict[str, Any] = {"as_json": as_json, "junit": junit, "allow_inconclusive": allow_inconclusive}
     if python_a or python_b:
         if a or not (python_a and python_b):
             raise UsageError("--python-a and --python-b belong together, without A and B: give both interpreters.")
-        finish(decide((of_interpreter(python_a, load), of_interpreter(python_b, load)), **chosen), **shown)
+        registry = read_all(load, timeout)
+        finish(decide((of_interpreter(python_a, registry), of_interpreter(python_b, registry)), **chosen), **shown)
     if a is None:
         raise UsageError("There is nothing to compare: give a revision, two revisions, or two implementations.")
     # Of two revisions the loaded files are taken as they were: what they are now need not even load.
-    known = {item.name for item in (*discover(), *load_each(load)[0])} if b is not None else set()
+    known = {item.name for item in (*read_all(), *read_each(load, timeout=timeout)[0])} if b is not None else set()
     if b is not None and {a, b} & known:
-        finish(decide((of_implementation(a, load), of_implementation(b, load)), **chosen), **shown)
-    with revisions(a, b, load) as sides:
+        registry = read_all(load, timeout)
+        finish(decide((of_implementation(a, registry), of_implementation(b, registry)), **chosen), **shown)
+    with revisions(a, b, load, timeout) as sides:
         found = decide(sides, **chosen)
     finish(found, **shown)

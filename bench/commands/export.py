@@ -8,7 +8,7 @@ import click
 
 from bench.options import IMPLEMENTATION, names_of
 from bench.options.paths import OUTPUT, READ
-from bench.output.export import Choice, names
+from bench.output.export import Wanted, names
 from bench.output.outfile import write_output
 from bench.output.streams import note, pass_on
 
@@ -42,7 +42,7 @@ def export(
     """
     from bench.output.export import export as export_run
 
-    text = export_run(folder, name, Choice(names_of(implementation), names_of(phase)), note)
+    text = export_run(folder, name, Wanted(names_of(implementation), names_of(phase)), note)
     if output is None:
         pass_on(text)
     else:

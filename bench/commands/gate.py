@@ -34,6 +34,6 @@ def gate(
 
     Exit status: 0 PASS, 1 REGRESSION, 3 INCONCLUSIVE, 4 INVALID, 2 wrong use.
     """
-    with revisions(base, None, load) as sides:
+    with revisions(base, None, load, chosen["timeout"]) as sides:
         found = decide(sides, **chosen)
     finish(found, as_json=as_json, junit=junit, allow_inconclusive=allow_inconclusive, lines=True)

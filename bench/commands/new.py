@@ -37,13 +37,13 @@ def new(name: str, framework: str, kind: str, workload: str | None, load: tuple[
       bench new my_step --kind workload          a step written phase by phase, in torch or with --framework numpy
       bench new my_step --kind implementation    another way to compute mlp_sgd, or --workload NAME
     """
-    from bench.model.registry import discover
     from bench.model.workload import find_workload
     from bench.output.starter import check_name, commands, starter, write
+    from bench.run.reading import read_all
 
     if workload is not None and kind != "implementation":
         raise UsageError(f"--workload goes with --kind implementation: a {kind} is a workload itself.")
-    path, registry = out or Path(f"{name}.py"), discover(load)
+    path, registry = out or Path(f"{name}.py"), read_all(load)
     check_name(name, path, registry)
     of, file = find_workload(workload or "mlp_sgd"), shlex.quote(str(path))
     write(path, starter(name, file, kind, framework, of, registry))

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bench.model.sharing import Sharing
 from bench.options import BASELINE, CHOOSING, COLD, MEASURING, with_options
 from bench.options.numeric import ROUNDS, Duration, Percent
 from bench.options.planning import (
@@ -46,6 +47,7 @@ def run(
     columns: tuple[str, ...],
     timeout: float | None,
     seed: int,
+    sharing: Sharing,
     **chosen: Any,
 ) -> None:
     """Measure implementations, each in fresh processes, and write CSVs and figures.
@@ -65,13 +67,17 @@ def run(
     with Progress() as progress:
         if resumed is not None:
             refuse_beside_resume("load")
-            outcome = resume(resumed, progress, seconds if is_given("budget") else None, chosen["load"])
+            outcome = resume(resumed, progress, seconds if is_given("budget") else None, chosen["load"], sharing)
         else:
-            wanted = selection(seed=seed, **chosen)
+            wanted = selection(seed=seed, timeout=timeout, **chosen)
             planned = plan_cases(wanted)
             warn_of_modes(wanted, planned)
             command = ("bench", *sys.argv[1:])
-            terms = RunTerms(seconds, rounds, within, timeout, seed, command, out, chosen["load"], baseline, cold=cold)
+            terms = RunTerms(
+                *(seconds, rounds, within, timeout, seed, command, out, chosen["load"], baseline),
+                cold=cold,
+                sharing=sharing,
+            )
             outcome = measure(planned, terms, progress)
     show_run(outcome, figures, as_json, columns)
     sys.exit(outcome.exit_code)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.errors import UsageError
+from bench.model.sharing import Sharing
 from bench.options import BASELINE, CHOOSING, COLD, MEASURING, with_options
 from bench.options.numeric import ROUNDS, Duration, Percent
 from bench.options.planning import (
@@ -98,6 +99,7 @@ def sweep(
     columns: tuple[str, ...],
     timeout: float | None,
     seed: int,
+    sharing: Sharing,
     **chosen: Any,
 ) -> None:
     """Measure implementations over sizes, and find the size at which one overtakes another.
@@ -119,23 +121,19 @@ def sweep(
         if resumed is not None:
             refuse_beside_resume("load")
             new = measuring_seconds(budget, figures) if is_given("budget") else None
-            outcome = session.resume(resumed, progress, new, chosen["load"])
+            outcome = session.resume(resumed, progress, new, chosen["load"], sharing)
         else:
             budget = _take_preset(preset, budget, chosen)
-            wanted = selection(seed=seed, **chosen)  # first: a loaded file may bring sizes of its own
+            wanted = selection(seed=seed, timeout=timeout, **chosen)  # first: a loaded file may bring sizes of its own
             axes, fits = _fitted(axes, wanted, progress, timeout)
             found = _axes(axes, preset, wanted)
             planned = _planned(wanted, found, budget)
             terms = RunTerms(
-                *(measuring_seconds(budget, figures), rounds, within, timeout, seed),
-                command=("bench", *sys.argv[1:]),
-                out=out,
-                load=chosen["load"],
-                baseline=baseline,
-                axes=found,
-                fits=fits,
+                *(measuring_seconds(budget, figures), rounds, within, timeout, seed, ("bench", *sys.argv[1:])),
+                *(out, chosen["load"], baseline, found, fits),
                 crossover_within=crossover_within if refine and rounds is None else None,
                 cold=cold,
+                sharing=sharing,
             )
             outcome = session.run(planned, terms, progress)
     show_run(outcome, figures, as_json, columns)

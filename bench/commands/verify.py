@@ -27,7 +27,7 @@ def verify(as_json: bool, verbose: bool, timeout: float | None, **chosen: Any) -
     from bench.run.plan import plan_cases
     from bench.run.session import verify_all
 
-    planned = plan_cases(selection(**chosen))
+    planned = plan_cases(selection(timeout=timeout, **chosen))
     with Progress() as progress:
         replies = verify_all(planned, progress, timeout)
     if as_json:

@@ -273,6 +273,7 @@ class SummaryRow:
     clean_median_seconds: float | None = described(
         "What `median_seconds` would be without the flagged samples.", "s", default=None
     )
+    launch_bound: int | None = described("Samples of a device that waited for the host.", added=True, default=None)
     unsettled: int = described("Processes whose warm-up did not become steady before its cap.", default=0)
     peak_bytes: int | None = described(
         "Largest peak memory of the case's processes; see processes.csv.", "bytes", default=None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bench.data import older
 from bench.data.cells import disarmed
 from bench.data.column import columns_of, sizes_in
+from bench.data.foreign import tool_of
 from bench.data.manifest import Manifest
 from bench.data.notes import as_model, json_of
 from bench.data.schema import SCHEMA_VERSION, CrossoverRow, ProcessRow, SampleRow, SummaryRow
@@ -225,9 +226,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         raw = json_of(path)
     except OSError as error:
-        raise DataFormatError(
-            f"{folder} is not the folder of a run ({MANIFEST}: {error.strerror}): name one below results/."
-        ) from error
+        tool = tool_of(folder)
+        why = f"but a file of {tool}, which is written and not read" if tool else f"({MANIFEST}: {error.strerror})"
+        raise DataFormatError(f"{folder} is not the folder of a run {why}: name one below results/.") from error
     if not isinstance(raw, dict):
         raise DataFormatError(f"{path} is not the manifest of a run: it holds no object.")
     if raw.get("schema_version") == older.VERSION:

@@ -117,7 +117,6 @@ def read_csv(
     for column in columns:
         if not column.optional and column.kind is not str and frame[column.name].isna().any():
             raise damaged(path, int(frame[column.name].isna().to_numpy().argmax()) + 2, f"has no {column.name}")
-    for column in columns:
         if column.kind is str:
             frame[column.name] = originals(frame[column.name])
     versions = set(frame["schema_version"].unique()) - {version} if "schema_version" in frame else set()

@@ -175,6 +175,11 @@ class Backend(ABC):
         """The name of the interpreter that its processes are forked from, which it may share with other backends."""
         return self.framework
 
+    @property
+    def lease(self) -> str:
+        """The name of what it computes on, which two commands must not measure on at once; asked of no framework."""
+        return "cpu" if self.host_memory else self.device
+
     @abstractmethod
     def availability(self) -> Availability:
         """Tell whether it is present, and if not, why; import no framework."""

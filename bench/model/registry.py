@@ -1,4 +1,4 @@
-"""Finding implementations: the built-in folder, installed entry points and files named by `--load`.
+"""Implementations by name, as files register them.
 
 Loading a file runs its top level and nothing else; implementations import their framework inside `build`, so a whole
 registry is read without importing one. A file is a program in its folder: it may import its neighbours.
@@ -11,16 +11,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from importlib.metadata import entry_points
 from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.errors import LoadError, UsageError, nearest
+from bench.errors import LoadError, UsageError, in_short, nearest
 from bench.model.backends import BACKENDS, add_backend, backends_of
 from bench.model.device import Backend
 from bench.model.imports import Surroundings, run_file
-from bench.model.loading import programs_in
 from bench.model.precision import USUAL, Precision
 from bench.model.workload import WORKLOADS, Workload, add_workload, make_workload
 
@@ -35,8 +33,6 @@ BuildFunction = TypeVar("BuildFunction", bound=Build)
 BackendClass = TypeVar("BackendClass", bound=type[Backend])
 Program = TypeVar("Program", bound=Callable[[], Any])
 
-BUILT_IN = Path(__file__).resolve().parents[2] / "implementations"
-ENTRY_POINTS = "stepbench.implementations"
 _OF_BACKENDS = tuple(name for name, value in vars(Backend).items() if isfunction(value) and not name.startswith("_"))
 _OF_WORKLOADS = ("data", "reference", "cost", "memory", "count")
 """The methods of authors' objects that may import neighbours when they are called."""
@@ -217,6 +213,14 @@ class Registry:
         except KeyError:
             raise UsageError(f"There is no implementation {name!r}: {nearest(name, self._by_name)}") from None
 
+    def take(self, workloads: Iterable[Workload], implementations: Iterable[Implementation]) -> None:
+        """Take in what was loaded and checked in another process."""
+        for known in workloads:
+            self._workloads[known.name] = known.origin
+            add_workload(known)
+        for item in implementations:
+            self._by_name[item.name] = replace(item, among=self._by_name)
+
     def load(self, origin: str, path: Sequence[str] = (), *, stay: bool = False) -> None:
         """Load `file:PATH` or `module:NAME`, for a workload that is unknown the file of its name beside it too.
 
@@ -252,9 +256,8 @@ class Registry:
                 programs = [(name, kind(), options) for name, kind, options in collected.workloads]
         except LoadError:
             raise
-        except (Exception, SystemExit) as error:
-            detail = " ".join(str(error).split()) or "no message"
-            raise LoadError(f"{target} does not import: {type(error).__name__}: {detail}") from error
+        except BaseException as error:  # a file may skip itself, as tests do, or exit
+            raise LoadError(f"{target} does not import: {in_short(error)}") from error
         finally:
             _collected.reset(token)
         if collected == _Collected():
@@ -265,9 +268,14 @@ class Registry:
                 by = self._workloads[name].partition(":")[2] or "stepbench itself"
                 raise LoadError(f"{target} registers the workload {name!r}, which {by} has: rename one.")
             try:
-                add_workload(make_workload(name, program, origin=origin, **options))
+                add_workload(new := make_workload(name, program, origin=origin, **options))
             except (ValueError, TypeError) as error:
                 raise LoadError(f"{target} registers the workload {name!r} with {error}.") from error
+            try:  # asked for the first time when all has been measured, it would fail too late
+                new.cost(new.problem(), "step")
+            except Exception as error:
+                words = f"whose cost fails: {in_short(error)}"
+                raise LoadError(f"{target} registers the workload {name!r}, {words}.") from error
         for marked in collected.implementations:
             self._find_beside(marked.workload, origin, path, stay)
             self._add(target, origin, replace(marked, build=around.inside(marked.build)))
@@ -318,31 +326,3 @@ def forget_loaded() -> None:
     for known in (BACKENDS, WORKLOADS):
         for name in [name for name, item in known.items() if item.origin.startswith("file:")]:
             del known[name]
-
-
-def load_each(files: Iterable[Path], path: Sequence[str] = ()) -> tuple[Registry, dict[Path, str]]:
-    """Load files one by one; those that cannot be loaded are left out, each with the reason.
-
-    Args:
-        files: the files.
-        path: see `Registry.load`.
-    """
-    registry, broken = Registry(), {}
-    for file in files:
-        try:
-            registry.load(f"file:{file.resolve()}", path)
-        except LoadError as error:
-            broken[file] = str(error)
-    return registry, broken
-
-
-def discover(load: Iterable[Path] = ()) -> Registry:
-    """Load the built-in implementations, those of installed packages, then the files in `load`."""
-    registry = Registry()
-    for path in programs_in(BUILT_IN):
-        registry.load(f"file:{path}")
-    for entry in entry_points(group=ENTRY_POINTS):
-        registry.load(f"module:{entry.module}")
-    for path in load:
-        registry.load(f"file:{path.resolve()}")
-    return registry

@@ -66,6 +66,10 @@ class Workload:
     """`file:PATH` or `module:NAME` of what registered it; empty for those that come with the harness."""
     unverified: str = ""
     """The author's reason why it cannot be verified; empty if it is."""
+    has_reference: bool = False
+    """Whether the author gives the truth by a program of its own."""
+    knows_edges: bool = False
+    """Whether that program can say how much hangs on decisions that rounding may turn."""
 
     @property
     def variants(self) -> tuple[int, ...]:
@@ -123,15 +127,18 @@ class Workload:
                 what = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
                 raise StepError(f"data of {self.name} gives {what} as {name!r}: give a NumPy array of numbers.")
 
-    @property
-    def has_reference(self) -> bool:
-        """Whether the author gives the truth by a program of its own."""
-        return hasattr(self.program, "reference")
-
-    @property
-    def knows_edges(self) -> bool:
-        """Whether that program can say how much hangs on decisions that rounding may turn."""
-        return self.has_reference and "margin" in inspect.signature(self.program.reference).parameters
+    def given(self) -> tuple[tuple[str, str], ...]:
+        """Say what `build` is given at its own sizes: names, and their values or shapes in words."""
+        problem = self.problem()
+        data = self.data(problem)
+        arrays = {f"data.{name}": array for name, array in data.inputs.items()}
+        arrays |= {f"data.parameters[{name!r}]": array for name, array in data.parameters.items()}
+        constants = data.constants.items()
+        return (
+            *((f"problem.{name}", str(value)) for name, value in problem.sizes.items()),
+            *((name, f"{array.dtype} {array.shape}") for name, array in arrays.items()),
+            *((f"data.{name}", f"{len(it)} numbers" if isinstance(it, tuple) else str(it)) for name, it in constants),
+        )
 
     def reference(self, problem: Problem, data: Data, steps: int, margin: float = 0.0) -> tuple[State, ...]:
         """Train in float64 by the author's reference and give the state after each of the first steps.
@@ -145,7 +152,8 @@ class Workload:
         more = {"margin": margin} if margin else {}
         return tuple(self.program.reference(problem.sizes, data.as_type("float64"), steps, **more))
 
-    def _cost(self, problem: Problem, phase: str, variant: float | None) -> Cost:
+    def cost(self, problem: Problem, phase: str, variant: float | None = None) -> Cost:
+        """Ask the author what a phase must do at the least; see `flops`."""
         ask: Callable[..., Cost | None] | None = getattr(self.program, "cost", None)
         if ask is None:
             return Cost()
@@ -160,11 +168,11 @@ class Workload:
             phase: `step`, `first_step` or a phase.
             variant: the amount of work; by default the mean over all.
         """
-        return self._cost(problem, phase, variant).flops
+        return self.cost(problem, phase, variant).flops
 
     def bytes_moved(self, problem: Problem, phase: str, variant: float | None = None) -> float | None:
         """Count the bytes that a phase must read and write; None if the count is not known."""
-        values = self._cost(problem, phase, variant).values
+        values = self.cost(problem, phase, variant).values
         return None if values is None else values * problem.dtype.itemsize
 
     def count(self, problem: Problem, device: Device) -> dict[str, float]:
@@ -235,7 +243,10 @@ def make_workload(
         raise ValueError(f"the size {min(taken)!r}: that name says something else of a case, so take another")
     words = title or ((program.__doc__ or "").strip().splitlines() or [name])[0].rstrip(".")
     phases = FORWARD if phases == FORWARD else TRAINING
-    return Workload(name, words, baseline, Sizes(sizes), program, phases, origin, unverified)
+    reference = getattr(program, "reference", None)
+    edges = reference is not None and "margin" in inspect.signature(reference).parameters
+    about = (phases, origin, unverified, reference is not None, edges)
+    return Workload(name, words, baseline, Sizes(sizes), program, *about)
 
 
 def find_workload(name: str) -> Workload:

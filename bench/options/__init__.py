@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from bench.errors import UsageError, nearest
+from bench.model.sharing import Sharing
 from bench.options.numeric import ROUNDS, SEEDS, SIZE, Duration, NamedSize, ThreadsList
 from bench.options.paths import LOADED
 from bench.output.streams import note, pass_on
@@ -153,6 +154,17 @@ TIMEOUT = click.option(
     type=Duration(),
     help="Longest silence of one process, which gives a sign of life after each step.  [default: 5m if it uses no CPU "
     "time meanwhile, 1h if it does]",
+)
+SHARING = tuple(
+    click.option(name, "sharing", flag_value=value, default=Sharing.WAIT, type=click.UNPROCESSED, help=text)
+    for name, value, text in (
+        (
+            "--no-wait",
+            Sharing.REFUSE,
+            "Refuse where another bench measures on the same CPU or GPU; by default the second waits for the first.",
+        ),
+        ("--share", Sharing.SHARE, "Measure beside it; both are disturbed."),
+    )
 )
 MEASURING = (
     *PROBLEM,

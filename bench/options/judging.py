@@ -18,6 +18,7 @@ from bench.options import (
     LOAD,
     PROBLEM,
     SEED,
+    SHARING,
     TIMEOUT,
     names_of,
     sizes_of,
@@ -30,6 +31,7 @@ from bench.output.streams import note, say, say_json
 
 if TYPE_CHECKING:
     from bench.analysis.rule import Criteria
+    from bench.model.sharing import Sharing
     from bench.run.contest import Comparison
     from bench.run.sides import Side
     from bench.run.terms import Terms
@@ -92,6 +94,7 @@ SIDES = (
     ),
     SEED,
     TIMEOUT,
+    *SHARING,
 )
 """Options that say what is compared on both sides."""
 
@@ -129,6 +132,7 @@ def terms_of(
     out: Path | None,
     sizes: tuple[tuple[tuple[str, int], ...], ...],
     seed: int,
+    sharing: Sharing,
     allow_new: bool = False,
     **more_sizes: int | None,
 ) -> Terms:
@@ -149,6 +153,7 @@ def terms_of(
         timeout=timeout,
         out=out,
         allow_new=allow_new,
+        sharing=sharing,
     )
 
 
@@ -167,11 +172,11 @@ def decide(sides: tuple[Side, Side], **chosen: Any) -> Comparison:
 
 
 @contextmanager
-def revisions(a: str, b: str | None, load: tuple[Path, ...]) -> Iterator[tuple[Side, Side]]:
+def revisions(a: str, b: str | None, load: tuple[Path, ...], timeout: float | None) -> Iterator[tuple[Side, Side]]:
     """Check out two revisions of the repository that the command runs in; None stands for the files as they are."""
     from bench.run.sides import of_revisions
 
-    with of_revisions(a, b, load, Path.cwd()) as sides:
+    with of_revisions(a, b, load, Path.cwd(), timeout) as sides:
         yield sides
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.errors import UsageError, outliving
-from bench.options import COLUMNS, names_of, sizes_of, warn
+from bench.options import COLUMNS, SHARING, names_of, sizes_of, warn
 from bench.options.paths import NEW_FOLDER, READ
 from bench.output.streams import note, say_json
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bench.run.session import Outcome
 
 KEEPING = (
+    *SHARING,
     click.option(
         "--resume",
         "resumed",
@@ -32,7 +33,7 @@ KEEPING = (
     COLUMNS,
     click.option("--json", "as_json", is_flag=True, help="The summary as JSON, on standard output."),
 )
-"""Options that say where a run is kept and what is shown of it."""
+"""Options that say beside whom a run measures, where it is kept and what is shown of it."""
 FIGURE_SECONDS = 7.0
 """Kept back from the budget for the summary and the figures."""
 
@@ -50,6 +51,7 @@ def selection(
     precisions: tuple[str, ...],
     sizes: tuple[tuple[tuple[str, int], ...], ...],
     seed: int,
+    timeout: float | None = None,
     **more_sizes: int | None,
 ) -> Selection:
     """Read the options of `CHOOSING` and `MEASURING`; warn of more threads than there are CPUs.
@@ -62,11 +64,11 @@ def selection(
     from bench.model.case import Mode
     from bench.model.precision import Precision
     from bench.model.problem import Dtype
-    from bench.model.registry import discover
     from bench.run.plan import Selection, check_devices, choose
+    from bench.run.reading import read_all
 
     devices = () if device == "all" else (device,)
-    registry = discover(load)  # first: a loaded file may bring a device of its own
+    registry = read_all(load, timeout)  # first: a loaded file may bring a device of its own
     check_devices(devices)
     warn_of_threads(threads)
     return Selection(
@@ -112,7 +114,7 @@ def is_given(name: str) -> bool:
 def refuse_beside_resume(*allowed: str) -> None:
     """Refuse options beside --resume that a resumed run takes from its files."""
     parameters = click.get_current_context().command.params
-    others = ("resumed", "budget", "figures", "as_json", "columns", *allowed)
+    others = ("resumed", "budget", "figures", "as_json", "columns", "sharing", *allowed)
     given = [item.opts[0] for item in parameters if item.name and item.name not in others and is_given(item.name)]
     if given:
         raise UsageError(

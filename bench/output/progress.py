@@ -62,6 +62,10 @@ class Progress:
         else:
             self._say(line, f"{line}, and {aim}.")
 
+    def queued(self, reason: str) -> None:
+        """Say that another command is waited for, or that nothing keeps one away."""
+        self.note(reason)
+
     def starting(self, frameworks: Sequence[str]) -> None:
         """Say that the interpreters are being started."""
         line = f"Starting {', '.join(frameworks)} …"
@@ -75,7 +79,7 @@ class Progress:
         if widest is not None and math.isfinite(widest[1]):
             more += f", widest interval ±{widest[1] * 100:.1f} % ({widest[0].label})"
         line = f"Round {number + 1}: {done + 1} of {of}{more}: {case.label}"
-        self._say(line, "" if done else f"Round {number + 1}: {of} cases{more}.")
+        self._say(line, "" if done else f"Round {number + 1}: {counted(of, 'case')}{more}.")
 
     def pairing(self, case: Case, pair: int, of: int) -> None:
         """Say that a pair of processes of one case is about to be measured."""

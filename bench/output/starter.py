@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import keyword
 import re
+import tokenize
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
@@ -74,7 +75,7 @@ def starter(name: str, file: str, kind: str, framework: str, workload: Workload,
         title=workload.title,
         baseline=workload.baseline,
         copied=source.name,
-        given="\n".join(f"    {what:<29} {words}".rstrip() for what, words in _given(workload)),
+        given="\n".join(f"    {what:<29} {words}".rstrip() for what, words in workload.given()),
     ) + _renamed(source, name)
 
 
@@ -112,7 +113,7 @@ def _source(framework: str, workload: Workload, registry: Registry) -> Implement
     for item in registry:
         kind, _, file = item.origin.partition(":")
         fits = item.framework == framework and not item.devices and kind == "file"
-        if fits and len(list(_decorators(Path(file).read_text(encoding="utf-8")))) == 1:  # it registers nothing else
+        if fits and len(list(_decorators("".join(_lines(file))))) == 1:  # it registers nothing else
             whole.append(item)
     found = [item for item in whole if item.workload.name == workload.name]
     if not found:
@@ -124,6 +125,12 @@ def _source(framework: str, workload: Workload, registry: Registry) -> Implement
     return next((item for item in found if item.name == workload.baseline), found[0])
 
 
+def _lines(file: str) -> list[str]:
+    """Read a program in the encoding that it names, as Python does."""
+    with tokenize.open(file) as source:
+        return source.readlines()
+
+
 def _decorators(source: str) -> Iterator[ast.Call]:
     for node in ast.walk(ast.parse(source)):
         for call in getattr(node, "decorator_list", ()):
@@ -133,7 +140,7 @@ def _decorators(source: str) -> Iterator[ast.Call]:
 
 def _renamed(item: Implementation, name: str) -> str:
     """Return the code of an implementation's file, without its docstring, registered under another name."""
-    lines = Path(item.origin.partition(":")[2]).read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = _lines(item.origin.partition(":")[2])
     source = "".join(lines)
     (call,) = _decorators(source)
     place = call.args[0]
@@ -142,18 +149,3 @@ def _renamed(item: Implementation, name: str) -> str:
     first = ast.parse(source).body[0]
     documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
     return "".join(lines[first.end_lineno if documented else 0 :]).lstrip("\n")
-
-
-def _given(workload: Workload) -> Iterator[tuple[str, str]]:
-    """Say what `build` is given, with the shapes at the workload's own sizes."""
-    problem = workload.problem()
-    data = workload.data(problem)
-    for name, value in problem.sizes.items():
-        yield f"problem.{name}", str(value)
-    arrays = {f"data.{name}": array for name, array in data.inputs.items()}
-    arrays |= {f"data.parameters[{name!r}]": array for name, array in data.parameters.items()}
-    for name, array in arrays.items():
-        yield name, f"{array.dtype} {array.shape}"
-    for name, value in data.constants.items():
-        words = f"{len(value)} numbers" if isinstance(value, tuple) else str(value)
-        yield f"data.{name}", words

@@ -244,7 +244,7 @@ def comparing(watcher: Watcher) -> Compare:
     def compare(search: Search, which: Commit, out: Path) -> Comparison:
         terms = replace(search.terms, criteria=search.criteria, out=out)
         load = [Path(path) for path in search.manifest.load]
-        with of_revisions(search.good.name, which.name, load, Path.cwd()) as sides:
+        with of_revisions(search.good.name, which.name, load, Path.cwd(), terms.timeout) as sides:
             check_devices(terms.devices)  # a loaded file may bring one of its own
             found = match(sides, terms)
             return compare_sides(sides, _only(search.watched, found) if search.bad else found, watcher, terms)

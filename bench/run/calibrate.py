@@ -23,11 +23,13 @@ from bench.analysis.verdict import judge
 from bench.errors import ChildError, NothingRanError, outliving
 from bench.machine.environment import machine_facts
 from bench.machine.processor import pinned_cpu
-from bench.model.registry import discover
+from bench.model.discovery import built_in
+from bench.model.sharing import Sharing
 from bench.model.step import TRAINING
 from bench.run.ab import family_of, typical_seconds
 from bench.run.asking import Truths
 from bench.run.calibration import Calibration, Rate, fingerprint, save
+from bench.run.leases import leased
 from bench.run.pairs import PAIR_POLICY, A, B, Pair, PairCase, measure_pair
 from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.run.pool import Pool
@@ -186,10 +188,13 @@ def calibrate_machine(
     Raises:
         NothingRanError: the step that is calibrated with cannot run here.
     """
-    (item,) = plan_cases(Selection(choose(discover(), [CALIBRATED]), devices=("cpu",)))
+    (item,) = plan_cases(Selection(choose(built_in(), [CALIBRATED]), devices=("cpu",)))
     if item.skipped:
         raise NothingRanError(f"Nothing can be calibrated here: {item.skipped}.")
-    found = calibrate(item, watcher, pairs=PAIRS, budget_seconds=budget_seconds, criteria=Criteria(), timeout=timeout)
+    with leased([item.backend], "bench doctor --calibrate", Sharing.WAIT, watcher.queued):
+        found = calibrate(
+            item, watcher, pairs=PAIRS, budget_seconds=budget_seconds, criteria=Criteria(), timeout=timeout
+        )
     path: Path | None = None
     with outliving(watcher.unwritten):
         path = save(found)

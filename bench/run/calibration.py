@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from bench.data.foreign import tool_of
 from bench.data.manifest import STRICT
 from bench.data.notes import as_model, json_of
 from bench.data.store import write_atomically
@@ -101,10 +102,18 @@ def fingerprint(
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _path(mark: str) -> Path:
+def home() -> Path:
+    """Return the folder of what is kept from one command to the next on this machine.
+
+    Raises:
+        RuntimeError: the user's home folder is not known.
+    """
     own, state = os.environ.get(HOME), os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    home = Path(own) if own else Path(state) / "stepbench"
-    return home.expanduser() / "calibration" / f"{mark}.json"
+    return (Path(own) if own else Path(state) / "stepbench").expanduser()
+
+
+def _path(mark: str) -> Path:
+    return home() / "calibration" / f"{mark}.json"
 
 
 def save(calibration: Calibration) -> Path:
@@ -131,8 +140,9 @@ def read(path: Path) -> Calibration:
             f"{path} cannot be read ({error.strerror}): give what `bench doctor --calibrate` wrote."
         ) from error
     except DataFormatError as error:
+        what = f" but a file of {tool}" if (tool := tool_of(path)) else ""
         raise DataFormatError(
-            f"{path} is no calibration: give the file that `bench doctor --calibrate` wrote."
+            f"{path} is no calibration{what}: give the file that `bench doctor --calibrate` wrote."
         ) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ from bench.model.device import Backend
 from bench.run.ab import Decided, Looks
 from bench.run.asking import Truths
 from bench.run.lanes import Lanes, MeasurePair
+from bench.run.leases import leased
 from bench.run.matching import Match
 from bench.run.pairs import PAIR_POLICY, UNLIKE_POLICY, A, B, measure_pair
 from bench.run.plan import backends_of
@@ -82,11 +84,18 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
         StorageError: the folder holds something already or cannot be written.
     """
     cpus = _cpus(terms) if any(case.on_host for case in match.cases) else ()
+    backends = backends_of([item for case in match.cases for item in (case.a, case.b)])
+    with leased(backends, " ".join(("bench", *sys.argv[1:])), terms.sharing, watcher.queued):
+        return _compare(sides, match, watcher, terms, cpus)
+
+
+def _compare(
+    sides: tuple[Side, Side], match: Match, watcher: Watcher, terms: Terms, cpus: tuple[int, ...]
+) -> Comparison:
     started, began = datetime.now(UTC), time.monotonic()
     folder = terms.out if terms.out is not None else RESULTS / new_id(started, "ab")
     create_pairs(folder, dict.fromkeys(name for item in match.cases for name in item.case.problem.sizes.columns))
-    planned = [item for case in match.cases for item in (case.a, case.b)]
-    backends = backends_of(planned)
+    backends = backends_of([item for case in match.cases for item in (case.a, case.b)])
     with ExitStack() as stack:
         opens, renew = _interpreters(stack, sides, backends, watcher)
         truths = Truths(opens[A], terms.timeout, sides[0].path)

@@ -25,8 +25,11 @@ _ROOT = Path(__file__).resolve().parents[2]
 _ASLEEP = {"OPENBLAS_NUM_THREADS": "1"}
 """What interpreters are started with unless the user says otherwise. Every child pins its pools itself, but a worker
 that OpenBLAS starts in it spins for a tenth of a second before it sleeps, beside the first samples of its steps."""
+START_SECONDS = 120.0
+"""How long a program of ours may take to begin."""
 LEAVE_SECONDS = 5.0
 """How long a process that has hung up may take to end."""
+LIVED_ON = "hung up and lived on, so it was killed: it must not close files that are not its own"
 
 
 @dataclass(frozen=True)
@@ -93,11 +96,14 @@ class Guarded:
             ) from error
         self.control = Channel(ours)
 
-    def left(self) -> int:
-        """Return the exit code once it has hung up, so that it is leaving; it is ended if it does not."""
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(LEAVE_SECONDS)
-        return self.end()
+    def left(self) -> int | None:
+        """Return the exit code of one that has hung up, so that it is leaving; None if it has to be ended."""
+        try:
+            return self.process.wait(LEAVE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            self.end()
 
     def end(self) -> int:
         """End it, and return its exit code, negative for a signal; what it started ends with it."""
@@ -124,13 +130,15 @@ def has_ended(pid: int) -> bool:
     return False
 
 
-def cause_of_death(code: int, said: str = "") -> str:
+def cause_of_death(code: int | None, said: str = "") -> str:
     """Say how a process ended.
 
     Args:
-        code: its exit code, negative for a signal.
+        code: its exit code, negative for a signal; None if it had to be ended although it had hung up.
         said: the last line that it printed.
     """
+    if code is None:
+        return LIVED_ON
     if code >= 0:
         return f"exited with status {code} and no answer" + (f"; it said: {said}" if said else "")
     try:

@@ -23,15 +23,22 @@ from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.device import Backend
 from bench.model.loading import BYTECODE
-from bench.run.guarded import LEAVE_SECONDS, Guarded, Interpreter, cause_of_death, has_ended, kill_group
+from bench.run.guarded import (
+    LEAVE_SECONDS,
+    LIVED_ON,
+    START_SECONDS,
+    Guarded,
+    Interpreter,
+    cause_of_death,
+    has_ended,
+    kill_group,
+)
 from bench.run.patience import Activity, hear
 from bench.timing.channel import Channel
 from bench.timing.prints import last_line, shorten
 from bench.timing.protocol import REPLY, REQUEST, TURN, TURNED, Reply, Request, Turn, Turned
 
 Answer = TypeVar("Answer")
-
-_START_SECONDS = 120.0
 
 
 class ZygoteGone(ChildError):  # noqa: N818 - it reads as the event that it is
@@ -82,13 +89,13 @@ class ZygoteHandle:
             ChildError: it did not start; the message ends with the last line that it printed.
         """
         try:
-            self._pid = int(self._control.receive_object(_START_SECONDS)["pid"])
+            self._pid = int(self._control.receive_object(START_SECONDS)["pid"])
             if self.forks:
-                self._control.receive_object(_START_SECONDS)
+                self._control.receive_object(START_SECONDS)
         except ChildError as error:
             hung = isinstance(error, ChildTimeout)
             code = self._guarded.end() if hung else self._guarded.left()
-            cause = str(error) if hung else last_line(self._log) if code > 0 else cause_of_death(code)
+            cause = str(error) if hung else last_line(self._log) if code and code > 0 else cause_of_death(code)
             raise ZygoteGone(f"the measuring interpreter did not start: {cause}") from error
 
     def ask(self, request: Request, timeout: float | None) -> Reply:
@@ -236,8 +243,7 @@ class Conversation:
             code = self.close()
             if ended:
                 raise self._zygote.death(code, self._printed) from error
-            words = "its process hung up and lived on, so it was killed: it must not close files that are not its own"
-            raise ChildError(words) from error
+            raise ChildError(f"its process {LIVED_ON}") from error
         except BaseException:
             self.close()
             raise

@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,10 +30,12 @@ from bench.machine.processor import affinity, pinned_cpu
 from bench.machine.variables import patterns, variables
 from bench.model.backends import BACKENDS
 from bench.model.device import Backend
-from bench.model.registry import discover
+from bench.model.discovery import built_in
+from bench.model.sharing import Sharing
 from bench.run.asking import Truths, ask_case
 from bench.run.doctor import Report, examine
 from bench.run.fit import Fit, find_fits
+from bench.run.leases import leased
 from bench.run.plan import (
     Planned,
     Selection,
@@ -47,6 +49,7 @@ from bench.run.plan import (
 )
 from bench.run.pool import Pool
 from bench.run.prove import Proof, prove
+from bench.run.reading import read_all
 from bench.run.resume import check_load, check_same, done_so_far, loaded, planned_of
 from bench.run.runner import Done, Runner
 from bench.run.sources import source_hashes
@@ -92,12 +95,24 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         UsageError: the baseline that was chosen is none of them.
         StorageError: the folder holds something already or cannot be written.
     """
-    began = time.monotonic()
     if all(item.skipped for item in planned):
         reasons = "; ".join(sorted({item.skipped for item in planned}))
         raise NothingRanError(f"Nothing can run here: {reasons}.")
     check_baseline(terms.baseline, [item.case for item in planned if not item.skipped])
-    started = datetime.now(UTC)
+    with _leased(planned, terms.command, terms.sharing, watcher) as beside:
+        return _begin(planned, terms, watcher, beside)
+
+
+def _leased(
+    planned: Iterable[Planned], command: Sequence[str], sharing: Sharing, watcher: Watcher
+) -> AbstractContextManager[tuple[str, ...]]:
+    backends = backends_of(item for item in planned if not item.skipped)
+    return leased(backends, " ".join(command), sharing, watcher.queued)
+
+
+def _begin(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher, beside: Sequence[str]) -> Outcome:
+    """Begin the run's folder and fill it; `beside` says who else measures here."""
+    began, started = time.monotonic(), datetime.now(UTC)
     folder = terms.out if terms.out is not None else RESULTS / new_id(started)
     manifest = Manifest(
         run_id=folder.resolve().name,
@@ -121,6 +136,7 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         implementations=implementation_facts(planned),
         **_circumstances(planned),
     )
+    manifest.disturbances += beside
     store = RunStore.create(folder, manifest)
     with locked(folder):
         return _drive(store, manifest, planned, watcher, began, Done())
@@ -153,7 +169,13 @@ def largest_that_fit(
         return find_fits(planned, name, pool, timeout, told)
 
 
-def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None, load: Sequence[Path] = ()) -> Outcome:
+def resume(
+    folder: Path,
+    watcher: Watcher,
+    budget_seconds: float | None = None,
+    load: Sequence[Path] = (),
+    sharing: Sharing = Sharing.WAIT,
+) -> Outcome:
     """Finish a run that was interrupted or killed: what is missing is measured, what is done is kept.
 
     No file is loaded because the folder names it, and none before everything else was found to be as it was.
@@ -163,12 +185,12 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None, 
         watcher: is told about progress.
         budget_seconds: a new budget for the whole run, what it has spent so far included; by default its own.
         load: the files of implementations that it began with.
+        sharing: what is done where another command measures already.
 
     Raises:
         UsageError: the machine, the packages or an implementation changed since, or these are other files.
         DataFormatError: the folder holds no run, or a damaged one.
     """
-    began = time.monotonic()
     manifest = read_manifest(folder)
     if is_older(folder):
         raise UsageError(
@@ -176,7 +198,7 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None, 
         )
     check_same(manifest, manifest.model_copy(update=circumstances((), manifest.packages)), folder)
     check_load(manifest, load, ("run", "--resume", str(folder)))
-    planned = planned_of(manifest, discover(load))
+    planned = planned_of(manifest, read_all(load, manifest.timeout_seconds))
     here = manifest.model_copy(update=_circumstances(planned, manifest.packages))
     check_same(manifest, here, folder)
     if manifest.cpu is not None and manifest.cpu not in affinity():
@@ -186,8 +208,9 @@ def resume(folder: Path, watcher: Watcher, budget_seconds: float | None = None, 
         )
     if budget_seconds is not None:
         manifest.budget_seconds = budget_seconds
-    manifest.disturbances = list(dict.fromkeys([*manifest.disturbances, *here.disturbances]))
-    with locked(folder):
+    with locked(folder), _leased(planned, ("bench", "run", "--resume", str(folder)), sharing, watcher) as beside:
+        began = time.monotonic()
+        manifest.disturbances = list(dict.fromkeys([*manifest.disturbances, *here.disturbances, *beside]))
         repair(folder)
         return _drive(RunStore(folder), manifest, planned, watcher, began, done_so_far(folder, manifest))
 
@@ -271,6 +294,7 @@ def verify_all(planned: Sequence[Planned], watcher: Watcher, timeout: float | No
     return replies
 
 
+_DOCTOR = ("bench", "doctor")
 AA_IMPLEMENTATIONS = ("numpy_manual", "torch_autograd", "tf_static_graph", "jax_staged")
 """One implementation a framework: what the doctor measures against itself."""
 
@@ -284,7 +308,7 @@ def prove_device(
         UsageError: there is no such device.
         DeviceAbsentError: it is absent here; the message gives the reason.
     """
-    registry = discover(load)
+    registry = read_all(load, timeout)
     check_devices([device])
     if all(backend.host_memory for backend in BACKENDS.values() if backend.device == device):
         raise UsageError(f"--device {device} has no clock of its own to prove: leave it out.")
@@ -293,13 +317,13 @@ def prove_device(
         for item in plan_cases(Selection(choose(registry), threads=(threads,), devices=(device,)))
         if not item.skipped
     ]
-    with Pool(waiting=watcher.waiting) as pool:
+    with _leased(planned, _DOCTOR, Sharing.WAIT, watcher), Pool(waiting=watcher.waiting) as pool:
         return prove(planned, pool, watcher, timeout)
 
 
 def examine_machine(watcher: Watcher, threads: int, pairs: int, timeout: float | None) -> Report:
     """Examine this machine for the doctor, with an A/A on each framework's CPU backend that is present."""
-    chosen = choose(discover(), AA_IMPLEMENTATIONS)
+    chosen = choose(built_in(), AA_IMPLEMENTATIONS)
     planned = [item for item in plan_cases(Selection(chosen, threads=(threads,), devices=("cpu",))) if not item.skipped]
-    with Pool(waiting=watcher.waiting) as pool:
+    with _leased(planned, _DOCTOR, Sharing.WAIT, watcher), Pool(waiting=watcher.waiting) as pool:
         return examine(planned, pool, watcher, pairs, timeout)

@@ -15,9 +15,10 @@ from bench.errors import LoadError, UsageError
 from bench.model.backends import BACKENDS
 from bench.model.device import Backend
 from bench.model.imports import is_users
-from bench.model.loading import from_source, programs_in
-from bench.model.registry import Registry, discover, forget_loaded, load_each
+from bench.model.loading import programs_in
+from bench.model.registry import Registry, forget_loaded
 from bench.run.guarded import Interpreter
+from bench.run.reading import read_each
 from bench.run.revisions import built, checked_out, checkouts, commit_of, projects, repository
 from bench.timing.imported import UNTRACKED
 
@@ -51,19 +52,17 @@ class Side:
     """Whether it is one implementation that was named: it is compared with the other side's, whatever its name."""
 
 
-def of_implementation(name: str, load: Sequence[Path]) -> Side:
+def of_implementation(name: str, registry: Registry) -> Side:
     """Take one implementation as it is here.
 
     Raises:
         UsageError: there is none of that name.
     """
-    registry = discover(load)
     return Side(registry[name].name, registry, (registry[name].name,), alone=True)
 
 
-def of_interpreter(python: str, load: Sequence[Path]) -> Side:
+def of_interpreter(python: str, registry: Registry) -> Side:
     """Take all implementations as they are here, run by another interpreter."""
-    registry = discover(load)
     return Side(python, registry, tuple(item.name for item in registry), interpreter=Interpreter(python=python))
 
 
@@ -93,7 +92,14 @@ def _modules_in(folders: Iterable[str | Path]) -> set[str]:
     return {name for name in found if name.isidentifier()} - sys.stdlib_module_names - {"bench"}
 
 
-def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None, more: Iterable[Path]) -> Side:
+def _in_folder(
+    top: Path,
+    label: str,
+    load: Sequence[Path],
+    revision: str | None,
+    more: Iterable[Path],
+    timeout: float | None,
+) -> Side:
     """Take what a checkout holds: its implementations/ folder and the loaded files, by their place in it.
 
     Args:
@@ -102,12 +108,12 @@ def _in_folder(top: Path, label: str, load: Sequence[Path], revision: str | None
         load: the loaded files.
         revision: the commit; None for the working tree.
         more: other folders that its packages lie in, by their place in it.
+        timeout: see `bench.run.reading.read_all`.
     """
     files = [path for path in programs_in(top / IMPLEMENTATIONS) if _MARK.search(path.read_bytes())]
     roots = package_roots(top, more)
     forget_loaded()
-    with from_source(os.devnull):
-        registry, broken = load_each(dict.fromkeys([*files, *(top / path for path in load)]), roots)
+    registry, broken = read_each(dict.fromkeys([*files, *(top / path for path in load)]), roots, timeout)
     return Side(
         label,
         registry,
@@ -149,7 +155,9 @@ def _told_apart(sides: Sequence[Side], top: Path) -> list[Side]:
 
 
 @contextmanager
-def of_revisions(a: str, b: str | None, load: Sequence[Path], folder: Path) -> Iterator[tuple[Side, Side]]:
+def of_revisions(
+    a: str, b: str | None, load: Sequence[Path], folder: Path, timeout: float | None = None
+) -> Iterator[tuple[Side, Side]]:
     """Check out two revisions of the repository that `folder` is in, for as long as the context lasts.
 
     Args:
@@ -157,6 +165,7 @@ def of_revisions(a: str, b: str | None, load: Sequence[Path], folder: Path) -> I
         b: the revision to judge; None for the files as they are now.
         load: files of implementations beside those in implementations/; each is taken from its side's own checkout.
         folder: where the command runs.
+        timeout: see `bench.run.reading.read_all`.
 
     Raises:
         UsageError: there is no repository, no such revision, or a loaded file lies outside the repository.
@@ -179,11 +188,11 @@ def of_revisions(a: str, b: str | None, load: Sequence[Path], folder: Path) -> I
                 )
         more = _on_path(top)
         sides = [
-            _in_folder(tree, _label(name, commit), inside, commit, more)
+            _in_folder(tree, _label(name, commit), inside, commit, more, timeout)
             for tree, name, commit in zip(trees, (a, b or ""), commits, strict=False)
         ]
         if b is None:
-            sides.append(_in_folder(top, "working tree", inside, None, more))
+            sides.append(_in_folder(top, "working tree", inside, None, more, timeout))
         if not any(side.names or side.broken for side in sides):
             raise UsageError(
                 f"{top} has no implementations/ with registered steps: name the files that hold them with --load."

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.analysis.rule import Criteria
 from bench.model.axis import Axis
 from bench.model.problem import Dtype
+from bench.model.sharing import Sharing
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class RunTerms:
     """Half a crossover's interval over its size that is good enough; None: crossovers are not refined."""
     cold: int = 1
     """Processes of each case that compiles which begin with an empty compiler cache."""
+    sharing: Sharing = Sharing.WAIT
 
 
 @dataclass(frozen=True)
@@ -77,3 +79,4 @@ class Terms:
     """Folder for pairs.csv and verdicts.json; None for a new one below results/."""
     allow_new: bool = False
     """Whether what only the judged side has is named and left out; else it cannot be matched."""
+    sharing: Sharing = Sharing.WAIT

@@ -22,6 +22,9 @@ class Watcher(Protocol):
     def foreseen(self, found: Forecast) -> None:
         """Show how many rounds or pairs the budget holds, now that the first has been measured."""
 
+    def queued(self, reason: str) -> None:
+        """Show that another command is waited for, or that nothing keeps one away."""
+
     def starting(self, frameworks: Sequence[str]) -> None:
         """Show that the interpreters of these frameworks are being started."""
 

@@ -44,7 +44,7 @@ import os
 from bench.workloads import tutorial
 from bench.model.backends import BACKENDS
 from bench.model.device import Settings
-from bench.model.registry import discover
+from bench.model.discovery import discover
 name, backend = os.environ["PROGRAM"], os.environ["BACKEND"]
 item = discover()[name]
 inner = item.build(tutorial(), item.workload.data(tutorial()), BACKENDS[backend].open(Settings(1)))

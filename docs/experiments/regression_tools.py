@@ -38,7 +38,7 @@ from bench.analysis.decision import changed_phases
 from bench.analysis.rule import Criteria, Verdict
 from bench.analysis.verdict import judge
 from bench.machine.processor import pinned_cpu
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.model.step import TRAINING
 from bench.run.ab import family_of, typical_seconds
 from bench.run.asking import Truths
@@ -57,7 +57,7 @@ os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 from bench.workloads import tutorial
 from bench.model.backends import BACKENDS
 from bench.model.device import Settings
-from bench.model.registry import discover
+from bench.model.discovery import discover
 item = discover()["torch_autograd"]
 inner = item.build(tutorial(), item.workload.data(tutorial()), BACKENDS["torch-cpu"].open(Settings(1)))
 delay, phase = int(os.environ["DELAY"]), os.environ["PHASE"]

@@ -76,7 +76,7 @@ def make_run(folder: Path, count: int) -> None:
     from bench.data.schema import ProcessRow, SampleRow, Status, columns_of
     from bench.data.store import PROCESSES, SAMPLES, RunStore, to_csv
     from bench.model.axis import Axis
-    from bench.model.registry import discover
+    from bench.model.discovery import discover
     from bench.run.plan import Selection, choose, plan_sweep, workload_facts
 
     names = ("numpy_manual", "tf_static_graph", "torch_tensor", "torch_autograd", "torch_custom_function")

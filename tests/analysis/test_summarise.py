@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -466,3 +467,14 @@ def test_sizes_that_joined_a_sweep_later_stand_among_the_others(build: ModuleTyp
         item.added = True
     found = [(row.case.problem.hidden, row.case.implementation) for row in made.summary()]
     assert found == [(hidden, name) for hidden in (10, 20, 40) for name, _ in plan]
+
+
+def test_device_samples_that_hold_the_hosts_time_are_counted_by_phase(made: Any) -> None:
+    case = made.plan("torch_nn", "torch-cuda", workload="mlp_bias_sgd")
+    made.process(case, step=[8.0], on_device={"forward": [1.0] * 3, "step": [4.0] * 3})
+    made.samples = [
+        replace(row, flags="preempted launch_bound" if row.clock == "device" and row.turn != 1 else "preempted")
+        for row in made.samples
+    ]
+    found = {(row.clock, row.phase): row.launch_bound for row in made.summary()}
+    assert found == {("host", "step"): None, ("device", "forward"): 2, ("device", "step"): 2}

@@ -103,7 +103,7 @@ def test_every_framework_really_computes_with_the_threads_asked_for(name: str, t
     code = (
         "from bench import Settings\n"
         "from bench.workloads import tutorial\n"
-        "from bench.model.registry import discover\n"
+        "from bench.model.discovery import discover\n"
         f"item = discover()[{name!r}]; backend = item.backends[0]; device = backend.open(Settings({threads}))\n"
         "step = item.build(tutorial(), item.workload.data(tutorial()), device)\n"
         "step(); step(); print('USES', backend.threads_in_use())"

@@ -16,9 +16,9 @@ from bench.backends import cupy as cupy_backend
 from bench.backends.cupy import CupyBackend
 from bench.model.condition import Condition
 from bench.model.device import Availability
+from bench.model.discovery import discover
 from bench.model.precision import Precision
 from bench.model.problem import Dtype
-from bench.model.registry import discover
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.verify import verify
 from bench.workloads import tutorial

@@ -112,6 +112,22 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_the_verdict_stands(
     assert summary.startswith(f"Warning: GITHUB_STEP_SUMMARY: {tmp_path / 'nowhere'}/summary.md cannot be written (")
 
 
+def test_judged_code_that_exits_is_no_verdict_and_hides_no_other(
+    repository: Any, quick: Quick, step_file: Callable[..., str]
+) -> None:
+    leaves = f"import os; os._exit(0)\n{step_file().replace('tiny', 'leaves')}"
+    repository.write({"implementations/leaves.py": leaves})
+    try:
+        done = repository.bench("gate", "--base", "same", *quick, "-i", "tiny", "--out", repository.out())
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "PASS         tiny on numpy" in done.stdout
+        done = repository.bench("gate", "--base", "same", *quick, "-i", "leaves", "--out", repository.out())
+        assert done.returncode != 0
+        assert "ends the process that loads it, which exited with status 0" in done.stdout + done.stderr
+    finally:
+        (repository.top / "implementations" / "leaves.py").unlink()
+
+
 def test_what_cannot_be_judged_says_why_on_its_line(repository: Any, quick: Quick) -> None:
     done = repository.bench("gate", "--base", "gone", *quick, "-i", "tiny", "--out", repository.out())
     assert done.returncode == 4

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
-from bench.model.registry import Registry, discover
+from bench.model.discovery import discover
+from bench.model.registry import Registry
 from bench.model.workload import WORKLOADS
 
 Here = Callable[..., subprocess.CompletedProcess[str]]
@@ -128,6 +129,21 @@ def test_an_implementation_may_be_of_a_workload_from_a_file() -> None:
     assert bench(*command) == 0
     assert discover([Path("steps.py"), Path("mine.py")])["mine"].workload.name == "steps"
     assert "alone" not in Path("mine.py").read_text().partition('"""\n\n')[2]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8-sig"])
+def test_a_program_in_another_encoding_can_be_copied(encoding: str) -> None:
+    """Its line ends are those of another system, and a form feed stands where some editors put one."""
+    assert bench("new", "steps", "--kind", "workload") == 0
+    source = Path("steps.py").read_text()
+    begin, end = source.index('@implementation("steps.by_hand"'), source.index("@workload")
+    alone = source[:end].replace('"""', '"""\x0ccaf\u00e9 ', 1) + source[begin:].replace("steps.by_hand", "alone")
+    cookie = "# -*- coding: latin-1 -*-\n" if encoding == "latin-1" else ""
+    Path("alone.py").write_bytes((cookie + alone).replace("\n", "\r\n").encode(encoding))
+    files = ["--load", "steps.py", "--load", "alone.py"]
+    assert bench("new", "mine", "--kind", "implementation", "-w", "steps", *files) == 0
+    assert discover([Path("steps.py"), Path("mine.py")])["mine"].workload.name == "steps"
+    assert b"\r" not in Path("mine.py").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,3 +36,13 @@ def test_what_is_no_json_or_no_file_is_nobodys(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         assert tool_of(tmp_path / name) is None
     assert tool_of(tmp_path) is tool_of(tmp_path / "nowhere") is None
+
+
+@pytest.mark.parametrize("command", ["history", "plot", "report", "compare"])
+def test_a_command_that_is_given_one_says_what_it_is(
+    command: str, root: Path, tmp_path: Path, here: Callable[..., Any], error: Callable[..., str]
+) -> None:
+    path = tmp_path / "own.json"
+    path.write_text(export(root / "tests" / "data" / "sample", "pytest-benchmark"))
+    given = [path, path] if command == "compare" else [path]
+    assert "a file of pytest-benchmark" in error(here(command, *given))

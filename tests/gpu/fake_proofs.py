@@ -16,7 +16,8 @@ from typing import Any
 
 from bench import Device, Settings
 from bench.model.backends import BACKENDS
-from bench.model.registry import Implementation, discover
+from bench.model.discovery import discover
+from bench.model.registry import Implementation
 from bench.timing.passes import Rig
 from bench.timing.proof import prove_device, prove_step
 from bench.workloads import tutorial

@@ -26,7 +26,8 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 from bench import Device, Settings, Step
 from bench.backends.torch import TorchBackend
-from bench.model.registry import Implementation, discover
+from bench.model.discovery import discover
+from bench.model.registry import Implementation
 from bench.workloads import tutorial
 
 KIND = "fakegpu"

@@ -18,7 +18,7 @@ import pytest
 
 from bench.data.run import StoredRun
 from bench.data.store import read_manifest, read_processes, read_summary
-from bench.model.registry import discover
+from bench.model.discovery import discover
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = Path(__file__).with_name("fakegpu.py")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bench.model.registry import discover
+from bench.model.discovery import discover
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [item.name for item in discover() if item.framework == "torch" and item.by_default and not item.devices]

@@ -12,7 +12,7 @@ import torch
 
 from bench.data.run import StoredRun
 from bench.data.store import read_manifest, read_summary
-from bench.model.registry import discover
+from bench.model.discovery import discover
 
 pytestmark = [
     pytest.mark.cuda,

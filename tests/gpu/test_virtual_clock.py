@@ -15,7 +15,7 @@ import torch
 
 from bench.data.schema import Method
 from bench.model.case import Mode
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.timing.passes import hold_rate, time_device, time_whole
 from bench.timing.proof import prove_device, prove_step
 

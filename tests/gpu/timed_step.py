@@ -11,7 +11,8 @@ from bench import Device, Settings, Step
 from bench.data.schema import Method
 from bench.model.case import Mode
 from bench.model.data import Data
-from bench.model.registry import Build, Implementation, discover
+from bench.model.discovery import discover
+from bench.model.registry import Build, Implementation
 from bench.timing.measure import Sampling, measure
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig

@@ -20,8 +20,9 @@ from bench.backends.torch import CudaBackend
 from bench.model.backends import BACKENDS
 from bench.model.data import Data
 from bench.model.device import Availability
+from bench.model.discovery import discover
 from bench.model.problem import Problem
-from bench.model.registry import Implementation, Registry, discover
+from bench.model.registry import Implementation, Registry
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.truth import STEPS
 from bench.oracle.verify import verify

@@ -18,8 +18,9 @@ from bench import Device, Dtype, Step
 from bench.errors import StepError
 from bench.model.backends import BACKENDS
 from bench.model.device import Settings
+from bench.model.discovery import discover
 from bench.model.problem import Problem
-from bench.model.registry import Implementation, discover
+from bench.model.registry import Implementation
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.verify import verify
 from bench.workloads import tutorial

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from bench.model.backends import BACKENDS
+from bench.model.discovery import load_each
 from bench.model.imports import digest, own_modules
-from bench.model.registry import Registry, load_each
+from bench.model.registry import Registry
 from bench.model.workload import WORKLOADS
 
 Make = Callable[[str, str], Path]

@@ -12,7 +12,8 @@ import pytest
 from bench.backends.numpy import NumpyBackend
 from bench.errors import LoadError, UsageError
 from bench.model.backends import BACKENDS
-from bench.model.registry import Registry, backend, discover, implementation
+from bench.model.discovery import discover
+from bench.model.registry import Registry, backend, implementation
 from bench.model.sizes import Sizes
 from bench.model.step import FORWARD, TRAINING
 from bench.model.workload import WORKLOADS
@@ -99,7 +100,7 @@ def test_an_implementation_of_ones_own_is_measured_by_default_unless_it_says_oth
 
 def test_finding_them_imports_no_framework() -> None:
     code = (
-        "import sys; from bench.model.registry import discover; discover();"
+        "import sys; from bench.model.discovery import discover; discover();"
         "print(*({'torch', 'tensorflow', 'numpy', 'pandas', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

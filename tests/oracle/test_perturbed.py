@@ -11,9 +11,10 @@ import pytest
 
 from bench import BACKWARD, FORWARD, UPDATE, Data, Sizes, Stage, State, Step
 from bench.errors import StepError
+from bench.model.discovery import discover
 from bench.model.precision import Precision
 from bench.model.problem import Dtype, Problem
-from bench.model.registry import Implementation, discover
+from bench.model.registry import Implementation
 from bench.model.workload import WORKLOADS, Workload, make_workload
 from bench.oracle.perturbed import truth_by_runs
 from bench.oracle.truth import STEPS, Key, Truth

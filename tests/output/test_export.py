@@ -28,7 +28,7 @@ from bench.data.store import SAMPLES, RunStore, read_manifest, read_summary
 from bench.errors import DataFormatError, UsageError
 from bench.model.case import CASE_COLUMNS, Case
 from bench.model.problem import Dtype
-from bench.output.export import EVERY, Choice, export, names
+from bench.output.export import EVERY, Wanted, export, names
 from bench.output.export._run import Run
 from bench.output.export.pytest_benchmark import _stats
 from bench.workloads import tutorial
@@ -36,7 +36,7 @@ from bench.workloads import tutorial
 ALL = ("bencher", "github-action-benchmark", "pyperf", "pytest-benchmark")
 EIGHT = (1.0, 1.1, 0.9, 1.2, 1.0, 0.8, 1.3, 1.05)
 STEP = "numpy_manual/numpy/step[mlp_sgd-64x1000x100x10-float32-threads=2-whole-host]"
-ALL_OF_IT = Choice(phases=(EVERY,))
+ALL_OF_IT = Wanted(phases=(EVERY,))
 Finish = Callable[..., Path]
 
 
@@ -154,7 +154,7 @@ def test_names_do_not_depend_on_what_else_the_run_holds(build: ModuleType, tmp_p
 
 def test_every_column_of_a_case_is_in_its_name(sample: Path) -> None:
     """The backend stands for framework and device."""
-    benchmark = Run.read(sample, Choice()).benchmarks[0]
+    benchmark = Run.read(sample, Wanted()).benchmarks[0]
     silent = []
     for column in CASE_COLUMNS:
         known = [value for value in column.values if value != column.value_in(benchmark.row.case)]
@@ -189,7 +189,7 @@ def test_whole_steps_are_written_unless_others_are_asked_for(build: ModuleType, 
     folder = finish(run)
 
     def found(**choice: tuple[str, ...]) -> list[str]:
-        return [name.partition("[")[0] for name in strict(export(folder, "bencher", Choice(**choice)))]
+        return [name.partition("[")[0] for name in strict(export(folder, "bencher", Wanted(**choice)))]
 
     steps = ["numpy_dynamic/numpy/step", "torch_dynamic/numpy/step"]
     assert found() == steps

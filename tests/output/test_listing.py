@@ -13,7 +13,8 @@ from bench.backends.numpy import NumpyBackend
 from bench.backends.torch import CudaBackend, TorchBackend
 from bench.model.backends import BACKENDS
 from bench.model.device import Availability
-from bench.model.registry import Registry, discover
+from bench.model.discovery import discover
+from bench.model.registry import Registry
 from bench.output.content.listing import list_blocks, list_json
 
 SOURCE = '''
@@ -143,9 +144,9 @@ def test_an_empty_registry_lists_no_implementation(shown: Callable[..., str]) ->
 
 def test_listing_imports_nothing_heavy(root: Path) -> None:
     program = (
-        "import sys, bench.output.content.listing as l, bench.model.registry as r\n"
+        "import sys, bench.output.content.listing as l, bench.run.reading as r\n"
         "import bench.output.render.terminal as t\n"
-        "t.show(l.list_blocks(r.discover())); l.list_json(r.discover())\n"
+        "t.show(l.list_blocks(r.read_all())); l.list_json(r.read_all())\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)

@@ -139,6 +139,13 @@ def test_what_somebody_else_wrote_is_not_obeyed_by_a_terminal(tmp_path: Path) ->
         assert aside.getvalue().splitlines()[-1].startswith("Error: ")
 
 
+def test_an_error_is_one_line_even_where_it_lists_choices() -> None:
+    aside = io.StringIO()
+    assert status("export", SAMPLE, out=io.StringIO(), err=aside) == 2
+    last = aside.getvalue().splitlines()[-1]
+    assert last.startswith("Error: Missing option '--to'. Choose from: bencher, github-action-benchmark, pyperf")
+
+
 def test_an_endless_word_of_a_message_is_cut_in_its_middle() -> None:
     assert shortened(f"{'9' * 400} is too long") == f"{'9' * 100}…{'9' * 30} is too long"
     assert shortened("a" * 150) == "a" * 150

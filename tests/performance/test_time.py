@@ -21,7 +21,8 @@ import pytest
 from bench import Device, Settings, Stage, Step
 from bench.data.schema import STEP
 from bench.model.device import Backend
-from bench.model.registry import Implementation, Registry, discover
+from bench.model.discovery import discover
+from bench.model.registry import Implementation, Registry
 from bench.model.step import TRAINING
 from bench.model.workload import WORKLOADS
 from bench.oracle.edges import truth_by_reference

@@ -13,8 +13,8 @@ from bench.data.manifest import Manifest
 from bench.data.schema import Method, Status
 from bench.data.store import RunStore
 from bench.model.device import Backend
+from bench.model.discovery import discover
 from bench.model.problem import Problem
-from bench.model.registry import discover
 from bench.oracle.array_error import ArrayError
 from bench.oracle.verify import Verification
 from bench.run.forecast import Forecast
@@ -148,6 +148,9 @@ class Seen:
         self.calibrated.append(backend)
 
     def waiting(self, who: str, seconds: float, working: bool) -> None: ...
+
+    def queued(self, reason: str) -> None:
+        pass
 
     def unwritten(self, reason: str) -> None:
         self.unwritten_files.append(reason)

@@ -8,9 +8,8 @@ import pytest
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.case import Mode
+from bench.model.discovery import discover
 from bench.model.precision import Precision
-from bench.model.registry import discover
-from bench.model.workload import Workload
 from bench.oracle.array_error import ArrayError
 from bench.oracle.perturbed import MORE_RUNS, RUNS
 from bench.oracle.verify import Verification
@@ -100,11 +99,10 @@ def wrong(ratio: float) -> Reply:
 
 
 @pytest.mark.parametrize(("ratio", "runs"), [(2.0, [RUNS, MORE_RUNS]), (1e6, [RUNS])])
-def test_a_refusal_in_doubt_is_judged_once_more_by_more_runs(
-    make_double: Any, monkeypatch: pytest.MonkeyPatch, ratio: float, runs: list[int]
-) -> None:
+def test_a_refusal_in_doubt_is_judged_once_more_by_more_runs(make_double: Any, ratio: float, runs: list[int]) -> None:
     item = planned()
-    monkeypatch.setattr(Workload, "knows_edges", False)  # as of a workload without a reference of that kind
+    workload = replace(item.implementation.workload, knows_edges=False)  # as of one without a reference of that kind
+    item = replace(item, implementation=replace(item.implementation, workload=workload))
     double = make_double(lambda _: wrong(ratio))
     assert ask_case(double, item, Truths(double, 2.0), 2.0).status is Status.WRONG
     assert [request.runs for request in double.asked_for_truths] == runs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.run.caches import Caches
 from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.workloads import tutorial

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.data.schema import Status
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.run import doctor
 from bench.run.doctor import backend_states, clock_cost, examine
 from bench.run.plan import Selection, choose, plan_cases

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.data.schema import Status
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.run import fit
 from bench.run.fit import Fit, find_fits, largest, measurable, values
 from bench.run.plan import Selection, choose, plan_cases

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bench.model.case import Case, Mode
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned, Selection, choose, plan_cases
 

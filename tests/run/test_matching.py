@@ -10,7 +10,7 @@ import pytest
 from bench.backends.torch import CudaBackend
 from bench.errors import NothingRanError, UsageError
 from bench.model.device import Availability
-from bench.model.registry import load_each
+from bench.model.discovery import load_each
 from bench.run.matching import Match, match
 from bench.run.sides import Side
 from bench.run.terms import Terms

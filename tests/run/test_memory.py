@@ -6,7 +6,7 @@ import pytest
 
 from bench.model.axis import Axis
 from bench.model.backends import BACKENDS
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.model.workload import WORKLOADS
 from bench.run import memory
 from bench.run.memory import too_large

@@ -7,8 +7,8 @@ from bench.errors import DeviceAbsentError, UsageError
 from bench.model.backends import BACKENDS
 from bench.model.case import Mode
 from bench.model.device import Availability
+from bench.model.discovery import discover
 from bench.model.precision import Precision
-from bench.model.registry import discover
 from bench.run.plan import Selection, check_devices, choose, implementation_facts, plan_cases, round_order
 
 REGISTRY = discover()

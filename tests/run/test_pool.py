@@ -18,7 +18,8 @@ from bench.analysis.steady import growth
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
 from bench.model.backends import BACKENDS
-from bench.model.registry import BUILT_IN, Registry
+from bench.model.discovery import BUILT_IN
+from bench.model.registry import Registry
 from bench.model.workload import WORKLOADS
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.truth import save_truth

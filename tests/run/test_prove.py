@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.data.schema import Status
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.oracle.array_error import ArrayError
 from bench.oracle.verify import Verification
 from bench.run.plan import Selection, choose, plan_cases

@@ -7,7 +7,7 @@ import pytest
 
 from bench.data.schema import Method, Status
 from bench.model.condition import Condition
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.run.plan import Selection, choose, plan_cases
 from bench.run.records import rows_of, throttled, whole_steps
 from bench.run.rounds import Found

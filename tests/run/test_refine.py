@@ -14,7 +14,7 @@ from bench.data.schema import Crossing, Status
 from bench.data.store import RunStore, read_crossovers, read_manifest, read_processes, read_summary
 from bench.model.axis import Axis
 from bench.model.case import Case
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned, Selection, choose, plan_sweep, workload_facts
 from bench.run.refine import Refinement

@@ -12,9 +12,9 @@ from bench.data.store import RunStore
 from bench.errors import DataFormatError, LoadError, UsageError
 from bench.model.case import Mode
 from bench.model.condition import Condition
+from bench.model.discovery import discover
 from bench.model.precision import Precision
 from bench.model.problem import Dtype
-from bench.model.registry import discover
 from bench.run.plan import Selection, choose, plan_cases, workload_facts
 from bench.run.records import rows_of
 from bench.run.resume import check_load, check_same, done_so_far, loaded, planned_of, resuming

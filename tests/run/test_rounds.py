@@ -11,7 +11,7 @@ import pytest
 
 from bench.data.schema import Status
 from bench.errors import ChildError, ChildTimeout
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.run.plan import Planned, Selection, choose, groups_of, plan_cases
 from bench.run.rounds import Found, Rounds, Seat
 from bench.timing.policy import SamplingPolicy

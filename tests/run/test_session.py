@@ -11,7 +11,7 @@ import pytest
 from bench.data.schema import Status
 from bench.data.store import read_manifest
 from bench.errors import NothingRanError, UsageError
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.run.session import new_id, resume, run, verify_all
 from bench.run.terms import RunTerms

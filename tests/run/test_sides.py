@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from bench.errors import LoadError, UsageError
+from bench.model.discovery import built_in
 from bench.model.registry import forget_loaded
 from bench.run.matching import match
+from bench.run.reading import read_all
 from bench.run.sides import Side, of_implementation, of_interpreter, of_revisions
 from bench.run.terms import Terms
 
@@ -283,15 +285,15 @@ def test_a_wrong_second_revision_is_found_before_anything_is_checked_out(
 
 
 def test_one_implementation_stands_alone() -> None:
-    side = of_implementation("torch_nn", ())
+    side = of_implementation("torch_nn", built_in())
     assert (side.label, side.names, side.alone) == ("torch_nn", ("torch_nn",), True)
     with pytest.raises(UsageError, match="did you mean 'torch_nn'"):
-        of_implementation("torch_nm", ())
+        of_implementation("torch_nm", built_in())
 
 
 def test_an_interpreter_runs_everything_that_is_here(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(stub("mine"))
-    side = of_interpreter("old/bin/python", (tmp_path / "mine.py",))
+    side = of_interpreter("old/bin/python", read_all([tmp_path / "mine.py"]))
     assert side.interpreter is not None
     assert side.interpreter.python == side.label == "old/bin/python"
     assert {"numpy_manual", "torch_nn", "mine"} <= set(side.names)

@@ -14,8 +14,8 @@ import pytest
 from bench.data.schema import Status
 from bench.data.store import read_manifest, read_processes, read_summary
 from bench.errors import UsageError
+from bench.model.discovery import BUILT_IN, discover
 from bench.model.imports import digest
-from bench.model.registry import BUILT_IN, discover
 from bench.model.workload import WORKLOADS
 from bench.run.plan import Planned, Selection, choose, plan_cases
 from bench.run.session import resume, run

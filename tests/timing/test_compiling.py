@@ -13,7 +13,7 @@ import pytest
 from bench.data.schema import Status
 from bench.machine.disturbance import RECOMPILED
 from bench.model.device import Cache, Compilations
-from bench.model.registry import BUILT_IN
+from bench.model.discovery import BUILT_IN
 from bench.model.workload import WORKLOADS
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.truth import STEPS, save_truth

@@ -15,7 +15,6 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype
 from bench.oracle.array_error import ArrayError
 from bench.oracle.verify import Verification
-from bench.timing import channel
 from bench.timing.channel import Channel
 from bench.timing.measure import WarmUp
 from bench.timing.peaks import Peaks
@@ -144,7 +143,7 @@ def test_signs_of_life_alone_are_no_answer() -> None:
 
 def test_signs_of_life_are_given_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(monotonic=lambda: clock.time, time=50.0)
-    monkeypatch.setattr(channel, "time", clock)
+    monkeypatch.setattr("bench.timing.channel.time", clock)
     a, b = socket.socketpair()
     with a, b:
         beating = Channel(a)

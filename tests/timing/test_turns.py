@@ -14,7 +14,7 @@ import pytest
 
 from bench.data.schema import Method, Status
 from bench.errors import ChildTimeout
-from bench.model.registry import BUILT_IN
+from bench.model.discovery import BUILT_IN
 from bench.model.workload import WORKLOADS
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.truth import FRESH_STEPS, STEPS, save_truth

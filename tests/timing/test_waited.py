@@ -82,7 +82,7 @@ from dataclasses import replace
 from bench import Stage
 from bench.backends.jax import JaxBackend
 from bench.model.device import Settings
-from bench.model.registry import discover
+from bench.model.discovery import discover
 from bench.timing.clock import host_now
 from bench.timing.passes import Rig
 from bench.timing.waited import unfinished

@@ -11,8 +11,8 @@ import pytest
 from bench.backends.numpy import NumpyBackend
 from bench.data.schema import Method, Status
 from bench.model.case import Mode
+from bench.model.discovery import BUILT_IN
 from bench.model.precision import Precision
-from bench.model.registry import BUILT_IN
 from bench.model.workload import WORKLOADS
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.truth import save_truth

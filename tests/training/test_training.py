@@ -92,7 +92,7 @@ def test_the_decorator_leaves_the_function_alone() -> None:
 
 def test_loading_the_shelf_imports_no_framework(root: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from bench.model.registry import discover;"
+        "import sys; from pathlib import Path; from bench.model.discovery import discover;"
         f"found = discover(sorted(Path({str(root / 'docs' / 'examples')!r}).glob('*[!l].py')));"
         "assert {'cnn.eager', 'cnn_jax.staged', 'cnn_keras.fused'} <= {each.name for each in found};"
         "print(*({'torch', 'tensorflow', 'jax', 'keras', 'numpy'} & set(sys.modules)))"

@@ -34,14 +34,16 @@ class Crossovers:
         self._several_threads = len({record[f"{side}_threads"] for record in records for side in "ab"}) > 1
 
     def blocks(self) -> list[Heading | Bullets]:
-        """Return sentences, the most telling ones if there are many; nothing if nothing was compared."""
-        if not self.records:
-            return []
+        """Return sentences below a heading; nothing if nothing was compared."""
+        return [Heading("Crossovers"), self.sentences()] if self.records else []
+
+    def sentences(self) -> Bullets:
+        """Return a sentence for each pair, the most telling ones if there are many."""
         sentences = [self.sentence(record) for record in self.records]
         if len(sentences) > MOST_SENTENCES:
             more = prose("and {} more: see crossovers.csv", len(sentences) - MOST_SENTENCES)
             sentences = [*sentences[:MOST_SENTENCES], more]
-        return [Heading("Crossovers"), Bullets(tuple(sentences))]
+        return Bullets(tuple(sentences))
 
     def table(self) -> Table:
         """Return every pair that was compared, with the size at which one overtakes the other."""

@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 _SHOWS = ("step", "step_interval", "speedup", "speedup_interval")
 
 
-def section(data: RunData, summary: Summary, drawn: Sequence[str], left_out: Mapping[str, str]) -> Section:
-    """Return all figures that could be drawn, and why the others could not."""
-    blocks: list[Block] = [_figure(data, summary, name) for name in drawn]
+def section(
+    name: str,
+    title: str,
+    data: RunData,
+    summary: Summary,
+    drawn: Sequence[str],
+    left_out: Mapping[str, str] | None = None,
+) -> Section:
+    """Return a section of figures that could be drawn, and why others could not."""
+    blocks: list[Block] = [_figure(data, summary, figure) for figure in drawn]
     if left_out:
         blocks.append(Heading("Not drawn"))
-        blocks.append(Bullets(tuple((Code(name), ": ", *ticked(reason)) for name, reason in left_out.items())))
-    return Section("figures", "Figures", tuple(blocks))
+        blocks.append(Bullets(tuple((Code(figure), ": ", *ticked(reason)) for figure, reason in left_out.items())))
+    return Section(name, title, tuple(blocks))
 
 
 def _figure(data: RunData, summary: Summary, name: str) -> FigureBlock:

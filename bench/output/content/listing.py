@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench.model.registry import BUILT_IN, Registry
+from bench.model.discovery import BUILT_IN
+from bench.model.registry import Registry
 from bench.output.document import Block, Cell, Head, Line, table
 
 

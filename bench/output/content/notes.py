@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.analysis.steady import UNSTEADY
 from bench.data.manifest import Manifest
-from bench.data.schema import Status, SummaryRow
+from bench.data.schema import STEP, Status, SummaryRow
 from bench.output.content.passages import passages
 from bench.output.content.summary import Summary, folder_of
 from bench.output.document import Bullets, Words, prose
@@ -16,6 +16,9 @@ from bench.output.names import counted, from_to
 from bench.output.text import share
 from bench.run.resume import resuming
 from bench.stats.estimates import MIN_PROCESSES, Estimate
+
+_MOST_PLACES = 4
+"""Most cases of one implementation whose sizes a sentence names one by one."""
 
 
 def below_the_tables(summary: Summary, folder: str, more: Iterable[Words] = ()) -> Bullets:
@@ -42,27 +45,51 @@ def below_the_tables(summary: Summary, folder: str, more: Iterable[Words] = ()) 
 
 def unmeasured(summary: Summary) -> list[Words]:
     """Return the cases without a time, those with the same reason together; what went wrong comes first."""
-    reasons: dict[tuple[Status, str, str], list[str]] = {}
+    reasons: dict[tuple[Status, str, str], list[SummaryRow]] = {}
     for row in summary.headlines:
         if row.status is not Status.OK:
             where = row.case.backend if row.status is Status.SKIPPED else row.case.label
-            key = (row.status, where, row.reason or "no reason is recorded")
-            reasons.setdefault(key, []).append(row.case.implementation)
+            reasons.setdefault((row.status, where, row.reason or "no reason is recorded"), []).append(row)
     skipped, wrong = [], []
-    for (status, where, reason), names in reasons.items():
+    for (status, where, reason), rows in reasons.items():
         if status is Status.SKIPPED:
-            skipped.append(prose("skipped on {}: {}: {}", where, _counted(names), reason))
+            skipped.append(prose("skipped on {}: {}: {}", where, named(summary, rows, False), reason))
         else:
-            wrong.append(prose("{}: {}{}: {}", status.value, where, _cases(len(names)), reason))
+            wrong.append(prose("{}: {}: {}", status.value, named(summary, rows, True), reason))
     return [*reversed(wrong), *skipped]
 
 
-def _counted(names: Iterable[str]) -> str:
-    return ", ".join(f"{name}{_cases(count)}" for name, count in Counter(names).items())
+def named(summary: Summary, rows: Iterable[SummaryRow], on_backend: bool | None = None) -> str:
+    """Return what cases are called in a sentence about them.
+
+    What holds of some of an implementation's cases only is said with their sizes and conditions: without them, two
+    sentences about two sizes would contradict each other.
+
+    Args:
+        summary: the run's rows.
+        rows: rows of whole steps.
+        on_backend: whether backends are named; by default where an implementation was planned on several.
+    """
+    found: dict[tuple[str, str], list[SummaryRow]] = {}
+    for row in rows:
+        found.setdefault((row.case.implementation, row.case.backend), []).append(row)
+    planned = Counter((row.case.implementation, row.case.backend) for row in summary.headlines)
+    backends = Counter(name for name, _ in planned)
+    told = []
+    for (name, backend), inside in found.items():
+        label = name if not (backends[name] > 1 if on_backend is None else on_backend) else f"{name} on {backend}"
+        told.append(label + _which(summary, inside, planned[name, backend]))
+    return ("; " if any(", " in each for each in told) else ", ").join(told)
 
 
-def _cases(count: int) -> str:
-    return "" if count == 1 else f" ({count} cases)"
+def _which(summary: Summary, rows: Sequence[SummaryRow], planned: int) -> str:
+    """Return which of the planned cases of an implementation on its backend these are."""
+    if len(rows) == planned:
+        return "" if planned == 1 else f" (all {planned} cases)"
+    places = [", ".join(summary.telling(row)) for row in rows]
+    if len(places) <= _MOST_PLACES:
+        return f" at {' and at '.join(places)}"
+    return f" (in {len(rows)} of {planned} cases, from {places[0]} to {places[-1]})"
 
 
 def how_measured(summary: Summary) -> Words:
@@ -81,10 +108,28 @@ def how_measured(summary: Summary) -> Words:
 def quality(summary: Summary) -> tuple[Words, ...]:
     """Return what speaks against quoting the numbers."""
     fewest = min(row.processes for row in summary.measured)
-    remarks = [(row.case.label, row.reason) for row in summary.measured if row.reason]
-    anew = [(row.case.label, counted(row.recompiles, "time")) for row in summary.measured if row.recompiles]
+    remarks: dict[str, list[SummaryRow]] = {}
+    for row in summary.measured:
+        if row.reason:
+            remarks.setdefault(row.reason, []).append(row)
+    anew = [
+        (named(summary, [row], True), counted(row.recompiles, "time")) for row in summary.measured if row.recompiles
+    ]
+    bound = [
+        (named(summary, [row], True), row.launch_bound, row.samples, row.case.device)
+        for row in summary.rows
+        if row.phase == STEP and row.variant is None and (row.launch_bound or 0) > row.samples / 2
+    ]
+    remarked = [(named(summary, rows, True), reason) for reason, rows in remarks.items()]
     return passages(
-        "notes.txt", "quality", anew=anew, fewest=fewest, needed=MIN_PROCESSES, remarks=remarks, **_flagged(summary)
+        "notes.txt",
+        "quality",
+        anew=anew,
+        bound=bound,
+        fewest=fewest,
+        needed=MIN_PROCESSES,
+        remarks=remarked,
+        **_flagged(summary),
     )
 
 
@@ -102,8 +147,8 @@ def explanations(summary: Summary) -> tuple[Words, ...]:
         summary=summary,
         lonely=[name for name in summary.workloads if name in lonely],
         invalid=max((row.invalid_rounds for row in summary.rows), default=0),
-        more=_counted(row.case.implementation for row in summary.measured if (row.sync_tax_low or 0) > 0),
-        less=_counted(row.case.implementation for row in summary.measured if (row.sync_tax_high or 0) < 0),
+        more=named(summary, [row for row in summary.measured if (row.sync_tax_low or 0) > 0]),
+        less=named(summary, [row for row in summary.measured if (row.sync_tax_high or 0) < 0]),
         counted=counted,
     )
 
@@ -111,7 +156,7 @@ def explanations(summary: Summary) -> tuple[Words, ...]:
 def disturbances(summary: Summary) -> tuple[Words, ...]:
     """Return how many samples carry a flag, and by how much times would move if they were left out."""
     shifts = [
-        (abs(row.clean_median_seconds / row.median_seconds - 1), row.case.implementation)
+        (abs(row.clean_median_seconds / row.median_seconds - 1), named(summary, [row]))
         for row in summary.measured
         if row.clean_median_seconds is not None and row.median_seconds
     ]

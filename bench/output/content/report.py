@@ -15,6 +15,7 @@ from bench.output.content.crossovers import Crossovers
 from bench.output.content.passages import passages
 from bench.output.content.summary import Summary
 from bench.output.document import Block, Bullets, Document, Glossary, Section, plain
+from bench.output.figures import headlines
 
 if TYPE_CHECKING:
     from bench.output.figures import RunData
@@ -31,16 +32,17 @@ def build(data: RunData, drawn: Sequence[str], left_out: Mapping[str, str], colu
     """
     manifest = data.manifest
     summary = Summary(summary_rows(data.summary), manifest)
-    pictures = figures.section(data, summary, drawn, left_out)
-    if manifest.axes:  # the long tables of a sweep come after the figures
-        crossovers = Crossovers(data.crossovers)
-        long = (*result.tables(summary, columns), *([crossovers.table()] if crossovers.records else []))
-        main = result.section(summary, sweep.by_size(summary), crossovers.blocks())
-        results = [main, pictures, Section("cases", "All cases", long)]
+    foremost = [name for name in drawn if name in headlines()]
+    results = [figures.section("figures", "Figures", data, summary, foremost)] if foremost else []
+    tables = result.tables(summary, columns, speedup_first=True)
+    if manifest.axes:
+        results += _sweep(data, summary, tables)
     else:
         told = _from_samples(data, summary) if data.has_samples else []
-        main = result.section(summary, result.tables(summary, columns), told)
-        results = [main, pictures]
+        results.append(result.section(summary, tables, told))
+    others = [name for name in drawn if name not in foremost]
+    if others or left_out:
+        results.append(figures.section("more-figures", "More figures", data, summary, others, left_out))
     first, *terms = passages("reading.txt", has_device=summary.has_device)
     meanings = tuple((word, (text,)) for word, _, text in (plain(term).partition(": ") for term in terms))
     when = manifest.created.replace("T", " ").removesuffix("+00:00")
@@ -67,6 +69,15 @@ def build(data: RunData, drawn: Sequence[str], left_out: Mapping[str, str], colu
         ),
         stepbench=__version__,
     )
+
+
+def _sweep(data: RunData, summary: Summary, tables: Sequence[Block]) -> list[Section]:
+    """Return what a sweep's report says after its first figures: crossovers, then tables, the longest last."""
+    crossovers = Crossovers(data.crossovers)
+    found = [Section("crossovers", "Crossovers", (crossovers.sentences(),))] if crossovers.records else []
+    found.append(result.section(summary, sweep.by_size(summary), ()))
+    long = (*tables, *([crossovers.table()] if crossovers.records else []))
+    return [*found, Section("cases", "All cases", long)]
 
 
 def _from_samples(data: RunData, summary: Summary) -> list[Block]:

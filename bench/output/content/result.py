@@ -22,6 +22,7 @@ from bench.output.names import spaced, variant_word, words_of
 from bench.output.text import duration, factor, factor_interval
 
 _COLUMNS = ("step", "step_interval", "on_device", "speedup", "speedup_interval", *STAGES)
+_SPEEDUP_FIRST = ("speedup", "speedup_interval", "step", "step_interval", "on_device", *STAGES)
 _PRECISION = ("precision_speedup", "precision_interval", "error")
 """Only where precisions are compared."""
 _COMPILING = ("first_step", "compile_cold", "compile_warm")
@@ -67,18 +68,21 @@ def section(summary: Summary, shown: Iterable[Block], after: Iterable[Block]) ->
     return Section("result", "Result", blocks)
 
 
-def tables(summary: Summary, columns: Sequence[str] = ()) -> list[Block]:
+def tables(summary: Summary, columns: Sequence[str] = (), speedup_first: bool = False) -> list[Block]:
     """Return the tables of each workload: its steps, and single steps by variant where work varies.
 
     Args:
         summary: the run's rows.
         columns: names of the columns of steps, from `SHOWN`; the usual ones if empty.
+        speedup_first: whether speedups stand before times among the usual ones: on a narrow screen the first columns
+            are all that is in view.
     """
+    usual = _SPEEDUP_FIRST if speedup_first else _COLUMNS
     found: list[Block] = []
     for name in summary.workloads:
         rows = [row for row in summary.measured if row.case.workload == name]
         compiling = _COMPILING if any(compiles(row) for row in rows) else ()
-        shown = columns or (*_COLUMNS, *(_PRECISION if "precision" in summary.differing else ()), *compiling, *_MORE)
+        shown = columns or (*usual, *(_PRECISION if "precision" in summary.differing else ()), *compiling, *_MORE)
         caption = (f"{name}: {summary.title(name)}",)
         found.append(case_table(f"result-{spaced(name)}", caption, summary, rows, shown, bool(columns)))
         found += _variant_table(summary, name, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.baseline import Baseline, baselines_of
@@ -123,7 +124,14 @@ class Summary:
 
     def telling(self, row: SummaryRow) -> tuple[str, ...]:
         """Return the conditions that tell a case from the run's others, in words."""
-        return tuple(words_of({name: row.case.columns.get(name) for name in self.differing}))
+        known = row.status is Status.OK and row.median_seconds is not None
+        apart = self.differing if known else self.planned_apart
+        return tuple(words_of({name: row.case.columns.get(name) for name in apart}))
+
+    @cached_property
+    def planned_apart(self) -> list[str]:
+        """The sizes and conditions that the cases do not share, those without a time included."""
+        return differing_in(row.case for row in self.headlines)
 
     def place(self, row: SummaryRow) -> str:
         """Return the workload and what else tells a case from the run's others."""

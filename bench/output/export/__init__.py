@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.errors import UsageError, nearest
-from bench.output.export._choice import EVERY, WHOLE_STEPS, Choice
+from bench.output.export._wanted import EVERY, WHOLE_STEPS, Wanted
 
-__all__ = ["EVERY", "WHOLE_STEPS", "Choice", "export", "names"]
+__all__ = ["EVERY", "WHOLE_STEPS", "Wanted", "export", "names"]
 
 
 def names() -> tuple[str, ...]:
@@ -25,14 +25,14 @@ def names() -> tuple[str, ...]:
 
 
 def export(
-    folder: Path, name: str, choice: Choice = WHOLE_STEPS, report: Callable[[str], object] = lambda text: None
+    folder: Path, name: str, wanted: Wanted = WHOLE_STEPS, report: Callable[[str], object] = lambda text: None
 ) -> str:
     """Write a run in one of the formats.
 
     Args:
         folder: the run's folder.
         name: one of `names()`.
-        choice: which of its benchmarks; by default whole steps.
+        wanted: which of its benchmarks; by default whole steps.
         report: called with a sentence for whatever the format does not get: a case that became wrong would else look
             like one that was not asked for.
 
@@ -47,7 +47,7 @@ def export(
         raise UsageError(f"There is no export to {name!r}: {nearest(name, names())}")
     from bench.output.export._run import Run
 
-    module, run = importlib.import_module(f"{__name__}.{name.replace('-', '_')}"), Run.read(folder, choice)
+    module, run = importlib.import_module(f"{__name__}.{name.replace('-', '_')}"), Run.read(folder, wanted)
     text: str = module.export(run)
     for what in (*run.left_out, *getattr(module, "left_out", lambda run: ())(run)):
         report(f"left out: {what}")

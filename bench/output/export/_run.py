@@ -21,7 +21,7 @@ from bench.model.case import CONDITIONS
 from bench.output.content.notes import unmeasured
 from bench.output.content.summary import Summary
 from bench.output.document import plain
-from bench.output.export._choice import Choice
+from bench.output.export._wanted import Wanted
 
 _ROW_KEY = ("phase", "method", "clock", "variant")
 
@@ -93,7 +93,7 @@ class Run:
     """Whether its samples were kept; the summary stands without them."""
 
     @classmethod
-    def read(cls, folder: Path, choice: Choice) -> Run:
+    def read(cls, folder: Path, wanted: Wanted) -> Run:
         """Read what was chosen of a run.
 
         Raises:
@@ -103,8 +103,8 @@ class Run:
         """
         run, kept = StoredRun(folder), (folder / SAMPLES).exists()
         processes, found = _processes(run) if kept else {}, []
-        rows = choice.cases_of(summary_rows(run.summary))
-        for row in choice.times_of(rows):
+        rows = wanted.cases_of(summary_rows(run.summary))
+        for row in wanted.times_of(rows):
             if row.status is Status.OK and row.median_seconds is not None:
                 key = (row.case, *(getattr(row, name) for name in _ROW_KEY))
                 found.append(Benchmark(row, row.median_seconds, tuple(processes.get(key, ()))))

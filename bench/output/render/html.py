@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bench.output import figures
 from bench.output.document import Cell, Document, FigureBlock, rewritten
@@ -39,7 +39,8 @@ def render(document: Document, pictures: Mapping[str, Mapping[str, bytes]]) -> s
     """Return the whole file; `pictures` holds the `drawings` of each figure of the document."""
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     style = style.replace("LIGHT_COLOURS", variables(LIGHT)).replace("DARK_COLOURS", variables(DARK))
-    template = environment({"svg": _svg, "raw": _raw}, autoescape=True).get_template("report.html")
+    filters = {"svg": _svg, "raw": _raw, "breaks": _breaks}
+    template = environment(filters, autoescape=True).get_template("report.html")
     document = rewritten(document, readable)
     return template.render(document=document, style=Markup(style), pictures=pictures)  # noqa: S704 - a file of ours
 
@@ -48,6 +49,11 @@ def _svg(content: bytes, classes: str, figure: FigureBlock) -> Markup:
     prefix = "-".join(["f", figure.name.replace("_", "-"), *classes.split()])
     exchange = " in-" not in classes
     return Markup(inline(content, prefix, figure.title, figure.alt, exchange))  # noqa: S704
+
+
+def _breaks(text: str) -> Markup:
+    """Return a text that a narrow cell may fold after an underscore, and so not inside a word."""
+    return Markup("_<wbr>").join(escape(part) for part in text.split("_"))
 
 
 def _raw(cell: Cell) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -126,7 +127,7 @@ def _rgb(colour: str) -> str:
     return f"rgb({', '.join(str(int(colour[place : place + 2], 16)) for place in (1, 3, 5))})"
 
 
-def test_it_prints_light_with_all_figures_and_all_numbers(
+def test_it_prints_light_with_all_figures_and_the_tables_of_the_result(
     show: Callable[..., Shown], needs: Callable[[str, str], str], tmp_path: Path
 ) -> None:
     page = show(color_scheme="dark").page
@@ -139,8 +140,8 @@ def test_it_prints_light_with_all_figures_and_all_numbers(
     )
     for details in page.query_selector_all("details"):
         caption = details.query_selector("caption").text_content().partition(":")[0]
-        assert caption in done.stdout
-    assert done.stdout.count("torch_custom_function") > page.locator("details").count()  # in figures and in tables
+        assert (caption in done.stdout) is not details.evaluate("item => item.matches('.numbers')")
+    assert done.stdout.count("torch_custom_function") > page.locator("figure").count()  # in figures and in tables
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     shown = page.evaluate(
@@ -179,3 +180,47 @@ def test_names_cannot_run(show: Callable[..., Shown], small_page: Path) -> None:
     assert shown.complaints == []
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= 360
     assert "<script>alert(1)</script>" in shown.page.locator("main").inner_text()
+
+
+@pytest.fixture(scope="module")
+def whole_page(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the committed sample, a sweep, with all of its figures."""
+    folder = tmp_path_factory.mktemp("whole") / "sample"
+    shutil.copytree(root / "results" / "sample", folder, ignore=shutil.ignore_patterns("figures"))
+    path = folder / "report.html"
+    path.write_text(report(folder, "html"), encoding="utf-8")
+    return path
+
+
+@pytest.mark.slow
+def test_the_sample_is_printed_on_at_most_twelve_pages(
+    show: Callable[..., Shown], whole_page: Path, tmp_path: Path
+) -> None:
+    pypdf = pytest.importorskip("pypdf", reason="pypdf counts the pages")
+    show(whole_page).page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
+    assert len(pypdf.PdfReader(tmp_path / "page.pdf").pages) <= 12
+
+
+@pytest.mark.slow
+def test_a_sweeps_first_figure_is_on_the_first_screen(show: Callable[..., Shown], whole_page: Path) -> None:
+    place = "document.querySelector('figure').getBoundingClientRect().top + scrollY"
+    assert show(whole_page, width=1280).page.evaluate(place) < 900
+
+
+def test_on_a_telephone_the_speedup_is_in_view_and_names_are_folded_between_words(show: Callable[..., Shown]) -> None:
+    page = show(width=390).page
+    tables = page.evaluate(
+        """() => [...document.querySelectorAll("section:not([aria-labelledby*=figures]) table.cases")].map(table =>
+            [...table.querySelectorAll("thead th")].filter(head => head.textContent === "speedup")
+                .map(head => head.getBoundingClientRect().right))"""
+    )
+    assert tables
+    assert all(right <= 390 for heads in tables for right in heads)
+    broken = page.evaluate(
+        """() => [...document.querySelectorAll("table.cases tbody tr[data-implementation] th")].flatMap(cell =>
+            [...cell.childNodes].filter(node => node.nodeType === 3).flatMap(node => {
+                const range = document.createRange(); range.selectNodeContents(node);
+                const lines = new Set([...range.getClientRects()].map(box => box.top));
+                return lines.size > 1 ? [node.textContent] : [] }))"""
+    )
+    assert broken == []

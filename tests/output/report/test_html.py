@@ -14,7 +14,7 @@ import pytest
 from bench.output.render.html import render
 from bench.output.report import report
 
-VOID = {"meta", "link"}
+VOID = {"meta", "link", "wbr"}
 """Elements that have no end."""
 
 

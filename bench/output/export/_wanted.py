@@ -17,7 +17,7 @@ EVERY = "all"
 
 
 @dataclass(frozen=True)
-class Choice:
+class Wanted:
     """Which benchmarks of a run are wanted: by default the whole steps, which are what a tool should watch."""
 
     implementations: tuple[str, ...] = ()
@@ -50,4 +50,4 @@ def _check(option: str, wanted: Iterable[str], known: Collection[str]) -> None:
             raise UsageError(f"{option} {name}: the run has no such thing; {nearest(name, known)}")
 
 
-WHOLE_STEPS = Choice()
+WHOLE_STEPS = Wanted()
