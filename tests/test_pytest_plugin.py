@@ -156,6 +156,7 @@ def worktrees(folder: Path) -> int:
     return len(done.stdout.splitlines())
 
 
+@pytest.mark.slow
 def test_a_planted_delay_fails_and_names_its_phase(suite: Suite, pytester: pytest.Pytester) -> None:
     """With real processes; what was freed of a delay passes, whatever the machine does meanwhile."""
     found = suite(

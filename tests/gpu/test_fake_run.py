@@ -204,6 +204,7 @@ def test_a_throttled_round_and_a_step_that_stops_working(tmp_path: Path) -> None
     assert row["reason"].startswith("after it was timed, ")
 
 
+@pytest.mark.slow
 def test_the_doctor_passes_what_is_right(here: Any) -> None:
     done = here("doctor", "--device", "fakegpu", "--load", FAKE, "--threads", "1", COLUMNS="220")
     assert done.returncode == 0, done.stderr + done.stdout
@@ -241,6 +242,7 @@ def proofs() -> Mapping[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "failing"),
     [
@@ -256,6 +258,7 @@ def test_each_fault_fails_its_own_check(proofs: Mapping[str, Any], fault: str, f
     assert proofs["faults"][fault] == [CHECKS[name] for name in failing]
 
 
+@pytest.mark.slow
 def test_the_fake_gpu_notices_reads_refuses_mixtures_and_forgets_what_is_gone(proofs: Mapping[str, Any]) -> None:
     for name, found in proofs["reads"].items():
         assert found["steps"] == 0, name

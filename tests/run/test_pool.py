@@ -199,6 +199,7 @@ def test_of_what_a_process_prints_only_the_end_is_kept(ask: Ask, open_: Open, po
     assert kept() < 5 << 20, "a turn prints more than ten times that"
 
 
+@pytest.mark.slow
 @FORKED
 def test_by_default_one_that_computes_is_left_to_work_and_one_that_sleeps_is_ended(
     ask: Ask, monkeypatch: pytest.MonkeyPatch

@@ -186,6 +186,7 @@ def _asks_for(request: Any, case: Case) -> bool:
     return bool(request.implementation == case.implementation and request.problem == case.problem)
 
 
+@pytest.mark.slow
 def test_a_sweep_narrows_its_crossover_and_writes_it_down(sweep: Callable[..., Any], tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     sweep(folder, RunTerms(2000, within=0.9))

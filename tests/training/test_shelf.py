@@ -49,6 +49,7 @@ def expected(names: list[str]) -> dict[str, tuple[str, set[str]]]:
     return {name: ("ok", STAGES.get(plain[name], APART)) for name in names}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_file_of_the_shelf_is_right_and_measured(here: Here, root: Path, tmp_path: Path) -> None:
     folder = root / "docs" / "examples"

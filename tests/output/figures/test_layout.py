@@ -28,17 +28,15 @@ LINES = ("speedup_size", "time_size", "heatmap", "roofline")
 CROWDS: list[Any] = []
 
 
-def crowd(kind: str, *figures: str, page: bool = False) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+def crowd(kind: str, *figures: str) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Draw these figures of a run made by the fixture `kind` and filled by the function.
 
-    All of them are drawn in a column, the tightest look; in a page, where panels stand beside each other, what is
-    marked so; every one in every look is the slow suite's.
+    All of them are drawn in a column, the tightest look; in every other look in the slow suite.
     """
 
     def add(fill: Callable[[Any], None]) -> Callable[[Any], None]:
         for look, name in itertools.product(LOOKS, figures):
-            ordinary = look == LOOKS[0] or (page and look == LOOKS[1])
-            marks = [] if ordinary else [pytest.mark.slow]
+            marks = [] if look == LOOKS[0] else [pytest.mark.slow]
             label = f"{look.width}-{name}-{fill.__name__}"
             CROWDS.append(pytest.param(look, kind, name, fill, id=label, marks=marks))
         return fill
@@ -67,7 +65,7 @@ def twenty_long_names(made: Any) -> None:
         made.add(f"{name}_fused", "tf-graph")
 
 
-@crowd("measured", *BARS, page=True)
+@crowd("measured", *BARS)
 def all_workloads(made: Any) -> None:
     for workload in WORKLOADS:
         made.contenders([f"torch_{workload}", LONG[0]], workload)
@@ -98,7 +96,7 @@ def a_panel_for_each_size(made: Any) -> None:
         made.contenders(["torch_custom_function", LONG[0]], workload)
 
 
-@crowd("swept", "speedup", "phases", page=True)
+@crowd("swept", "speedup", "phases")
 def titles_that_say_more_than_fits(made: Any) -> None:
     made.sizes = [16, 1_048_576]
     for hidden, threads in ((100, 1), (20_000, 16)):
@@ -165,7 +163,7 @@ def twenty_long_cases(made: Any) -> None:
         made.add(name, processes=6, samples=2, seconds=9e-4 * 1.3**index)
 
 
-@crowd("sampled", "ecdf", "samples", page=True)
+@crowd("sampled", "ecdf", "samples")
 def all_workloads_and_several_backends(made: Any) -> None:
     for workload, backend in itertools.product(WORKLOADS, ("torch-cpu", "torch-cuda")):
         made.add(LONG[0], backend, workload, processes=6, samples=2)
@@ -185,7 +183,7 @@ def facts(**options: Any) -> dict[str, Any]:
     return {"implementations": {name: ImplementationFacts(**each) for name, each in options.items()}}
 
 
-@crowd("sampled", "ladder", "profile", page=True)
+@crowd("sampled", "ladder", "profile")
 def all_rungs(made: Any) -> None:
     made.manifest = facts(compiled_with_a_really_long_name={"compiles": True}, torch_cuda_graph={"devices": ["cuda"]})
     half, short = Precision.AMP_BF16, {"processes": 6, "samples": 2}
