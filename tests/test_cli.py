@@ -274,7 +274,7 @@ def test_a_backend_from_a_file_is_listed_measured_and_summarised(here: Run, fake
     assert set(summary["mode"]) == {"resident-warm", "transferred-warm"}
     assert set(read_processes(out)["device_name"]) == {"Imaginary Device 1"}
     assert read_manifest(out).facts == {"numpy-fakecpu": {"precision": "full"}}
-    again = here("run", "--resume", out, "--no-figures")
+    again = here("run", "--resume", out, "--load", fakecpu, "--no-figures")
     assert again.returncode == 0, again.stderr
 
 
