@@ -266,9 +266,10 @@ def test_a_damaged_run_is_one_sentence_or_is_read(here: Callable[..., Any], whol
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.usefixtures("reading")
+@pytest.mark.parametrize("part", range(4))
 def test_a_thousand_damaged_runs_are_one_sentence_or_are_read(
-    here: Callable[..., Any], whole: Path, tmp_path: Path
+    here: Callable[..., Any], whole: Path, tmp_path: Path, part: int
 ) -> None:
-    ended = read_damaged(range(1000), here, whole, tmp_path / "damaged")
-    for name in ("plot", "report", "compare", "history", "export", "explain", "run"):
-        assert len(ended[name]) > 1, (name, ended)
+    ended = read_damaged(range(part, 1000, 4), here, whole, tmp_path / "damaged")
+    assert set(ended) == {"plot", "report", "compare", "history", "export", "explain", "run"}
+    assert {status for each in ended.values() for status in each} >= {0, 2}
