@@ -115,7 +115,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         output.flush()
         if output.sentence:
             _complain(output.sentence)
-    sys.exit(status if output.failure is None else OUTPUT_LOST)
+    # A terminal that is closed takes the output along: what counts is that the command was interrupted.
+    sys.exit(status if output.failure is None or status == INTERRUPTED else OUTPUT_LOST)
 
 
 def _run(arguments: list[str], debug: bool) -> int:

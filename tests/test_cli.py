@@ -20,7 +20,6 @@ from unittest import mock
 import psutil
 import pytest
 
-from bench.cli import main
 from bench.data.run import StoredRun
 from bench.data.schema import SCHEMA_VERSION
 from bench.data.store import read_manifest, read_processes, read_samples, read_summary
@@ -151,18 +150,6 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nobody_behind(tmp_path: Path) 
     assert read_summary(out)["processes"].max() >= 2
     _, alive = psutil.wait_procs(children, timeout=20)
     assert alive == []
-
-
-def test_a_second_signal_does_not_end_the_tidying_up_and_nohup_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
-    handlers: dict[int, object] = {}
-    monkeypatch.setattr("signal.signal", handlers.__setitem__)
-    monkeypatch.setattr("signal.getsignal", lambda number: signal.SIG_IGN if number == signal.SIGHUP else None)
-    with pytest.raises(SystemExit):
-        main(["--version"])
-    assert handlers.keys() == {signal.SIGTERM}
-    with pytest.raises(KeyboardInterrupt):
-        handlers[signal.SIGTERM](signal.SIGTERM, None)  # type: ignore[operator]
-    assert handlers == {signal.SIGTERM: signal.SIG_IGN, signal.SIGHUP: signal.SIG_IGN}
 
 
 def test_killing_the_parent_kills_its_children(tmp_path: Path) -> None:
