@@ -124,7 +124,7 @@ class RunData(StoredRun):
             self.summary = self.summary[self.summary["implementation"].isin(self.choice.only)]
             self.__dict__.pop("headline", None)
             if not len(self.headline):
-                raise UsageError(f"--only {','.join(self.choice.only)}: no case of it was measured.")
+                raise UsageError(f"--only {','.join(self.choice.only)}: none of its cases was measured; name others.")
 
     def _cast(self) -> Cast:
         """Give numbers to what was measured in the order of the summary, and after it what was not."""
