@@ -27,7 +27,7 @@ from bench.commands.run import run
 from bench.commands.sweep import sweep
 from bench.commands.verify import verify
 from bench.errors import ReaderGoneError, StepbenchError, UsageError, os_cure
-from bench.options import LOAD
+from bench.options import LOAD, TIMEOUT
 from bench.output.streams import note, outlets, say_json, shortened
 
 INTERRUPTED = 130
@@ -75,14 +75,15 @@ def cli(debug: bool) -> None:
 
 @cli.command("list")
 @LOAD
+@TIMEOUT
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, on standard output.")
-def list_command(load: tuple[Path, ...], as_json: bool) -> None:
+def list_command(load: tuple[Path, ...], timeout: float | None, as_json: bool) -> None:
     """Show every implementation on every backend: available, or why not."""
     from bench.output.content.listing import list_blocks, list_json
     from bench.output.render.terminal import show
     from bench.run.reading import read_all
 
-    registry = read_all(load)
+    registry = read_all(load, timeout)
     if as_json:
         say_json(list_json(registry))
     else:

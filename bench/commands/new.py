@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bench.errors import UsageError
-from bench.options import LOAD
+from bench.options import LOAD, TIMEOUT
 from bench.options.paths import LOADED
 from bench.output.starter import FRAMEWORKS, KINDS
 from bench.output.streams import note, say
@@ -27,8 +27,17 @@ from bench.output.streams import note, say
 )
 @click.option("--workload", "-w", metavar="NAME", help="What an implementation is of.  [default: mlp_sgd]")
 @LOAD
+@TIMEOUT
 @click.option("--out", type=LOADED, metavar="FILE.py", help="Write there.  [default: NAME.py]")
-def new(name: str, framework: str, kind: str, workload: str | None, load: tuple[Path, ...], out: Path | None) -> None:
+def new(
+    name: str,
+    framework: str,
+    kind: str,
+    workload: str | None,
+    load: tuple[Path, ...],
+    timeout: float | None,
+    out: Path | None,
+) -> None:
     """Write a file that registers NAME, runs as it is, and explains itself in comments.
 
     \b
@@ -43,7 +52,7 @@ def new(name: str, framework: str, kind: str, workload: str | None, load: tuple[
 
     if workload is not None and kind != "implementation":
         raise UsageError(f"--workload goes with --kind implementation: a {kind} is a workload itself.")
-    path, registry = out or Path(f"{name}.py"), read_all(load)
+    path, registry = out or Path(f"{name}.py"), read_all(load, timeout)
     check_name(name, path, registry)
     of, file = find_workload(workload or "mlp_sgd"), shlex.quote(str(path))
     write(path, starter(name, file, kind, framework, of, registry))
