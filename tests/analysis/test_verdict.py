@@ -141,7 +141,8 @@ def test_under_seven_pairs_decide_nothing(n: int) -> None:
         assert found.verdict is (verdict if n >= 7 else INCONCLUSIVE)
         (one, _) = found.columns[0].evidence
         if n < 7:
-            assert f"{n} pairs give no bound, 7 or more do" in found.reason
+            given = "1 pair gives" if n == 1 else f"{n} pairs give"
+            assert f"{given} no bound, 7 or more do" in found.reason
             assert (one.low, one.high, one.detectable) == (None, None, None)
 
 

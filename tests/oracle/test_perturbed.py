@@ -41,7 +41,7 @@ class WithoutReference:
 
 
 def stripped(name: str) -> Workload:
-    return replace(WORKLOADS[name], program=WithoutReference(WORKLOADS[name].program))
+    return replace(WORKLOADS[name], program=WithoutReference(WORKLOADS[name].program), has_reference=False)
 
 
 def training(build: Callable[..., Step], device: Any) -> Callable[..., list[State]]:

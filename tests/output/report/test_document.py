@@ -301,7 +301,7 @@ def test_methods_say_what_the_manifest_says(sample: Path, document: Document) ->
         "batch 64, d-in 1000, hidden 100, d-out 10, float32, 1 CPU thread",
         "seed 0",
         "27 rounds",
-        "224 processes took 6139 samples",
+        "224 processes took 6,139 samples",
         "at most 1e-4 in float32",
         "bench run --threads 1 --out sample",
         "The frequency governor is not known",
