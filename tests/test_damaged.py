@@ -257,6 +257,7 @@ def read_damaged(numbers: range, here: Any, whole: Path, folder: Path) -> dict[s
     return ended
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("reading")
 def test_a_damaged_run_is_one_sentence_or_is_read(here: Callable[..., Any], whole: Path, tmp_path: Path) -> None:
     ended = read_damaged(range(20), here, whole, tmp_path / "damaged")

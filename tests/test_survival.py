@@ -148,6 +148,7 @@ def killed_and_finished(
     return struck
 
 
+@pytest.mark.slow
 def test_a_run_survives_kills_at_random_moments(tmp_path: Path) -> None:
     struck = killed_and_finished(tmp_path, rounds=3, kills=2, seed=1)
     assert sum(struck.values()) >= 2
@@ -235,6 +236,7 @@ def test_a_full_disk_loses_nothing_that_was_finished_and_the_run_can_be_resumed(
     assert after.iloc[: len(whole)].astype("str").equals(whole.astype("str"))
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_like_one_that_was_never_interrupted(here: Run, tmp_path: Path) -> None:
     few = ["run", "-i", "numpy_manual", *SIZES, "--rounds", "3", "--no-figures"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"

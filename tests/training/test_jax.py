@@ -200,9 +200,9 @@ def statistics_that_stay(own: Any) -> None:
     ("fault", "reason"),
     [
         (nothing, ""),
-        (skipped_update, "was the update skipped"),
+        pytest.param(skipped_update, "was the update skipped", marks=pytest.mark.slow),
         (gradient_off_by_a_percent, "the gradient of"),
-        (statistics_that_stay, "the result of mean"),
+        pytest.param(statistics_that_stay, "the result of mean", marks=pytest.mark.slow),
     ],
 )
 def test_the_gate_refuses_planted_faults(fault: Callable[..., None], reason: str) -> None:

@@ -25,18 +25,27 @@ WORKLOADS = ("mlp_sgd", "mlp_bias_sgd", "mlp_bias_adam", "mlp_dynamic")
 BARS = ("speedup", "phases", "sync_tax")
 LOOKS = (Look(Width.COLUMN), Look(Width.PAGE), Look(Width.SLIDE))  # the dark style has the same texts
 LINES = ("speedup_size", "time_size", "heatmap", "roofline")
+FULL = (
+    "twenty_long_names",
+    "all_workloads",
+    "six_panels",
+    "four_workloads_and_many_cases",
+    "twenty_long_cases",
+    "all_rungs",
+)
+"""The crowds with the most to write."""
 CROWDS: list[Any] = []
 
 
 def crowd(kind: str, *figures: str) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Draw these figures of a run made by the fixture `kind` and filled by the function.
 
-    All of them are drawn in a column, the tightest look; in every other look in the slow suite.
+    The fullest are drawn in a column, the tightest look; the others, and every other look, are the slow suite's.
     """
 
     def add(fill: Callable[[Any], None]) -> Callable[[Any], None]:
         for look, name in itertools.product(LOOKS, figures):
-            marks = [] if look == LOOKS[0] else [pytest.mark.slow]
+            marks = [] if look == LOOKS[0] and fill.__name__ in FULL else [pytest.mark.slow]
             label = f"{look.width}-{name}-{fill.__name__}"
             CROWDS.append(pytest.param(look, kind, name, fill, id=label, marks=marks))
         return fill
