@@ -258,13 +258,6 @@ def read_damaged(numbers: range, here: Any, whole: Path, folder: Path) -> dict[s
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("reading")
-def test_a_damaged_run_is_one_sentence_or_is_read(here: Callable[..., Any], whole: Path, tmp_path: Path) -> None:
-    ended = read_damaged(range(20), here, whole, tmp_path / "damaged")
-    assert {status for each in ended.values() for status in each} >= {0, 2}
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.usefixtures("reading")
 @pytest.mark.parametrize("part", range(4))
