@@ -17,8 +17,8 @@ from bench.errors import NothingToShowError
 from bench.output.figures import _bars, _rows
 from bench.output.figures._cast import Cast
 from bench.output.figures._data import RunData
-from bench.output.figures._frame import PANEL_EM, Frame, Texts, panel_title
-from bench.output.figures._look import PAGE_INCHES, Look, Width, clipped, spread, text_inches
+from bench.output.figures._frame import PANEL_EM, Frame, Grid, Texts, panel_title
+from bench.output.figures._look import PAGE_INCHES, Look, clipped, spread, text_inches
 from bench.output.figures._ticks import log_axis, times
 from bench.output.figures._words import ladder_titles, rung_words
 from bench.output.names import counted
@@ -81,8 +81,10 @@ def _chosen(every: Sequence[tuple[str, Ladder]], look: Look) -> list[tuple[str, 
         for kind in kinds[:most]:
             inside = [item for item in every if item[1].workload == kind]
             chosen += [inside[place] for place in spread(len(inside), most // min(len(kinds), most))]
-        height = sum(len(ladder.rungs) * _ROW_EM * _DENSEST + PANEL_EM for _, ladder in chosen)
-        if look.width is Width.SLIDE or look.em(height + _HEAD_EM) <= PAGE_INCHES:
+        rungs = [len(ladder.rungs) * _ROW_EM * _DENSEST for _, ladder in chosen]
+        grid = Grid(rungs, _bars.columns_of(look, len(rungs)), PANEL_EM)
+        height, em = sum(grid.rows) + len(grid.rows) * PANEL_EM + _HEAD_EM, look.em(1)
+        if height * (look.least_em if look.tallest else em) <= (look.tallest or PAGE_INCHES):
             break
     return chosen
 
