@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,7 @@ def bisect(
     if resumed is not None:
         refuse_beside_resume("load")
         search, folder = _read(resumed, load, chosen["budget"] if is_given("budget") else None), resumed
+        search.terms = replace(search.terms, sharing=chosen["sharing"])
     elif good is None or bad is None:
         raise UsageError("GOOD and BAD are missing: name two revisions between which it got slower, or --resume.")
     else:
@@ -105,8 +107,6 @@ def bisect(
 
 def _read(folder: Path, load: Sequence[Path], budget: float | None) -> Search:
     """Read a search that is to go on, with a new budget if there is one."""
-    from dataclasses import replace
-
     from bench.run.bisect import read
 
     search = read(folder, load)

@@ -118,7 +118,7 @@ def _describe(
     from bench.output.render.terminal import show
 
     first, others = runs[0], []
-    for letter, run, theirs in list(zip(ascii_uppercase, runs, times, strict=False))[1:]:
+    for letter, run, theirs in zip(ascii_uppercase[1:], runs[1:], times[1:], strict=False):
         left_out = {names[case]: reason for case, reason in without_times(times[0], theirs, names).items()}
         rows = tuple(compare_runs(times[0], theirs, names, f"A{letter}"))
         differing = (*incomparable(first, run), *also_different(first.manifest, run.manifest))

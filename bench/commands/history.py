@@ -83,11 +83,10 @@ def history(
 def _read(folder: Path) -> list[RunFiles]:
     """Read every run below a folder; what cannot be read is named on standard error and passed over."""
     from bench.analysis.runs import read_runs
-    from bench.data.foreign import tool_of
+    from bench.data.foreign import told
 
     if not folder.is_dir():
-        what = f" but a file of {tool}, which is written and not read" if (tool := tool_of(folder)) else ""
-        raise UsageError(f"{folder} is not a folder{what}: name the one that holds the runs, such as results.")
+        raise UsageError(f"{folder} is not a folder{told(folder)}: name the one that holds the runs, such as results.")
     found, passed_over = read_runs(folder)
     for reason in passed_over:
         note(f"Passed over: {reason}")

@@ -22,6 +22,12 @@ def tool_of(path: Path) -> str | None:
     return next((tool for tool, written in _FORMATS.items() if written(found)), None)
 
 
+def told(path: Path) -> str:
+    """Return what a file of another tool is, as an addition to what it is not; empty for any other file."""
+    tool = tool_of(path)
+    return "" if tool is None else f" but a file of {tool}, which is written and not read"
+
+
 def _keys(item: Any) -> set[str]:
     return set(item) if isinstance(item, dict) else set()
 

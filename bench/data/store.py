@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bench.data import older
 from bench.data.cells import disarmed
 from bench.data.column import columns_of, sizes_in
-from bench.data.foreign import tool_of
+from bench.data.foreign import told
+from bench.data.jsonfile import as_model, json_of
 from bench.data.manifest import Manifest
-from bench.data.notes import as_model, json_of
 from bench.data.schema import SCHEMA_VERSION, CrossoverRow, ProcessRow, SampleRow, SummaryRow
 from bench.data.tables import has_older_columns, header_of, lacks_columns, read_csv, read_table, version_message
 from bench.errors import DataFormatError, StorageError, os_cure
@@ -226,9 +226,8 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         raw = json_of(path)
     except OSError as error:
-        tool = tool_of(folder)
-        why = f"but a file of {tool}, which is written and not read" if tool else f"({MANIFEST}: {error.strerror})"
-        raise DataFormatError(f"{folder} is not the folder of a run {why}: name one below results/.") from error
+        why = told(folder) or f" ({MANIFEST}: {error.strerror})"
+        raise DataFormatError(f"{folder} is not the folder of a run{why}: name one below results/.") from error
     if not isinstance(raw, dict):
         raise DataFormatError(f"{path} is not the manifest of a run: it holds no object.")
     if raw.get("schema_version") == older.VERSION:

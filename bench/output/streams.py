@@ -18,7 +18,8 @@ from typing import Any, TextIO, cast
 
 import click
 
-from bench.output.text import spoken, visible
+from bench.errors import visible
+from bench.output.text import spoken
 
 _LONGEST_WORD = 160
 _KEPT = 100, 30

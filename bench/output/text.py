@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from functools import partial
 
-from bench.errors import visible as visible
+from bench.errors import visible
 
 _PLAIN = {"±": "+-", "µ": "u", "…": "...", "→": "->", "≤": "<=", "≥": ">=", "°": " deg", "\u00d7": "x"}
 _PLAIN |= dict.fromkeys("\u2018\u2019", "'") | dict.fromkeys("\u201c\u201d", '"') | dict.fromkeys("\u2013\u2014", "-")

@@ -17,8 +17,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.analysis.rule import Criteria, Verdict, worst
+from bench.data.jsonfile import as_model, json_of
 from bench.data.manifest import Manifest
-from bench.data.notes import as_model, json_of
 from bench.data.pairs import PAIRS
 from bench.data.store import new_folder, write_atomically
 from bench.errors import DataFormatError, UsageError, outliving

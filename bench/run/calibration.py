@@ -10,9 +10,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from bench.data.foreign import tool_of
+from bench.data.foreign import told
+from bench.data.jsonfile import as_model, json_of
 from bench.data.manifest import STRICT
-from bench.data.notes import as_model, json_of
 from bench.data.store import write_atomically
 from bench.errors import DataFormatError, StorageError
 from bench.machine.environment import machine_facts, package_versions
@@ -143,9 +143,8 @@ def read(path: Path) -> Calibration:
             f"{path} cannot be read ({error.strerror}): give what `bench doctor --calibrate` wrote."
         ) from error
     except DataFormatError as error:
-        what = f" but a file of {tool}" if (tool := tool_of(path)) else ""
         raise DataFormatError(
-            f"{path} is no calibration{what}: give the file that `bench doctor --calibrate` wrote."
+            f"{path} is no calibration{told(path)}: give the file that `bench doctor --calibrate` wrote."
         ) from error
 
 

@@ -85,17 +85,21 @@ def compare_sides(sides: tuple[Side, Side], match: Match, watcher: Watcher, term
     """
     cpus = _cpus(terms) if any(case.on_host for case in match.cases) else ()
     backends = backends_of([item for case in match.cases for item in (case.a, case.b)])
-    with leased(backends, " ".join(("bench", *sys.argv[1:])), terms.sharing, watcher.queued):
-        return _compare(sides, match, watcher, terms, cpus)
+    with leased(backends, " ".join((Path(sys.argv[0]).name, *sys.argv[1:])), terms.sharing, watcher.queued):
+        return _compare(sides, match, watcher, terms, cpus, backends)
 
 
 def _compare(
-    sides: tuple[Side, Side], match: Match, watcher: Watcher, terms: Terms, cpus: tuple[int, ...]
+    sides: tuple[Side, Side],
+    match: Match,
+    watcher: Watcher,
+    terms: Terms,
+    cpus: tuple[int, ...],
+    backends: Sequence[Backend],
 ) -> Comparison:
     started, began = datetime.now(UTC), time.monotonic()
     folder = terms.out if terms.out is not None else RESULTS / new_id(started, "ab")
     create_pairs(folder, dict.fromkeys(name for item in match.cases for name in item.case.problem.sizes.columns))
-    backends = backends_of([item for case in match.cases for item in (case.a, case.b)])
     with ExitStack() as stack:
         opens, renew = _interpreters(stack, sides, backends, watcher)
         truths = Truths(opens[A], terms.timeout, sides[0].path)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from bench.errors import UsageError
 from bench.model.device import Backend
 from bench.model.sharing import Sharing
-from bench.run.calibration import home
+from bench.run.calibration import HOME, home
 
 
 @contextmanager
@@ -37,14 +37,13 @@ def leased(
     Raises:
         UsageError: another command measures there, and that was to be refused.
     """
-    since = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     beside = []
     with ExitStack() as stack:
         for name in sorted({backend.lease for backend in backends}):  # in one order, so that no two wait for each other
             try:
                 descriptor = os.open(_path(name), os.O_RDWR | os.O_CREAT, 0o600)
             except (OSError, RuntimeError) as error:
-                told(f"Nothing keeps another bench off {name} meanwhile: {error}.")
+                told(f"Nothing keeps another bench off {name}: {error}; set {HOME} to a folder that can be written.")
                 continue
             stack.callback(os.close, descriptor)
             if not _locked(descriptor, fcntl.LOCK_NB):
@@ -58,6 +57,7 @@ def leased(
                     )
                 told(f"Waiting: {holder}; --share would go on beside it.")
                 _locked(descriptor)
+            since = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{what} (process {os.getpid()}, since {since})".encode(), 0)
         yield tuple(beside)

@@ -38,6 +38,7 @@ class Measuring:
         self.subjects: list[str] = []
         self.alphas: list[float] = []
         self.cases: list[list[str]] = []
+        self.sharing: list[str] = []
         self.interrupt_at: int | None = None
         """The comparison that Ctrl-C comes in."""
 
@@ -45,6 +46,7 @@ class Measuring:
         trees = [Path(side.path[0]) for side in sides]
         self.subjects.append((trees[1] / "subject").read_text())
         self.alphas.append(terms.criteria.alpha)
+        self.sharing.append(terms.sharing)
         self.cases.append([case.label for case in match.cases] + sorted(match.unmatched))
         terms.out.mkdir(parents=True)
         (terms.out / PAIRS).write_text("header\n" + "a pair\n" * len(match.cases))
@@ -223,7 +225,7 @@ def test_ctrl_c_keeps_what_was_decided_and_the_search_goes_on(
 ) -> None:
     history("1", *["1"] * 5, *["1.5"] * 11)
     out, measuring.interrupt_at = repository.out(), 3
-    done = repository.bench("bisect", "good", "work", "--out", out)
+    done = repository.bench("bisect", "good", "work", "--no-wait", "--out", out)
     assert done.returncode == 130
     assert f"bench bisect --resume {out}" in done.stderr
     assert measuring.subjects == ["c16", "c8", "c4"]
@@ -233,6 +235,7 @@ def test_ctrl_c_keeps_what_was_decided_and_the_search_goes_on(
     done = repository.bench("bisect", "--resume", out, "--budget", "1m", "--json", cwd=repository.top / "lib")
     assert (done.returncode, first(json.loads(done.stdout))) == (0, ["c6"])
     assert measuring.subjects[3:] == ["c4", "c6", "c5"]
+    assert measuring.sharing == ["refuse"] * 3 + ["wait"] * 3, "who else measures is asked anew"
     assert sorted(path.name[:2] for path in out.iterdir() if path.is_dir()) == ["01", "02", "03", "04", "05", "06"]
     again = repository.bench("bisect", "--resume", out, "--json")
     assert (again.returncode, first(json.loads(again.stdout))) == (0, ["c6"])

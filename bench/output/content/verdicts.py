@@ -80,7 +80,7 @@ def verdict_notes(criteria: Criteria, calibration: Calibration | None, **values:
     """Return what a verdict takes, and what this machine has shown of its verdicts or that it has not."""
     text = "This machine is not calibrated: `bench doctor --calibrate` measures how often verdicts are wrong here."
     values["calibrated"] = prose(text) if calibration is None else calibration.sentence()
-    values = {"factor": "", "fewest": 0, **values}
+    values = {"factor": "", "of": "", "fewest": 0, **values}
     return passages("verdicts.txt", criteria=criteria, percentage=percentage, **values)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from bench.errors import visible
 from bench.output.document import Block, Bullets, Cell, Document, RowGroup, Table, Words, marked, row
 from bench.output.render import environment
-from bench.output.text import one_line, visible
+from bench.output.text import one_line
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -11,8 +11,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.errors import visible
 from bench.output import document as doc
-from bench.output.text import one_line, spoken, visible
+from bench.output.text import one_line, spoken
 
 _PLAIN_WIDTH = 140
 _GAP = 2
