@@ -8,7 +8,7 @@ of the machine the run could use.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,11 @@ class RunFiles:
     def machine(self) -> Machine:
         """Where it ran."""
         return machine_of(self.manifest.machine)
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.files[0].parent
 
 
 def moment(created: str) -> datetime:
@@ -130,6 +135,26 @@ class History:
     series: tuple[Series, ...]
 
 
+def in_order(runs: Iterable[RunFiles]) -> list[RunFiles]:
+    """Return runs in the order in which they were measured."""
+    return sorted(runs, key=lambda run: (moment(run.manifest.created), run.manifest.run_id))
+
+
+def alone(history: History, series: Series) -> History:
+    """Return the history of one series and of no other: with the runs that tell of it, numbered anew."""
+    places = {run: place for place, run in enumerate(sorted({point.run for point in series.points}))}
+
+    def moved(point: Point) -> Point:
+        return replace(point, run=places[point.run])
+
+    points = tuple(map(moved, series.points))
+    changes = tuple(
+        replace(change, before=moved(change.before), after=moved(change.after)) for change in series.changes
+    )
+    runs = tuple(history.runs[run] for run in places)
+    return History(history.machine, runs, (replace(series, points=points, changes=changes),))
+
+
 def histories(
     runs: Iterable[RunFiles], phase: str = STEP, implementations: Sequence[str] = (), backend: str | None = None
 ) -> tuple[History, ...]:
@@ -141,7 +166,7 @@ def histories(
         implementations: only these; all if empty.
         backend: only this; all if None.
     """
-    runs = sorted(runs, key=lambda run: (moment(run.manifest.created), run.manifest.run_id))
+    runs = in_order(runs)
     machines = distinct(run.machine for run in runs)
     groups: dict[int, list[RunFiles]] = {}
     for run in runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.analysis.history import RunFiles, moment
@@ -10,7 +11,15 @@ from bench.data.store import MANIFEST, PROCESSES, SUMMARY
 from bench.errors import DataFormatError, StepbenchError
 
 
-def read_runs(folder: Path) -> tuple[list[RunFiles], list[str]]:
+@dataclass(frozen=True)
+class PassedOver:
+    """A folder that is no run, or one that cannot be read."""
+
+    folder: Path
+    reason: str
+
+
+def read_runs(folder: Path) -> tuple[list[RunFiles], list[PassedOver]]:
     """Return every run right below a folder, by the names of their folders, and why others were passed over.
 
     Only manifests and summaries are read; processes.csv only where nothing else tells a GPU's name.
@@ -28,11 +37,11 @@ def read_runs(folder: Path) -> tuple[list[RunFiles], list[str]]:
         try:
             run = _read_run(path)
         except StepbenchError as error:
-            passed_over.append(str(error))
+            passed_over.append(PassedOver(path, str(error)))
             continue
         key = (run.manifest.run_id, run.manifest.created)
         if key in found:
-            passed_over.append(f"{path} is a copy of run {key[0]}, which is there already.")
+            passed_over.append(PassedOver(path, f"{path} is a copy of run {key[0]}, which is there already."))
         else:
             found[key] = run
     return list(found.values()), passed_over

@@ -88,8 +88,8 @@ def _read(folder: Path) -> list[RunFiles]:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder{told(folder)}: name the one that holds the runs, such as results.")
     found, passed_over = read_runs(folder)
-    for reason in passed_over:
-        note(f"Passed over: {reason}")
+    for each in passed_over:
+        note(f"Passed over: {each.reason}")
     if not found:
         raise UsageError(f"{folder} holds no run that can be read: measure one with `bench run`, or name a folder.")
     return found

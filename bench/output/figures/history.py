@@ -14,12 +14,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
 from bench import __version__
-from bench.analysis.history import History, Point, RunFiles, Series, moment
+from bench.analysis.history import History, Point, RunFiles, Series, in_order, moment
 from bench.data.schema import STEP
 from bench.errors import NothingToShowError
 from bench.output.figures import _frame
 from bench.output.figures._cast import Cast
-from bench.output.figures._data import RunData, in_order
+from bench.output.figures._data import RunData
 from bench.output.figures._frame import Grid, Texts, new_frame
 from bench.output.figures._look import Look, rendered, spread, text_inches
 from bench.output.figures._ticks import FittingLocator, TimeFormatter, even_steps, put_ticks
@@ -63,7 +63,12 @@ def inputs(data: RunData) -> tuple[Path, ...]:
 
 
 def render(
-    found: Sequence[History], kind: str, phase: str = STEP, runs: Sequence[RunFiles] = (), words: Sequence[str] = ()
+    found: Sequence[History],
+    kind: str,
+    phase: str = STEP,
+    runs: Sequence[RunFiles] = (),
+    words: Sequence[str] = (),
+    look: Look | None = None,
 ) -> bytes:
     """Return the histories as the content of a png, svg or pdf file; the same histories give the same bytes.
 
@@ -73,6 +78,7 @@ def render(
         phase: what was timed.
         runs: what the histories were made from.
         words: the command line that draws the figure.
+        look: width and style; a page in light by default.
     """
     newest = max((run for history in found for run in history.runs), key=lambda run: (moment(run.created), run.run_id))
     provenance = Provenance(
@@ -83,8 +89,8 @@ def render(
         command=as_command(words),
         measured_by=as_command(newest.command),
     )
-    look = Look()
-    return rendered(lambda: draw_histories(found, phase, look), kind, look, provenance)
+    shown = look or Look()
+    return rendered(lambda: draw_histories(found, phase, shown), kind, shown, provenance)
 
 
 def most_panels(look: Look | None = None) -> int:
