@@ -288,14 +288,11 @@ def _software(manifest: Manifest) -> dict[str, str]:
 
 
 def _which(run: Manifest | ForeignRun, folder: Path) -> dict[str, str]:
+    """Return what says which run it is; its folder only if that is called otherwise."""
     when = moment(run.created)
     found = {"revision": run.git_revision[:12]} if run.git_revision else {}
-    return found | {
-        _DAY: f"{when:%Y-%m-%d}",
-        _MINUTE: f"{when:%H:%M:%S}",
-        _RUN: run.run_id,
-        _FOLDER: folder.name if folder.is_absolute() else str(folder),
-    }
+    found |= {_DAY: f"{when:%Y-%m-%d}", _MINUTE: f"{when:%H:%M:%S}", _RUN: run.run_id}
+    return found if folder.name == run.run_id else {**found, _FOLDER: folder.name}
 
 
 def _facts_of_foreign(run: ForeignRun, folder: Path) -> dict[str, str]:
@@ -339,7 +336,7 @@ _AS_IT_IS = {"processor", "GPU", "memory", *_OF_FILES}
 
 def _phrase(name: str, value: str | None) -> str:
     if value is None:
-        return "" if name in ("measured by", "GPU") else f"{name} unknown"
+        return "" if name in ("measured by", "GPU", _FOLDER) else f"{name} unknown"
     if name in _AS_IT_IS:
         return value
     if name == _IDENTITY["cpus"]:
