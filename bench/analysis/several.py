@@ -174,17 +174,17 @@ class Several:
         first = self.members[0].run
         if isinstance(first, StoredRun) and isinstance(member.run, StoredRun):
             return incomparable(first, member.run)
-        own = ("stepbench" if not each.measured_by else each.measured_by for each in (self.members[0], member))
+        own = (each.measured_by or "stepbench" for each in (self.members[0], member))
         return [f"measured by: {' / '.join(own)}"]
 
     def differing(self, member: Member) -> list[str]:
         """Name all that differs between the first run and another, each as `name: A / B`."""
-        first, found = self.members[0].run, self.forbidding(member)
+        first = self.members[0].run
         if isinstance(first, StoredRun) and isinstance(member.run, StoredRun):
-            return [*found, *also_different(first.manifest, member.run.manifest)]
-        here, there = self.members[0].facts, member.facts
-        differing = [name for name in here if name in there and here[name] != there[name] and name not in _OF_FILES]
-        return [*found, *(f"{name}: {here[name]} / {there[name]}" for name in differing)]
+            return [*incomparable(first, member.run), *also_different(first.manifest, member.run.manifest)]
+        sides = [{"measured by": each.measured_by or "stepbench", **each.facts} for each in (self.members[0], member)]
+        known = [(name, value, sides[1][name]) for name, value in sides[0].items() if name in sides[1]]
+        return [f"{name}: {a} / {b}" for name, a, b in known if a != b and name not in _OF_FILES]
 
     @property
     def one_machine(self) -> bool:

@@ -108,8 +108,8 @@ class ForeignRun(BaseModel):
     """When it was measured, ISO 8601."""
     tool: str = Field(min_length=1)
     """The tool whose file it was, such as `pytest-benchmark`."""
-    version: str = ""
-    """The version of what measured, with its name if that is another tool; empty if the file does not say."""
+    measured_by: str = Field(min_length=1)
+    """What measured it, with its version if the file says it: mostly that tool."""
     file: str
     """The file's name."""
     sha256: str
@@ -128,9 +128,9 @@ class ForeignRun(BaseModel):
         return self
 
     @property
-    def measured_by(self) -> str:
-        """The tool, with its version if that is known."""
-        return " ".join(filter(None, (self.tool, self.version)))
+    def command(self) -> list[str]:
+        """The command that measured it: nobody knows it."""
+        return []
 
     @property
     def times(self) -> dict[ForeignCase, ForeignBenchmark]:
@@ -181,7 +181,7 @@ def told(path: Path) -> str:
     It is empty for anything else.
     """
     if is_foreign(path):
-        return " but what `bench import` made of a file of another tool, which `history` and `compare --across` show"
+        return " but what another tool measured, which `history` shows, and beside others `compare --across` and `plot`"
     tool = tool_of(path)
     if tool is None:
         return ""

@@ -110,8 +110,8 @@ def _answer(beside: Beside) -> Words:
         if (seconds := several.at(each, case).seconds)
     ]
     fastest, run, name = min(times)
-    text = "There is no speedup; the fastest step is that of {} with {} in {}."
-    return prose(text, name, Strong(duration(fastest)), run)
+    told = "There is no speedup; the fastest step is that of {} with {} in {}."
+    return prose(told, name, Strong(duration(fastest)), run)
 
 
 def _warnings(several: Several) -> list[Words]:

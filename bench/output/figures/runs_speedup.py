@@ -39,8 +39,8 @@ def draw(data: RunsData, look: Look) -> Figure:
     for axis in frame.axes:
         axis.axvline(1, color=look.theme.ink, lw=frame.look.line, ls="--")
         log_axis(axis, "x", _bars.speedup_ends(shown), times, frame.look, octaves)
-    over = _rows.over(rows, data.cast)
-    frame.label_x(f"speedup over {over} of the same run (log scale)")
+    same = "" if frame.narrow else " of the same run"
+    frame.label_x(f"speedup over {_rows.over(rows, data.cast)}{same} (log scale)")
     return frame.figure
 
 
