@@ -23,6 +23,7 @@ from bench.data.schema import FIRST_STEP, HOST, PHASES, STEP, Method, Status, Su
 from bench.machine.disturbance import LAUNCH_BOUND
 from bench.model.case import Case
 from bench.model.device import COLD_STARTS, Cache
+from bench.model.sizes import BATCH
 from bench.model.workload import WORKLOADS
 from bench.stats.estimates import Estimate, Turns, median_estimate, speedup_estimate
 
@@ -261,7 +262,7 @@ def _step_peaks(outcome: pd.DataFrame) -> dict[str, int]:
 
 def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -> list[SummaryRow]:
     """Make the rows of a case that is well; its speedups stand in that of its whole steps."""
-    shares, tax, batch = shares_of(item.times), sync_tax(item.times, item.whole), item.case.problem.sizes.get("batch")
+    shares, tax, batch = shares_of(item.times), sync_tax(item.times, item.whole), item.case.problem.sizes.get(BATCH)
     peaks = _step_peaks(item.outcome)
     groups: Any = item.times.groupby(_ROW_KEY, sort=False)
     keyed: list[tuple[tuple[Any, ...], pd.DataFrame]] = [(tuple(key), group) for key, group in groups]

@@ -157,6 +157,7 @@ class DistantBackend(Backend):
             facts.path,
         )
         self.may_fork, self.host_memory, self.matmul_kinds = facts.may_fork, facts.host_memory, facts.matmul_kinds
+        self.meets = facts.meets
 
     @property
     def interpreter(self) -> str:
@@ -175,6 +176,10 @@ class DistantBackend(Backend):
     def memory_bytes(self) -> int | None:
         """Return what it said when its file was loaded."""
         return self._facts.memory_bytes
+
+    def device_count(self) -> int | None:
+        """Return what it said when its file was loaded."""
+        return self._facts.device_count
 
     def preload(self) -> NoReturn:
         """Refuse."""

@@ -62,6 +62,7 @@ class ImplementationRead:
     precisions: tuple[Precision, ...]
     compiles: bool
     by_default: bool
+    spreads: str
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class BackendRead:
     device: str
     packages: tuple[str, ...]
     may_fork: bool
+    meets: bool
     precisions: tuple[Precision, ...]
     host_memory: bool
     matmul_kinds: tuple[str, ...]
@@ -97,6 +99,7 @@ class BackendRead:
     path: tuple[str, ...]
     availability: Availability
     memory_bytes: int | None
+    device_count: int | None
 
 
 @dataclass(frozen=True)
@@ -172,10 +175,11 @@ def _found(registry: Registry, broken: dict[Path, str]) -> FilesRead:
 def _backend(item: Backend) -> BackendRead:
     """Ask a backend what the command must know of it; one that fails at that is absent."""
     try:
-        state, memory = item.availability(), item.memory_bytes()
+        state, memory, count = item.availability(), item.memory_bytes(), item.device_count()
     except Exception as error:  # noqa: BLE001 - whatever a user's code raises
-        state, memory = Availability(False, f"it cannot say whether it is there: {in_short(error)}"), None
-    return _record(BackendRead, item, availability=state, memory_bytes=memory)
+        state = Availability(False, f"it cannot say whether it is there: {in_short(error)}")
+        memory = count = None
+    return _record(BackendRead, item, availability=state, memory_bytes=memory, device_count=count)
 
 
 def _record(kind: type[Record], item: object, **given: Any) -> Record:
