@@ -282,7 +282,7 @@ def workload_facts(planned: Iterable[Planned]) -> dict[str, WorkloadFacts]:
 def implementation_facts(planned: Iterable[Planned]) -> dict[str, ImplementationFacts]:
     """Give what a stored run must know of the implementations of its cases, by name."""
     return {
-        each.name: ImplementationFacts(compiles=each.compiles, devices=list(each.devices))
+        each.name: ImplementationFacts(compiles=each.compiles, devices=list(each.devices), spreads=each.spreads)
         for each in (item.implementation for item in planned)
     }
 
