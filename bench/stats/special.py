@@ -103,12 +103,11 @@ def t_cdf(freedom: float, t: float) -> float:
 @lru_cache(maxsize=4096)
 def t_quantile(freedom: float, p: float) -> float:
     """Return the t that Student's t is at most with chance p, 0 < p < 1."""
-    if p < 0.5:
-        return -t_quantile(freedom, 1 - p)
-    high = 1.0
-    while t_cdf(freedom, -high) > 1 - p:
+    tail, high = min(p, 1 - p), 1.0
+    while t_cdf(freedom, -high) > tail:
         high *= 2
-    return _root(lambda t: 1 - p - t_cdf(freedom, -t), 0.0, high)
+    t = _root(lambda t: tail - t_cdf(freedom, -t), 0.0, high)
+    return t if p > 0.5 else -t
 
 
 @lru_cache(maxsize=4096)
