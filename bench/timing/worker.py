@@ -110,12 +110,17 @@ def opened(request: Request) -> tuple[Registry, Backend, Device]:
     return registry, backend, replace(device, precision=request.precision)
 
 
-def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step, beat: Beat = lambda: None) -> Prepared:
+def unplanted(step: Step, device: Device) -> Step:
+    """Leave a step as it was built."""
+    return step
+
+
+def prepare(request: Request, plant: Callable[[Step, Device], Step] = unplanted, beat: Beat = lambda: None) -> Prepared:
     """Build a case, time its first step, and verify it.
 
     Args:
         request: names an implementation.
-        plant: alters the step that was built; only a calibration plants anything.
+        plant: alters the step that was built on a device; only a calibration plants anything.
         beat: called after each step, to show that the process is alive.
     """
     began_empty = is_empty(request.cache)
@@ -129,7 +134,7 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
     step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
     build_seconds = time.perf_counter() - began
     check_step(step, implementation)
-    step = plant(step)
+    step = plant(step, device)
     flush = device.flush if request.mode.cold else None
     rig = Rig(step, host_now, device.synchronize, flush, device.stream, ready=device.ready)
     first = first_step(rig)
