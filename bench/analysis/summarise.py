@@ -241,7 +241,7 @@ def _beside_time(item: _Found) -> dict[str, Any]:
         "compile_cold_seconds": _known(compiled[cache.isin(COLD_STARTS)].median()),
         "compile_warm_seconds": _known(compiled[cache == Cache.WARM].median()),
         "error": _known(item.outcome[list(ERRORS)].max(axis=None)),
-        "energy_joules": _known(item.outcome["energy_joules"].median()),
+        **{name: _known(item.outcome[name].median()) for name in ("energy_joules", "communication_share")},
         "unsettled": int((item.outcome["warmup_settled"] == False).sum()),  # noqa: E712 - unknown is neither
     }
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import importlib.util
+import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from bench.model.data import Array
 
 TORCH_PIN = "torch==2.13.0"
+_DEVICE_WORK = ("kernel", "gpu_memcpy", "gpu_memset")
+"""What the traces of torch's profiler call work of the device; its ranges of user annotations are none."""
 
 
 class TorchBackend(Backend):
@@ -314,6 +318,19 @@ class CudaStream(Stream):
             yield
         finally:
             torch.cuda.set_sync_debug_mode(before)
+
+    @override
+    def kernels(self, run: Callable[[], object]) -> tuple[float, ...]:
+        from torch.profiler import ProfilerActivity, profile
+
+        with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+            run()
+        with tempfile.TemporaryDirectory() as folder:  # its trace file has kept its form where its objects have not
+            path = Path(folder) / "trace.json"
+            profiler.export_chrome_trace(str(path))
+            events = json.loads(path.read_bytes())["traceEvents"]
+        work = sorted((event["ts"], event["dur"]) for event in events if event.get("cat") in _DEVICE_WORK)
+        return tuple(1e3 * microseconds for _, microseconds in work)
 
 
 def _torch_build() -> dict[str, str | None]:

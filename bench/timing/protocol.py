@@ -48,6 +48,8 @@ class Task(StrEnum):
     """Measure what the device can do at most; the request names no implementation."""
     PROVE = "prove"
     """Check the measuring itself: of a case that its phases do not wait, without one the device's clock."""
+    CLOCKS = "clocks"
+    """Compare the device's clock with the framework's profiler on steps of a case; no truth is needed."""
     FIT = "fit"
     """Build a case and run it twice, to see whether it fits in memory."""
     TRUTH = "truth"

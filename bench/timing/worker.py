@@ -115,20 +115,25 @@ class Prepared:
         )
 
 
-def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step, beat: Beat = lambda: None) -> Prepared:
+def unplanted(step: Step, device: Device) -> Step:
+    """Leave a step as it was built."""
+    return step
+
+
+def prepare(request: Request, plant: Callable[[Step, Device], Step] = unplanted, beat: Beat = lambda: None) -> Prepared:
     """Build a case, time its first step, and verify it.
 
     Args:
         request: names an implementation.
-        plant: alters the step that was built; only a calibration plants anything.
+        plant: alters the step that was built on a device; only a calibration plants anything.
         beat: called after each step, to show that the process is alive.
     """
     began_empty = is_empty(request.cache)
     team = gather(request.devices, partial(follow, request), lambda error: failure(error, request).reason)
     made = team.doing(None, built)(request, team.place, lambda backend: team.meet(backend.meet(request.devices)))
     implementation, backend = made.implementation, made.backend
-    step = plant(team.leading(made.step))
     device = team.waiting(made.device)
+    step = plant(team.leading(made.step), device)
     flush = device.flush if request.mode.cold else None
     rig = Rig(step, host_now, device.synchronize, flush, device.stream, ready=device.ready)
     first = first_step(rig)

@@ -10,6 +10,7 @@ is replaced in the measuring process, so that nothing depends on the machine tha
 Faults are planted by the variable STEPBENCH_FAKEGPU_FAULT, several with commas:
 
     slow-clock     the device's clock loses a tenth
+    quick-profiler the profiler loses a twentieth
     no-hold        holding the queue back does nothing
     half-wait      synchronising waits for half of what there is to wait for
     capped         no more than 9 kernels between two synchronisations take any time
@@ -55,6 +56,7 @@ class Queue(Stream):
         self.kernels = self.reads = 0
         self._since_wait = 0
         self._watched = False
+        self._ran: list[float] = []
 
     def now(self) -> int:
         """The host's clock."""
@@ -68,6 +70,7 @@ class Queue(Stream):
             nanoseconds = 0
         self.host += LAUNCH
         self.device = max(self.device, self.host) + round(nanoseconds)
+        self._ran.append(round(nanoseconds))
 
     def synchronize(self) -> None:
         """Wait for the device."""
@@ -102,6 +105,12 @@ class Queue(Stream):
         """A unit is a nanosecond."""
         if not faulty("no-hold"):
             self.launch(units)
+
+    def kernels(self, run: Callable[[], object]) -> tuple[float, ...]:
+        """A profiler that sees every kernel."""
+        before = len(self._ran)
+        run()
+        return tuple((0.95 if faulty("quick-profiler") else 1.0) * each for each in self._ran[before:])
 
     @contextmanager
     def watched(self) -> Iterator[None]:
