@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from bench.stats.ranks import differences, mann_whitney_cdf, rank_bounds
 
@@ -52,13 +53,10 @@ def median_estimate(values: ArrayLike, confidence: float = CONFIDENCE) -> Estima
     Returns:
         The median; with ends if n >= 6 at 95 %, that is if min and max cover `confidence`.
     """
-    from scipy.special import bdtr
-
     ordered = np.sort(np.asarray(values, dtype=float))
     n = len(ordered)
     median = float(np.median(ordered))
-    # Coverage of [x(d), x(n+1-d)] for d = 1, 2, ...: it falls as d grows.
-    coverage = 1.0 - 2.0 * bdtr(np.arange(n // 2), n, 0.5)
+    coverage = _coverage(n)
     d = int((coverage >= confidence).sum())
     if d == 0:
         return Estimate(median)
@@ -69,6 +67,15 @@ def median_estimate(values: ArrayLike, confidence: float = CONFIDENCE) -> Estima
     low = (1 - inward) * ordered[d - 1] + inward * ordered[d]
     high = (1 - inward) * ordered[n - d] + inward * ordered[n - d - 1]
     return Estimate(median, float(low), float(high))
+
+
+@lru_cache(maxsize=256)
+def _coverage(n: int) -> NDArray[np.float64]:
+    """Return the coverage of [x(d), x(n+1-d)] by n values for d = 1, 2, ...: it falls as d grows."""
+    from scipy.special import bdtr
+
+    found: NDArray[np.float64] = 1.0 - 2.0 * bdtr(np.arange(n // 2), n, 0.5)
+    return found
 
 
 def ratio_estimate(numerators: ArrayLike, denominators: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
