@@ -4,6 +4,9 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 BENCH_ARGS ?=
 
+# Tests start hundreds of processes: each would compile every file anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bench.analysis.baseline import Baseline, baselines_of
 from bench.analysis.invalid import throttled_rounds
-from bench.analysis.phases import shares_of, sync_tax
+from bench.analysis.phases import shares_of, stages_of, sync_tax
 from bench.analysis.roofline import ceilings
 from bench.analysis.steady import UNSTEADY, remark
 from bench.analysis.whole import by_round, is_whole, whole_steps_by_turn
@@ -262,7 +262,8 @@ def _step_peaks(outcome: pd.DataFrame) -> dict[str, int]:
 
 def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -> list[SummaryRow]:
     """Make the rows of a case that is well; its speedups stand in that of its whole steps."""
-    shares, tax, batch = shares_of(item.times), sync_tax(item.times, item.whole), item.case.problem.sizes.get(BATCH)
+    stages, batch = stages_of(item.times), item.case.problem.sizes.get(BATCH)
+    shares, tax = shares_of(stages), sync_tax(stages, item.whole)
     peaks = _step_peaks(item.outcome)
     groups: Any = item.times.groupby(_ROW_KEY, sort=False)
     keyed: list[tuple[tuple[Any, ...], pd.DataFrame]] = [(tuple(key), group) for key, group in groups]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
@@ -13,6 +15,9 @@ from bench.output.figures._look import DARK, LIGHT
 from bench.output.render import TEMPLATES, environment
 from bench.output.render.svg import foreign_colours, inline, variables
 from bench.output.text import readable
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 
 def drawings(data: RunData, name: str) -> dict[str, bytes]:
@@ -39,10 +44,14 @@ def render(document: Document, pictures: Mapping[str, Mapping[str, bytes]]) -> s
     """Return the whole file; `pictures` holds the `drawings` of each figure of the document."""
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     style = style.replace("LIGHT_COLOURS", variables(LIGHT)).replace("DARK_COLOURS", variables(DARK))
-    filters = {"svg": _svg, "raw": _raw, "breaks": _breaks}
-    template = environment(filters, autoescape=True).get_template("report.html")
     document = rewritten(document, readable)
-    return template.render(document=document, style=Markup(style), pictures=pictures)  # noqa: S704 - a file of ours
+    return _template().render(document=document, style=Markup(style), pictures=pictures)  # noqa: S704 - a file of ours
+
+
+@cache
+def _template() -> Template:
+    filters = {"svg": _svg, "raw": _raw, "breaks": _breaks}
+    return environment(filters, autoescape=True).get_template("report.html")
 
 
 def _svg(content: bytes, classes: str, figure: FigureBlock) -> Markup:
