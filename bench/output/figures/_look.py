@@ -237,15 +237,20 @@ class Look:
         )
 
 
-@lru_cache(maxsize=4096)
 def text_inches(text: str, points: float, bold: bool = False) -> float:
     """Return the width of a line of text, by the metrics of the font that figures are drawn with."""
+    return _hundred_points_wide(text, bold) * (points / 100) / _POINTS_PER_INCH
+
+
+@lru_cache(maxsize=16384)
+def _hundred_points_wide(text: str, bold: bool) -> float:
+    """Return the width in points of a line in letters of a hundred points, in proportion to which all others are."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(family="DejaVu Sans", size=points, weight="bold" if bold else "normal")
+    font = FontProperties(family="DejaVu Sans", size=100, weight="bold" if bold else "normal")
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-    return float(width) / _POINTS_PER_INCH
+    return float(width)
 
 
 def wrapped(text: str, inches: float, points: float, bold: bool = False) -> list[str]:
