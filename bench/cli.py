@@ -19,6 +19,7 @@ from bench.commands.doctor import doctor
 from bench.commands.explain import explain
 from bench.commands.export import export
 from bench.commands.gate import gate
+from bench.commands.gpu_proof import gpu_proof
 from bench.commands.history import history
 from bench.commands.new import new
 from bench.commands.plot import plot
@@ -90,7 +91,10 @@ def list_command(load: tuple[Path, ...], timeout: float | None, as_json: bool) -
         show(list_blocks(registry))
 
 
-for command in (new, run, verify, sweep, plot, report, explain, doctor, ab, gate, bisect, compare, history, export):
+for command in (
+    *(new, run, verify, sweep, plot, report, explain, doctor, gpu_proof),
+    *(ab, gate, bisect, compare, history, export),
+):
     cli.add_command(command)
 
 

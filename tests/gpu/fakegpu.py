@@ -7,6 +7,8 @@ and waits are those of a GPU: an operation that mixes devices is refused, and a 
 Time is made up: a queue of kernels of known length, and a host that takes 5 us to launch one. The harness's own clock
 is replaced in the measuring process, so that nothing depends on the machine that it runs on.
 
+STEPBENCH_FAKEGPU_SPEED=20 makes kernels as many times shorter, and computing as many times squared.
+
 Faults are planted by the variable STEPBENCH_FAKEGPU_FAULT, several with commas:
 
     slow-clock     the device's clock loses a tenth
@@ -36,8 +38,9 @@ from bench.model.condition import Condition
 KIND = "fakegpu"
 LAUNCH, MARK, WAIT = 5_000, 1_000, 10_000
 """Nanoseconds that these take the host."""
-KERNEL = 1_000_000
-FLOPS_PER_NANOSECOND = 2.0
+SPEED = int(os.environ.get("STEPBENCH_FAKEGPU_SPEED", "1"))
+KERNEL = 1_000_000 // SPEED
+FLOPS_PER_NANOSECOND = 2.0 * SPEED**2
 BYTES_PER_NANOSECOND = 5.0
 WATTS = 300.0
 READS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::masked_select"}
@@ -53,7 +56,7 @@ class Queue(Stream):
 
     def __init__(self) -> None:
         self.host = self.device = 0
-        self.kernels = self.reads = 0
+        self.reads = 0
         self._since_wait = 0
         self._watched = False
         self._ran: list[float] = []
@@ -64,7 +67,6 @@ class Queue(Stream):
 
     def launch(self, nanoseconds: float) -> None:
         """Put a kernel of that length into the queue."""
-        self.kernels += 1
         self._since_wait += 1
         if faulty("capped") and self._since_wait > 9:
             nanoseconds = 0
