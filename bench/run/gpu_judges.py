@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from bench.data.run import StoredRun, summary_rows
 from bench.data.crossing import Crossing
+from bench.data.run import StoredRun, summary_rows
 from bench.data.schema import Status, SummaryRow, is_headline
 from bench.model.case import Mode
 from bench.model.precision import Precision
