@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.analysis.history import History, Point, Series
+from bench.data.foreign import ForeignRun
 from bench.data.schema import STEP
 from bench.output.content.passages import passages
 from bench.output.document import Block, Bullets, Cell, Head, Heading, Line, Table, Words, grouped, numbers, table
-from bench.output.names import counted, day, facts, short, size_of, span, telling, told
+from bench.output.names import counted, day, facts, makers, short, size_of, span, telling, told
 from bench.output.text import duration, duration_interval, interval, significant
 from bench.stats.changepoint import ALPHA, fewest_values
 
@@ -24,7 +25,7 @@ def history_blocks(history: History, phase: str = STEP) -> list[Block]:
     """Return one machine: its series, their changes, and the single runs if there are few series."""
     series = history.series
     blocks: list[Block] = [
-        Heading(f"{history.machine}: {span(history)}; {phase if phase == STEP else f'{phase} phase'}"),
+        Heading(f"{history.machine}: {span(history)}; {_what(history, phase)}"),
         _series_table(series),
     ]
     if any(item.changes for item in series):
@@ -32,6 +33,12 @@ def history_blocks(history: History, phase: str = STEP) -> list[Block]:
     if len(series) <= MOST_SHOWN and len(history.runs) > 1:
         blocks.append(runs_table("runs", (), series))
     return [*blocks, Bullets(notes(history))]
+
+
+def _what(history: History, phase: str) -> str:
+    if history.tool:
+        return makers(history)
+    return phase if phase == STEP else f"{phase} phase"
 
 
 def runs_table(name: str, caption: Words, series: Sequence[Series]) -> Table:
@@ -111,6 +118,10 @@ def notes(history: History) -> tuple[Words, ...]:
     )
     return passages(
         "history.txt",
+        tool=history.tool,
+        over=sorted(
+            {each.over for run in history.runs if isinstance(run, ForeignRun) for each in run.benchmarks} - {""}
+        ),
         runs=len(history.runs),
         series=len(series),
         shown=MOST_SHOWN,
@@ -125,11 +136,18 @@ def notes(history: History) -> tuple[Words, ...]:
     )
 
 
+def _over(history: History) -> list[str]:
+    """Return what the intervals of another tool's benchmarks are over."""
+    foreign = [run for run in history.runs if isinstance(run, ForeignRun)]
+    return sorted({each.over for run in foreign for each in run.benchmarks if each.low is not None})
+
+
 def history_json(histories: Sequence[History]) -> list[dict[str, Any]]:
     """Return all that is known, for programs; unknown values are null."""
     return [
         {
             "machine": dataclasses.asdict(history.machine),
+            "measured_by": history.tool or "stepbench",
             "runs": [run.model_dump(include={"run_id", "created", "git_revision"}) for run in history.runs],
             "series": list(map(_series_json, history.series)),
         }

@@ -5,7 +5,7 @@ All that the figures know about a case's columns, sizes and workloads is in this
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.analysis.baseline import check_baseline
-from bench.analysis.history import History, RunFiles, histories, moment
+from bench.analysis.history import History, RunFiles, histories, in_order
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.ladder import Ladder, ladders
 from bench.analysis.packages import backends_in, packages_of
@@ -133,6 +133,21 @@ class RunData(StoredRun):
         pairs = rows[["implementation", "backend"]].astype(str).itertuples(index=False, name=None)
         measured = rows[rows["implementation"] == rows["baseline"]]["implementation"].unique()
         return Cast.of(pairs, measured, self.choice.renamed)
+
+    @property
+    def words(self) -> list[str]:
+        """The run, as a command names it; a moved folder gives the same."""
+        return [f"results/{self.run_id}"]
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return self.manifest.run_id
+
+    @property
+    def measured_by(self) -> list[str]:
+        """The command that measured it."""
+        return self.manifest.command
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -302,8 +317,3 @@ class RunData(StoredRun):
     def asked_sizes(self, axis: str) -> Sequence[object]:
         """Return the sizes along an axis that were asked for."""
         return self.manifest.axes.get(axis, [])
-
-
-def in_order(runs: Iterable[RunFiles]) -> list[RunFiles]:
-    """Return runs in the order in which they were measured."""
-    return sorted(runs, key=lambda run: (moment(run.manifest.created), run.manifest.run_id))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from bench.output import figures
 from bench.output.document import Cell, Document, FigureBlock, rewritten
-from bench.output.figures import Look, RunData, Style, Width
+from bench.output.figures import Look, Style, Width
 from bench.output.figures._look import DARK, LIGHT
 from bench.output.render import TEMPLATES, environment
 from bench.output.render.svg import foreign_colours, inline, variables
@@ -20,21 +19,24 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def drawings(data: RunData, name: str) -> dict[str, bytes]:
+def drawings(draw: Callable[[Look], bytes]) -> dict[str, bytes]:
     """Draw a figure for wide and for narrow screens, and for both styles if its colours cannot be exchanged.
+
+    Args:
+        draw: returns the figure in a look, as the content of an svg file.
 
     Returns:
         The pictures by the classes that say when each is shown.
 
     Raises:
-        NothingToShowError: the run does not hold what it shows.
+        NothingToShowError: there is nothing that it could show.
     """
     found = {}
     for word, width in (("wide", Width.PAGE), ("narrow", Width.COLUMN)):
-        light = figures.picture(data, name, "svg", Look(width))
+        light = draw(Look(width))
         if foreign_colours(light):
             found[f"{word} in-light"] = light
-            found[f"{word} in-dark"] = figures.picture(data, name, "svg", Look(width, Style.DARK))
+            found[f"{word} in-dark"] = draw(Look(width, Style.DARK))
         else:
             found[word] = light
     return found
