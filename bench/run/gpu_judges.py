@@ -86,7 +86,7 @@ def judge_sweep(ran: Ran, device: str) -> list[ProofLine]:
 def judge_programs(ran: Ran, device: str) -> list[ProofLine]:
     """Judge a run with intervals: every program on the device is right, and its speedup has one."""
     mine = [row for row in summary_rows(StoredRun(ran.folder).summary) if row.case.device == device]
-    whole = [row for row in mine if is_headline(row)]
+    whole = _timed(mine)
     unsure = sorted(row.case.implementation for row in whole if row.speedup_low is None)
     problem = ran.trouble or _unwell(mine)
     if not problem and unsure:
@@ -102,7 +102,7 @@ def judge_modes(ran: Ran) -> list[ProofLine]:
     """Judge a run in all modes: each program and precision was timed in each of them."""
     rows = summary_rows(StoredRun(ran.folder).summary)
     times: dict[tuple[str, Precision], dict[Mode, float]] = {}
-    for row in filter(is_headline, rows):
+    for row in _timed(rows):
         key = row.case.implementation, row.case.precision
         times.setdefault(key, {})[row.case.mode] = row.median_seconds or 0.0
     problem = ran.trouble or _unwell(rows)
@@ -121,7 +121,7 @@ def judge_gpt(ran: Ran) -> list[ProofLine]:
     """Judge the run of the small GPT: all ways to run it are right, and each precision but full is less exact."""
     rows = summary_rows(StoredRun(ran.folder).summary)
     problem = ran.trouble or _unwell(rows)
-    whole = [row for row in rows if is_headline(row)]
+    whole = _timed(rows)
     full = [row for row in whole if row.case.precision is Precision.FULL]
     times = ", ".join(f"{row.case.implementation} {(row.median_seconds or 0.0) * 1e3:.3f} ms" for row in full)
     errors: dict[str, dict[Precision, float]] = {}
@@ -153,6 +153,11 @@ def judge_tests(ran: Ran) -> list[ProofLine]:
     if not ran.trouble and "passed" not in last:
         return [ProofLine(TESTS, Answer.SKIP, last)]
     return [_line(TESTS, "; ".join(failed) or ran.trouble, last)]
+
+
+def _timed(rows: Iterable[SummaryRow]) -> list[SummaryRow]:
+    """Pick the headlines of the cases that have a time."""
+    return [row for row in rows if is_headline(row) and row.median_seconds is not None]
 
 
 def _unwell(rows: Iterable[SummaryRow]) -> str:

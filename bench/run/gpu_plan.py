@@ -34,6 +34,8 @@ class Extent:
     rounds: int = 6
     """Fewer give no interval."""
     pairs: int = 8
+    patience: float = 1.0
+    """How many times as long as on a GPU a command may take: one that is simulated is slow."""
 
     @property
     def chosen(self) -> tuple[str, ...]:
@@ -42,6 +44,7 @@ class Extent:
 
 
 EXTENT = Extent()
+"""What the command measures."""
 
 
 def planned_parts(device: str, load: Sequence[Path], extent: Extent) -> tuple[ProofPart, ...]:
@@ -66,33 +69,42 @@ def planned_parts(device: str, load: Sequence[Path], extent: Extent) -> tuple[Pr
     trial = (*doctor, "--calibrate", *here, "--pairs", str(extent.pairs), "--budget", "1s", "--json")
     swept = (*sweep, *files, "-i", extent.crossing, "--axis", extent.axis, *rounds, "--budget", "80s")
     programs = (*run, *files, *extent.chosen, *rounds, "--budget", "150s")
+    patient = extent.patience
     parts = (
-        ProofPart("doctor", (judges.DOCTOR, judges.CLOCK), (*doctor, *here, "--json"), judges.judge_doctor, 120),
-        ProofPart("trial", (judges.SAME, judges.PLANTED), trial, judges.judge_trial, 120),
-        ProofPart("sweep", (judges.CROSSOVER,), swept, partial(judges.judge_sweep, device=device), 110),
-        ProofPart(PROGRAMS, (judges.PROGRAMS,), programs, partial(judges.judge_programs, device=device), 180),
+        ProofPart(
+            "doctor", (judges.DOCTOR, judges.CLOCK), (*doctor, *here, "--json"), judges.judge_doctor, 120 * patient
+        ),
+        ProofPart("trial", (judges.SAME, judges.PLANTED), trial, judges.judge_trial, 120 * patient),
+        ProofPart("sweep", (judges.CROSSOVER,), swept, partial(judges.judge_sweep, device=device), 110 * patient),
+        ProofPart(PROGRAMS, (judges.PROGRAMS,), programs, partial(judges.judge_programs, device=device), 180 * patient),
     )
     modes = (*run, *here, "--modes", "all", *one_round)
     if device != CUDA:
-        return (*parts, ProofPart("modes", (judges.MODES,), (*modes, *extent.chosen), judges.judge_modes, 150))
+        return (
+            *parts,
+            ProofPart("modes", (judges.MODES,), (*modes, *extent.chosen), judges.judge_modes, 150 * patient),
+        )
+    return (*parts, *_of_cuda(extent, here, modes, one_round))
+
+
+def _of_cuda(
+    extent: Extent, here: tuple[str, ...], modes: tuple[str, ...], one_round: tuple[str, ...]
+) -> tuple[ProofPart, ...]:
+    """List the parts that only CUDA has; the last one is the longest, and the one that may be missed."""
     gpt = tuple(word for path in _GPT for word in ("--load", path))
     precisions = ("--precision", ",".join(judges.PROVED))
-    ways = (*run, *here, *gpt, "-i", "mini_gpt.eager,mini_gpt.compiled,mini_gpt_graph", *precisions, *one_round)
+    ways = ("-m", "bench", "run", *here, *gpt, "-i", "mini_gpt.eager,mini_gpt.compiled,mini_gpt_graph")
     tests = ("-m", "pytest", "-m", "cuda", "-q", "-rfEs", "--color=no", *_TESTS, "--deselect", _DOCTORS)
+    programs = extent.programs or tuple(
+        item.name for item in built_in() if item.by_default and item.framework == "torch"
+    )
     # Compiled steps only in the first mode: each of their cases begins with an empty cache and compiles for itself.
-    every = (*modes, *precisions, *gpt, *_with_gpt(extent))
+    every = (*modes, *precisions, *gpt, "-i", ",".join([*programs, "mini_gpt.eager", "mini_gpt_graph"]))
     return (
-        *parts,
-        ProofPart("gpt", (judges.GPT, judges.PRECISIONS), ways, judges.judge_gpt, 150),
+        ProofPart("gpt", (judges.GPT, judges.PRECISIONS), (*ways, *precisions, *one_round), judges.judge_gpt, 150),
         ProofPart("tests", (judges.TESTS,), tests, judges.judge_tests, 120),
         ProofPart("modes", (judges.MODES,), every, judges.judge_modes, 240, least_seconds=30),
     )
-
-
-def _with_gpt(extent: Extent) -> tuple[str, ...]:
-    """Choose the programs by name, so that the GPT joins them without its compiled steps."""
-    names = extent.programs or tuple(item.name for item in built_in() if item.by_default and item.framework == "torch")
-    return ("-i", ",".join([*names, "mini_gpt.eager", "mini_gpt_graph"]))
 
 
 def _check_checkout() -> None:

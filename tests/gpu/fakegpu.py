@@ -7,7 +7,8 @@ and waits are those of a GPU: an operation that mixes devices is refused, and a 
 Time is made up: a queue of kernels of known length, and a host that takes 5 us to launch one. The harness's own clock
 is replaced in the measuring process, so that nothing depends on the machine that it runs on.
 
-STEPBENCH_FAKEGPU_SPEED=20 makes kernels as many times shorter, and computing as many times squared.
+STEPBENCH_FAKEGPU_KERNEL gives the nanoseconds of a kernel beside computing, STEPBENCH_FAKEGPU_FLOPS how many operations
+it computes a nanosecond.
 
 Faults are planted by the variable STEPBENCH_FAKEGPU_FAULT, several with commas:
 
@@ -38,9 +39,8 @@ from bench.model.condition import Condition
 KIND = "fakegpu"
 LAUNCH, MARK, WAIT = 5_000, 1_000, 10_000
 """Nanoseconds that these take the host."""
-SPEED = int(os.environ.get("STEPBENCH_FAKEGPU_SPEED", "1"))
-KERNEL = 1_000_000 // SPEED
-FLOPS_PER_NANOSECOND = 2.0 * SPEED**2
+KERNEL = int(os.environ.get("STEPBENCH_FAKEGPU_KERNEL", "1_000_000"))
+FLOPS_PER_NANOSECOND = float(os.environ.get("STEPBENCH_FAKEGPU_FLOPS", "2"))
 BYTES_PER_NANOSECOND = 5.0
 WATTS = 300.0
 READS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::masked_select"}
@@ -278,6 +278,8 @@ class FakeGpu(TorchBackend):
         for module in (tasks, worker):
             assert module.host_now  # what the harness times with; from now on it is the model's
             module.host_now = self.simulator.queue.now
+        # What the CPU really does in the place of the device is no work of the host's.
+        worker.Rig = partial(worker.Rig, cpu_now=self.simulator.queue.now)  # type: ignore[misc]
         return super().open(settings)
 
     def hardware_name(self) -> str:
