@@ -24,6 +24,7 @@ from bench.commands.new import new
 from bench.commands.plot import plot
 from bench.commands.report import report
 from bench.commands.run import run
+from bench.commands.site import site
 from bench.commands.sweep import sweep
 from bench.commands.verify import verify
 from bench.errors import ReaderGoneError, StepbenchError, UsageError, os_cure
@@ -55,6 +56,7 @@ def cli(debug: bool) -> None:
       bench doctor                   what disturbs measurements here, and what cures it
       bench plot results/RUN         draw all figures of a run
       bench report results/RUN       all of it in one HTML file, or as LaTeX or Markdown
+      bench site                     static pages of all runs: reports, histories, machines side by side
       bench explain FIGURE           where a figure comes from, and how to draw it again
       bench ab main                  did it get slower than that revision, and where?
       bench gate --base origin/main  the same for continuous integration
@@ -90,7 +92,8 @@ def list_command(load: tuple[Path, ...], timeout: float | None, as_json: bool) -
         show(list_blocks(registry))
 
 
-for command in (new, run, verify, sweep, plot, report, explain, doctor, ab, gate, bisect, compare, history, export):
+COMMANDS = (new, run, verify, sweep, plot, report, site, explain, doctor, ab, gate, bisect, compare, history, export)
+for command in COMMANDS:
     cli.add_command(command)
 
 

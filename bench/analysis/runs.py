@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.analysis.history import RunFiles, moment
+from bench.data.foreign import told
 from bench.data.run import StoredRun
 from bench.data.store import MANIFEST, PROCESSES, SUMMARY
-from bench.errors import DataFormatError, StepbenchError
+from bench.errors import DataFormatError, StepbenchError, UsageError
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,23 @@ def read_runs(folder: Path) -> tuple[list[RunFiles], list[PassedOver]]:
         else:
             found[key] = run
     return list(found.values()), passed_over
+
+
+def runs_below(folder: Path, tell: Callable[[PassedOver], object]) -> tuple[list[RunFiles], list[PassedOver]]:
+    """Return what `read_runs` does, for somebody who named the folder and is told of what was passed over.
+
+    Raises:
+        UsageError: it is not a folder, or holds no run that can be read.
+        DataFormatError: it cannot be read.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder{told(folder)}: name the one that holds the runs, such as results.")
+    found, passed_over = read_runs(folder)
+    for each in passed_over:
+        tell(each)
+    if not found:
+        raise UsageError(f"{folder} holds no run that can be read: measure one with `bench run`, or name a folder.")
+    return found, passed_over
 
 
 def _read_run(folder: Path) -> RunFiles:

@@ -57,7 +57,10 @@ def history(
     """
     if figure is not None and figure.suffix[1:] not in _KINDS:
         raise UsageError(f"--figure is {str(figure)!r}: give a file that ends in .png, .svg or .pdf.")
-    runs = _of_machine(_read(folder), folder, machine)
+    from bench.analysis.runs import runs_below
+
+    below, _ = runs_below(folder, lambda each: note(f"Passed over: {each.reason}"))
+    runs = _of_machine(below, folder, machine)
     names = names_of(implementation)
     _check(names, backend, runs)
 
@@ -78,21 +81,6 @@ def history(
         for option, value in (("-i", ",".join(names)), ("--backend", backend), ("--phase", phase)):
             words += [option, value] if value else []
         _draw(found, figure, phase, runs, [*words, "--machine", machine, "--figure", figure.name])
-
-
-def _read(folder: Path) -> list[RunFiles]:
-    """Read every run below a folder; what cannot be read is named on standard error and passed over."""
-    from bench.analysis.runs import read_runs
-    from bench.data.foreign import told
-
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder{told(folder)}: name the one that holds the runs, such as results.")
-    found, passed_over = read_runs(folder)
-    for each in passed_over:
-        note(f"Passed over: {each.reason}")
-    if not found:
-        raise UsageError(f"{folder} holds no run that can be read: measure one with `bench run`, or name a folder.")
-    return found
 
 
 def _of_machine(runs: list[RunFiles], folder: Path, machine: str) -> list[RunFiles]:
