@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from bench import __version__
 from bench.analysis.history import History, RunFiles
 from bench.analysis.runs import PassedOver
 from bench.data.schema import Status
-from bench.machine.identity import Machine
 from bench.model.case import Case
 from bench.output.content import result
 from bench.output.content.history import RunKey, series_table
@@ -25,13 +23,14 @@ from bench.output.document import (
     Head,
     Link,
     Section,
+    Strong,
     Table,
     Words,
-    plain,
     table,
     ticked,
 )
-from bench.output.names import counted, day, spaced
+from bench.output.names import MachineNames, counted, day, spaced
+from bench.output.text import factor, factor_interval
 
 _NEWEST = 20
 """How many runs the first table of the list holds; the older ones follow."""
@@ -75,7 +74,7 @@ class Listed:
 
 def index(
     listed: Sequence[Listed],
-    machines: Sequence[Machine],
+    machines: MachineNames,
     found: Sequence[History],
     steps: Mapping[Case, str],
     passed_over: Sequence[PassedOver],
@@ -85,7 +84,7 @@ def index(
 
     Args:
         listed: the runs, newest first.
-        machines: each once.
+        machines: what they are called.
         found: the histories of the machines.
         steps: the page of each step that has one.
         passed_over: what else lies beside the runs.
@@ -97,18 +96,19 @@ def index(
         "site.txt",
         "index",
         runs=len(runs),
-        machines=len(machines),
+        machines=len(machines.names),
         workloads=len(workloads),
         oldest=day(runs[-1].created),
         newest=day(runs[0].created),
     )
     others, unread = _sorted_out(passed_over)
-    sections = [Section("runs", "Runs, newest first", _by_age(listed, len(machines) > 1))]
-    if len(machines) > 1:
+    lacking = counted(len(unread), "run was", "runs were")
+    sections = [Section("runs", "Runs, newest first", _by_age(listed, machines))]
+    if len(machines.names) > 1:
         sections.append(Section("by-machine", "By machine", tuple(_by_machine(listed, machines))))
     if len(workloads) > 1:
         sections.append(Section("by-workload", "By workload", tuple(_by_workload(listed, workloads))))
-    sections.append(Section("steps", "Steps over time", tuple(_step_tables(found, steps))))
+    sections.append(Section("steps", "Steps over time", tuple(_step_tables(found, machines, steps))))
     if others or unread:
         told = (*others, *([Bullets(unread)] if unread else ()))
         sections.append(Section("left-out", "What else lies beside the runs", told))
@@ -117,23 +117,24 @@ def index(
         subject=counted(len(listed), "run"),
         answer=answer,
         facts=(),
-        warnings=passages("site.txt", "passed_over", unread=len(unread)),
+        warnings=passages("site.txt", "passed_over", unread=unread, told=Strong(f"{lacking} passed over")),
         sections=tuple(sections),
         stepbench=__version__,
         links=tuple(links),
     )
 
 
-def _by_age(listed: Sequence[Listed], several: bool) -> tuple[Block, ...]:
-    first, older = listed[:_NEWEST], listed[_NEWEST:]
-    blocks: list[Block] = [_run_table("newest", "" if not older else f"The newest {_NEWEST}", first, several)]
-    return (*blocks, *([_run_table("older", "Older runs", older, several)] if older else []))
+def _by_age(listed: Sequence[Listed], machines: MachineNames) -> tuple[Block, ...]:
+    called = [machines.of(item.run.machine) for item in listed] if len(machines.names) > 1 else []
+    newest, older = listed[:_NEWEST], listed[_NEWEST:]
+    first = _run_table("newest", "The newest runs" if older else "All runs", newest, called[:_NEWEST])
+    return (first, *([_run_table("older", "Older runs", older, called[_NEWEST:])] if older else []))
 
 
-def _by_machine(listed: Sequence[Listed], machines: Sequence[Machine]) -> Iterable[Table]:
-    for number, machine in enumerate(machines, start=1):
-        own = [item for item in listed if item.run.machine == machine]
-        yield _run_table(f"machine-{number}", str(machine), own)
+def _by_machine(listed: Sequence[Listed], machines: MachineNames) -> Iterable[Table]:
+    for place, name in enumerate(machines.names):
+        own = [item for item in listed if machines.place(item.run.machine) == place]
+        yield _run_table(f"machine-{place}", name, own)
 
 
 def _by_workload(listed: Sequence[Listed], workloads: Sequence[str]) -> Iterable[Table]:
@@ -148,22 +149,38 @@ def _by_workload(listed: Sequence[Listed], workloads: Sequence[str]) -> Iterable
         yield _run_table(f"workload-{number}", f"{name}: {title}", own)
 
 
-def _run_table(name: str, caption: str, listed: Sequence[Listed], machine: bool = False) -> Table:
-    """Return one row for each run; a column in which nothing stands is left out."""
-    columns: list[tuple[Head, list[Cell | str]]] = [
+def _run_table(name: str, caption: str, listed: Sequence[Listed], machines: Sequence[str] = ()) -> Table:
+    """Return one row for each run; a column in which nothing stands is left out.
+
+    Args:
+        name: the table's.
+        caption: the table's.
+        listed: the runs.
+        machines: the name of each run's machine; empty if that goes without saying.
+    """
+    best = [_best(item.summary) for item in listed]
+    columns: list[tuple[Head, Sequence[Cell | str]]] = [
         (Head("begun, UTC"), [Cell(day(item.run.manifest.created), target=item.page) for item in listed]),
-        (Head("result", wraps=True), [_result(item.summary) for item in listed]),
+        (Head("speedup", right=True), [cells[0] for cells in best]),
+        (Head("largest in the run", wraps=True), [cells[2] for cells in best]),
+        (Head("its 95 % interval", right=True), [cells[1] for cells in best]),
         (Head("what went wrong", wraps=True), [item.trouble for item in listed]),
         (Head("measured", wraps=True), [_measured(item.summary) for item in listed]),
         (Head("run", wraps=True), [item.run.manifest.run_id for item in listed]),
-        (Head("machine", wraps=True), [str(item.run.machine) if machine else "" for item in listed]),
+        (Head("machine", wraps=True), machines),
     ]
     kept = [(head, cells) for head, cells in columns if any(cells)]
     return table(name, caption, [head for head, _ in kept], zip(*(cells for _, cells in kept), strict=True))
 
 
-def _result(summary: Summary) -> str:
-    return plain(result.answer(summary)) if summary.measured else "nothing was measured"
+def _best(summary: Summary) -> tuple[Cell, Cell, str]:
+    """Return the largest speedup of a run, its interval, and who has it over whom."""
+    row = result.best(summary)
+    if row is None:
+        return Cell("-"), Cell("-"), "no speedup" if summary.measured else "nothing was measured"
+    ends = (row.speedup_low, row.speedup_high)
+    told = f"{row.case.label} over {row.baseline} in {summary.place(row)}"
+    return Cell(factor(row.speedup), (row.speedup,)), Cell(factor_interval(*ends), ends), told
 
 
 def _measured(summary: Summary) -> str:
@@ -174,7 +191,7 @@ def _measured(summary: Summary) -> str:
     return f"{told}, over {axes}" if axes else told
 
 
-def _step_tables(found: Sequence[History], pages: Mapping[Case, str]) -> Iterable[Block]:
+def _step_tables(found: Sequence[History], machines: MachineNames, pages: Mapping[Case, str]) -> Iterable[Block]:
     series = [(history, item) for history in found for item in history.series]
     yield from passages("site.txt", "steps", single=len({item.case for _, item in series} - pages.keys()))
     number = 0
@@ -182,7 +199,7 @@ def _step_tables(found: Sequence[History], pages: Mapping[Case, str]) -> Iterabl
         known = [item for item in history.series if item.case in pages]
         for workload in dict.fromkeys(item.case.workload for item in known):
             number += 1
-            caption = f"{workload}, on {history.machine}" if len(found) > 1 else workload
+            caption = f"{workload}, on {machines.of(history.machine)}" if len(found) > 1 else workload
             own = [item for item in known if item.case.workload == workload]
             yield series_table(f"steps-{number}", caption, own, pages)
 
@@ -193,7 +210,9 @@ def _sorted_out(passed_over: Iterable[PassedOver]) -> tuple[tuple[Words, ...], t
     count = {kind: sum(other == kind for _, other in kinds) for kind in ("comparison", "search")}
     others = passages("site.txt", "others", comparisons=count["comparison"], searches=count["search"])
     # A page may be shown to anybody: it names no folder of this machine.
-    unread = [each.reason.replace(f"{each.folder.parent}{os.sep}", "") for each, kind in kinds if kind == "run"]
+    unread = [
+        each.reason.replace(str(each.folder), f"results/{each.folder.name}") for each, kind in kinds if kind == "run"
+    ]
     return others, tuple(map(ticked, unread))
 
 

@@ -9,7 +9,7 @@ from bench.analysis.history import History, Series
 from bench.analysis.steps import StepHistory
 from bench.output.content.history import RunKey, change_table, notes, runs_table
 from bench.output.content.passages import passages
-from bench.output.document import Block, Bullets, Document, FigureBlock, Link, Section, Words, prose
+from bench.output.document import Block, Bullets, Document, FigureBlock, Link, Section, Strong, Words, prose
 from bench.output.figures import about
 from bench.output.names import common_words, counted, size_of, span
 from bench.output.text import duration, duration_interval, significant
@@ -69,7 +69,7 @@ def _sentence(history: History) -> tuple[Words, ...]:
         "site.txt",
         "one_machine",
         runs=len(known),
-        time=duration(last.value),
+        time=Strong(duration(last.value)),
         interval=f"(95 % interval {ends})" if ends != "-" else "(too few processes for an interval)",
         ratio=significant(last.value / first.value),
         changes=len(series.changes),

@@ -17,14 +17,15 @@ from bench.analysis.steps import StepHistory, by_step
 from bench.data.run import summary_rows
 from bench.data.schema import STEP
 from bench.errors import DataFormatError
-from bench.machine.identity import distinct
 from bench.output.content.history import RunKey, history_json
 from bench.output.content.index import Listed, index, kind_of
+from bench.output.content.machines import side_by_side
 from bench.output.content.steps import step_page
 from bench.output.content.summary import Summary
 from bench.output.document import Link
 from bench.output.figures import Look, RunData
 from bench.output.figures.history import render as draw_history
+from bench.output.names import MachineNames
 from bench.output.provenance import digest
 from bench.output.render import html
 from bench.output.report import page as report_page
@@ -92,13 +93,13 @@ class _Build:
     def all(self) -> Built:
         """Make all pages, and remove those of what is gone."""
         pages = [*(_page_of(run) for run in self._runs), *(names.step_page(step.case) for step in self._steps)]
-        self._site.begin([names.INDEX, *pages])
+        self._site.begin([names.INDEX, names.MACHINES, *pages])
         listed = [self._listed(run) for run in self._runs]
         for step in self._steps:
             self._step(step, {item.key: f"../{item.page}" for item in listed if item.page})
-        self._index(listed)
+        self._about_all(listed)
         removed = self._site.finish()
-        return Built(len(listed), len(pages) + 1, self._made, len(removed), self._passed_over)
+        return Built(len(listed), len(pages) + 2, self._made, len(removed), self._passed_over)
 
     def _put(self, name: str, sources: Sequence[object], make: Callable[[], str]) -> None:
         """Write a page if any of these sources, or stepbench itself, is not what it was made of."""
@@ -113,7 +114,7 @@ class _Build:
         name = _page_of(run)
         try:
             data = RunData(run.folder)
-            make = partial(report_page, data, elsewhere=_ELSEWHERE, links=_links("../"))
+            make = partial(report_page, data, elsewhere=_ELSEWHERE, links=_links(name))
             self._put(name, [digest(data.inputs)], make)
         except DataFormatError as error:
             self._tell(f"No report: {error}")
@@ -133,31 +134,35 @@ class _Build:
                 pictures[drawn[place]] = html.drawings(partial(self._drawn, history))
         newest = next(run.manifest for run in self._runs if step.case.workload in run.manifest.workloads)
         title = newest.workloads[step.case.workload].title
-        return html.render(step_page(step, title, pages, drawn, _links("../")), pictures)
+        return html.render(step_page(step, title, pages, drawn, _links(names.step_page(step.case))), pictures)
 
     def _drawn(self, history: History, look: Look) -> bytes:
         case = history.series[0].case
         words = ["bench", "history", self._name, "-i", case.implementation, "--backend", case.backend]
         return draw_history([history], "svg", STEP, self._runs, words, look)
 
-    def _index(self, listed: Sequence[Listed]) -> None:
-        machines = distinct(run.machine for run in self._runs)
+    def _about_all(self, listed: Sequence[Listed]) -> None:
+        """Write the pages about all runs; the list last, since it leads to the others."""
+        machines = MachineNames(run.machine for run in self._runs)
         steps = {step.case: names.step_page(step.case) for step in self._steps}
-        document = index(listed, machines, self._histories, steps, self._passed_over, _links())
-        content = html.render(document, {})
-        self._put(names.INDEX, [content], lambda: content)
+        pages = {
+            names.MACHINES: side_by_side(listed, machines, steps, _links(names.MACHINES)),
+            names.INDEX: index(listed, machines, self._histories, steps, self._passed_over, _links(names.INDEX)),
+        }
+        for name, document in pages.items():
+            content = html.render(document, {})
+            self._put(name, [content], partial(str, content))
 
 
 def _page_of(run: RunFiles) -> str:
     return names.run_page(run.folder.name)
 
 
-def _links(top: str = "") -> tuple[Link, ...]:
-    """Return the ways to the pages that every page leads to; `top` leads from the page's folder to the site's."""
-    return (
-        Link("Runs", f"{top}{names.INDEX}" if top else ""),
-        Link("Steps over time", f"{top}{names.INDEX if top else ''}#steps"),
-    )
+def _links(page: str) -> tuple[Link, ...]:
+    """Return the ways from a page to those that every page leads to; to the page itself there is none."""
+    top = "../" * page.count("/")
+    ways = {"Runs": names.INDEX, "Steps over time": f"{names.INDEX}#steps", "Machines side by side": names.MACHINES}
+    return tuple(Link(text, "" if name == page else f"{top}{name}") for text, name in ways.items())
 
 
 def _program() -> str:
