@@ -26,7 +26,7 @@ from bench.output.document import (
     Strong,
     Table,
     Words,
-    table,
+    by_columns,
     ticked,
 )
 from bench.output.names import MachineNames, counted, day, spaced
@@ -134,7 +134,7 @@ def _by_age(listed: Sequence[Listed], machines: MachineNames) -> tuple[Block, ..
 def _by_machine(listed: Sequence[Listed], machines: MachineNames) -> Iterable[Table]:
     for place, name in enumerate(machines.names):
         own = [item for item in listed if machines.place(item.run.machine) == place]
-        yield _run_table(f"machine-{place}", name, own)
+        yield _run_table(f"machine-{place}", f"{name}: the runs", own)
 
 
 def _by_workload(listed: Sequence[Listed], workloads: Sequence[str]) -> Iterable[Table]:
@@ -146,11 +146,11 @@ def _by_workload(listed: Sequence[Listed], workloads: Sequence[str]) -> Iterable
             if rows:
                 own.append(Listed(item.run, Summary(rows, item.run.manifest), item.page, item.reason))
         title = next(item.summary.title(name) for item in own if name in item.summary.workloads)
-        yield _run_table(f"workload-{number}", f"{name}: {title}", own)
+        yield _run_table(f"workload-{number}", f"{name}: {title}: the runs", own)
 
 
 def _run_table(name: str, caption: str, listed: Sequence[Listed], machines: Sequence[str] = ()) -> Table:
-    """Return one row for each run; a column in which nothing stands is left out.
+    """Return one row for each run.
 
     Args:
         name: the table's.
@@ -162,15 +162,14 @@ def _run_table(name: str, caption: str, listed: Sequence[Listed], machines: Sequ
     columns: list[tuple[Head, Sequence[Cell | str]]] = [
         (Head("begun, UTC"), [Cell(day(item.run.manifest.created), target=item.page) for item in listed]),
         (Head("speedup", right=True), [cells[0] for cells in best]),
-        (Head("largest in the run", wraps=True), [cells[2] for cells in best]),
+        (Head("by", wraps=True), [cells[2] for cells in best]),
         (Head("its 95 % interval", right=True), [cells[1] for cells in best]),
         (Head("what went wrong", wraps=True), [item.trouble for item in listed]),
         (Head("measured", wraps=True), [_measured(item.summary) for item in listed]),
         (Head("run", wraps=True), [item.run.manifest.run_id for item in listed]),
         (Head("machine", wraps=True), machines),
     ]
-    kept = [(head, cells) for head, cells in columns if any(cells)]
-    return table(name, caption, [head for head, _ in kept], zip(*(cells for _, cells in kept), strict=True))
+    return by_columns(name, f"{caption}, each with its largest speedup", columns)
 
 
 def _best(summary: Summary) -> tuple[Cell, Cell, str]:
@@ -195,7 +194,7 @@ def _step_tables(found: Sequence[History], machines: MachineNames, pages: Mappin
     series = [(history, item) for history in found for item in history.series]
     yield from passages("site.txt", "steps", single=len({item.case for _, item in series} - pages.keys()))
     number = 0
-    for history in found:
+    for history in sorted(found, key=lambda each: machines.place(each.machine)):
         known = [item for item in history.series if item.case in pages]
         for workload in dict.fromkeys(item.case.workload for item in known):
             number += 1

@@ -23,10 +23,10 @@ from bench.output.document import (
     Link,
     Section,
     Table,
+    by_columns,
     grouped,
     numbers,
     prose,
-    table,
 )
 from bench.output.names import MachineNames, case_names, counted, day
 from bench.output.text import duration, duration_interval, factor, factor_interval, significant
@@ -95,23 +95,29 @@ def _newest(listed: Iterable[Listed], machines: MachineNames) -> dict[Case, list
 def _machines(listed: Sequence[Listed], machines: MachineNames) -> tuple[Block, ...]:
     """Return the facts about each machine as its newest run tells them, and how these runs differ from the first."""
     own = [[item for item in listed if machines.place(item.run.machine) == at] for at in range(len(machines.names))]
-    heads = [Head("processor", wraps=True), *numbers("CPUs", "usable", "memory"), Head("GPU", wraps=True)]
-    heads += [Head("system", wraps=True), Head("Python"), *numbers("runs"), Head("newest run, UTC")]
-    facts = table("facts", "What the newest run of each machine says about it", heads, map(_facts, own))
-    first, *others = (items[0].run.manifest for items in own)
-    told = {name: differences(first, other) for name, other in zip(machines.names[1:], others, strict=True)}
-    items = [prose("{} / {}: {}.", machines.names[0], name, "; ".join(found)) for name, found in told.items() if found]
+    newest = [items[0].run for items in own]
+    memory = [run.machine.memory_gib for run in newest]
+    gpus = [sorted({gpu for item in items for gpu in item.run.gpus.values() if gpu}) for items in own]
+
+    def told(name: str) -> list[str]:
+        return [_known(run.manifest.machine.get(name)) for run in newest]
+
+    columns: list[tuple[Head, Sequence[Cell | str]]] = [
+        (Head("processor", wraps=True), told("cpu")),
+        (Head("CPUs", right=True), told("cpus")),
+        (Head("usable", right=True), told("cpus_usable")),
+        (Head("memory", right=True), ["-" if each is None else f"{significant(each)} GiB" for each in memory]),
+        (Head("GPU", wraps=True), [", ".join(each) for each in gpus]),
+        (Head("system", wraps=True), told("system")),
+        (Head("Python"), told("python")),
+        (Head("runs", right=True), [str(len(items)) for items in own]),
+        (Head("newest run, UTC"), [Cell(day(items[0].run.manifest.created), target=items[0].page) for items in own]),
+    ]
+    facts = by_columns("facts", "What the newest run of each machine says about it", columns)
+    first, *others = (run.manifest for run in newest)
+    apart = {name: differences(first, other) for name, other in zip(machines.names[1:], others, strict=True)}
+    items = [prose("{} / {}: {}.", machines.names[0], name, "; ".join(found)) for name, found in apart.items() if found]
     return (facts, Heading("How these runs differ"), Bullets(tuple(items))) if items else (facts,)
-
-
-def _facts(own: Sequence[Listed]) -> Line:
-    """Return the row of a machine that has these runs."""
-    facts, memory = own[0].run.manifest.machine, own[0].run.machine.memory_gib
-    gpus = sorted({gpu for item in own for gpu in item.run.gpus.values() if gpu})
-    told = [_known(facts.get(name)) for name in ("cpu", "cpus", "cpus_usable")]
-    told += ["-" if memory is None else f"{significant(memory)} GiB", ", ".join(gpus) or "-"]
-    told += [_known(facts.get(name)) for name in ("system", "python")]
-    return [*told, str(len(own)), Cell(day(own[0].run.manifest.created), target=own[0].page)]
 
 
 def _known(value: object) -> str:
@@ -133,8 +139,9 @@ def _times(
         )
         for case, times in cases.items()
     ]
-    heads = [Head("machine", wraps=True), *numbers("step", "95 % interval", "speedup", "its 95 % interval")]
-    return grouped(name, caption, [*heads, Head("over", wraps=True), Head("run of, UTC")], groups)
+    heads = [Head("machine", wraps=True), *numbers("step", "speedup", "speedup's 95 % interval")]
+    heads += [Head("over", wraps=True), *numbers("step's 95 % interval"), Head("run of, UTC"), Head("history")]
+    return grouped(name, caption, heads, groups)
 
 
 def _line(time: NewestTime, machines: MachineNames, page: str) -> Line:
@@ -142,11 +149,12 @@ def _line(time: NewestTime, machines: MachineNames, page: str) -> Line:
     ends, over = (row.low_seconds, row.high_seconds), (row.speedup_low, row.speedup_high)
     contends = row.speedup is not None and not is_baseline(row)
     return [
-        Cell(where, target=page),
+        where,
         Cell(duration(row.median_seconds), (row.median_seconds,)),
-        Cell(duration_interval(*ends), ends),
         Cell(factor(row.speedup) if contends else "baseline" if is_baseline(row) else "-", (row.speedup,)),
         Cell(factor_interval(*over), over) if contends else "",
         str(row.baseline) if contends else "",
+        Cell(duration_interval(*ends), ends),
         Cell(day(time.run.run.manifest.created), target=time.run.page),
+        Cell("run by run", target=page) if page else "-",
     ]
