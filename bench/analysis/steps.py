@@ -19,7 +19,12 @@ class StepHistory:
     """One for each series of the case: those of two machines, clocks or GPUs are never joined."""
 
     @property
-    def runs(self) -> int:
+    def runs(self) -> frozenset[tuple[str, str]]:
+        """The runs that tell of it, each by its id and when it began."""
+        return frozenset((run.run_id, run.created) for each in self.histories for run in each.runs)
+
+    @property
+    def times(self) -> int:
         """The number of runs that have a time of it."""
         return len({(at.run_id, at.created) for each in self.histories for at in each.series[0].measured})
 
@@ -36,7 +41,7 @@ def by_step(found: Iterable[History], fewest: int = 2) -> list[StepHistory]:
         for series in history.series:
             cases.setdefault(series.case, []).append(alone(history, series))
     steps = [StepHistory(case, tuple(each)) for case, each in cases.items()]
-    return sorted((step for step in steps if step.runs >= fewest), key=lambda step: _place(step.case))
+    return sorted((step for step in steps if step.times >= fewest), key=lambda step: _place(step.case))
 
 
 def _place(case: Case) -> list[tuple[str, bool, Any]]:

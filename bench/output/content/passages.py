@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.output.document import Code, Words, prose
 from bench.output.names import counted
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from jinja2.runtime import Context
+
 TEXTS = Path(__file__).with_name("texts")
+_KEPT = "_kept"
 
 
 def passages(name: str, part: str = "", /, **values: Any) -> tuple[Words, ...]:
@@ -19,12 +25,25 @@ def passages(name: str, part: str = "", /, **values: Any) -> tuple[Words, ...]:
         part: the block; empty: all of it.
         values: what it may name; `| code` sets one as code.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    template, kept = _templates().get_template(name), list[Any]()
+    written = template.blocks[part] if part else template.root_render_func
+    pieces = "".join(written(template.new_context({**values, _KEPT: kept}))).split("\n\n")
+    rest = iter(kept)
+    return tuple(
+        prose(" ".join(piece.split()), *(next(rest) for _ in range(piece.count("{}"))))
+        for piece in pieces
+        if piece.strip()
+    )
 
-    kept: list[Any] = []
 
-    def keep(value: Any) -> str:
-        kept.append(value)
+@cache
+def _templates() -> Environment:
+    """Return what reads the templates, each once; a value that it writes is kept in the template's own list."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+
+    @pass_context
+    def keep(context: Context, value: Any) -> str:
+        context[_KEPT].append(value)
         return "{}"
 
     made = Environment(  # noqa: S701 - a format escapes what it writes
@@ -32,12 +51,4 @@ def passages(name: str, part: str = "", /, **values: Any) -> tuple[Words, ...]:
     )
     made.filters["code"] = Code
     made.globals["counted"] = counted
-    template = made.get_template(name)
-    written = template.blocks[part] if part else template.root_render_func
-    pieces = "".join(written(template.new_context(values))).split("\n\n")
-    rest = iter(kept)
-    return tuple(
-        prose(" ".join(piece.split()), *(next(rest) for _ in range(piece.count("{}"))))
-        for piece in pieces
-        if piece.strip()
-    )
+    return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bench import __version__
 from bench.analysis.history import History, Series
@@ -17,7 +17,7 @@ from bench.stats.changepoint import fewest_values
 
 
 def step_page(
-    step: StepHistory, title: str, pages: Mapping[RunKey, str], drawn: Mapping[int, str], links: Sequence[Link]
+    step: StepHistory, title: str, pages: Mapping[RunKey, str], drawn: Collection[str], links: Sequence[Link]
 ) -> Document:
     """Return the history of a step.
 
@@ -25,25 +25,26 @@ def step_page(
         step: the step.
         title: what its workload is called.
         pages: the page of each run that has one.
-        drawn: the name of the figure of each of its histories that has one, by the history's place.
+        drawn: the figures that there are pictures of: `history-` and the place of a history.
         links: the pages beside it.
     """
     case = step.case
     shared = common_words({name: [value] for name, value in case.conditions.items()})
-    several = passages("site.txt", "several_machines", runs=step.runs, places=len(step.histories))
+    several = passages("site.txt", "several_machines", runs=step.times, places=len(step.histories))
     answer = several if len(step.histories) > 1 else _sentence(step.histories[0])
     sections = []
     for place, history in enumerate(step.histories):
         (series,) = history.series
         blocks: list[Block] = list(_sentence(history)) if len(step.histories) > 1 else []
-        blocks += [_figure(drawn[place], history)] if place in drawn else []
+        name = f"history-{place}"
+        blocks += [_figure(name, history)] if name in drawn else []
         if series.changes:
             blocks.append(change_table(f"changes-{place}", "Changes", history.series))
         blocks.append(runs_table(f"runs-{place}", ("Its runs",), history.series, pages))
         sections.append(Section(f"machine-{place}", _place(history, series), (*blocks, Bullets(notes(history, True)))))
     return Document(
         title=f"{case.label}, run by run",
-        subject=f"{counted(step.runs, 'run')} of {case.workload}, {shared}",
+        subject=f"{counted(step.times, 'run')} of {case.workload}, {shared}",
         answer=answer[0],
         facts=(("Workload", f"{case.workload}: {title}"), ("Conditions", shared)),
         warnings=(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -15,15 +15,14 @@ from bench.analysis.history import History, RunFiles, histories, in_order
 from bench.analysis.runs import PassedOver, runs_below
 from bench.analysis.steps import StepHistory, by_step
 from bench.data.run import summary_rows
-from bench.data.schema import STEP
 from bench.errors import DataFormatError
-from bench.output.content.history import RunKey, history_json
+from bench.output.content.history import history_json
 from bench.output.content.index import Listed, index, kind_of
 from bench.output.content.machines import side_by_side
 from bench.output.content.steps import step_page
 from bench.output.content.summary import Summary
 from bench.output.document import Link
-from bench.output.figures import Look, RunData
+from bench.output.figures import Look, RunData, files_of
 from bench.output.figures.history import render as draw_history
 from bench.output.names import MachineNames
 from bench.output.provenance import digest
@@ -47,7 +46,6 @@ class Built:
     made: int
     """Pages that were not as an earlier build left them."""
     removed: int
-    passed_over: Sequence[PassedOver]
 
 
 def build(runs: Path, folder: Path, tell: Callable[[str], object]) -> Built:
@@ -68,8 +66,18 @@ def build(runs: Path, folder: Path, tell: Callable[[str], object]) -> Built:
         if kind_of(each.folder) == "run":
             tell(f"Passed over: {each.reason}")
 
+    site = SiteFolder(folder, runs)
     found, passed_over = runs_below(runs, pass_over)
-    return _Build(runs, SiteFolder(folder, runs), tell, found, passed_over).all()
+    summaries = []
+    for run in in_order(found)[::-1]:
+        try:
+            summaries.append((run, Summary(summary_rows(run.summary), run.manifest)))
+        except DataFormatError as error:
+            passed_over.append(PassedOver(run.folder, f"{run.folder}: {error}"))
+            pass_over(passed_over[-1])
+    if not summaries:
+        raise DataFormatError(f"{runs} holds no run that can be read: restore their files, or name another folder.")
+    return _Build(site, tell, summaries, passed_over).all()
 
 
 class _Build:
@@ -77,29 +85,28 @@ class _Build:
 
     def __init__(
         self,
-        runs: Path,
         site: SiteFolder,
         tell: Callable[[str], object],
-        found: Sequence[RunFiles],
+        summaries: Sequence[tuple[RunFiles, Summary]],
         passed_over: Sequence[PassedOver],
     ) -> None:
-        self._name, self._site, self._tell = runs.resolve().name, site, tell
-        self._runs, self._passed_over = in_order(found)[::-1], passed_over
-        self._program = _program()
-        self._histories = histories(found)
+        self._site, self._tell, self._summaries, self._passed_over = site, tell, summaries, passed_over
+        self._histories = histories(run for run, _ in summaries)
         self._steps = by_step(self._histories)
-        self._made = 0
+        self._program, self._made = _program(), 0
 
     def all(self) -> Built:
         """Make all pages, and remove those of what is gone."""
-        pages = [*(_page_of(run) for run in self._runs), *(names.step_page(step.case) for step in self._steps)]
-        self._site.begin([names.INDEX, names.MACHINES, *pages])
-        listed = [self._listed(run) for run in self._runs]
+        pages = [_page_of(run) for run, _ in self._summaries]
+        pages += [names.step_page(step.case) for step in self._steps]
+        pages += [names.MACHINES, names.INDEX]
+        self._site.begin(pages)
+        listed = [self._listed(run, summary) for run, summary in self._summaries]
         for step in self._steps:
-            self._step(step, {item.key: f"../{item.page}" for item in listed if item.page})
+            self._step(step, listed)
         self._about_all(listed)
         removed = self._site.finish()
-        return Built(len(listed), len(pages) + 2, self._made, len(removed), self._passed_over)
+        return Built(len(listed), len(pages), self._made, len(removed))
 
     def _put(self, name: str, sources: Sequence[object], make: Callable[[], str]) -> None:
         """Write a page if any of these sources, or stepbench itself, is not what it was made of."""
@@ -108,42 +115,39 @@ class _Build:
             self._made += 1
             self._tell(f"wrote {self._site.folder / name}")
 
-    def _listed(self, run: RunFiles) -> Listed:
+    def _listed(self, run: RunFiles, summary: Summary) -> Listed:
         """Make the report of a run; where that cannot be, the list says why."""
-        summary = Summary(summary_rows(run.summary), run.manifest)
         name = _page_of(run)
+
+        def make() -> str:
+            return report_page(RunData(run.folder), elsewhere=_ELSEWHERE, links=_links(name))
+
         try:
-            data = RunData(run.folder)
-            make = partial(report_page, data, elsewhere=_ELSEWHERE, links=_links(name))
-            self._put(name, [digest(data.inputs)], make)
+            self._put(name, [digest(files_of(run.folder))], make)
         except DataFormatError as error:
             self._tell(f"No report: {error}")
-            return Listed(run, summary, "", str(error).replace(f"{run.folder}", run.folder.name))
+            return Listed(run, summary, "", str(error).replace(str(run.folder), f"results/{run.folder.name}"))
         return Listed(run, summary, name)
 
-    def _step(self, step: StepHistory, pages: Mapping[RunKey, str]) -> None:
-        sources = [history_json(step.histories), [[*key, page] for key, page in pages.items()]]
-        self._put(names.step_page(step.case), sources, lambda: self._history(step, pages))
+    def _step(self, step: StepHistory, listed: Sequence[Listed]) -> None:
+        """Make the page of a step."""
+        name, workload = names.step_page(step.case), step.case.workload
+        pages = {item.key: f"../{item.page}" for item in listed if item.page and item.key in step.runs}
+        title = next(item.summary.title(workload) for item in listed if item.key in step.runs)
 
-    def _history(self, step: StepHistory, pages: Mapping[RunKey, str]) -> str:
-        """Return the page of a step."""
-        drawn, pictures = {}, {}
-        for place, history in enumerate(step.histories):
-            if len(history.series[0].measured) > 1:
-                drawn[place] = f"history-{place}"
-                pictures[drawn[place]] = html.drawings(partial(self._drawn, history))
-        newest = next(run.manifest for run in self._runs if step.case.workload in run.manifest.workloads)
-        title = newest.workloads[step.case.workload].title
-        return html.render(step_page(step, title, pages, drawn, _links(names.step_page(step.case))), pictures)
+        def make() -> str:
+            pictures = {
+                f"history-{place}": html.drawings(partial(_drawn, history))
+                for place, history in enumerate(step.histories)
+                if len(history.series[0].measured) > 1
+            }
+            return html.render(step_page(step, title, pages, pictures, _links(name)), pictures)
 
-    def _drawn(self, history: History, look: Look) -> bytes:
-        case = history.series[0].case
-        words = ["bench", "history", self._name, "-i", case.implementation, "--backend", case.backend]
-        return draw_history([history], "svg", STEP, self._runs, words, look)
+        self._put(name, [history_json(step.histories), title, list(pages.values())], make)
 
     def _about_all(self, listed: Sequence[Listed]) -> None:
-        """Write the pages about all runs; the list last, since it leads to the others."""
-        machines = MachineNames(run.machine for run in self._runs)
+        """Make the pages about all runs; the list last, since it leads to the others."""
+        machines = MachineNames(item.run.machine for item in listed)
         steps = {step.case: names.step_page(step.case) for step in self._steps}
         pages = {
             names.MACHINES: side_by_side(listed, machines, steps, _links(names.MACHINES)),
@@ -152,6 +156,10 @@ class _Build:
         for name, document in pages.items():
             content = html.render(document, {})
             self._put(name, [content], partial(str, content))
+
+
+def _drawn(history: History, look: Look) -> bytes:
+    return draw_history([history], "svg", look=look)
 
 
 def _page_of(run: RunFiles) -> str:

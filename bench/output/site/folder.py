@@ -85,7 +85,7 @@ class SiteFolder:
         """
         self._put.add(name)
         known = self._pages[name]
-        if known.made_of == made_of and known.sha256 == self._sha256(name):
+        if known.sha256 and known.made_of == made_of and known.sha256 == self._sha256(name):
             return False
         content = encoded(make())
         write_atomically(self.folder / name, content)
@@ -141,14 +141,13 @@ def _earlier(folder: Path) -> dict[str, PageRecord]:
     path = folder / RECORD
     try:
         raw = json_of(path)
+        return as_model(SiteRecord, raw if isinstance(raw, dict) else {}, path).pages
     except FileNotFoundError:
         check_empty(folder)
         return {}
     except OSError as error:
         cure = os_cure(error, "choose another --out")
         raise StorageError(f"{path} cannot be read ({error.strerror}): {cure}.") from error
-    try:
-        return as_model(SiteRecord, raw if isinstance(raw, dict) else {}, path).pages
     except DataFormatError as error:
         told = f"{folder} holds no site that can be built anew ({str(error).removesuffix('.')})"
         raise DataFormatError(f"{told}: remove the folder, or choose another --out.") from error
