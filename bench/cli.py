@@ -20,6 +20,7 @@ from bench.commands.explain import explain
 from bench.commands.export import export
 from bench.commands.gate import gate
 from bench.commands.history import history
+from bench.commands.import_file import import_file
 from bench.commands.new import new
 from bench.commands.plot import plot
 from bench.commands.report import report
@@ -61,8 +62,10 @@ def cli(debug: bool) -> None:
       bench ab main                  did it get slower than that revision, and where?
       bench gate --base origin/main  the same for continuous integration
       bench bisect v1.0 main         which commit made it slower?
-      bench compare RUN_A RUN_B      verdicts from two stored runs
+      bench compare RUN_A RUN_B      verdicts from stored runs
+      bench report RUN_A RUN_B       several runs side by side, of any machines
       bench history                  a step's time over the runs of this machine
+      bench import FILE              what pytest-benchmark, pyperf and other tools measured
       bench export RUN --to NAME     for pytest-benchmark, pyperf and other tools
 
     \b
@@ -92,8 +95,24 @@ def list_command(load: tuple[Path, ...], timeout: float | None, as_json: bool) -
         show(list_blocks(registry))
 
 
-COMMANDS = (new, run, verify, sweep, plot, report, site, explain, doctor, ab, gate, bisect, compare, history, export)
-for command in COMMANDS:
+for command in (
+    new,
+    run,
+    verify,
+    sweep,
+    plot,
+    report,
+    site,
+    explain,
+    doctor,
+    ab,
+    gate,
+    bisect,
+    compare,
+    history,
+    import_file,
+    export,
+):
     cli.add_command(command)
 
 

@@ -33,13 +33,14 @@ def by_step(found: Iterable[History], fewest: int = 2) -> list[StepHistory]:
     """Return the history of each case, in the order of the cases' columns.
 
     Args:
-        found: of each machine.
+        found: of each machine; what another tool measured is left out.
         fewest: how many runs must have a time of a case; one that fewer have is left out.
     """
     cases: dict[Case, list[History]] = {}
     for history in found:
         for series in history.series:
-            cases.setdefault(series.case, []).append(alone(history, series))
+            if isinstance(series.case, Case):
+                cases.setdefault(series.case, []).append(alone(history, series))
     steps = [StepHistory(case, tuple(each)) for case, each in cases.items()]
     return sorted((step for step in steps if step.times >= fewest), key=lambda step: _place(step.case))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.machine.identity import Machine, distinct
 from bench.model.case import CONDITIONS, Case, differing, settings_among
@@ -13,7 +13,9 @@ from bench.output.text import significant
 
 if TYPE_CHECKING:
     from bench.analysis.history import Change, History, Series
+    from bench.data.foreign import AnyCase
 
+Named = TypeVar("Named", bound="AnyCase")
 _USUAL = {column.name: str(column.usual) for column in CONDITIONS if column.usual is not None}
 _AS_IT_IS = ("dtype", "mode")
 _REVISION = 7
@@ -55,10 +57,10 @@ def variant_word(name: str, value: object) -> str:
     return str(value) if name in _AS_IT_IS else f"{spaced(name)} {value}"
 
 
-def case_names(cases: Iterable[Case]) -> dict[Case, str]:
+def case_names(cases: Iterable[Named]) -> dict[Named, str]:
     """Return what cases are called; sizes, threads and other conditions only where the cases hold several of them."""
     known = list(cases)
-    apart = differing(known)
+    apart = differing(case for case in known if isinstance(case, Case))
     words = {case: words_of({name: case.columns.get(name) for name in apart}) for case in known}
     return {case: ", ".join([case.label, case.workload, *words[case]]) for case in known}
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.analysis.history import History, Point, Series
+from bench.data.foreign import ForeignRun
 from bench.data.schema import STEP
 from bench.model.case import Case
 from bench.output.content.passages import passages
@@ -27,7 +28,7 @@ def history_blocks(history: History, phase: str = STEP) -> list[Block]:
     """Return one machine: its series, their changes, and the single runs if there are few series."""
     series = history.series
     blocks: list[Block] = [
-        Heading(f"{history.machine}: {span(history)}; {phase if phase == STEP else f'{phase} phase'}"),
+        Heading(f"{history.machine}: {span(history)}; {_what(history, phase)}"),
         series_table("series", (), series),
     ]
     if any(item.changes for item in series):
@@ -35,6 +36,12 @@ def history_blocks(history: History, phase: str = STEP) -> list[Block]:
     if len(series) <= MOST_SHOWN and len(history.runs) > 1:
         blocks.append(runs_table("runs", (), series))
     return [*blocks, Bullets(notes(history))]
+
+
+def _what(history: History, phase: str) -> str:
+    if history.tool:
+        return f"measured by {history.tool} and not by stepbench"
+    return phase if phase == STEP else f"{phase} phase"
 
 
 def runs_table(name: str, caption: Words, series: Sequence[Series], pages: Mapping[RunKey, str] | None = None) -> Table:
@@ -99,12 +106,8 @@ def series_table(
         known = [point.seconds for point in item.points if point.seconds is not None]
         first, last, single = known[0], known[-1], len(known) < 2
         who, *names = _names(item, extra)
-        row: list[Cell | str] = [
-            Cell(who, target=(pages or {}).get(item.case, "")),
-            *names,
-            str(len(known)),
-            duration(first.value),
-        ]
+        page = pages.get(item.case, "") if pages and isinstance(item.case, Case) else ""
+        row: list[Cell | str] = [Cell(who, target=page), *names, str(len(known)), duration(first.value)]
         row += ["-" if single else duration(last.value), duration_interval(last.low, last.high)]
         rows.append([*row, "-" if single else significant(last.value / first.value), str(len(item.changes) or "-")])
     heads = [*_name_heads(extra), *numbers("runs", "first", "last")]
@@ -146,6 +149,10 @@ def notes(history: History, in_table: bool = False) -> tuple[Words, ...]:
     )
     return passages(
         "history.txt",
+        tool=history.tool,
+        over=sorted(
+            {each.over for run in history.runs if isinstance(run, ForeignRun) for each in run.benchmarks} - {""}
+        ),
         runs=len(history.runs),
         series=len(series),
         shown=MOST_SHOWN,
@@ -160,11 +167,18 @@ def notes(history: History, in_table: bool = False) -> tuple[Words, ...]:
     )
 
 
+def _over(history: History) -> list[str]:
+    """Return what the intervals of another tool's benchmarks are over."""
+    foreign = [run for run in history.runs if isinstance(run, ForeignRun)]
+    return sorted({each.over for run in foreign for each in run.benchmarks if each.low is not None})
+
+
 def history_json(histories: Sequence[History]) -> list[dict[str, Any]]:
     """Return all that is known, for programs; unknown values are null."""
     return [
         {
             "machine": dataclasses.asdict(history.machine),
+            "measured_by": history.tool or "stepbench",
             "runs": [run.model_dump(include={"run_id", "created", "git_revision"}) for run in history.runs],
             "series": list(map(_series_json, history.series)),
         }

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench import __version__
 from bench.analysis.history import History, RunFiles
 from bench.analysis.runs import PassedOver
+from bench.data.foreign import FOREIGN
 from bench.data.schema import Status
 from bench.model.case import Case
 from bench.output.content import result
@@ -39,6 +40,7 @@ _ENDS = ("interrupted", "unfinished")
 _MARKS = (
     ("manifest.json", "run"),
     ("processes.csv", "run"),
+    (FOREIGN, "run"),
     ("bisect.json", "search"),
     ("verdicts.json", "comparison"),
     ("pairs.csv", "comparison"),
@@ -72,12 +74,21 @@ class Listed:
         return "; ".join([*told, *([f"no report: {self.reason}"] if self.reason else [])])
 
 
+@dataclass(frozen=True)
+class Aside:
+    """What else lies beside the runs."""
+
+    passed_over: Sequence[PassedOver]
+    imported: int
+    """How many runs other tools measured."""
+
+
 def index(
     listed: Sequence[Listed],
     machines: MachineNames,
     found: Sequence[History],
     steps: Mapping[Case, str],
-    passed_over: Sequence[PassedOver],
+    aside: Aside,
     links: Sequence[Link],
 ) -> Document:
     """Return the list of all runs.
@@ -87,7 +98,7 @@ def index(
         machines: what they are called.
         found: the histories of the machines.
         steps: the page of each step that has one.
-        passed_over: what else lies beside the runs.
+        aside: what else lies beside the runs.
         links: the pages beside it.
     """
     workloads = list(dict.fromkeys(name for item in listed for name in item.summary.workloads))
@@ -101,7 +112,7 @@ def index(
         oldest=day(runs[-1].created),
         newest=day(runs[0].created),
     )
-    others, unread = _sorted_out(passed_over)
+    others, unread = _sorted_out(aside)
     lacking = counted(len(unread), "run was", "runs were")
     sections = [Section("runs", "Runs, newest first", _by_age(listed, machines))]
     if len(machines.names) > 1:
@@ -203,11 +214,11 @@ def _step_tables(found: Sequence[History], machines: MachineNames, pages: Mappin
             yield series_table(f"steps-{number}", caption, own, pages)
 
 
-def _sorted_out(passed_over: Iterable[PassedOver]) -> tuple[tuple[Words, ...], tuple[Words, ...]]:
+def _sorted_out(aside: Aside) -> tuple[tuple[Words, ...], tuple[Words, ...]]:
     """Return what is known of folders that are no runs, and why others could not be read."""
-    kinds = [(each, kind_of(each.folder)) for each in passed_over]
+    kinds = [(each, kind_of(each.folder)) for each in aside.passed_over]
     count = {kind: sum(other == kind for _, other in kinds) for kind in ("comparison", "search")}
-    others = passages("site.txt", "others", comparisons=count["comparison"], searches=count["search"])
+    others = passages("site.txt", "others", imported=aside.imported, **count)
     # A page may be shown to anybody: it names no folder of this machine.
     unread = [
         each.reason.replace(str(each.folder), f"results/{each.folder.name}") for each, kind in kinds if kind == "run"

@@ -139,6 +139,21 @@ class RunData(StoredRun):
         return Cast.of(pairs, measured, self.choice.renamed)
 
     @property
+    def words(self) -> list[str]:
+        """The run, as a command names it; a moved folder gives the same."""
+        return [f"results/{self.run_id}"]
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return self.manifest.run_id
+
+    @property
+    def measured_by(self) -> list[str]:
+        """The command that measured it."""
+        return self.manifest.command
+
+    @property
     def inputs(self) -> tuple[Path, ...]:
         """The files of the run itself."""
         return files_of(self.folder)

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
 from bench import __version__
-from bench.analysis.history import History, Point, RunFiles, Series, in_order, moment
+from bench.analysis.history import AnyFiles, History, Point, Series, in_order, moment
 from bench.data.schema import STEP
 from bench.errors import NothingToShowError
 from bench.output.figures import _frame
@@ -66,7 +66,7 @@ def render(
     found: Sequence[History],
     kind: str,
     phase: str = STEP,
-    runs: Sequence[RunFiles] = (),
+    runs: Sequence[AnyFiles] = (),
     words: Sequence[str] = (),
     look: Look | None = None,
 ) -> bytes:
@@ -117,7 +117,9 @@ def draw_histories(
     letters = _letters(shown)
     columns = _frame.small_columns(look, len(shown))
     labels = [Labels.of(series, letters, len(history.runs), columns, look) for history, series in shown]
-    subtitle = ["median and 95 % interval over processes", "less is faster", "time axes do not begin at 0"]
+    foreign = any(history.tool for history in found)
+    over = "as far as it is known" if foreign else "over processes"
+    subtitle = [f"median and 95 % interval {over}", "less is faster", "time axes do not begin at 0"]
     subtitle += [f"{len(shown)} of {len(every)} cases"] if len(shown) < len(every) else []
     what = "one training step" if phase == STEP else f"the {phase} phase"
     meanings = [f"{letter}: {text}" for text, letter in letters.items() if letter != _STAR]
@@ -125,7 +127,7 @@ def draw_histories(
         meanings.append(f"{_STAR}: earlier news, told by the table of `bench history`")
     told_of = ["; ".join(meanings)] if meanings else []
     foot = "\n".join(
-        [*told_of, *(f"{history.machine}: {span(history)}" for history in found), *filter(None, [missing])]
+        [*told_of, *(f"{history.machine}: {_span(history)}" for history in found), *filter(None, [missing])]
     )
     texts = Texts(f"Time of {what}, run by run", subtitle, foot, _keys(shown, letters, look))
     frame = new_frame(look, texts, Grid([each.panel_em for each in labels], columns, _frame.SMALL_AROUND_EM + 1))
@@ -136,6 +138,10 @@ def draw_histories(
         words += [history.machine.cpu or "?"] if len(found) > 1 else []
         _frame.small_heading(axis, series.case.implementation, words, cast, frame)
     return frame.figure
+
+
+def _span(history: History) -> str:
+    return span(history) + (f", measured by {history.tool} and not by stepbench" if history.tool else "")
 
 
 def _panel(axis: Axes, history: History, series: Series, labels: Labels, cast: Cast, look: Look) -> None:

@@ -17,7 +17,7 @@ from bench.analysis.steps import StepHistory, by_step
 from bench.data.run import summary_rows
 from bench.errors import DataFormatError
 from bench.output.content.history import history_json
-from bench.output.content.index import Listed, index, kind_of
+from bench.output.content.index import Aside, Listed, index, kind_of
 from bench.output.content.machines import side_by_side
 from bench.output.content.steps import step_page
 from bench.output.content.summary import Summary
@@ -67,7 +67,7 @@ def build(runs: Path, folder: Path, tell: Callable[[str], object]) -> Built:
             tell(f"Passed over: {each.reason}")
 
     site = SiteFolder(folder, runs)
-    found, passed_over = runs_below(runs, pass_over)
+    found, imported, passed_over = runs_below(runs, pass_over)
     summaries = []
     for run in in_order(found)[::-1]:
         try:
@@ -77,7 +77,7 @@ def build(runs: Path, folder: Path, tell: Callable[[str], object]) -> Built:
             pass_over(passed_over[-1])
     if not summaries:
         raise DataFormatError(f"{runs} holds no run that can be read: restore their files, or name another folder.")
-    return _Build(site, tell, summaries, passed_over).all()
+    return _Build(site, tell, summaries, passed_over, len(imported)).all()
 
 
 class _Build:
@@ -89,8 +89,10 @@ class _Build:
         tell: Callable[[str], object],
         summaries: Sequence[tuple[RunFiles, Summary]],
         passed_over: Sequence[PassedOver],
+        imported: int,
     ) -> None:
-        self._site, self._tell, self._summaries, self._passed_over = site, tell, summaries, passed_over
+        self._site, self._tell, self._summaries = site, tell, summaries
+        self._aside = Aside(passed_over, imported)
         self._histories = histories(run for run, _ in summaries)
         self._steps = by_step(self._histories)
         self._program, self._made = _program(), 0
@@ -151,7 +153,7 @@ class _Build:
         steps = {step.case: names.step_page(step.case) for step in self._steps}
         pages = {
             names.MACHINES: side_by_side(listed, machines, steps, _links(names.MACHINES)),
-            names.INDEX: index(listed, machines, self._histories, steps, self._passed_over, _links(names.INDEX)),
+            names.INDEX: index(listed, machines, self._histories, steps, self._aside, _links(names.INDEX)),
         }
         for name, document in pages.items():
             content = html.render(document, {})
