@@ -26,6 +26,7 @@ from bench.commands.new import new
 from bench.commands.plot import plot
 from bench.commands.report import report
 from bench.commands.run import run
+from bench.commands.site import site
 from bench.commands.sweep import sweep
 from bench.commands.verify import verify
 from bench.errors import ReaderGoneError, StepbenchError, UsageError, os_cure
@@ -57,6 +58,7 @@ def cli(debug: bool) -> None:
       bench doctor                   what disturbs measurements here, and what cures it
       bench plot results/RUN         draw all figures of a run
       bench report results/RUN       all of it in one HTML file, or as LaTeX or Markdown
+      bench site                     static pages of all runs: reports, histories, machines side by side
       bench explain FIGURE           where a figure comes from, and how to draw it again
       bench ab main                  did it get slower than that revision, and where?
       bench gate --base origin/main  the same for continuous integration
@@ -95,7 +97,7 @@ def list_command(load: tuple[Path, ...], timeout: float | None, as_json: bool) -
 
 
 for command in (
-    *(new, run, verify, sweep, plot, report, explain, doctor, gpu_proof),
+    *(new, run, verify, sweep, plot, report, site, explain, doctor, gpu_proof),
     *(ab, gate, bisect, compare, history, import_file, export),
 ):
     cli.add_command(command)

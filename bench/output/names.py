@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.data.manifest import Manifest
+from bench.machine.identity import Machine, distinct
 from bench.model.case import CONDITIONS, Case, differing, settings_among
 from bench.model.columns import SIZE_PREFIX
 from bench.output.text import significant
@@ -79,6 +81,28 @@ def short(revision: str | None) -> str:
 def day(created: str) -> str:
     """Return the date and minute of a run."""
     return created[:16].replace("T", " ")
+
+
+class MachineNames:
+    """What machines are called beside each other: in a few words, numbered where these are the same."""
+
+    def __init__(self, machines: Iterable[Machine]) -> None:
+        """Take all machines of some runs; what is known of one twice counts once."""
+        self._known = distinct(machines)
+        words, count = [str(machine) for machine in self._known], Counter[str]()
+        self.names: list[str] = []
+        """One for each machine."""
+        for name in words:
+            count[name] += 1
+            self.names.append(f"{name} ({count[name]})" if words.count(name) > 1 else name)
+
+    def place(self, machine: Machine) -> int:
+        """Return the place of a machine among the names."""
+        return self._known.index(machine)
+
+    def of(self, machine: Machine) -> str:
+        """Return the name of a machine."""
+        return self.names[self.place(machine)]
 
 
 def span(history: History) -> str:

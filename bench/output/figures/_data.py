@@ -87,6 +87,11 @@ class TimedCase:
         return self.steps["flags"].astype(bool).to_numpy(dtype=bool)
 
 
+def files_of(folder: Path) -> tuple[Path, ...]:
+    """Return the files of a run that all about it is drawn and written from."""
+    return tuple(folder / name for name in (MANIFEST, SUMMARY, SAMPLES, PROCESSES, CROSSOVERS))
+
+
 class RunData(StoredRun):
     """A run on disk, never a live one. Frames are shared by all figures: do not change them."""
 
@@ -152,7 +157,7 @@ class RunData(StoredRun):
     @property
     def inputs(self) -> tuple[Path, ...]:
         """The files of the run itself."""
-        return tuple(self.folder / name for name in (MANIFEST, SUMMARY, SAMPLES, PROCESSES, CROSSOVERS))
+        return files_of(self.folder)
 
     @property
     def has_samples(self) -> bool:

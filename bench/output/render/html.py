@@ -44,16 +44,17 @@ def drawings(draw: Callable[[Look], bytes]) -> dict[str, bytes]:
 
 def render(document: Document, pictures: Mapping[str, Mapping[str, bytes]]) -> str:
     """Return the whole file; `pictures` holds the `drawings` of each figure of the document."""
-    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    style = style.replace("LIGHT_COLOURS", variables(LIGHT)).replace("DARK_COLOURS", variables(DARK))
-    document = rewritten(document, readable)
-    return _template().render(document=document, style=Markup(style), pictures=pictures)  # noqa: S704 - a file of ours
+    return _template().render(document=rewritten(document, readable), pictures=pictures)
 
 
 @cache
 def _template() -> Template:
-    filters = {"svg": _svg, "raw": _raw, "breaks": _breaks}
-    return environment(filters, autoescape=True).get_template("report.html")
+    """Return the template, read once for all pages."""
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    style = style.replace("LIGHT_COLOURS", variables(LIGHT)).replace("DARK_COLOURS", variables(DARK))
+    made = environment({"svg": _svg, "raw": _raw, "breaks": _breaks}, autoescape=True)
+    made.globals["style"] = Markup(style)  # noqa: S704 - a file of ours
+    return made.get_template("report.html")
 
 
 def _svg(content: bytes, classes: str, figure: FigureBlock) -> Markup:
