@@ -185,7 +185,7 @@ def test_what_stays_inconclusive_is_passed_over_until_the_risk_is_spent(
     done = repository.bench("bisect", "good", "work", "--json", "--out", out)
     assert (done.returncode, len(first(json.loads(done.stdout)))) == (3, 16)
     assert len(measuring.subjects) == 10  # twice the five that would find it
-    done = repository.bench("bisect", "good", "work", "--out", out)  # nothing is left to measure
+    done = repository.bench("bisect", "--resume", out)
     assert len(measuring.subjects) == 10
     assert "No more commits may be measured at that risk" in " ".join(done.stdout.split())
 
