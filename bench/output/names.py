@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.data.manifest import Manifest
 from bench.machine.identity import Machine, distinct
 from bench.model.case import CONDITIONS, Case, differing, settings_among
 from bench.model.columns import SIZE_PREFIX
@@ -114,6 +113,8 @@ def span(history: History) -> str:
 
 def makers(history: History) -> str:
     """Return which other tools measured a history, by which versions; empty if stepbench did."""
+    from bench.data.manifest import Manifest
+
     found = dict.fromkeys(run.measured_by for run in history.runs if not isinstance(run, Manifest))
     return f"measured by {', '.join(found)}" if found else ""
 
