@@ -117,10 +117,14 @@ def test_a_rank_that_ends_is_named_with_its_reason(
     monkeypatch.setattr(ranks, "_SETTLE_SECONDS", 0.05)
     team, diary = teams(tmp_path, 2, fault=fault), Diary(tmp_path, 0)
     step, device = team.leading(diary.step()), team.waiting(diary.device())
-    with pytest.raises(StepError, match=words):
+
+    def train() -> None:
         for _ in range(4):
             step()
             device.synchronize()
+
+    with pytest.raises(StepError, match=words):
+        train()
 
 
 def test_an_error_of_rank_0_that_another_rank_has_caused_is_put_down_to_that(

@@ -88,7 +88,7 @@ def _title(panel: Panel, every: Sequence[Spreading]) -> str:
     batch = line.base.columns.get(_BATCH)
     each = f"{variant_word(_BATCH, batch)} a device" if kind is Scaling.WEAK else variant_word(_BATCH, batch)
     told = words_of({name: line.base.columns[name] for name in apart})
-    return ", ".join([f"{kind} scaling of {line.base.workload}", *([each] if batch else []), *told])
+    return ", ".join([f"{line.base.workload}: {kind}", *([each] if batch else []), *told])
 
 
 def _rows_of(data: RunData, cases: Sequence[Case]) -> pd.DataFrame:
