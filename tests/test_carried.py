@@ -1,4 +1,4 @@
-"""What is carried to a machine without a network: with what is there already, all that the harness and its tests take."""
+"""What is carried to a machine without a network: with what is there, all that the harness and its tests take."""
 
 from __future__ import annotations
 
