@@ -166,8 +166,9 @@ def test_a_folder_that_stays_too_large_fails(tmp_path: Path, monkeypatch: pytest
     assert found.exit_code == 4
 
 
-def test_the_same_content_compresses_to_the_same_bytes(tmp_path: Path) -> None:
-    for name in "ab":
+def test_the_same_content_compresses_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for day, name in enumerate("ab"):
+        monkeypatch.setattr(time, "time", lambda day=day: 86_400.0 * day)
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.csv").write_text("1,2,3\n" * 100)
         compress(tmp_path / name / "x.csv")
