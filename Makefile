@@ -12,6 +12,9 @@ CARRIED := annotated-types click hypothesis junitparser markdown-it-py mdurl nvi
 	typing-inspection tzdata
 WHEELS_KB := 20000
 
+# Tests start hundreds of processes: each would compile every file anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from bench.backends.host import flusher
-from bench.backends.nvidia import NvidiaGpu, absent_reason, lease, total_memory
+from bench.backends.nvidia import NvidiaGpu, absent_reason, gpu_count, lease, total_memory
 from bench.model.device import Availability, Backend, Compilations, Device, Settings, Stream, missing, nothing
 from bench.model.precision import Precision
 
@@ -34,6 +34,7 @@ class TorchBackend(Backend):
 
     framework = "torch"
     packages = ("torch", "numpy")
+    meets = True
     matmul_kinds = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
     precisions: tuple[Precision, ...] = (Precision.FULL, Precision.AMP_BF16, Precision.BF16)
 
@@ -41,6 +42,7 @@ class TorchBackend(Backend):
         self.device = device
         self.name = f"torch-{device}"
         self.host_memory = device == "cpu"
+        self._meeting: Any = None
 
     @override
     def availability(self) -> Availability:
@@ -114,6 +116,21 @@ class TorchBackend(Backend):
         return torch.get_num_threads()
 
     @override
+    def meet(self, ranks: int) -> dict[str, str]:
+        from torch.distributed import TCPStore  # type: ignore[attr-defined]  # the documentation names it
+
+        # Its own port, found by the system; all ranks come to it as guests, as under torchrun.
+        self._meeting = TCPStore("127.0.0.1", 0, ranks, is_master=True, wait_for_workers=False)
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(self._meeting.port)}
+        return place | {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
+
+    @override
+    def communicating(self, run: Callable[[], object]) -> float | None:
+        from bench.backends.torch_trace import communicating
+
+        return communicating(run, self.device)
+
+    @override
     def cache_in(self, folder: Path) -> None:
         # Both are read whenever something is compiled.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "inductor")
@@ -160,6 +177,18 @@ class CudaBackend(TorchBackend):
     def __init__(self) -> None:
         super().__init__("cuda")
         self._cache: Any = None
+
+    @override
+    def open(self, settings: Settings) -> Device:
+        import torch
+
+        if settings.place:
+            torch.cuda.set_device(settings.place)  # what asks for "cuda" means this one from now on
+        return super().open(settings)
+
+    @override
+    def device_count(self) -> int | None:
+        return gpu_count()
 
     @property
     @override

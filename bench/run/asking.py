@@ -175,6 +175,8 @@ def request_of(item: Planned, truths: Truths, task: Task, **more: Any) -> Reques
         mode=case.mode,
         precision=case.precision,
         task=task,
+        devices=case.devices,
+        cpus=item.rank_cpus,
         **more,
     )
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
+from bench.data.crossing import Crossing
 from bench.data.run import StoredRun, summary_rows
-from bench.data.schema import Crossing, Status, SummaryRow, is_headline
+from bench.data.schema import Status, SummaryRow, is_headline
 from bench.model.case import Mode
 from bench.model.precision import Precision
 from bench.run.gpu_proof import Judged, ProofLine, Ran

@@ -85,6 +85,10 @@ class Request:
     """The repository's modules without a dot: one that comes from anywhere but the checkout makes the case fail."""
     cpu: int | None = None
     """The CPU that the process is pinned to; None to leave it to the system."""
+    devices: int = 1
+    """Devices that the step is spread over, a process on each."""
+    cpus: tuple[int, ...] = ()
+    """The CPUs of these processes, `threads` for each of them in turn; empty to leave them to the system."""
     memory_bytes: int | None = None
     """Bytes of the host's memory that the process may allocate beyond what it holds; None for no limit."""
     plant: bool = False
@@ -152,6 +156,8 @@ class Reply:
     checks: tuple[Check, ...] = ()
     compiled: Compiled | None = None
     """The cost of compiling; known at the end."""
+    communication_share: float | None = None
+    """The part of a step in which rank 0 exchanged data with others, or waited to do so."""
     build_seconds: float | None = None
     start_seconds: float | None = None
     """From the asking to the end of the first step."""

@@ -16,6 +16,7 @@ from bench.model.step import State
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.perturbed import truth_by_runs
 from bench.oracle.truth import save_truth
+from bench.timing.building import check_step, meet_others, opened
 from bench.timing.clock import host_now
 from bench.timing.memory import limit_memory, peak_bytes
 from bench.timing.modes import build_in_mode
@@ -23,8 +24,9 @@ from bench.timing.passes import Rig, time_whole
 from bench.timing.peaks import measure_peaks
 from bench.timing.proof import compare_clocks, prove_device, prove_step
 from bench.timing.protocol import Reply, Request, Task
+from bench.timing.ranks import ALONE
 from bench.timing.reasons import failure
-from bench.timing.worker import Beat, check_step, opened, prepare, verified_again
+from bench.timing.worker import Beat, prepare, verified_again
 
 
 def work(request: Request, beat: Beat = lambda: None) -> Reply:
@@ -60,6 +62,7 @@ def _try_fit(request: Request) -> Reply:
         limit_memory(request.memory_bytes)
     implementation = registry[request.implementation]
     data = implementation.workload.data(request.problem)
+    meet_others(implementation, ALONE, lambda: backend.meet(1))
     step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
     time_whole(Rig(step, host_now, device.synchronize, ready=device.ready), 2)
     return Reply(Status.OK, peak_bytes=peak_bytes(backend))

@@ -12,6 +12,7 @@ from bench.model.device import Device, Stream
 from bench.model.step import Stage, Step
 from bench.timing.channel import Channel
 from bench.timing.clock import Now, host_now, resolution
+from bench.timing.communication import communication_share
 from bench.timing.compiling import Compiled, cache_of, programs_of
 from bench.timing.energy import energy_of_step
 from bench.timing.measure import Sampling
@@ -112,12 +113,14 @@ def _compiled(case: Prepared, sampling: Sampling) -> Compiled:
 def _finished(case: Prepared, sampling: Sampling, compiled: Compiled) -> Reply:
     """Take what is taken once, and verify the case again."""
     request, condition = case.request, case.device.condition
+    own = condition if request.devices == 1 else None  # the counter of one device tells nothing of the others
     case.meter.end()
     workers, samples = sampling.workers, (case.first, *sampling.finish())
     if programs_of(case.backend.compilations()):
         compiled = replace(compiled, recompiles=sampling.recompiles)
     iteration = sampling.warmup.iteration_nanoseconds
-    energy = energy_of_step(case.rig, condition, request.problem.steps, iteration, request.policy, case.beat)
+    energy = energy_of_step(case.rig, own, request.problem.steps, iteration, request.policy, case.beat)
+    communication = communication_share(case.rig, case.backend) if case.implementation.spreads else None
     case.meter.by_phase(case.rig.step, case.implementation.workload.cycle)
     return verified_again(case, measured=True).reply(
         sampling.cpus_used,
@@ -129,4 +132,5 @@ def _finished(case: Prepared, sampling: Sampling, compiled: Compiled) -> Reply:
         condition=None if condition is None else condition(),
         energy_joules=energy,
         compiled=compiled,
+        communication_share=communication,
     )
