@@ -56,6 +56,7 @@ def cli(debug: bool) -> None:
       bench run --resume results/RUN finish a run that was interrupted
       bench sweep --axis hidden=64:4096:x2   the same over sizes, and where one overtakes another
       bench doctor                   what disturbs measurements here, and what cures it
+      bench gpu-proof                does everything work on this GPU?
       bench plot results/RUN         draw all figures of a run
       bench report results/RUN       all of it in one HTML file, or as LaTeX or Markdown
       bench site                     static pages of all runs: reports, histories, machines side by side

@@ -12,7 +12,7 @@ from bench.data.run import StoredRun, summary_rows
 from bench.data.schema import Status, SummaryRow, is_headline
 from bench.model.case import Mode
 from bench.model.precision import Precision
-from bench.run.gpu_proof import Answer, ProofLine, Ran
+from bench.run.gpu_proof import Judged, ProofLine, Ran
 
 DOCTOR, CLOCK = "doctor", "second clock"
 SAME, PLANTED = "A/A", "planted 5 %"
@@ -25,7 +25,7 @@ PROVED = (Precision.FULL, Precision.TF32, Precision.AMP_BF16, Precision.BF16)
 
 def _line(name: str, problem: str, figure: str) -> ProofLine:
     """Answer one question: FAIL with what is wrong, or PASS, each with the figure."""
-    return ProofLine(name, Answer.FAIL if problem else Answer.PASS, f"{problem} ({figure})" if problem else figure)
+    return ProofLine(name, Judged.FAIL if problem else Judged.PASS, f"{problem} ({figure})" if problem else figure)
 
 
 def judge_doctor(ran: Ran) -> list[ProofLine]:
@@ -38,10 +38,10 @@ def judge_doctor(ran: Ran) -> list[ProofLine]:
     figure = f"{len(others)} checks of {len(subjects)} subjects"
     lines = [_line(DOCTOR, told or ("" if others else "it checked nothing"), figure)]
     if not clocks:
-        return [*lines, ProofLine(CLOCK, Answer.SKIP, "the framework has no profiler of this device")]
+        return [*lines, ProofLine(CLOCK, Judged.SKIP, "the framework has no profiler of this device")]
     bad = [check for check in clocks if not check["passed"]]
     first = (bad or clocks)[0]
-    return [*lines, ProofLine(CLOCK, Answer.FAIL if bad else Answer.PASS, f"{first['subject']}: {first['detail']}")]
+    return [*lines, ProofLine(CLOCK, Judged.FAIL if bad else Judged.PASS, f"{first['subject']}: {first['detail']}")]
 
 
 def _told(check: Mapping[str, str]) -> str:
@@ -151,7 +151,7 @@ def judge_tests(ran: Ran) -> list[ProofLine]:
     last = counted[-1].strip("= ") if counted else "pytest counted no tests"
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
     if not ran.trouble and "passed" not in last:
-        return [ProofLine(TESTS, Answer.SKIP, last)]
+        return [ProofLine(TESTS, Judged.SKIP, last)]
     return [_line(TESTS, "; ".join(failed) or ran.trouble, last)]
 
 

@@ -61,15 +61,15 @@ def planned_parts(device: str, load: Sequence[Path], extent: Extent) -> tuple[Pr
         UsageError: this is no checkout, so that examples and tests are missing.
     """
     _check_checkout()
+    patient = extent.patience
     files = tuple(word for path in load for word in ("--load", str(path.resolve())))
     here = ("--device", device, *files)
     rounds = ("--rounds", str(extent.rounds), "--threads", "1", "--out", "{folder}")
     one_round = ("--rounds", "1", "--budget", "30s", "--threads", "1", "--no-figures", "--out", "{folder}")
     doctor, sweep, run = (("-m", "bench", name) for name in ("doctor", "sweep", "run"))
     trial = (*doctor, "--calibrate", *here, "--pairs", str(extent.pairs), "--budget", "1s", "--json")
-    swept = (*sweep, *files, "-i", extent.crossing, "--axis", extent.axis, *rounds, "--budget", "80s")
-    programs = (*run, *files, *extent.chosen, *rounds, "--budget", "150s")
-    patient = extent.patience
+    swept = (*sweep, *files, "-i", extent.crossing, "--axis", extent.axis, *rounds, "--budget", f"{80 * patient:g}s")
+    programs = (*run, *files, *extent.chosen, *rounds, "--budget", f"{150 * patient:g}s")
     parts = (
         ProofPart(
             "doctor", (judges.DOCTOR, judges.CLOCK), (*doctor, *here, "--json"), judges.judge_doctor, 120 * patient

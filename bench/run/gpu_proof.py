@@ -31,7 +31,7 @@ _LONGEST_FIGURE = 600
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class Answer(StrEnum):
+class Judged(StrEnum):
     """What became of one line of the proof."""
 
     PASS = "PASS"  # noqa: S105 - a word
@@ -44,7 +44,7 @@ class ProofLine:
     """One question with its answer."""
 
     name: str
-    answer: Answer
+    answer: Judged
     figure: str
     """The figure that decides, or the reason."""
     seconds: float = 0.0
@@ -109,9 +109,9 @@ class GpuProof:
         answers = {line.answer for line in self.lines if line.name != FOLDER}
         if self.interrupted:
             return 130
-        if any(line.answer is Answer.FAIL for line in self.lines):
+        if any(line.answer is Judged.FAIL for line in self.lines):
             return 4
-        return 5 if answers == {Answer.SKIP} else 3 if Answer.SKIP in answers else 0
+        return 5 if answers == {Judged.SKIP} else 3 if Judged.SKIP in answers else 0
 
 
 @dataclass
@@ -135,7 +135,7 @@ class Proving:
                 found = self._part(part, left, f"[{number}/{len(parts)}]")
             except KeyboardInterrupt:
                 self.interrupted = True
-                found = _alike(part, Answer.SKIP, "interrupted while it was running")
+                found = _alike(part, Judged.SKIP, "interrupted while it was running")
             for line in found:
                 self.told(f"{line.answer} {line.name}: {line.figure}")
             lines += found
@@ -146,10 +146,10 @@ class Proving:
 
     def _part(self, part: ProofPart, left: float, place: str) -> list[ProofLine]:
         if self.interrupted:
-            return _alike(part, Answer.SKIP, "not run: interrupted before it began")
+            return _alike(part, Judged.SKIP, "not run: interrupted before it began")
         if left < part.least_seconds:
             why = f"not run: {max(0.0, left):.0f} s of the budget were left, and it takes {part.least_seconds:.0f} s"
-            return _alike(part, Answer.SKIP, why)
+            return _alike(part, Judged.SKIP, why)
         seconds = min(part.seconds, left)
         self.told(f"{place} {part.name}: up to {seconds:.0f} s")
         ran = self._run(part, seconds)
@@ -159,8 +159,8 @@ class Proving:
             found = {line.name: line for line in part.judge(ran)}
         except Exception as error:  # noqa: BLE001 - whatever a damaged result does costs these lines alone
             why = ran.trouble or f"its result cannot be read ({type(error).__name__}: {error})"
-            return _alike(part, Answer.FAIL, why, ran.seconds)
-        silent = ProofLine("", Answer.FAIL, ran.trouble or "its result says nothing of it")
+            return _alike(part, Judged.FAIL, why, ran.seconds)
+        silent = ProofLine("", Judged.FAIL, ran.trouble or "its result says nothing of it")
         return [
             replace(
                 found.get(name, silent), name=name, seconds=ran.seconds, figure=_short(found.get(name, silent).figure)
@@ -207,10 +207,10 @@ class Proving:
         figure = f"{size / 1e6:.1f} MB of at most {FOLDER_BYTES / 1e6:.0f} MB"
         if packed:
             figure += f"; {packed} samples.csv compressed: `gunzip` them to read their runs"
-        yield ProofLine(FOLDER, Answer.PASS if size < FOLDER_BYTES else Answer.FAIL, figure)
+        yield ProofLine(FOLDER, Judged.PASS if size < FOLDER_BYTES else Judged.FAIL, figure)
 
 
-def _alike(part: ProofPart, answer: Answer, figure: str, seconds: float = 0.0) -> list[ProofLine]:
+def _alike(part: ProofPart, answer: Judged, figure: str, seconds: float = 0.0) -> list[ProofLine]:
     return [ProofLine(name, answer, _short(figure), seconds) for name in part.lines]
 
 

@@ -26,7 +26,7 @@ from bench.options.planning import selection
 from bench.run import gpu_judges as judges
 from bench.run import gpu_plan
 from bench.run.gpu_plan import Extent, planned_parts
-from bench.run.gpu_proof import Answer, ProofLine, ProofPart, Ran
+from bench.run.gpu_proof import Judged, ProofLine, ProofPart, Ran
 from bench.run.plan import plan_cases
 from bench.workloads import tutorial
 
@@ -155,7 +155,7 @@ def test_the_doctor_and_the_second_clock_are_two_questions() -> None:
     found = said(judges.judge_doctor(ran([check("hold", False), check("equal", True, "a on b"), good], 4)))
     assert found[0] == ("FAIL", "torch-cuda: hold: hold it is (2 checks of 2 subjects)")
     assert found[1][0] == "PASS"
-    assert judges.judge_doctor(ran([check("hold", True)]))[1].answer is Answer.SKIP
+    assert judges.judge_doctor(ran([check("hold", True)]))[1].answer is Judged.SKIP
 
 
 @pytest.mark.parametrize(

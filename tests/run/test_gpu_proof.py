@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from bench.run import gpu_proof
-from bench.run.gpu_proof import Answer, GpuProof, ProofLine, ProofPart, Proving, Ran, compress, end_group
+from bench.run.gpu_proof import GpuProof, Judged, ProofLine, ProofPart, Proving, Ran, compress, end_group
 
 
 def judge(ran: Ran) -> list[ProofLine]:
     """Pass what a command has printed, unless it ended in trouble."""
-    return [ProofLine("prints", Answer.FAIL if ran.trouble else Answer.PASS, ran.trouble or ran.output.strip())]
+    return [ProofLine("prints", Judged.FAIL if ran.trouble else Judged.PASS, ran.trouble or ran.output.strip())]
 
 
 def part(code: str, name: str = "part", judge: Callable[[Ran], Sequence[ProofLine]] = judge, **more: Any) -> ProofPart:
@@ -42,7 +42,7 @@ GOOD = "import pathlib, sys; pathlib.Path(sys.argv[1]).mkdir(); print('well')"
 def test_a_part_gets_its_folder_and_what_it_prints_is_judged_and_kept(tmp_path: Path) -> None:
     found, told = proved(tmp_path, part(GOOD))
     assert answers(found)[0] == ("PASS", "well")
-    assert found.lines[-1] == ProofLine("folder", Answer.PASS, "0.0 MB of at most 16 MB")
+    assert found.lines[-1] == ProofLine("folder", Judged.PASS, "0.0 MB of at most 16 MB")
     assert (tmp_path / "part").is_dir()
     assert (tmp_path / "logs" / "part.out.txt").read_text() == "well\n"
     assert told == ["[1/1] part: up to 60 s", "PASS prints: well", "PASS folder: 0.0 MB of at most 16 MB"]
@@ -118,7 +118,7 @@ def test_an_interrupt_ends_the_part_and_leaves_out_the_rest(tmp_path: Path) -> N
     program.write_text(
         "import sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[1])\n"
         "from bench.run.gpu_proof import *\n"
-        "judge = lambda ran: [ProofLine('prints', Answer.PASS, ran.output.strip())]\n"
+        "judge = lambda ran: [ProofLine('prints', Judged.PASS, ran.output.strip())]\n"
         "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def part(name, code): return ProofPart(name, ('prints',), ('-c', code), judge)\n"
         "parts = [part('a', 'print(1)'), part('b', 'import time; time.sleep(60)'), part('c', 'print(3)')]\n"
@@ -154,7 +154,7 @@ def test_samples_are_compressed_until_the_folder_is_small_enough(
     assert gzip.decompress((tmp_path / "large" / "samples.csv.gz").read_bytes()) == b"1,2\n" * 7_500
     assert (tmp_path / "small" / "samples.csv").exists()
     (line,) = found.lines
-    assert line.answer is Answer.PASS
+    assert line.answer is Judged.PASS
     assert line.figure.endswith("1 samples.csv compressed: `gunzip` them to read their runs")
 
 
@@ -162,12 +162,13 @@ def test_a_folder_that_stays_too_large_fails(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(gpu_proof, "FOLDER_BYTES", 1_000)
     (tmp_path / "picture.png").write_bytes(b"0" * 5_000)
     found, _ = proved(tmp_path)
-    assert found.lines[-1].answer is Answer.FAIL
+    assert found.lines[-1].answer is Judged.FAIL
     assert found.exit_code == 4
 
 
-def test_the_same_content_compresses_to_the_same_bytes(tmp_path: Path) -> None:
-    for name in "ab":
+def test_the_same_content_compresses_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for day, name in enumerate("ab"):
+        monkeypatch.setattr(time, "time", lambda day=day: 86_400.0 * day)
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.csv").write_text("1,2,3\n" * 100)
         compress(tmp_path / name / "x.csv")

@@ -16,9 +16,9 @@ from bench.model.backends import BACKENDS
 from bench.output.document import Block, Cell, Code, Head, Heading, Line, Tone, numbers, prose, table
 from bench.output.text import duration, factor, interval
 from bench.run.gpu_plan import CUDA, PROGRAMS
-from bench.run.gpu_proof import LOGS, Answer, GpuProof
+from bench.run.gpu_proof import LOGS, GpuProof, Judged
 
-_TONES: Mapping[Answer, Tone] = {Answer.PASS: "good", Answer.FAIL: "bad", Answer.SKIP: "warn"}
+_TONES: Mapping[Judged, Tone] = {Judged.PASS: "good", Judged.FAIL: "bad", Judged.SKIP: "warn"}
 
 
 def proof_document(found: GpuProof, device: str, folder: Path) -> list[Block]:
@@ -29,7 +29,7 @@ def proof_document(found: GpuProof, device: str, folder: Path) -> list[Block]:
         device: the kind of device.
         folder: the proof's, with the runs in it.
     """
-    counts = ", ".join(f"{sum(line.answer is each for line in found.lines)} {each}" for each in Answer)
+    counts = ", ".join(f"{sum(line.answer is each for line in found.lines)} {each}" for each in Judged)
     end = " It was interrupted." if found.interrupted else ""
     rows: list[Line] = [
         [Cell(line.answer, tone=_TONES[line.answer]), line.name, line.figure, f"{line.seconds:.0f} s"]
