@@ -19,6 +19,7 @@ from bench.commands.doctor import doctor
 from bench.commands.explain import explain
 from bench.commands.export import export
 from bench.commands.gate import gate
+from bench.commands.gpu_proof import gpu_proof
 from bench.commands.history import history
 from bench.commands.import_file import import_file
 from bench.commands.new import new
@@ -96,22 +97,8 @@ def list_command(load: tuple[Path, ...], timeout: float | None, as_json: bool) -
 
 
 for command in (
-    new,
-    run,
-    verify,
-    sweep,
-    plot,
-    report,
-    site,
-    explain,
-    doctor,
-    ab,
-    gate,
-    bisect,
-    compare,
-    history,
-    import_file,
-    export,
+    *(new, run, verify, sweep, plot, report, site, explain, doctor, gpu_proof),
+    *(ab, gate, bisect, compare, history, import_file, export),
 ):
     cli.add_command(command)
 

@@ -159,7 +159,7 @@ def _whole(found: Any) -> int | None:
 def _by(version: str, tool: str) -> str:
     """Return what measured: stepbench exports into the formats of other tools, and says so."""
     own = version.startswith("stepbench ")
-    return f"{version}, by a file for {tool}" if own else f"{tool} {version}".strip()
+    return f"{version} (in a file for {tool})" if own else f"{tool} {version}".strip()
 
 
 def _of_pytest(found: PytestFile, outcome: Imported) -> _Taken:
@@ -236,11 +236,11 @@ def _of_entry(suite: str, entry: ActionEntry, outcome: Imported) -> _Taken:
         else:
             benchmarks.append(_single(each.name, each.value * factor, outcome))
     created = "" if entry.date is None else datetime.fromtimestamp(entry.date / 1000, UTC).isoformat()
-    tool = "" if entry.tool in ("", _CUSTOM) else f"{entry.tool}, by a file for "
+    tool = "github-action-benchmark"
     return _Taken(
         created=created,
-        tool="github-action-benchmark",
-        measured_by=f"{tool}github-action-benchmark",
+        tool=tool,
+        measured_by=tool if entry.tool in ("", _CUSTOM) else f"{entry.tool} (in a file for {tool})",
         benchmarks=_kept(benchmarks),
         revision=_text(entry.commit.get("id")),
         suite=suite,

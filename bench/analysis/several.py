@@ -197,8 +197,8 @@ class Several:
         return tuple(path for member in self.members for path in member.files)
 
 
-_DAY, _MINUTE, _RUN, _FOLDER = "measured on", "measured at, UTC", "run", "folder"
-_OF_FILES = (_DAY, _MINUTE, _RUN, _FOLDER)
+_DAY, _WHEN, _RUN, _FOLDER = "day", "measured at, UTC", "run", "folder"
+_OF_FILES = (_WHEN, _RUN, _FOLDER)
 """Facts that say which run it is, and nothing of what may have made it fast."""
 
 
@@ -291,7 +291,7 @@ def _which(run: Manifest | ForeignRun, folder: Path) -> dict[str, str]:
     """Return what says which run it is; its folder only if that is called otherwise."""
     when = moment(run.created)
     found = {"revision": run.git_revision[:12]} if run.git_revision else {}
-    found |= {_DAY: f"{when:%Y-%m-%d}", _MINUTE: f"{when:%H:%M:%S}", _RUN: run.run_id}
+    found |= {_WHEN: f"{when:%Y-%m-%d %H:%M:%S}", _RUN: run.run_id}
     return found if folder.name == run.run_id else {**found, _FOLDER: folder.name}
 
 
@@ -316,22 +316,21 @@ def fact_names(members: Iterable[Member]) -> list[str]:
 def _labels(facts: Sequence[Mapping[str, str]]) -> list[str]:
     """Tell runs apart by the fewest facts that differ, what makes two machines first."""
     unsaid = {_IDENTITY[name] for name in _UNSAID}
+    known = [{**each, _DAY: each[_WHEN][:10]} for each in facts]
     names = [name for name in _ordered({name: "" for each in facts for name in each}) if name not in unsaid]
-    words: list[list[str]] = [[] for _ in facts]
+    names.insert(names.index(_WHEN), _DAY)
+    words: list[tuple[str, ...]] = [()] * len(known)
     for name in names:
-        groups: dict[tuple[str, ...], set[str | None]] = {}
-        for each, own in zip(facts, words, strict=True):
-            groups.setdefault(tuple(own), set()).add(each.get(name))
-        if all(len(values) == 1 for values in groups.values()):
-            continue
-        for each, own in zip(facts, words, strict=True):
-            own.append(_phrase(name, each.get(name)))
-        if len({tuple(own) for own in words}) == len(words):
+        longer = [(*own, _phrase(name, each.get(name))) for own, each in zip(words, known, strict=True)]
+        apart = len(set(longer))
+        if apart > len(set(words)) and (name != _DAY or apart == len(words)):  # else the minute says the day as well
+            words = longer
+        if len(set(words)) == len(words):
             break
     return [", ".join(filter(None, own)) for own in words]
 
 
-_AS_IT_IS = {"processor", "GPU", "memory", *_OF_FILES}
+_AS_IT_IS = {"processor", "GPU", "memory", _DAY, *_OF_FILES}
 
 
 def _phrase(name: str, value: str | None) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bench.data.manifest import Manifest
 from bench.machine.identity import Machine, distinct
 from bench.model.case import CONDITIONS, Case, differing, settings_among
 from bench.model.columns import SIZE_PREFIX
@@ -111,14 +112,21 @@ def span(history: History) -> str:
     return f"{counted(len(history.runs), 'run')}, {when} UTC"
 
 
+def makers(history: History) -> str:
+    """Return which other tools measured a history, by which versions; empty if stepbench did."""
+    found = dict.fromkeys(run.measured_by for run in history.runs if not isinstance(run, Manifest))
+    return f"measured by {', '.join(found)}" if found else ""
+
+
 def facts(series: Series) -> dict[str, Any]:
-    """Return what names a series: the case's columns, its clock and its GPU."""
-    return {**series.case.columns, "clock": series.clock, "gpu": series.gpu}
+    """Return what names a series: the case's columns, its clock and its GPU; of a foreign case what is known."""
+    clock = {"clock": series.clock, "gpu": series.gpu} if series.clock else {}
+    return {**series.case.columns, **clock}
 
 
 def telling(series: Sequence[Series]) -> list[str]:
-    """Return the columns that tell these series apart, beside implementation and backend."""
-    rows = [facts(item) for item in series]
+    """Return the columns that tell these series apart, beside implementation and backend; of ours only."""
+    rows = [facts(item) for item in series if item.clock]
     names = [*settings_among(dict.fromkeys(name for row in rows for name in row)), "clock", "gpu"]
     return [name for name in names if len({row.get(name) for row in rows}) > 1]
 

@@ -89,6 +89,7 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
         temperature_celsius=None if condition is None else condition.temperature_celsius,
         other_bytes=None if condition is None else condition.other_bytes,
         energy_joules=reply.energy_joules,
+        communication_share=reply.communication_share,
         **_errors(verified),
         **_compiled(reply),
         **_memory(reply),

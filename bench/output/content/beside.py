@@ -159,7 +159,7 @@ class Beside:
 
 
 def _by(member: Member) -> str:
-    return f", measured by {member.measured_by} and not by stepbench" if member.measured_by else ""
+    return f", measured by {member.measured_by}" if member.measured_by else ""
 
 
 def _why(seen: Seen) -> str:

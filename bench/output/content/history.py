@@ -13,7 +13,7 @@ from bench.data.schema import STEP
 from bench.model.case import Case
 from bench.output.content.passages import passages
 from bench.output.document import Block, Bullets, Cell, Head, Heading, Line, Table, Words, grouped, numbers, table
-from bench.output.names import counted, day, facts, short, size_of, span, telling, told
+from bench.output.names import counted, day, facts, makers, short, size_of, span, telling, told
 from bench.output.text import duration, duration_interval, interval, significant
 from bench.stats.changepoint import ALPHA, fewest_values
 
@@ -40,7 +40,7 @@ def history_blocks(history: History, phase: str = STEP) -> list[Block]:
 
 def _what(history: History, phase: str) -> str:
     if history.tool:
-        return f"measured by {history.tool} and not by stepbench"
+        return makers(history)
     return phase if phase == STEP else f"{phase} phase"
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from jinja2.runtime import Context
 
 TEXTS = Path(__file__).with_name("texts")
-_KEPT = "_kept"
+_KEPT = "kept values"
+"""Names the list in a template's context that takes what it names; no template can name this."""
 
 
 def passages(name: str, part: str = "", /, **values: Any) -> tuple[Words, ...]:
@@ -25,7 +26,8 @@ def passages(name: str, part: str = "", /, **values: Any) -> tuple[Words, ...]:
         part: the block; empty: all of it.
         values: what it may name; `| code` sets one as code.
     """
-    template, kept = _templates().get_template(name), list[Any]()
+    kept: list[Any] = []
+    template = _environment().get_template(name)
     written = template.blocks[part] if part else template.root_render_func
     pieces = "".join(written(template.new_context({**values, _KEPT: kept}))).split("\n\n")
     rest = iter(kept)
@@ -37,8 +39,8 @@ def passages(name: str, part: str = "", /, **values: Any) -> tuple[Words, ...]:
 
 
 @cache
-def _templates() -> Environment:
-    """Return what reads the templates, each once; a value that it writes is kept in the template's own list."""
+def _environment() -> Environment:
+    """Return what reads the texts, once: to compile one takes longer than to fill it in a hundred times."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 
     @pass_context

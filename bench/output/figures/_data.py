@@ -22,6 +22,7 @@ from bench.analysis.ladder import Ladder, ladders
 from bench.analysis.packages import backends_in, packages_of
 from bench.analysis.profile import Profiles, profiles
 from bench.analysis.runs import read_runs
+from bench.analysis.spreading import Spreading, spreadings
 from bench.analysis.summarise import summarise
 from bench.analysis.whole import is_whole
 from bench.data.column import sizes_in
@@ -253,6 +254,11 @@ class RunData(StoredRun):
     def ladders(self) -> list[Ladder]:
         """The ladders of its workloads and sizes."""
         return ladders(self.manifest, summary_rows(self.summary), self.samples, self.processes)
+
+    @cached_property
+    def spreadings(self) -> list[Spreading]:
+        """Its steps over several numbers of devices."""
+        return spreadings(self.manifest, summary_rows(self.summary), self.samples, self.processes)
 
     @cached_property
     def profiles(self) -> Profiles:

@@ -23,7 +23,7 @@ from bench.output.figures._data import RunData
 from bench.output.figures._frame import Grid, Texts, new_frame
 from bench.output.figures._look import Look, rendered, spread, text_inches
 from bench.output.figures._ticks import FittingLocator, TimeFormatter, even_steps, put_ticks
-from bench.output.names import short, size_of, span, telling, told
+from bench.output.names import makers, short, size_of, span, telling, told
 from bench.output.provenance import Provenance, as_command, digest
 
 TITLE = "Time of one training step, run by run"
@@ -122,6 +122,7 @@ def draw_histories(
     subtitle = [f"median and 95 % interval {over}", "less is faster", "time axes do not begin at 0"]
     subtitle += [f"{len(shown)} of {len(every)} cases"] if len(shown) < len(every) else []
     what = "one training step" if phase == STEP else f"the {phase} phase"
+    what = "each benchmark" if all(history.tool for history in found) else what
     meanings = [f"{letter}: {text}" for text, letter in letters.items() if letter != _STAR]
     if len(letters) > len(meanings):
         meanings.append(f"{_STAR}: earlier news, told by the table of `bench history`")
@@ -141,7 +142,7 @@ def draw_histories(
 
 
 def _span(history: History) -> str:
-    return span(history) + (f", measured by {history.tool} and not by stepbench" if history.tool else "")
+    return ", ".join(filter(None, (span(history), makers(history))))
 
 
 def _panel(axis: Axes, history: History, series: Series, labels: Labels, cast: Cast, look: Look) -> None:

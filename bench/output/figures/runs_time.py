@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from bench.errors import NothingToShowError
+from bench.model.case import Case
 from bench.output.figures import _bars, _rows
 from bench.output.figures._frame import Frame, Texts
 from bench.output.figures._look import Look
@@ -33,11 +34,13 @@ def draw(data: RunsData, look: Look) -> Figure:
     panels, remark = panels_of(data.rows, look)
     shown = pd.concat([panel for _, panel in panels])
     subtitle = [_rows.problem_line(data.rows), "median and 95 % interval", "further left is faster", remark]
-    frame = run_rows(data, Texts(TITLE, subtitle, data.foot(), data.keys(shown, look)), panels, look, _dot)
+    ours = all(isinstance(case, Case) for case in data.several.cases)
+    title = TITLE if ours else "Time of each benchmark, run beside run"
+    frame = run_rows(data, Texts(title, subtitle, data.foot(), data.keys(shown, look)), panels, look, _dot)
     for axis in frame.axes:
         known = [shown[name] for name in ("median_seconds", "low_seconds", "high_seconds")]
         log_axis(axis, "x", log_limits(known, _SPAN), EngFormatter("s"), frame.look)
-    frame.label_x("time of one step (log scale)")
+    frame.label_x("time of one step (log scale)" if ours else "time (log scale)")
     return frame.figure
 
 
