@@ -188,6 +188,11 @@ class ProcessRow:
         added=True,
         default=None,
     )
+    machine: str = described(
+        "Machine that it ran on, by its name in `machines` of manifest.json; empty where there is only one.",
+        added=True,
+        default="",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +213,10 @@ class SummaryRow:
     processes: int = described("Processes that were started, failed ones included.", default=0)
     samples: int = described("Samples behind the row.", default=0)
     median_seconds: float | None = described(
-        "Per iteration: median over processes of each process's median.", "s", default=None
+        "Per iteration: median over processes of each process's median; of several machines, the geometric mean over "
+        "them.",
+        "s",
+        default=None,
     )
     low_seconds: float | None = described("Lower end of the 95 % interval of `median_seconds`.", "s", default=None)
     high_seconds: float | None = described("Upper end of the 95 % interval of `median_seconds`.", "s", default=None)
@@ -309,6 +317,11 @@ class SummaryRow:
     graph_breaks: int | None = described("Largest `graph_breaks` of the case's processes.", added=True, default=None)
     recompiles: int | None = described(
         "Largest `recompiles` of the case's processes; see processes.csv.", added=True, default=None
+    )
+    machines: str = described(
+        "Machines that the case's processes ran on, separated by spaces; empty where there is only one.",
+        added=True,
+        default="",
     )
 
 

@@ -178,7 +178,7 @@ def ending(manifest: Manifest, folder: str, load: Iterable[str]) -> Words:
     """
     rounds = counted(manifest.rounds_done, "round")
     spent = rounds if manifest.wall_seconds is None else f"{manifest.wall_seconds:.1f} s and {rounds}"
-    aim, resume = within(manifest.within), resuming(("run", "--resume", folder), load)
+    aim, resume = within(manifest.within), resuming(("run", "--resume", folder), load, manifest.launcher)
     (text,) = passages("notes.txt", "ending", manifest=manifest, spent=spent, aim=aim, resume=resume)
     return text
 
