@@ -20,9 +20,7 @@ CLUSTER = (
         help="Measure on nodes of a Slurm cluster: each round of a group is one task on one node. Goes with --resume "
         "too.  [default: this machine]",
     ),
-    click.option(
-        "--nodes", type=Whole(1, MOST_NODES), help="With --on: the most tasks that run at once.  [default: 2]"
-    ),
+    click.option("--nodes", type=Whole(1, MOST_NODES), help="With --on: most tasks that run at once.  [default: 2]"),
     click.option(
         "--slurm",
         multiple=True,

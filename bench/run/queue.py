@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -61,8 +62,11 @@ class Queue(Protocol):
     def standings(self) -> dict[str, Standing]:
         """Look where the tasks of this run are, by id; those that Slurm has forgotten are missing."""
 
-    def cancel(self, ids: Collection[str] | None = None, waiting: bool = False) -> None:
-        """Take tasks back: all of this run by default; only those that wait, if `waiting`."""
+    def cancel(self, ids: Collection[str]) -> None:
+        """Take tasks back; some may have ended meanwhile."""
+
+    def cancel_all(self, waiting: bool = False) -> None:
+        """Take back all tasks of this run; only those that wait, if `waiting`."""
 
 
 def parse_launcher(text: str) -> str:
@@ -162,10 +166,15 @@ class SlurmQueue:
         lines = _asked("squeue", *shown, f"--name={self._name}").splitlines()
         return {words[0]: standing(*words[1:]) for line in lines if len(words := line.split("|", 3)) == 4}
 
-    def cancel(self, ids: Collection[str] | None = None, waiting: bool = False) -> None:
-        """Take tasks back."""
-        if ids is None or ids:
-            _asked("scancel", *(["--state=PENDING"] if waiting else []), f"--name={self._name}", *(ids or ()))
+    def cancel(self, ids: Collection[str]) -> None:
+        """Take tasks back. Beside an id, `scancel` takes a name or a state for another choice, not for a condition."""
+        if ids:
+            with suppress(UsageError):  # one of them has ended meanwhile
+                _asked("scancel", *ids)
+
+    def cancel_all(self, waiting: bool = False) -> None:
+        """Take back all tasks of this run."""
+        _asked("scancel", *(["--state=PENDING"] if waiting else []), f"--name={self._name}")
 
 
 def _submitit() -> Any:

@@ -30,7 +30,7 @@ from bench.model.condition import THROTTLED
 from bench.oracle.verify import Verification
 from bench.run.rounds import Found
 from bench.run.watcher import Watcher
-from bench.run.worker import Part
+from bench.run.worker import HERE, Part
 from bench.timing.compiling import Compiled
 from bench.timing.policy import Sample
 from bench.timing.protocol import Reply
@@ -39,7 +39,7 @@ _cpu_name = cache(cpu_name)
 
 
 def rows_of(
-    run_id: str, case: Case, number: int, process: int, found: Found, part: Part
+    run_id: str, case: Case, number: int, process: int, found: Found, part: Part = HERE
 ) -> tuple[list[SampleRow], ProcessRow]:
     """Make the rows of one measuring process.
 

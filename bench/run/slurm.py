@@ -36,6 +36,8 @@ _POLL_SECONDS = 1.0
 _GRACE_SECONDS = 10.0
 """How long after a task's end its file may take to be seen on another machine."""
 
+_ENDING_SECONDS = 20.0
+"""How long a task may take to end once it has answered or was taken back."""
 _SILENCE_SECONDS = 300.0
 """How long Slurm may say nothing: its controller is started anew now and then."""
 
@@ -83,7 +85,7 @@ class Slurm:
         self.nodes, self._now, self._sleep = nodes, now, sleep
         self._without: set[str] = set()
         """Nodes that are of another kind."""
-        self._answered = self._started = False
+        self._answered = self._started = self._given_up = False
         self._silent_since: float | None = None
         self._counts: tuple[int, ...] = ()
 
@@ -102,7 +104,7 @@ class Slurm:
         """Give what lies there and is not kept yet; first take back what waits in the queue, and wait for the rest."""
         tasks = self._folder / TASKS
         if wait and tasks.is_dir():
-            self._queue.cancel(waiting=True)
+            self._queue.cancel_all(waiting=True)
             while under_way := [each for each in self._queue.standings().values() if each.place is Place.RUNNING]:
                 self._tell(0, len(under_way), 0)
                 self._sleep(_POLL_SECONDS)
@@ -113,11 +115,17 @@ class Slurm:
                     number = int(path.name.removeprefix("round").partition("-")[0])
                     yield from parts_of(found, number, planned, path)
             self._forget(path.name.removesuffix(".part.json"))
-        if not wait and tasks.is_dir() and not self._queue_holds_any():
+        if not wait and not self._given_up and tasks.is_dir() and self._ended():
             shutil.rmtree(tasks, ignore_errors=True)
 
-    def _queue_holds_any(self) -> bool:
-        return any(each.place in (Place.QUEUED, Place.RUNNING) for each in self._queue.standings().values())
+    def _ended(self) -> bool:
+        """Wait for the tasks that have just answered or were taken back; say whether none is left."""
+        until = self._now() + _ENDING_SECONDS
+        while any(each.place in (Place.QUEUED, Place.RUNNING) for each in (self._standings() or {}).values()):
+            if self._now() > until:
+                return False
+            self._sleep(_POLL_SECONDS)
+        return True
 
     def measure(self, jobs: Sequence[Job], course: Course) -> Generator[tuple[Job, Part]]:
         """Submit jobs, and give what each found, as tasks end; lost ones are submitted again once the others are done.
@@ -148,9 +156,12 @@ class Slurm:
                 self._tell(len(waiting) - running, running, of - len(waiting))
                 if waiting:
                     self._sleep(_POLL_SECONDS)
+        except UsageError:
+            self._given_up = True  # and the logs of its tasks say why
+            raise
         finally:
-            if waiting:  # interrupted, or given up
-                self._queue.cancel()
+            if waiting:
+                self._queue.cancel_all()
 
     def _standings(self) -> dict[str, Standing] | None:
         """Look where tasks are; None if Slurm does not say, which it may not for a while.
@@ -203,9 +214,7 @@ class Slurm:
             return None
         except DataFormatError as error:
             self._watcher.queued(f"Measured again: {error}")
-            path.unlink(missing_ok=True)
-            task.ended = self._now() - _GRACE_SECONDS
-            return None
+            return self._again(task)
         self._answered = True
         if found.refused and not found.other_kind:
             path.unlink(missing_ok=True)
@@ -215,10 +224,13 @@ class Slurm:
                 self._watcher.queued(f"{found.machine} is left out, and its rounds are measured elsewhere: {odd}.")
                 self._manifest.disturbances.append(f"{found.machine} was left out: {odd}")
             self._without.add(found.machine)
-            path.unlink(missing_ok=True)
-            task.ended = self._now() - _GRACE_SECONDS
-            return None
+            return self._again(task)
         return found
+
+    def _again(self, task: _Task) -> None:
+        """Have a task measured again that has answered with what is of no use."""
+        part_path(self._folder, task.name).unlink(missing_ok=True)
+        task.ended, task.last = self._now() - _GRACE_SECONDS, Standing(Place.TAKEN)
 
     def _odd(self, found: PartFile) -> str:
         """Say what makes a machine one of another kind than those of the run; empty if it is of theirs."""
@@ -283,7 +295,7 @@ class Slurm:
             and not all(map(course.has_room, task.jobs))
         ]
         if late:
-            self._queue.cancel([task.id for task in late if task.id], waiting=True)
+            self._queue.cancel([task.id for task in late if task.id])
             for task in late:
                 task.unwanted = True
 

@@ -148,7 +148,7 @@ def do_task(folder: str, name: str, load: Sequence[str]) -> None:
         found = PartFile(
             machine=node_name(), refused=f"{node_name()}: {error}", other_kind=isinstance(error, _OtherKindError)
         )
-    write_atomically(path, json.dumps(found.model_dump(mode="json")))
+    write_atomically(path, json.dumps(found.model_dump()))
 
 
 class _OtherKindError(UsageError):

@@ -45,6 +45,10 @@ class Part:
     """What disturbs it."""
 
 
+HERE = Part(())
+"""What stands for this machine, where it is the only one."""
+
+
 def policy_of(manifest: Manifest) -> SamplingPolicy:
     """Return how the processes of a run sample; less time has shorter leads, rather than fewer turns."""
     seconds = manifest.process_seconds or SamplingPolicy.process_seconds

@@ -18,7 +18,7 @@ from bench.model.problem import Problem
 from bench.oracle.array_error import ArrayError
 from bench.oracle.verify import Verification
 from bench.run.forecast import Forecast
-from bench.run.launcher import Local
+from bench.run.launcher import Launcher, Local
 from bench.run.pairs import PairCase
 from bench.run.plan import Planned, Selection, choose, plan_cases, workload_facts
 from bench.run.runner import Runner
@@ -184,8 +184,13 @@ def make(tmp_path: Path) -> Callable[..., Bench]:
         answer: Callable[[Request], Reply] | None = None,
         devices: Sequence[str] = (),
         threads: Sequence[int] = (1,),
+        elsewhere: Callable[[Path, Manifest, Seen], Launcher] | None = None,
+        names: Sequence[str] = (),
     ) -> Bench:
-        names = ("numpy_manual", "numpy_bias_sgd", "torch_nn") if "cuda" in devices else ("numpy_manual", "numpy_adam")
+        default = (
+            ("numpy_manual", "numpy_bias_sgd", "torch_nn") if "cuda" in devices else ("numpy_manual", "numpy_adam")
+        )
+        names = names or default
         planned = plan_cases(
             Selection(choose(discover(), names), SMALL.sizes, threads=tuple(threads), devices=tuple(devices))
         )
@@ -209,7 +214,8 @@ def make(tmp_path: Path) -> Callable[..., Bench]:
         double = Double(tmp_path / "scratch", *([answer] if answer else []))
         seen = Seen()
         clock = lambda: double.time  # noqa: E731
-        runner = Runner(store, manifest, planned, Local(double, manifest, seen, clock), seen, now=clock)
+        launcher = elsewhere(folder, manifest, seen) if elsewhere else Local(double, manifest, seen, clock)
+        runner = Runner(store, manifest, planned, launcher, seen, now=clock)
         return Bench(runner, double, seen, folder, planned)
 
     return build

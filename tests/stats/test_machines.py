@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -68,7 +69,9 @@ def test_intervals_over_machines_cover_with_and_without_an_effect(
     counts: tuple[int, ...], apart: float, kinds: float
 ) -> None:
     wide, _ = coverage(counts, apart, 4000, kinds) if max(counts) > 1 else (_of_singles(counts, apart), 0.0)
-    print(f"machines with {counts} rounds, apart by {apart:.0%}, two kinds {kinds:.0%}: covered {wide:.1%}")
+    sys.stdout.write(
+        f"machines with {counts} rounds, apart by {apart:.0%}, two kinds {kinds:.0%}: covered {wide:.1%}\n"
+    )
     assert wide >= 0.94
 
 
@@ -164,7 +167,7 @@ def test_size_of_the_test_for_odd_machines(machines: int, rounds: int, kinds: fl
     edge = {name: math.log1p(LEAST) if name == "n0" else 0.0 for name in names}
     for means in (dict.fromkeys(names, 0.0), edge):
         size = float(np.mean([bool(found) for found in named(means, rounds, 2000, kinds)]))
-        print(f"{machines} machines, {rounds} rounds, two kinds {kinds:.0%}: named in {size:.2%}")
+        sys.stdout.write(f"{machines} machines, {rounds} rounds, two kinds {kinds:.0%}: named in {size:.2%}\n")
         assert size <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 2000)
 
 
