@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
-import numpy as np
 import pandas as pd
 
 from bench.analysis.summarise import rounds_of_cases
@@ -32,17 +33,18 @@ def odd_ones(
 
 
 def round_times(rounds: Mapping[Case, Mapping[RoundKey, Turns]]) -> list[MachineTime]:
-    """Reduce each round of a group to one time: the geometric mean of its cases, which a machine slows all.
+    """Reduce each round of a group to one time: the geometric mean of its cases, since a slow machine slows them all.
 
-    Rounds that measured the same cases of a workload and problem are of one group.
+    A case counts by its fastest turn: what else runs on a machine only ever adds time, and comes and goes. Rounds that
+    measured the same cases of a workload and problem are of one group.
     """
     inside: dict[tuple[str, str, RoundKey], dict[str, float]] = {}
     for case, times in rounds.items():
         for key, turns in times.items():
-            if turns and (seconds := float(np.median([*turns.values()]))) > 0:
+            if turns and (seconds := min(turns.values())) > 0:
                 at = case.workload, str(case.problem), key
-                inside.setdefault(at, {})[str(sorted(case.columns.items()))] = float(np.log(seconds))
+                inside.setdefault(at, {})[str(sorted(case.columns.items()))] = math.log(seconds)
     return [
-        MachineTime(machine_in(key), f"{workload} {problem} {sorted(cases)}", float(np.mean([*cases.values()])))
+        MachineTime(machine_in(key), f"{workload} {problem} {sorted(cases)}", fmean(cases.values()))
         for (workload, problem, key), cases in inside.items()
     ]

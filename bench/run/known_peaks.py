@@ -21,7 +21,7 @@ class KnownPeaks:
         """Measure the peaks that the cases need and that are not known yet."""
         known = {_key(peak) for peak in self._manifest.peaks}
         for item in items:
-            if (key := _key_of(item)) not in known:
+            if (key := key_of(item)) not in known:
                 known.add(key)
                 # A device without a ceiling has no fraction of it; its cases say what is wrong with it.
                 if (peak := self._ask(item)) is not None:
@@ -32,7 +32,7 @@ class KnownPeaks:
 
         On a starved machine a peak comes out far too low, and then a right step seems to be impossibly fast.
         """
-        found = [self._ask(item) for item in {_key_of(item): item for item in items}.values()]
+        found = [self._ask(item) for item in {key_of(item): item for item in items}.values()]
         return keep_highest(self._manifest, [peak for peak in found if peak is not None], only_known=True)
 
     def _ask(self, item: Planned) -> Peak | None:
@@ -79,6 +79,7 @@ def _key(peak: Peak) -> tuple[str, int, str, str]:
     return peak.backend, peak.threads, peak.dtype, peak.precision
 
 
-def _key_of(item: Planned) -> tuple[str, int, str, str]:
+def key_of(item: Planned) -> tuple[str, int, str, str]:
+    """Return what cases must share to have one peak: backend, threads, number format and precision."""
     case = item.case
     return case.backend, case.threads, case.problem.dtype.value, case.precision.value

@@ -214,7 +214,8 @@ class Slurm:
             return None
         except DataFormatError as error:
             self._watcher.queued(f"Measured again: {error}")
-            return self._again(task)
+            self._again(task)
+            return None
         self._answered = True
         if found.refused and not found.other_kind:
             path.unlink(missing_ok=True)
@@ -224,7 +225,8 @@ class Slurm:
                 self._watcher.queued(f"{found.machine} is left out, and its rounds are measured elsewhere: {odd}.")
                 self._manifest.disturbances.append(f"{found.machine} was left out: {odd}")
             self._without.add(found.machine)
-            return self._again(task)
+            self._again(task)
+            return None
         return found
 
     def _again(self, task: _Task) -> None:

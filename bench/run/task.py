@@ -31,7 +31,7 @@ from bench.machine.processor import pinned_cpu
 from bench.model.case import Case
 from bench.model.sharing import Sharing
 from bench.run.circumstances import circumstances
-from bench.run.known_peaks import KnownPeaks
+from bench.run.known_peaks import KnownPeaks, key_of
 from bench.run.leases import leased
 from bench.run.machines import kind_differs
 from bench.run.plan import Planned, backends_of
@@ -79,6 +79,16 @@ class PartFile(BaseModel):
     peaks: list[Peak] = []
     facts: dict[str, str | int | float | None] = Field(default_factory=dict)
     disturbances: list[str] = []
+
+
+class _PeaksFile(BaseModel):
+    """The peaks of one machine."""
+
+    model_config = STRICT
+
+    tried: list[str] = []
+    """What a peak was looked for of; on a busy machine none may be found."""
+    peaks: list[Peak] = []
 
 
 def name_of(number: int, groups: Iterable[Iterable[Planned]]) -> str:
@@ -216,11 +226,13 @@ def _check_programs(manifest: Manifest, planned: Iterable[Planned]) -> None:
 
 
 def _peaks(folder: Path, pool: Pool, manifest: Manifest, items: Sequence[Planned]) -> list[Peak]:
-    """Return the peaks of this machine, measured by its first task and kept for the others."""
+    """Return the peaks of this machine, measured by the first task that needs them and kept for the others."""
     path = folder / TASKS / f"{hashlib.sha256(node_name().encode()).hexdigest()[:12]}.peaks.json"
-    here = manifest.model_copy(update={"peaks": [Peak(**each) for each in json_of(path)] if path.exists() else []})
-    before = len(here.peaks)
-    KnownPeaks(pool, here, _log).measure(items)
-    if len(here.peaks) > before:
-        write_atomically(path, json.dumps([peak.model_dump() for peak in here.peaks]))
-    return here.peaks
+    kept = as_model(_PeaksFile, json_of(path), path) if path.exists() else _PeaksFile()
+    wanted = {key: item for item in items if (key := " ".join(map(str, key_of(item)))) not in kept.tried}
+    if wanted:
+        here = manifest.model_copy(update={"peaks": kept.peaks})
+        KnownPeaks(pool, here, _log).measure(wanted.values())
+        kept.tried += wanted
+        write_atomically(path, kept.model_dump_json())
+    return kept.peaks
