@@ -49,9 +49,6 @@ def run(
     timeout: float | None,
     seed: int,
     sharing: Sharing,
-    on: str | None,
-    nodes: int | None,
-    slurm: tuple[str, ...],
     **chosen: Any,
 ) -> None:
     """Measure implementations, each in fresh processes, and write CSVs and figures.
@@ -68,7 +65,7 @@ def run(
     from bench.run.terms import RunTerms
 
     seconds = measuring_seconds(budget, figures)
-    cluster = cluster_of(on, nodes, slurm)
+    cluster = cluster_of(chosen)
     with Progress() as progress:
         if resumed is not None:
             refuse_beside_resume("load", "on", "nodes", "slurm")

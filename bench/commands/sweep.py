@@ -101,9 +101,6 @@ def sweep(
     timeout: float | None,
     seed: int,
     sharing: Sharing,
-    on: str | None,
-    nodes: int | None,
-    slurm: tuple[str, ...],
     **chosen: Any,
 ) -> None:
     """Measure implementations over sizes, and find the size at which one overtakes another.
@@ -121,7 +118,7 @@ def sweep(
     from bench.run import session
     from bench.run.terms import RunTerms
 
-    cluster = cluster_of(on, nodes, slurm)
+    cluster = cluster_of(chosen)
     with Progress() as progress:
         if resumed is not None:
             refuse_beside_resume("load", "on", "nodes", "slurm")

@@ -136,9 +136,7 @@ class ProcessRow:
         "Temperature of the device after sampling.", "°C", least=-274, default=None
     )
     other_bytes: int | None = described("Device memory that other processes held.", "bytes", default=None)
-    energy_joules: float | None = described(
-        "Energy of one whole step, from the device's own counter in an extra pass.", "J", default=None
-    )
+    energy_joules: float | None = described("Energy of a whole step, by the device's counter.", "J", default=None)
     growth_bytes: float | None = described(
         "Memory gained an iteration; 0 if that may be chance.", "bytes", added=True, default=None
     )
@@ -188,11 +186,7 @@ class ProcessRow:
         added=True,
         default=None,
     )
-    machine: str = described(
-        "Machine that it ran on, by its name in `machines` of manifest.json; empty where there is only one.",
-        added=True,
-        default="",
-    )
+    machine: str = described("Name of its machine in manifest.json; empty if there is one.", added=True, default="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,8 +207,7 @@ class SummaryRow:
     processes: int = described("Processes that were started, failed ones included.", default=0)
     samples: int = described("Samples behind the row.", default=0)
     median_seconds: float | None = described(
-        "Per iteration: median over processes of each process's median; of several machines, the geometric mean over "
-        "them.",
+        "Per iteration: median over processes of each one's median; geometric mean of several machines.",
         "s",
         default=None,
     )
@@ -315,14 +308,8 @@ class SummaryRow:
         default=None,
     )
     graph_breaks: int | None = described("Largest `graph_breaks` of the case's processes.", added=True, default=None)
-    recompiles: int | None = described(
-        "Largest `recompiles` of the case's processes; see processes.csv.", added=True, default=None
-    )
-    machines: str = described(
-        "Machines that the case's processes ran on, separated by spaces; empty where there is only one.",
-        added=True,
-        default="",
-    )
+    recompiles: int | None = described("Largest `recompiles` of the processes.", added=True, default=None)
+    machines: str = described("Its machines, separated by spaces; empty if there is one.", added=True, default="")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,8 +30,8 @@ CLUSTER = (
 )
 
 
-def cluster_of(on: str | None, nodes: int | None, slurm: tuple[str, ...]) -> Cluster | None:
-    """Read the options of `CLUSTER`; None where a run is measured on this machine.
+def cluster_of(options: dict[str, Any]) -> Cluster | None:
+    """Take the options of `CLUSTER` out of a command's, and read them; None where a run is measured on this machine.
 
     Raises:
         UsageError: one is malformed, or means nothing without --on.
@@ -39,6 +39,7 @@ def cluster_of(on: str | None, nodes: int | None, slurm: tuple[str, ...]) -> Clu
     from bench.run.queue import parse_launcher, parse_settings
     from bench.run.terms import Cluster
 
+    on, nodes, slurm = (options.pop(name) for name in ("on", "nodes", "slurm"))
     if on is None:
         if nodes is not None or slurm:
             given = "--nodes" if nodes is not None else "--slurm"

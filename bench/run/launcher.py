@@ -12,7 +12,7 @@ from bench.run.asking import Asks
 from bench.run.known_peaks import KnownPeaks
 from bench.run.plan import Planned, backends_of
 from bench.run.watcher import Watcher
-from bench.run.worker import Job, Part, Worker
+from bench.run.worker import Job, JobFound, Worker
 
 RENEW_AFTER = 4.0
 """Interpreters are renewed when they have served this many times as long as it took to start them.
@@ -22,7 +22,7 @@ that insurance may cost.
 """
 
 
-class Course(Protocol):
+class RunView(Protocol):
     """What a launcher asks of the run that it works for: `Runner`."""
 
     @property
@@ -63,10 +63,10 @@ class Launcher(Protocol):
     def begin(self, live: Sequence[Planned]) -> None:
         """Get ready for these cases."""
 
-    def earlier(self, planned: Sequence[Planned], wait: bool) -> Iterable[tuple[Job, Part]]:
+    def earlier(self, planned: Sequence[Planned], wait: bool) -> Iterable[tuple[Job, JobFound]]:
         """Give what was finished for an earlier command and is not kept yet; `wait` for what is under way."""
 
-    def measure(self, jobs: Sequence[Job], course: Course) -> Generator[tuple[Job, Part]]:
+    def measure(self, jobs: Sequence[Job], run: RunView) -> Generator[tuple[Job, JobFound]]:
         """Measure jobs, and give what each found; those that the budget has no room for are left out."""
 
     def raised(self, items: Iterable[Planned]) -> bool:
@@ -102,34 +102,34 @@ class Local:
         self._peaks.measure(live)
         self._fresh = True
 
-    def earlier(self, planned: Sequence[Planned], wait: bool) -> Iterable[tuple[Job, Part]]:
+    def earlier(self, planned: Sequence[Planned], wait: bool) -> Iterable[tuple[Job, JobFound]]:
         """Give nothing: what was measured here was kept at once."""
         return ()
 
-    def measure(self, jobs: Sequence[Job], course: Course) -> Generator[tuple[Job, Part]]:
+    def measure(self, jobs: Sequence[Job], run: RunView) -> Generator[tuple[Job, JobFound]]:
         """Measure the jobs of a round one by one, until one has no room in the budget."""
         if not self._fresh:
-            self._renew(course)
+            self._renew(run)
         self._fresh = False
         for job in jobs:
-            if not course.has_room(job):
+            if not run.has_room(job):
                 return
 
             def starting(case: Case, job: Job = job) -> None:
-                course.starting(case, job)
+                run.starting(case, job)
 
             def ready(seconds: float, job: Job = job) -> None:
-                course.ready(job, seconds)
+                run.ready(job, seconds)
 
-            yield job, self._worker.measure(job, course.first_turn(job.number), course.known, starting, ready)
+            yield job, self._worker.measure(job, run.first_turn(job.number), run.known, starting, ready)
 
-    def _renew(self, course: Course) -> None:
+    def _renew(self, run: RunView) -> None:
         """Renew the interpreters if they have served long enough and the budget has room for what that costs."""
         served = self._now() - self._renewed
-        if served < RENEW_AFTER * self._start_seconds or course.left() < 2 * self._start_seconds:
+        if served < RENEW_AFTER * self._start_seconds or run.left() < 2 * self._start_seconds:
             return
         began = self._now()
-        self._asks.renew(backends_of(course.live))
+        self._asks.renew(backends_of(run.live))
         self._renewed, self._start_seconds = self._now(), self._now() - began
 
     def raised(self, items: Iterable[Planned]) -> bool:

@@ -7,10 +7,10 @@ from typing import Any
 
 from bench.data.manifest import Manifest
 from bench.machine.identity import identity, same, told
-from bench.run.worker import Part
+from bench.run.worker import JobFound
 
 
-def take_machine(manifest: Manifest, part: Part) -> bool:
+def take_machine(manifest: Manifest, part: JobFound) -> bool:
     """Put the machine of a part into the manifest; return whether it is new there."""
     if part.machine in manifest.machines:
         return False

@@ -25,7 +25,7 @@ from bench.run.refine import Refinement
 from bench.run.rounds import Found
 from bench.run.sources import take_imports
 from bench.run.watcher import Watcher
-from bench.run.worker import Job, Part
+from bench.run.worker import Job, JobFound
 from bench.stats.estimates import RoundKey, Turns, number_in
 from bench.timing.policy import SamplingPolicy
 
@@ -285,7 +285,7 @@ class Runner:
             self._overrunning = True
             self._watcher.overrunning(self._now() - self._began + seconds, self.manifest.budget_seconds)
 
-    def _keep_part(self, job: Job, part: Part, there: dict[tuple[Case, int], int] | None = None) -> None:
+    def _keep_part(self, job: Job, part: JobFound, there: dict[tuple[Case, int], int] | None = None) -> None:
         """Put what a job found on disk, but for the processes of it that are `there` already."""
         if part.machine and take_machine(self.manifest, part):
             self._store.write_manifest(self.manifest)  # before its rows: they name it
@@ -300,7 +300,7 @@ class Runner:
             else:
                 self._keep(item, job.number, each, part)
 
-    def _keep(self, item: Planned, number: int, found: Found, part: Part) -> None:
+    def _keep(self, item: Planned, number: int, found: Found, part: JobFound) -> None:
         """Put what a process found on disk, and take note of it."""
         case, reply = item.case, found.reply
         self._seconds[case] = found.seconds

@@ -26,6 +26,7 @@ from bench.model.discovery import built_in
 from bench.model.sharing import Sharing
 from bench.run.asking import Truths, ask_case
 from bench.run.circumstances import circumstances
+from bench.run.cluster import slurm_launcher
 from bench.run.doctor import Report, examine
 from bench.run.fit import Fit, find_fits
 from bench.run.launcher import Launcher, Local
@@ -47,7 +48,6 @@ from bench.run.queue import longest_minutes
 from bench.run.reading import read_all
 from bench.run.resume import check_launcher, check_load, check_same, done_so_far, loaded, planned_of
 from bench.run.runner import Done, Runner
-from bench.run.slurm import slurm_launcher
 from bench.run.sources import source_hashes
 from bench.run.terms import Cluster, RunTerms
 from bench.run.watcher import Watcher

@@ -7,7 +7,6 @@ waits for what is under way, and merges what lies there before it plans anything
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -19,14 +18,13 @@ from bench.data.manifest import Manifest
 from bench.data.store import write_atomically
 from bench.errors import DataFormatError, UsageError, brief
 from bench.model.problem import Problem
-from bench.run.launcher import Course
+from bench.run.launcher import RunView
 from bench.run.machines import kind_differs
 from bench.run.plan import Planned
-from bench.run.queue import Place, Queue, SlurmQueue, Standing
-from bench.run.task import TASKS, PartFile, TaskFile, do_task, name_of, part_path, parts_of, read_part, task_path
-from bench.run.terms import Cluster
+from bench.run.queue import Place, Queue, Standing
+from bench.run.task import TASKS, PartFile, TaskFile, name_of, part_path, parts_of, read_part, task_path
 from bench.run.watcher import Watcher
-from bench.run.worker import Job, Part
+from bench.run.worker import Job, JobFound
 
 MOST_AHEAD = 100
 """The most rounds of an array; Slurm limits those, by default to a thousand tasks."""
@@ -100,7 +98,7 @@ class Slurm:
         """Say that no peak rose: every machine has measured its own."""
         return False
 
-    def earlier(self, planned: Sequence[Planned], wait: bool) -> Iterator[tuple[Job, Part]]:
+    def earlier(self, planned: Sequence[Planned], wait: bool) -> Iterator[tuple[Job, JobFound]]:
         """Give what lies there and is not kept yet; first take back what waits in the queue, and wait for the rest."""
         tasks = self._folder / TASKS
         if wait and tasks.is_dir():
@@ -127,13 +125,13 @@ class Slurm:
             self._sleep(_POLL_SECONDS)
         return True
 
-    def measure(self, jobs: Sequence[Job], course: Course) -> Generator[tuple[Job, Part]]:
+    def measure(self, jobs: Sequence[Job], run: RunView) -> Generator[tuple[Job, JobFound]]:
         """Submit jobs, and give what each found, as tasks end; lost ones are submitted again once the others are done.
 
         Raises:
             UsageError: a task was lost too often, or a node refuses.
         """
-        waiting = self._tasks(jobs, course)
+        waiting = self._tasks(jobs, run)
         of = len(waiting)
         try:
             self._submit(waiting)
@@ -146,12 +144,12 @@ class Slurm:
                         yield from zip(task.jobs, self._parts(task, found), strict=True)
                         self._forget(task.name)
                     elif standings is not None:
-                        self._look(task, standings.get(task.id), course)
+                        self._look(task, standings.get(task.id), run)
                 waiting = [task for task in waiting if not (task.unwanted and task.ended is not None)]
                 lost = [task for task in waiting if task.ended is not None and self._is_lost(task)]
                 if lost and len(lost) == len(waiting):
                     self._submit(lost)
-                self._drop_unwanted(waiting, course)
+                self._drop_unwanted(waiting, run)
                 running = sum(task.last.place is Place.RUNNING for task in waiting)
                 self._tell(len(waiting) - running, running, of - len(waiting))
                 if waiting:
@@ -179,13 +177,13 @@ class Slurm:
         self._silent_since = None
         return found
 
-    def _tasks(self, jobs: Sequence[Job], course: Course) -> list[_Task]:
+    def _tasks(self, jobs: Sequence[Job], run: RunView) -> list[_Task]:
         """Bundle jobs into tasks: what is held against each other in a round runs on one machine."""
         bundles: dict[tuple[int, str, Problem], list[Job]] = {}
         for job in jobs:
             case = job.group[0].case
             bundles.setdefault((job.number, case.workload, case.problem), []).append(job)
-        found, seen = [], {item.case for item in course.live if course.known(item.case)}
+        found, seen = [], {item.case for item in run.live if run.known(item.case)}
         for (number, _, _), inside in bundles.items():
             groups = [job.group for job in inside]
             name = name_of(number, groups)
@@ -193,7 +191,7 @@ class Slurm:
                 number=number,
                 groups=[[item.case.columns for item in group] for group in groups],
                 known=[[item.case in seen for item in group] for group in groups],
-                first=course.first_turn(number),
+                first=run.first_turn(number),
             )
             seen |= {item.case for group in groups for item in group}  # verified on fresh inputs in its first round
             write_atomically(task_path(self._folder, name), asked.model_dump_json())
@@ -240,19 +238,19 @@ class Slurm:
         odd = kind_differs(self._manifest.machine, found.facts) if machines and found.machine not in machines else ""
         return f"{found.machine}: it is of another kind than {next(iter(machines))} ({odd})" if odd else ""
 
-    def _parts(self, task: _Task, found: PartFile) -> list[Part]:
+    def _parts(self, task: _Task, found: PartFile) -> list[JobFound]:
         planned = [item for job in task.jobs for item in job.group]
         parts = parts_of(found, task.jobs[0].number, planned, part_path(self._folder, task.name))
         return [part for _, part in parts]
 
-    def _look(self, task: _Task, standing: Standing | None, course: Course) -> None:
+    def _look(self, task: _Task, standing: Standing | None, run: RunView) -> None:
         """Take note of where a task is that has not answered."""
         if task.ended is not None:
             return
         task.last = standing or Standing(Place.GONE, task.last.node, "forgotten by Slurm")
         if task.last.place is Place.RUNNING and not self._started:
             self._started = True
-            course.started()
+            run.started()
         if task.last.place in (Place.TAKEN, Place.GONE):
             task.ended = self._now()
 
@@ -286,7 +284,7 @@ class Slurm:
             )
         return f"{what}, {task.tries} times: look into {logs}, and go on with --resume."
 
-    def _drop_unwanted(self, waiting: Sequence[_Task], course: Course) -> None:
+    def _drop_unwanted(self, waiting: Sequence[_Task], run: RunView) -> None:
         """Take back what waits in the queue and has no room in the budget."""
         late = [
             task
@@ -294,7 +292,7 @@ class Slurm:
             if self._started
             and not task.unwanted
             and task.last.place is not Place.RUNNING
-            and not all(map(course.has_room, task.jobs))
+            and not all(map(run.has_room, task.jobs))
         ]
         if late:
             self._queue.cancel([task.id for task in late if task.id])
@@ -309,44 +307,3 @@ class Slurm:
     def _forget(self, name: str) -> None:
         for path in (part_path(self._folder, name), task_path(self._folder, name)):
             path.unlink(missing_ok=True)
-
-
-def job_name(folder: Path, manifest: Manifest) -> str:
-    """Name a run's tasks for Slurm, so that they can be found again and no other run has them."""
-    mark = hashlib.sha256(f"{folder.resolve()} {manifest.created}".encode()).hexdigest()[:10]
-    return f"bench-{mark}"
-
-
-def slurm_launcher(
-    folder: Path,
-    manifest: Manifest,
-    cluster: Cluster,
-    planned: Sequence[Planned],
-    load: Sequence[Path],
-    watcher: Watcher,
-) -> Slurm:
-    """Make the launcher of a run.
-
-    Args:
-        folder: the run's.
-        manifest: the run's plan.
-        cluster: where it is measured.
-        planned: its cases.
-        load: the files of implementations that were named.
-        watcher: is told about progress.
-
-    Raises:
-        UsageError: tasks cannot be submitted from here.
-    """
-    files = [str(path.resolve()) for path in load]
-    threads = max(item.case.threads for item in planned if not item.skipped)
-    queue = SlurmQueue(
-        cluster.partition,
-        cluster.settings,
-        job_name(folder, manifest),
-        folder / TASKS / "log",
-        lambda name: (do_task, str(folder.resolve()), name, files),
-        cluster.nodes,
-        threads,
-    )
-    return Slurm(folder, manifest, queue, watcher, cluster.nodes)

@@ -39,7 +39,7 @@ from bench.run.pool import Pool
 from bench.run.reading import read_all
 from bench.run.resume import check_load, planned_of
 from bench.run.rounds import Found
-from bench.run.worker import Job, Part, Worker, next_turn
+from bench.run.worker import Job, JobFound, Worker, next_turn
 
 TASKS = "tasks"
 _SIGNALS_COME = 2.0
@@ -117,7 +117,7 @@ def read_part(path: Path) -> PartFile:
     return as_model(PartFile, json_of(path, constants=True), path)
 
 
-def parts_of(found: PartFile, number: int, planned: Sequence[Planned], path: Path) -> list[tuple[Job, Part]]:
+def parts_of(found: PartFile, number: int, planned: Sequence[Planned], path: Path) -> list[tuple[Job, JobFound]]:
     """Give what a task found as jobs of the run, each with its part.
 
     Raises:
@@ -130,7 +130,7 @@ def parts_of(found: PartFile, number: int, planned: Sequence[Planned], path: Pat
     except (KeyError, ValidationError) as error:
         raise DataFormatError(f"{path} is not of this run ({brief(error, 60)}): remove it.") from error
     about = found.counted, found.machine, found.facts, found.peaks, found.disturbances
-    return [(Job(number, group), Part(inside, *about)) for group, inside in zip(groups, each, strict=True)]
+    return [(Job(number, group), JobFound(inside, *about)) for group, inside in zip(groups, each, strict=True)]
 
 
 def node_name() -> str:
@@ -188,7 +188,7 @@ def _measured(folder: Path, name: str, load: Sequence[Path]) -> PartFile:
     well = [each for group in asked.known for each in group]
     known = {item.case for item, each in zip(items, well, strict=True) if each}
     cpu = pinned_cpu(1) if any(item.is_pinned for item in items) else None
-    parts, first = list[Part](), asked.first
+    parts, first = list[JobFound](), asked.first
     with leased(backends_of(items), f"bench on {node_name()}", Sharing.WAIT, _log), Pool() as pool:
         pool.start(backends_of(items))
         peaks = _peaks(folder, pool, manifest, items)

@@ -28,7 +28,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Part:
+class JobFound:
     """What a job found."""
 
     found: Sequence[Found]
@@ -45,7 +45,7 @@ class Part:
     """What disturbs it."""
 
 
-HERE = Part(())
+HERE = JobFound(())
 """What stands for this machine, where it is the only one."""
 
 
@@ -87,7 +87,7 @@ class Worker:
         known: Callable[[Case], bool],
         starting: Callable[[Case], None] = lambda case: None,
         ready: Callable[[float], None] = lambda seconds: None,
-    ) -> Part:
+    ) -> JobFound:
         """Measure a job. Whatever becomes of a process is in what it found.
 
         Args:
@@ -109,7 +109,7 @@ class Worker:
                 again.seconds += each.seconds
                 found[index] = again
                 first = next_turn([again], first)
-        return Part(found, self._counted(job))
+        return JobFound(found, self._counted(job))
 
     def _rounds_of(self, number: int) -> Rounds:
         """Prepare to measure a round; its orders are those of the run's seed."""

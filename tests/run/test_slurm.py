@@ -17,10 +17,11 @@ from bench.data.store import RunStore, read_manifest
 from bench.errors import UsageError
 from bench.model.discovery import discover
 from bench.run import task
+from bench.run.cluster import job_name
 from bench.run.queue import Place, Standing, parse_launcher, parse_settings, standing
 from bench.run.resume import done_so_far, planned_of
 from bench.run.runner import Runner
-from bench.run.slurm import Slurm, job_name
+from bench.run.slurm import Slurm
 from bench.run.task import TASKS, do_task
 from bench.run.terms import RunTerms
 from bench.timing.protocol import Request

@@ -20,7 +20,7 @@ from bench.data.store import read_manifest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("slurm")]
 HERE = Path(__file__).parent
-STEPS = ["--load", str(HERE / "two_steps.py"), "-i", "two_ms,one_ms", "--baseline", "two_ms"]
+STEPS = ["--load", str(HERE / "two_steps.py"), "-i", "long_step,short_step", "--baseline", "long_step"]
 SIZES = ["--threads", "1", "--batch", "20", "--d-in", "16", "--hidden", "12", "--d-out", "8"]
 ON = ["--on", "slurm:test"]
 Needs = Callable[[str, str], str]
@@ -71,7 +71,7 @@ def measured(folder: Path) -> Counter[tuple[str, int]]:
 
 
 def once(rounds: int) -> dict[tuple[str, int], int]:
-    return {(name, number): 1 for name in ("two_ms", "one_ms") for number in range(rounds)}
+    return {(name, number): 1 for name in ("long_step", "short_step") for number in range(rounds)}
 
 
 def test_the_slow_node_of_two_is_named_and_nothing_stays_behind(cluster: dict[str, str], tmp_path: Path) -> None:
@@ -86,11 +86,11 @@ def test_the_slow_node_of_two_is_named_and_nothing_stays_behind(cluster: dict[st
     assert processes["verified"].all()
     odd = read_manifest(out).odd_machines
     assert list(odd) == ["n2"]
-    assert odd["n2"].factor == pytest.approx(1.5, rel=0.2)
+    assert odd["n2"].factor == pytest.approx(3.0, rel=0.4)
     assert "n2 is the odd one" in " ".join(shown.split())
     assert "6 done" in progress
-    (row,) = StoredRun(out).summary.query("implementation == 'one_ms' and phase == 'step'").to_dict("records")
-    assert row["speedup"] == pytest.approx(2.0, rel=0.1)
+    (row,) = StoredRun(out).summary.query("implementation == 'short_step' and phase == 'step'").to_dict("records")
+    assert row["speedup"] == pytest.approx(2.0, rel=0.2)
     assert not (out / "tasks").exists()
     folder = str(out.resolve())
     assert [each.pid for each in psutil.process_iter() if folder in " ".join(_words(each))] == []
