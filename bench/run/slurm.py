@@ -22,7 +22,7 @@ from bench.run.launcher import RunView
 from bench.run.machines import kind_differs
 from bench.run.plan import Planned
 from bench.run.queue import Place, Queue, Standing
-from bench.run.task import TASKS, PartFile, TaskFile, name_of, part_path, parts_of, read_part, task_path
+from bench.run.task import TASKS, PartFile, TaskFile, name_of, part_path, parts_of, read_part, round_of, task_path
 from bench.run.watcher import Watcher
 from bench.run.worker import Job, JobFound
 
@@ -106,12 +106,11 @@ class Slurm:
             while under_way := [each for each in self._queue.standings().values() if each.place is Place.RUNNING]:
                 self._tell(0, len(under_way), 0)
                 self._sleep(_POLL_SECONDS)
-        for path in sorted(tasks.glob("*.part.json")):
+        for path in sorted(tasks.glob("round*.part.json")):
             with suppress(DataFormatError):  # what cannot be read is measured again
                 found = read_part(path)
                 if not found.refused and not self._odd(found):
-                    number = int(path.name.removeprefix("round").partition("-")[0])
-                    yield from parts_of(found, number, planned, path)
+                    yield from parts_of(found, round_of(path), planned, path)
             self._forget(path.name.removesuffix(".part.json"))
         if not wait and not self._given_up and tasks.is_dir() and self._ended():
             shutil.rmtree(tasks, ignore_errors=True)
@@ -141,7 +140,7 @@ class Slurm:
                     found = self._found_by(task)
                     if found is not None:
                         waiting.remove(task)
-                        yield from zip(task.jobs, self._parts(task, found), strict=True)
+                        yield from zip(task.jobs, found, strict=True)
                         self._forget(task.name)
                     elif standings is not None:
                         self._look(task, standings.get(task.id), run)
@@ -203,11 +202,14 @@ class Slurm:
         for task in tasks:
             task.id, task.ended, task.last = ids[task.name], None, Standing(Place.QUEUED)
 
-    def _found_by(self, task: _Task) -> PartFile | None:
-        """Read what a task found; None if it has not answered, with what can be used."""
-        path = part_path(self._folder, task.name)
+    def _found_by(self, task: _Task) -> list[JobFound] | None:
+        """Read what the jobs of a task found; None if it has not answered, with what can be used."""
+        path, planned = part_path(self._folder, task.name), [item for job in task.jobs for item in job.group]
         try:
             found = read_part(path)
+            parts = [part for _, part in parts_of(found, task.jobs[0].number, planned, path)]
+            if len(parts) != len(task.jobs) and not found.refused:
+                raise DataFormatError(f"{path} does not hold what was asked for: remove it.")
         except OSError:
             return None
         except DataFormatError as error:
@@ -225,7 +227,7 @@ class Slurm:
             self._without.add(found.machine)
             self._again(task)
             return None
-        return found
+        return parts
 
     def _again(self, task: _Task) -> None:
         """Have a task measured again that has answered with what is of no use."""
@@ -237,11 +239,6 @@ class Slurm:
         machines = self._manifest.machines
         odd = kind_differs(self._manifest.machine, found.facts) if machines and found.machine not in machines else ""
         return f"{found.machine}: it is of another kind than {next(iter(machines))} ({odd})" if odd else ""
-
-    def _parts(self, task: _Task, found: PartFile) -> list[JobFound]:
-        planned = [item for job in task.jobs for item in job.group]
-        parts = parts_of(found, task.jobs[0].number, planned, part_path(self._folder, task.name))
-        return [part for _, part in parts]
 
     def _look(self, task: _Task, standing: Standing | None, run: RunView) -> None:
         """Take note of where a task is that has not answered."""

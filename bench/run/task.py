@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import signal
 import sys
 import time
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter
 
 from bench.data.jsonfile import as_model, json_of
 from bench.data.manifest import STRICT, CountedWork, Manifest, Peak
@@ -97,6 +98,18 @@ def name_of(number: int, groups: Iterable[Iterable[Planned]]) -> str:
     return f"round{number:04d}-{hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:12]}"
 
 
+def round_of(path: Path) -> int:
+    """Return the round that a task's file is about.
+
+    Raises:
+        DataFormatError: it has no such name.
+    """
+    match = re.match(r"round(\d{1,9})-", path.name)
+    if match is None:
+        raise DataFormatError(f"{path} is not the file of a task: remove it.")
+    return int(match[1])
+
+
 def task_path(folder: Path, name: str) -> Path:
     """Return the file that says what a task is to do."""
     return folder / TASKS / f"{name}.task.json"
@@ -127,7 +140,9 @@ def parts_of(found: PartFile, number: int, planned: Sequence[Planned], path: Pat
     try:
         groups = [tuple(known[json.dumps(columns, sort_keys=True)] for columns in group) for group in found.groups]
         each = _FOUND.validate_python(found.found)
-    except (KeyError, ValidationError) as error:
+        if list(map(len, groups)) != list(map(len, each)):
+            raise ValueError("it has not as many results as cases")
+    except (KeyError, ValueError) as error:  # a ValidationError is a ValueError
         raise DataFormatError(f"{path} is not of this run ({brief(error, 60)}): remove it.") from error
     about = found.counted, found.machine, found.facts, found.peaks, found.disturbances
     return [(Job(number, group), JobFound(inside, *about)) for group, inside in zip(groups, each, strict=True)]

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from bench.data.run import StoredRun
 from bench.data.store import RunStore, read_manifest
 from bench.errors import UsageError
 from bench.model.discovery import discover
+from bench.model.registry import Registry
 from bench.run import task
 from bench.run.cluster import job_name
 from bench.run.queue import Place, Standing, parse_launcher, parse_settings, standing
@@ -127,7 +129,7 @@ class Elsewhere:
         cluster = replace(self.cluster, happening={}, submitted=[], places=dict(self.cluster.places))
         launcher = Slurm(folder, manifest, cluster, self.bench.seen, 2, lambda: cluster.time, cluster.sleep)
         done = done_so_far(folder, manifest)
-        given = RunStore(folder), manifest, planned_of(manifest, discover()), launcher, self.bench.seen
+        given = RunStore(folder), manifest, planned_of(manifest, registry()), launcher, self.bench.seen
         runner = Runner(*given, done=done, now=lambda: cluster.time)
         return Elsewhere(replace(self.bench, runner=runner), cluster)
 
@@ -138,8 +140,7 @@ def elsewhere(make: Make, make_double: Make, ok_reply: Any, monkeypatch: pytest.
     monkeypatch.setenv("STEPBENCH_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(task.signal, "signal", lambda *_: None)
     monkeypatch.setattr(task, "circumstances", lambda *_: {"stepbench": "0", "git_revision": None, "packages": {}})
-    registry = discover()
-    monkeypatch.setattr(task, "read_all", lambda *_: registry)
+    monkeypatch.setattr(task, "read_all", lambda *_: registry())
 
     def build(terms: RunTerms, slow: dict[str, float] | None = None, **more: Any) -> Elsewhere:
         made: list[Cluster] = []
@@ -166,6 +167,11 @@ def elsewhere(make: Make, make_double: Make, ok_reply: Any, monkeypatch: pytest.
         return Elsewhere(bench, made[0])
 
     return build
+
+
+@cache
+def registry() -> Registry:
+    return discover()
 
 
 ALL = {(name, number): 1 for name in ("numpy_manual", "torch_autograd") for number in range(6)}
@@ -389,17 +395,34 @@ def test_two_machines_end_by_what_is_known_of_them_not_by_what_they_leave_open(e
     assert high / low > 10  # two machines 50 % apart: one degree of freedom
 
 
-def test_a_damaged_answer_is_measured_again(elsewhere: Make) -> None:
+@pytest.mark.parametrize("how", ["cut off", "of fewer cases", "of other cases"])
+def test_a_damaged_answer_is_measured_again(elsewhere: Make, how: str) -> None:
     def damaged(name: str) -> str:
         run.cluster.run(name, "n1")
         path = task.part_path(run.bench.folder, name)
-        path.write_text(path.read_text()[:-20])
+        held = json.loads(path.read_text())
+        if how == "of fewer cases":
+            held["found"][0].pop()
+        if how == "of other cases":
+            held["groups"][0][0]["implementation"] = "nobody"
+        path.write_text(json.dumps(held)[: -20 if how == "cut off" else None])
         return "COMPLETED"
 
     run = elsewhere(RunTerms(1000, rounds=6), happening={2: damaged})
     run.bench.runner.execute()
     run.bench.runner.finish()
     assert run.measured() == ALL
+
+
+def test_a_file_that_is_no_tasks_is_passed_over_when_a_run_is_resumed(elsewhere: Make) -> None:
+    run = elsewhere(RunTerms(1000, rounds=6))
+    (run.bench.folder / TASKS).mkdir()
+    for name in ("x.part.json", "roundx-1.part.json", "round0001-f00.part.json"):
+        (run.bench.folder / TASKS / name).write_text("{}")
+    again = run.resumed()
+    again.bench.runner.execute()
+    again.bench.runner.finish()
+    assert again.measured() == ALL
 
 
 def test_slurm_that_says_nothing_for_a_while_is_waited_for(elsewhere: Make) -> None:
