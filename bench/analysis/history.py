@@ -8,7 +8,7 @@ of the machine the run could use.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -167,21 +167,6 @@ class History:
 def in_order(runs: Iterable[Files]) -> list[Files]:
     """Return runs in the order in which they were measured."""
     return sorted(runs, key=lambda run: (moment(run.manifest.created), run.manifest.run_id))
-
-
-def alone(history: History, series: Series) -> History:
-    """Return the history of one series and of no other: with the runs that tell of it, numbered anew."""
-    places = {run: place for place, run in enumerate(sorted({point.run for point in series.points}))}
-
-    def moved(point: Point) -> Point:
-        return replace(point, run=places[point.run])
-
-    points = tuple(map(moved, series.points))
-    changes = tuple(
-        replace(change, before=moved(change.before), after=moved(change.after)) for change in series.changes
-    )
-    runs = tuple(history.runs[run] for run in places)
-    return History(history.machine, runs, (replace(series, points=points, changes=changes),))
 
 
 def histories(

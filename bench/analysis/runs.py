@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.analysis.history import ForeignFiles, RunFiles, moment
-from bench.data.foreign import FOREIGN, is_foreign, read_foreign
+from bench.data.foreign import FOREIGN, is_foreign, read_foreign, told
 from bench.data.run import StoredRun
 from bench.data.store import MANIFEST, PROCESSES, SUMMARY
-from bench.errors import DataFormatError, StepbenchError
+from bench.errors import DataFormatError, StepbenchError, UsageError
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,30 @@ def read_runs(folder: Path) -> tuple[list[RunFiles], list[PassedOver]]:
         else:
             found[key] = run
     return list(found.values()), passed_over
+
+
+def runs_below(
+    folder: Path, tell: Callable[[PassedOver], object]
+) -> tuple[list[RunFiles], list[ForeignFiles], list[PassedOver]]:
+    """Return the runs right below a folder, those that were imported, and what was passed over.
+
+    Args:
+        folder: somebody named it.
+        tell: is called with each that was passed over.
+
+    Raises:
+        UsageError: it is not a folder, or holds no run that can be read.
+        DataFormatError: it cannot be read.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder{told(folder)}: name the one that holds the runs, such as results.")
+    (own, odd), (foreign, damaged) = read_runs(folder), read_imported(folder)
+    passed_over = [*odd, *damaged]
+    for each in passed_over:
+        tell(each)
+    if not own and not foreign:
+        raise UsageError(f"{folder} holds no run that can be read: measure one with `bench run`, or name a folder.")
+    return own, foreign, passed_over
 
 
 def read_imported(folder: Path) -> tuple[list[ForeignFiles], list[PassedOver]]:

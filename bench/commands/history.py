@@ -58,7 +58,10 @@ def history(
     """
     if figure is not None and figure.suffix[1:] not in _KINDS:
         raise UsageError(f"--figure is {str(figure)!r}: give a file that ends in .png, .svg or .pdf.")
-    runs = _of_machine(_read(folder), folder, machine)
+    from bench.analysis.runs import runs_below
+
+    own, foreign, _ = runs_below(folder, lambda each: note(f"Passed over: {each.reason}"))
+    runs = _of_machine([*own, *foreign], folder, machine)
     names = names_of(implementation)
     _check(names, backend, runs)
 
@@ -82,22 +85,6 @@ def history(
         for option, value in (("-i", ",".join(names)), ("--backend", backend), ("--phase", phase)):
             words += [option, value] if value else []
         _draw(found, figure, phase, runs, [*words, "--machine", machine, "--figure", figure.name])
-
-
-def _read(folder: Path) -> list[AnyFiles]:
-    """Read every run below a folder; what cannot be read is named on standard error and passed over."""
-    from bench.analysis.runs import read_imported, read_runs
-    from bench.data.foreign import told
-
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder{told(folder)}: name the one that holds the runs, such as results.")
-    (own, odd), (foreign, damaged) = read_runs(folder), read_imported(folder)
-    for each in (*odd, *damaged):
-        note(f"Passed over: {each.reason}")
-    found: list[AnyFiles] = [*own, *foreign]
-    if not found:
-        raise UsageError(f"{folder} holds no run that can be read: measure one with `bench run`, or name a folder.")
-    return found
 
 
 def _of_machine(runs: list[AnyFiles], folder: Path, machine: str) -> list[AnyFiles]:

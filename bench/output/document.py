@@ -233,6 +233,12 @@ def table(name: str, caption: Words | str, heads: Iterable[Head | str], rows: It
     return grouped(name, caption, heads, [("", rows)], file)
 
 
+def by_columns(name: str, caption: Words | str, columns: Iterable[tuple[Head, Sequence[Cell | str]]]) -> Table:
+    """Return a table of one group that is given by its columns; one in which nothing stands is left out."""
+    kept = [(head, cells) for head, cells in columns if any(cells)]
+    return table(name, caption, [head for head, _ in kept], zip(*(cells for _, cells in kept), strict=True))
+
+
 def row(line: Row | Line) -> Row:
     """Return a row; one that is given by its cells is about no single case."""
     if isinstance(line, Row):

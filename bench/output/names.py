@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.data.manifest import Manifest
+from bench.machine.identity import Machine, distinct
 from bench.model.case import CONDITIONS, Case, differing, settings_among
 from bench.model.columns import SIZE_PREFIX
 from bench.output.text import significant
@@ -81,6 +82,28 @@ def day(created: str) -> str:
     return created[:16].replace("T", " ")
 
 
+class MachineNames:
+    """What machines are called beside each other: in a few words, numbered where these are the same."""
+
+    def __init__(self, machines: Iterable[Machine]) -> None:
+        """Take all machines of some runs; what is known of one twice counts once."""
+        self._known = distinct(machines)
+        words, count = [str(machine) for machine in self._known], Counter[str]()
+        self.names: list[str] = []
+        """One for each machine."""
+        for name in words:
+            count[name] += 1
+            self.names.append(f"{name} ({count[name]})" if words.count(name) > 1 else name)
+
+    def place(self, machine: Machine) -> int:
+        """Return the place of a machine among the names."""
+        return self._known.index(machine)
+
+    def of(self, machine: Machine) -> str:
+        """Return the name of a machine."""
+        return self.names[self.place(machine)]
+
+
 def span(history: History) -> str:
     """Return how many runs there are, and from when to when."""
     first, last = day(history.runs[0].created), day(history.runs[-1].created)
@@ -90,6 +113,8 @@ def span(history: History) -> str:
 
 def makers(history: History) -> str:
     """Return which other tools measured a history, by which versions; empty if stepbench did."""
+    from bench.data.manifest import Manifest
+
     found = dict.fromkeys(run.measured_by for run in history.runs if not isinstance(run, Manifest))
     return f"measured by {', '.join(found)}" if found else ""
 

@@ -40,6 +40,7 @@ from bench.errors import NothingToShowError, UsageError, nearest
 from bench.output.catalogue import calibration_figures, figure_names, several_figures
 from bench.output.figures._cast import Choice as Choice
 from bench.output.figures._data import RunData as RunData
+from bench.output.figures._data import files_of as files_of
 from bench.output.figures._look import Look as Look
 from bench.output.figures._look import Style as Style
 from bench.output.figures._look import Width as Width

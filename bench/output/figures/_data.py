@@ -22,6 +22,7 @@ from bench.analysis.ladder import Ladder, ladders
 from bench.analysis.packages import backends_in, packages_of
 from bench.analysis.profile import Profiles, profiles
 from bench.analysis.runs import read_runs
+from bench.analysis.spreading import Spreading, spreadings
 from bench.analysis.summarise import summarise
 from bench.analysis.whole import is_whole
 from bench.data.column import sizes_in
@@ -84,6 +85,11 @@ class TimedCase:
     def flagged(self) -> NDArray[np.bool_]:
         """Marks of the samples that carry any flag."""
         return self.steps["flags"].astype(bool).to_numpy(dtype=bool)
+
+
+def files_of(folder: Path) -> tuple[Path, ...]:
+    """Return the files of a run that all about it is drawn and written from."""
+    return tuple(folder / name for name in (MANIFEST, SUMMARY, SAMPLES, PROCESSES, CROSSOVERS))
 
 
 class RunData(StoredRun):
@@ -151,7 +157,7 @@ class RunData(StoredRun):
     @property
     def inputs(self) -> tuple[Path, ...]:
         """The files of the run itself."""
-        return tuple(self.folder / name for name in (MANIFEST, SUMMARY, SAMPLES, PROCESSES, CROSSOVERS))
+        return files_of(self.folder)
 
     @property
     def has_samples(self) -> bool:
@@ -248,6 +254,11 @@ class RunData(StoredRun):
     def ladders(self) -> list[Ladder]:
         """The ladders of its workloads and sizes."""
         return ladders(self.manifest, summary_rows(self.summary), self.samples, self.processes)
+
+    @cached_property
+    def spreadings(self) -> list[Spreading]:
+        """Its steps over several numbers of devices."""
+        return spreadings(self.manifest, summary_rows(self.summary), self.samples, self.processes)
 
     @cached_property
     def profiles(self) -> Profiles:
