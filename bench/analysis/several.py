@@ -246,7 +246,10 @@ def rows_over(run: StoredRun, baseline: str) -> list[SummaryRow]:
         UsageError: no measured case is that baseline.
         DataFormatError: another baseline needs the samples, which were not kept.
     """
-    rows = summary_rows(run.summary)
+    if not (run.folder / SUMMARY).exists():  # an unfinished run, as far as it came
+        rows = summarise(run.manifest, run.samples, run.processes)
+    else:
+        rows = summary_rows(run.summary)
     if not baseline:
         return rows
     check_baseline(baseline, [row.case for row in rows if is_headline(row) and row.status is Status.OK])

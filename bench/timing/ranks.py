@@ -146,8 +146,14 @@ class Line:
             for order in orders:
                 calls[order]()
 
+    def let_go(self) -> None:
+        """Close this process's copy of an end that another process keeps."""
+        self._end.close()
+
     def close(self) -> None:
-        """Hang up."""
+        """Hang up, even where a thread still waits for the other end to do so."""
+        with suppress(OSError):
+            self._end.shutdown(socket.SHUT_RDWR)
         self._end.close()
 
 
@@ -307,7 +313,7 @@ def gather(ranks: int, follow: Callable[[Place, Line], None], reason: Callable[[
         if pid == 0:
             ours.close()
             for line in lines:
-                line.close()
+                line.let_go()
             _live(me, Place(rank, ranks), Line(theirs, rank), follow, reason)
         theirs.close()
         lines.append(Line(ours, rank, pid))

@@ -44,7 +44,7 @@ def build(data: RunsData, drawn: Sequence[str], left_out: Mapping[str, str]) -> 
     several, beside = data.several, Beside(data.several)
     if not several.cases:
         raise NothingRanError("No run has a time of any case: there is nothing to set side by side.")
-    shown: list[Block] = [_figure(name, several) for name in drawn]
+    shown: list[Block] = [figure(name, several) for name in drawn]
     if left_out:
         lacking = [(Code(name), ": ", *ticked(reason)) for name, reason in left_out.items()]
         shown += [Heading("Not drawn"), Bullets(tuple(lacking))]
@@ -72,7 +72,8 @@ def _which(member: Member) -> str:
     return f"{member.run_id}, {day(member.created)} UTC"
 
 
-def _figure(name: str, several: Several) -> FigureBlock:
+def figure(name: str, several: Several) -> FigureBlock:
+    """Return a figure of several runs with its words."""
     about = figures.about(name)
     runs = "; ".join(each.told for each in several.members)
     cases = counted(len(several.shared or several.cases), "case")

@@ -6,19 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import __version__
-from bench.analysis.compare import differences
+from bench.analysis.several import Several
 from bench.data.schema import SummaryRow
 from bench.model.case import Case
+from bench.output.content.beside import machines_table
+from bench.output.content.beside_report import figure
 from bench.output.content.index import Listed
 from bench.output.content.passages import passages
 from bench.output.content.summary import is_baseline
 from bench.output.document import (
-    Block,
-    Bullets,
     Cell,
     Document,
     Head,
-    Heading,
     Line,
     Link,
     Section,
@@ -26,10 +25,9 @@ from bench.output.document import (
     by_columns,
     grouped,
     numbers,
-    prose,
 )
 from bench.output.names import MachineNames, case_names, counted, day
-from bench.output.text import duration, duration_interval, factor, factor_interval, significant
+from bench.output.text import duration, duration_interval, factor, factor_interval
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,22 @@ class NewestTime:
     row: SummaryRow
 
 
+def newest_runs(listed: Iterable[Listed], machines: MachineNames) -> list[Listed]:
+    """Return the newest run of each machine, among those that have a report, in the order of the machines."""
+    found: dict[int, Listed] = {}
+    for item in listed:
+        if item.page:
+            found.setdefault(machines.place(item.run.machine), item)
+    return [found[place] for place in sorted(found)]
+
+
 def side_by_side(
-    listed: Sequence[Listed], machines: MachineNames, steps: Mapping[Case, str], links: Sequence[Link]
+    listed: Sequence[Listed],
+    machines: MachineNames,
+    steps: Mapping[Case, str],
+    several: Several | None,
+    drawn: Sequence[str],
+    links: Sequence[Link],
 ) -> Document:
     """Return the page of all machines.
 
@@ -52,12 +64,17 @@ def side_by_side(
         listed: the runs, newest first.
         machines: what they are called.
         steps: the page of each step that has one.
+        several: the newest run of each machine; None if there are not two.
+        drawn: the figures of these that there are pictures of.
         links: the pages beside it.
     """
     found, count = _newest(listed, machines), len(machines.names)
     shared = {case: times for case, times in found.items() if len({time.machine for time in times}) > 1}
     (answer,) = passages("site.txt", "machines", machines=count)
-    sections = [Section("machines", "The machines", _machines(listed, machines))]
+    facts = [machines_table(several, "facts")] if several else []
+    sections = [Section("machines", "The machines", (_machines(listed, machines, several), *facts))]
+    if several and drawn:
+        sections.append(Section("figures", "The newest run of each", tuple(figure(name, several) for name in drawn)))
     for number, workload in enumerate(dict.fromkeys(case.workload for case in shared), start=1):
         own = {case: times for case, times in shared.items() if case.workload == workload}
         title = next(item.summary.title(workload) for item in listed if workload in item.summary.workloads)
@@ -92,36 +109,20 @@ def _newest(listed: Iterable[Listed], machines: MachineNames) -> dict[Case, list
     return cases
 
 
-def _machines(listed: Sequence[Listed], machines: MachineNames) -> tuple[Block, ...]:
-    """Return the facts about each machine as its newest run tells them, and how these runs differ from the first."""
+def _machines(listed: Sequence[Listed], machines: MachineNames, several: Several | None) -> Table:
+    """Return what the machines are called, with the letters of their newest runs and the ways to these."""
     own = [[item for item in listed if machines.place(item.run.machine) == at] for at in range(len(machines.names))]
-    newest = [items[0].run for items in own]
-    memory = [run.machine.memory_gib for run in newest]
     gpus = [sorted({gpu for item in items for gpu in item.run.gpus.values() if gpu}) for items in own]
-
-    def told(name: str) -> list[str]:
-        return [_known(run.manifest.machine.get(name)) for run in newest]
-
+    letters = {member.folder.name: member.letter for member in several.members} if several else {}
+    newest = [next((item for item in items if item.run.folder.name in letters), items[0]) for items in own]
     columns: list[tuple[Head, Sequence[Cell | str]]] = [
-        (Head("processor", wraps=True), told("cpu")),
-        (Head("CPUs", right=True), told("cpus")),
-        (Head("usable", right=True), told("cpus_usable")),
-        (Head("memory", right=True), ["-" if each is None else f"{significant(each)} GiB" for each in memory]),
+        (Head("letter"), [letters.get(item.run.folder.name, "") for item in newest]),
+        (Head("machine", wraps=True), machines.names),
         (Head("GPU", wraps=True), [", ".join(each) for each in gpus]),
-        (Head("system", wraps=True), told("system")),
-        (Head("Python"), told("python")),
         (Head("runs", right=True), [str(len(items)) for items in own]),
-        (Head("newest run, UTC"), [Cell(day(items[0].run.manifest.created), target=items[0].page) for items in own]),
+        (Head("newest run, UTC"), [Cell(day(item.run.manifest.created), target=item.page) for item in newest]),
     ]
-    facts = by_columns("facts", "What the newest run of each machine says about it", columns)
-    first, *others = (run.manifest for run in newest)
-    apart = {name: differences(first, other) for name, other in zip(machines.names[1:], others, strict=True)}
-    items = [prose("{} / {}: {}.", machines.names[0], name, "; ".join(found)) for name, found in apart.items() if found]
-    return (facts, Heading("How these runs differ"), Bullets(tuple(items))) if items else (facts,)
-
-
-def _known(value: object) -> str:
-    return "-" if value is None else str(value)
+    return by_columns("machines-seen", "The machines", columns)
 
 
 def _times(

@@ -85,17 +85,20 @@ class Benchmark:
         """Number of samples of all processes."""
         return self.row.samples
 
+    def tells(self, metric: Metric) -> bool:
+        """Say whether it has a metric that is worth telling, as the speedup of a baseline over itself is not."""
+        return self.measured(metric) is not None and not (metric is Metric.SPEEDUP and is_baseline(self.row))
+
     def measured(self, metric: Metric) -> Estimate | None:
         """Return a metric with its 95 % interval: seconds, baseline / this, or rows of the batch per second.
 
-        None if it has none; a baseline has no speedup over itself.
+        None if it has none.
         """
         row = self.row
         if metric is Metric.TIME:
             return Estimate(self.median, row.low_seconds, row.high_seconds)
         if metric is Metric.SPEEDUP:
-            known = row.speedup is not None and not is_baseline(row)
-            return Estimate(row.speedup or 0.0, row.speedup_low, row.speedup_high) if known else None
+            return None if row.speedup is None else Estimate(row.speedup, row.speedup_low, row.speedup_high)
         if row.per_second is None:
             return None
         ends = (row.per_second * self.median / end if end else None for end in (row.high_seconds, row.low_seconds))
@@ -138,9 +141,11 @@ class Run:
             raise DataFormatError(f"{folder} has no case of your choice that was measured: there is nothing to export.")
         left_out = [plain(words) for words in unmeasured(Summary(rows, run.manifest))]
         metric = wanted.metric or Metric.TIME
-        without = [each for each in found if each.measured(metric) is None]
+        tells = [each.tells(metric) for each in found]
+        having = tuple(each for each, told in zip(found, tells, strict=True) if told)
+        without = [each for each, told in zip(found, tells, strict=True) if not told]
         left_out += [f"{each.name}: {_LACKING[metric]}" for each in without]
-        if len(without) == len(found):
+        if not having:
             raise DataFormatError(
                 f"{folder} has no {metric} of what you chose, since {_LACKING[metric]}: choose others."
             )

@@ -25,7 +25,9 @@ def export(run: Run) -> str:
 
 
 def advice(run: Run) -> list[str]:
-    """Return where Bencher takes the machine."""
+    """Return where Bencher takes the machine, if nothing that is told means the same on several."""
+    if run.metric in (None, Metric.SPEEDUP) and any(each.measured(Metric.SPEEDUP) for each in run.benchmarks):
+        return []
     machine = machine_of(run.manifest.machine)
     return [f"the format has no room for the machine: name it to Bencher with --testbed ({machine})"]
 

@@ -15,12 +15,14 @@ from matplotlib.lines import Line2D
 from bench.analysis.spreading import Point, Scaling, Spreading
 from bench.errors import NothingToShowError
 from bench.model.case import CASE_COLUMNS, Case, differing
+from bench.model.columns import SIZE_PREFIX
+from bench.model.sizes import BATCH
 from bench.output.figures import _lines, _rows
 from bench.output.figures._data import RunData
 from bench.output.figures._frame import Frame, Texts, key_room
-from bench.output.figures._look import Look
+from bench.output.figures._look import Look, text_inches
 from bench.output.figures._ticks import factors, log_axis, log_limits, times
-from bench.output.names import words_of
+from bench.output.names import counted, variant_word, words_of
 from bench.output.text import interval, share
 
 TITLE = "How a step scales over devices"
@@ -32,6 +34,7 @@ READING = (
 SHOWS = ("step", "step_interval", "speedup", "speedup_interval", "communication")
 _MOST_LINES = 3
 """Most lines of a panel."""
+_BATCH = f"{SIZE_PREFIX}{BATCH}"
 _APART = frozenset(column.name for column in CASE_COLUMNS if column.contender)
 
 Panel = tuple[Scaling, list[Spreading]]
@@ -53,7 +56,7 @@ def draw(data: RunData, look: Look) -> Figure:
     texts = Texts(
         TITLE,
         _subtitle(data, cases, len(shown), len(found)),
-        data.foot(_rows_of(data, cases), "not on several numbers of devices"),
+        data.foot(_rows_of(data, cases)),
         _keys(data, every, look),
     )
     frame = _lines.panel_frame(look, texts, [sum(len(_told(line)) for line in lines) for _, lines in shown])
@@ -81,8 +84,11 @@ def _panels(found: Sequence[Spreading]) -> list[Panel]:
 
 def _title(panel: Panel, every: Sequence[Spreading]) -> str:
     kind, (line, *_) = panel
-    apart = [name for name in differing([each.base for each in every]) if name not in _APART]
-    return ", ".join([f"{kind} scaling of {line.base.workload}", *words_of({n: line.base.columns[n] for n in apart})])
+    apart = [name for name in differing([each.base for each in every]) if name not in {*_APART, _BATCH}]
+    batch = line.base.columns.get(_BATCH)
+    each = f"{variant_word(_BATCH, batch)} a device" if kind is Scaling.WEAK else variant_word(_BATCH, batch)
+    told = words_of({name: line.base.columns[name] for name in apart})
+    return ", ".join([f"{line.base.workload}: {kind}", *([each] if batch else []), *told])
 
 
 def _rows_of(data: RunData, cases: Sequence[Case]) -> pd.DataFrame:
@@ -157,14 +163,22 @@ def _told(line: Spreading) -> list[Point]:
 
 def _notes(line: Spreading, data: RunData, frame: Frame) -> list[Line2D]:
     """Return a note for each point that is told: its efficiency, and how much of the step is communication."""
+    style, room = _style(data, line, frame.look) | {"lw": 0}, _lines.note_room(frame)
     notes = []
     for point in _told(line):
-        efficiency = point.efficiency
-        ends = interval(efficiency.low, efficiency.high, text=share)
-        known = _rows_of(data, [point.case])["communication_share"].iloc[0]
-        words = f"efficiency on {point.devices}: {share(efficiency.value)}"
-        words += f" [{ends}]" if efficiency.low is not None else ""
-        words += "" if pd.isna(known) or point.devices == 1 else f"; {share(float(known))} communication"
-        style = _style(data, line, frame.look) | {"lw": 0}
-        notes.append(Line2D([], [], label=_lines.note_words(words, frame), **style))
+        versions = _versions(point, _rows_of(data, [point.case])["communication_share"].iloc[0])
+        fits = [each for each in versions if text_inches(each, frame.look.points * _lines.NOTE) <= room]
+        notes.append(Line2D([], [], label=_lines.note_words((fits or versions[-1:])[0], frame), **style))
     return notes
+
+
+def _versions(point: Point, communication: Any) -> list[str]:
+    """Return what is told of a point in full, then with less."""
+    found = point.efficiency
+    number, ends = share(found.value), interval(found.low, found.high, text=share)
+    told = f"{number} [{ends}]" if found.low is not None else number
+    on, short = f"efficiency on {counted(point.devices, 'device')}: {told}", f"efficiency on {point.devices}: {told}"
+    if pd.isna(communication) or point.devices == 1:
+        return [on, short]
+    spent = f"; {share(float(communication))} communication"
+    return [on + spent, short + spent, on, short]

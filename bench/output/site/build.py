@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -13,16 +13,20 @@ from pathlib import Path
 import bench
 from bench.analysis.history import History, RunFiles, histories, in_order
 from bench.analysis.runs import PassedOver, runs_below
+from bench.analysis.several import MOST, read_several
 from bench.analysis.steps import StepHistory, by_step
 from bench.data.run import summary_rows
 from bench.errors import DataFormatError
+from bench.model.case import Case
+from bench.output import figures
+from bench.output.catalogue import several_figures
 from bench.output.content.history import history_json
 from bench.output.content.index import Aside, Listed, index, kind_of
-from bench.output.content.machines import side_by_side
+from bench.output.content.machines import newest_runs, side_by_side
 from bench.output.content.steps import step_page
 from bench.output.content.summary import Summary
 from bench.output.document import Link
-from bench.output.figures import Look, RunData, files_of
+from bench.output.figures import Look, RunData, RunsData, files_of
 from bench.output.figures.history import render as draw_history
 from bench.output.names import MachineNames
 from bench.output.provenance import digest
@@ -151,13 +155,30 @@ class _Build:
         """Make the pages about all runs; the list last, since it leads to the others."""
         machines = MachineNames(item.run.machine for item in listed)
         steps = {step.case: names.step_page(step.case) for step in self._steps}
-        pages = {
-            names.MACHINES: side_by_side(listed, machines, steps, _links(names.MACHINES)),
-            names.INDEX: index(listed, machines, self._histories, steps, self._aside, _links(names.INDEX)),
-        }
-        for name, document in pages.items():
-            content = html.render(document, {})
-            self._put(name, [content], partial(str, content))
+        self._machines(listed, machines, steps)
+        document = index(listed, machines, self._histories, steps, self._aside, _links(names.INDEX))
+        content = html.render(document, {})
+        self._put(names.INDEX, [content], partial(str, content))
+
+    def _machines(self, listed: Sequence[Listed], machines: MachineNames, steps: Mapping[Case, str]) -> None:
+        """Make the page of the machines; its figures are of the newest run of each."""
+        newest = [item.run.folder.resolve() for item in newest_runs(listed, machines)][:MOST]
+        several = read_several(newest) if len(newest) > 1 else None
+
+        def written(pictures: Mapping[str, Mapping[str, bytes]]) -> str:
+            document = side_by_side(listed, machines, steps, several, tuple(pictures), _links(names.MACHINES))
+            return html.render(document, pictures)
+
+        def make() -> str:
+            if several is None or not several.shared:
+                return written({})
+            data = RunsData(several, several.members[0].folder)
+            pictures, _ = figures.of_each(
+                several_figures(), lambda name: html.drawings(lambda look: figures.picture(data, name, "svg", look))
+            )
+            return written(pictures)
+
+        self._put(names.MACHINES, [written({}), digest(several.files) if several else ""], make)
 
 
 def _drawn(history: History, look: Look) -> bytes:

@@ -55,6 +55,7 @@ def site(
         return f"{data.manifest.run_id}, {len(data.processes)} processes"
 
     monkeypatch.setattr(building, "draw_history", lambda found, kind, look: EMPTY)
+    monkeypatch.setattr("bench.output.figures.picture", lambda data, name, kind, look: EMPTY)
     if "whole_reports" not in request.fixturenames:
         monkeypatch.setattr(building, "report_page", report)
 
@@ -70,7 +71,6 @@ def site(
 def whole_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reports of a site are whole but for two figures, which are empty."""
     monkeypatch.setattr("bench.output.figures.names", lambda: ("phases", "speedup"))
-    monkeypatch.setattr("bench.output.figures.picture", lambda data, name, kind, look: EMPTY)
 
 
 class _Links(HTMLParser):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bench.data.foreign import FOREIGN, ForeignBenchmark, ForeignRun
 from bench.data.store import SUMMARY
 from bench.errors import DataFormatError, UsageError
 from bench.output.site.folder import RECORD
@@ -158,7 +159,8 @@ def test_machines_stand_side_by_side_with_the_newest_time_of_each_and_no_verdict
     site()
     told = words(tmp_path / "site" / "machines.html")
     assert "2 machines, with the newest time that each has of a step. This judges nothing" in told
-    assert "numpy: 9.9 / 2.4.6" in told
+    assert f"A {OTHER}, 2 CPUs, 7 GiB 1 2026-03-03 10:00 B Imaginary Processor 3000 @ 2.80GHz, 2 CPUs, 7 GiB 2" in told
+    assert "numpy 9.9 2.4.6" in told.partition("What differs")[2].partition("The same in all")[0]
     own = told.partition("torch_autograd on torch-cpu")[2]
     row = f"{OTHER}, 2 CPUs, 7 GiB 5.00 ms 1.50x 1.50 … 1.50 numpy_manual 5.00 … 5.00 ms 2026-03-03 10:00 run by run"
     assert row in own
@@ -172,7 +174,38 @@ def test_one_machine_alone_is_described(add: Add, site: Site, tmp_path: Path) ->
     site()
     told = words(tmp_path / "site" / "machines.html")
     assert "All runs are of one machine" in told
-    assert "Imaginary Processor 3000 @ 2.80GHz 2 2 7.45 GiB" in told
+    assert "Imaginary Processor 3000 @ 2.80GHz, 2 CPUs, 7 GiB 1 2026-03-01 10:00" in told
+    assert "What differs" not in told
+
+
+def test_figures_of_machines_show_the_newest_run_of_each(
+    add: Add, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[str, str]] = []
+    empty = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg>'
+
+    def picture(data: Any, name: str, kind: str, look: Any) -> bytes:
+        shown.append((name, data.run_id))
+        return empty
+
+    for day, cpu in enumerate(("", "", OTHER), start=1):
+        add(f"run{day}", day, cpu=cpu)
+    monkeypatch.setattr("bench.output.figures.picture", picture)
+    site("other")  # whose reports are not drawn
+    assert {runs for name, runs in shown if name.startswith("runs_")} == {"run3, run2"}
+    assert 'id="f-runs_speedup"' in (tmp_path / "other" / "machines.html").read_text()
+
+
+def test_machines_without_a_step_in_common_have_no_figure(
+    add: Add, site: Site, build: ModuleType, runs: Path, tmp_path: Path
+) -> None:
+    add("run1")
+    row = build.summary_row(build.make_case("torch_nn", "torch-cpu"), median_seconds=1e-3)
+    facts = build.make_manifest().machine | {"cpu": OTHER}
+    build.write_summary_run(runs / "run2", [row], run_id="run2", machine=facts)
+    site()
+    assert "<figure" not in (tmp_path / "site" / "machines.html").read_text()
+    assert "3 steps have a time on one machine only" in words(tmp_path / "site" / "machines.html")
 
 
 def test_two_machines_of_the_same_words_are_numbered(add: Add, site: Site, build: ModuleType, tmp_path: Path) -> None:
@@ -293,12 +326,21 @@ def test_what_is_no_run_is_recognised_or_left_alone(add: Add, site: Site, runs: 
         (runs / name).mkdir()
         (runs / name / file).write_text("")
     (runs / "calibration.json").write_text("{}")
-    assert not any("Passed over" in line for line in site())
+    benchmark = ForeignBenchmark(name="b", seconds=1e-3)
+    told_by = {"tool": "pyperf", "measured_by": "pyperf 2.9", "file": "x.json", "sha256": "0" * 64}
+    foreign = ForeignRun(run_id="x", created="2026-03-01T00:00:00+00:00", benchmarks=[benchmark], **told_by)
+    for name, content in {"imported": foreign.model_dump_json(), "import-2": "{}"}.items():
+        (runs / name).mkdir()
+        (runs / name / FOREIGN).write_text(content)
+    assert [line.partition(" is not ")[0] for line in site() if "Passed over" in line] == [
+        f"Passed over: {runs / 'import-2' / FOREIGN}"
+    ]
     told = words(tmp_path / "site" / "index.html")
+    assert "1 run was imported from other tools" in told
+    assert "1 run was passed over" in told
     assert "2 folders of bench ab or bench gate hold comparisons of pairs, which are no run." in told
     assert "1 folder of bench bisect holds a search." in told
     assert "notes" not in told
-    assert "passed over" not in told
 
 
 def test_a_site_among_the_runs_is_no_run(add: Add, site: Site, runs: Path) -> None:
