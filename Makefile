@@ -3,16 +3,39 @@ PYTHON ?= python3
 # The index to take torch from, as shown on pytorch.org under "Start Locally"; empty: the default one.
 TORCH_INDEX ?=
 BENCH_ARGS ?=
+# The Python of a machine without a network that wheels are for.
+FOR ?= 3.12
+# What gpu-proof needs beyond torch, NumPy, matplotlib and pytest, which such a machine has with all that these need. Some
+# of that comes along in a version that is new enough.
+CARRIED := annotated-types click hypothesis junitparser markdown-it-py mdurl nvidia-ml-py pandas psutil pydantic \
+	pydantic-core pypdf pytest-timeout python-dateutil rich sortedcontainers threadpoolctl typing-extensions \
+	typing-inspection tzdata
+WHEELS_KB := 20000
+
+# Tests start hundreds of processes: each would compile every file anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: bench test baselines perf survival lint format selfcheck experiments clean
+.PHONY: bench gpu wheels test baselines perf survival lint format selfcheck experiments clean
 .DELETE_ON_ERROR:
 
 bench: $(VENV)/installed
 	$(BIN)/bench run $(BENCH_ARGS)
+
+# On a machine with an NVIDIA GPU: does everything work there? Leaves a folder with PROOF.md below results/.
+gpu: $(VENV)/installed-dev
+	$(BIN)/python -m bench gpu-proof $(BENCH_ARGS)
+
+# For a machine like this one that has no network: docs/gpu.md says what to do with them there.
+wheels:
+	rm -rf wheels
+	$(PYTHON) -m pip --disable-pip-version-check download --quiet --no-deps --only-binary=:all: \
+		--python-version $(FOR) --constraint constraints.txt --dest wheels $(CARRIED)
+	@kb=$$(du -sk --apparent-size wheels | cut -f1); echo "wheels/ for Python $(FOR): $$kb KB"; \
+		test $$kb -lt $(WHEELS_KB) || { echo "wheels/ must be smaller than $(WHEELS_KB) KB" >&2; exit 1; }
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal
@@ -47,7 +70,7 @@ experiments: $(VENV)/installed-dev
 	$(BIN)/python docs/experiments/regression_tools.py
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache
+	rm -rf $(VENV) build wheels *.egg-info .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "stepbench needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d: make PYTHON=python3.12 ..." % v)'

@@ -19,11 +19,14 @@ from bench.commands.doctor import doctor
 from bench.commands.explain import explain
 from bench.commands.export import export
 from bench.commands.gate import gate
+from bench.commands.gpu_proof import gpu_proof
 from bench.commands.history import history
+from bench.commands.import_file import import_file
 from bench.commands.new import new
 from bench.commands.plot import plot
 from bench.commands.report import report
 from bench.commands.run import run
+from bench.commands.site import site
 from bench.commands.sweep import sweep
 from bench.commands.verify import verify
 from bench.errors import ReaderGoneError, StepbenchError, UsageError, os_cure
@@ -53,14 +56,18 @@ def cli(debug: bool) -> None:
       bench run --resume results/RUN finish a run that was interrupted
       bench sweep --axis hidden=64:4096:x2   the same over sizes, and where one overtakes another
       bench doctor                   what disturbs measurements here, and what cures it
+      bench gpu-proof                does everything work on this GPU?
       bench plot results/RUN         draw all figures of a run
       bench report results/RUN       all of it in one HTML file, or as LaTeX or Markdown
+      bench site                     static pages of all runs: reports, histories, machines side by side
       bench explain FIGURE           where a figure comes from, and how to draw it again
       bench ab main                  did it get slower than that revision, and where?
       bench gate --base origin/main  the same for continuous integration
       bench bisect v1.0 main         which commit made it slower?
-      bench compare RUN_A RUN_B      verdicts from two stored runs
+      bench compare RUN_A RUN_B      verdicts from stored runs
+      bench report RUN_A RUN_B       several runs side by side, of any machines
       bench history                  a step's time over the runs of this machine
+      bench import FILE              what pytest-benchmark, pyperf and other tools measured
       bench export RUN --to NAME     for pytest-benchmark, pyperf and other tools
 
     \b
@@ -90,7 +97,10 @@ def list_command(load: tuple[Path, ...], timeout: float | None, as_json: bool) -
         show(list_blocks(registry))
 
 
-for command in (new, run, verify, sweep, plot, report, explain, doctor, ab, gate, bisect, compare, history, export):
+for command in (
+    *(new, run, verify, sweep, plot, report, site, explain, doctor, gpu_proof),
+    *(ab, gate, bisect, compare, history, import_file, export),
+):
     cli.add_command(command)
 
 

@@ -32,7 +32,7 @@ def test_the_commands_in_the_documents_exist(root: Path) -> None:
 
     for document in [root / "README.md", *(root / "docs").glob("*.md")]:
         text = document.read_text(encoding="utf-8")
-        for command in re.findall(r"^\s*(?:\$ )?bench ([a-z]+)", text, flags=re.MULTILINE):
+        for command in re.findall(r"^\s*(?:\$ )?bench ([a-z-]+)", text, flags=re.MULTILINE):
             assert command in cli.commands, f"{document.name}: bench {command}"
         known = {
             option

@@ -70,7 +70,6 @@ HEAVY = (
     "bench.output.content.verdicts",
     "bench.output.progress",
     "bench.run.ab",
-    "scipy.special",
 )
 NANOSECONDS = {"forward": 200_000, "backward": 300_000, "update": 100_000, "step": 600_000}
 SLOWER = {"slowed": {"backward": 1.2, "step": 1.1}}

@@ -20,8 +20,9 @@ _AT_FULL = (("precision", Precision.FULL.value),)
 class Baseline:
     """What the speedups of one workload are over.
 
-    A condition that is not set is that of the contender. A backend that is not set is the contender's if the baseline
-    ran there, else one on the CPU: its batch need not be transferred, but its caches are as warm or cold.
+    A condition that is not set is that of the contender, but for the number of devices, which is one. A backend that is
+    not set is the contender's if the baseline ran there, else one on the CPU: its batch need not be transferred, but
+    its caches are as warm or cold.
     """
 
     implementation: str
@@ -39,7 +40,7 @@ class Baseline:
     @classmethod
     def itself_at_full(cls, case: Case) -> Baseline:
         """Make the one that tells what another precision is worth: the same implementation and backend at full."""
-        return cls(case.implementation, case.backend, _AT_FULL)
+        return cls(case.implementation, case.backend, (*_AT_FULL, ("devices", str(case.devices))))
 
     @classmethod
     def parse(cls, text: str) -> Baseline:
@@ -79,7 +80,8 @@ class Baseline:
         if not where and (self.backend or not self.chosen or other.backend != case.backend):
             return False
         mode = case.mode.on_host if on_host else case.mode
-        return {**case.conditions, "mode": mode.value, **dict(self.settings)} == _as_set(other, self.settings)
+        alike = {**case.conditions, "mode": mode.value, "devices": 1, **dict(self.settings)}
+        return alike == _as_set(other, self.settings)
 
     def named(self, case: Case, other: Case) -> str:
         """Name what the speedup of a case is over, as `parse` reads it.
@@ -98,8 +100,11 @@ class Baseline:
         settings = dict(self.settings) if self.chosen else {}
         if alike:
             mine = case.conditions
+            unsaid = {"mode"} if other.implementation == case.implementation else {"mode", "devices"}
             settings |= {
-                name: str(value) for name, value in other.conditions.items() if name != "mode" and value != mine[name]
+                name: str(value)
+                for name, value in other.conditions.items()
+                if name not in unsaid and value != mine[name]
             }
         return str(Baseline(other.implementation, backend, tuple(settings.items())))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from bench.analysis.baseline import baselines_of
 from bench.analysis.packages import changed_sources, deciding_packages
 from bench.analysis.stored import CaseTimes, trouble, untried
+from bench.data.foreign import AnyCase
 from bench.data.manifest import Manifest
 from bench.data.run import StoredRun
 from bench.data.schema import STEP, Status
@@ -19,6 +20,7 @@ from bench.machine.variables import counts
 from bench.model.case import Case
 from bench.stats.estimates import Estimate, median_estimate, unpaired_ratio_estimate
 
+Comparable = TypeVar("Comparable", bound=AnyCase)
 DRIVER = "gpu_driver"
 """The fact of a backend that holds the version of its GPU's driver."""
 _MOVED, _ALIKE = 0.05, 1 / 3
@@ -87,13 +89,18 @@ def _harmless(a: Manifest, b: Manifest) -> set[str]:
     return (set(a.packages) | set(b.packages)) - deciding_packages(a, b)
 
 
+def devices_of(run: StoredRun) -> dict[str, str]:
+    """Return the hardware of each backend that computes elsewhere than on the CPU."""
+    names = run.processes[run.processes["device"] != "cpu"].groupby("backend")["device_name"].first()
+    return {str(backend): str(name) for backend, name in names.items()}
+
+
 def _devices(run: StoredRun) -> dict[str, str]:
     """Hardware and driver of each backend that computes elsewhere than on the CPU, as far as they are known."""
     found = {}
-    names = run.processes[run.processes["device"] != "cpu"].groupby("backend")["device_name"].first()
-    for backend, name in names.items():
-        found[f"device of {backend}"] = str(name)
-        if driver := run.manifest.facts.get(str(backend), {}).get(DRIVER):
+    for backend, name in devices_of(run).items():
+        found[f"device of {backend}"] = name
+        if driver := run.manifest.facts.get(backend, {}).get(DRIVER):
             found[f"driver of {backend}"] = driver
     return found
 
@@ -124,7 +131,7 @@ def _other_facts(a: Manifest, b: Manifest) -> list[str]:
 class SideBySide:
     """One case in both runs. `ratio` is B / A, so over 1 is slower; None where one side has no times."""
 
-    case: Case
+    case: AnyCase
     seconds_a: Estimate | None
     seconds_b: Estimate | None
     ratio: Estimate | None
@@ -133,9 +140,9 @@ class SideBySide:
 
 
 def compare(
-    a: Mapping[Case, CaseTimes],
-    b: Mapping[Case, CaseTimes],
-    cases: Iterable[Case] | None = None,
+    a: Mapping[Comparable, CaseTimes],
+    b: Mapping[Comparable, CaseTimes],
+    cases: Iterable[Comparable] | None = None,
     letters: str = "AB",
 ) -> list[SideBySide]:
     """Set the medians of whole steps side by side, without a verdict; cases that neither run measured are left out.
@@ -169,7 +176,7 @@ def common_factor(rows: Iterable[SideBySide], manifest: Manifest) -> float | Non
         rows: the cases of both runs.
         manifest: of one of them; it says what the baselines are.
     """
-    ratios = {row.case: row.ratio.value for row in rows if row.ratio is not None}
+    ratios = {row.case: row.ratio.value for row in rows if row.ratio is not None and isinstance(row.case, Case)}
     own = baselines_of(manifest)
     over = {found for case in ratios if (found := own[case.workload].of(case, ratios)) is not None}
     if not over or len(over) == len(ratios):
@@ -188,6 +195,6 @@ def _step_medians(case: CaseTimes | None) -> list[float]:
     return medians if all(median > 0 for median in medians) else []
 
 
-def all_cases(*runs: Iterable[Case]) -> list[Case]:
+def all_cases(*runs: Iterable[Comparable]) -> list[Comparable]:
     """List the cases of some runs, each once, those of the first run first."""
     return list(dict.fromkeys(case for run in runs for case in run))

@@ -23,8 +23,9 @@ import pandas as pd
 from bench.analysis.baseline import baselines_of
 from bench.analysis.scaling import Plane, frame_of, planes
 from bench.analysis.summarise import rounds_of_cases
+from bench.data.crossing import Crossing, CrossoverRow
 from bench.data.manifest import Manifest
-from bench.data.schema import Crossing, CrossoverRow, SummaryRow
+from bench.data.schema import SummaryRow
 from bench.model.case import Case, Contender
 from bench.stats.estimates import Estimate, RoundKey, Turns, round_log_ratios, rounds_estimate
 

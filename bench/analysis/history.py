@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from bench.analysis.packages import packages_of, sources_of
 from bench.analysis.whole import is_whole
+from bench.data.foreign import AnyCase, ForeignCase, ForeignRun
 from bench.data.manifest import Manifest
 from bench.data.run import case_of
 from bench.data.schema import STEP, Method, Status
@@ -44,6 +45,15 @@ class RunFiles:
         """Where it ran."""
         return machine_of(self.manifest.machine)
 
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.files[0].parent
+
+    def values_of(self, column: str) -> set[str]:
+        """Return the values that a column of its cases has."""
+        return set(map(str, self.summary[column].unique()))
+
 
 def moment(created: str) -> datetime:
     """When a run began.
@@ -56,6 +66,28 @@ def moment(created: str) -> datetime:
     except ValueError as error:
         raise DataFormatError(f"`created` is {created!r}: a run's manifest gives it in ISO 8601.") from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class ForeignFiles:
+    """A run that was imported from another tool."""
+
+    manifest: ForeignRun
+    files: tuple[Path, ...]
+    """What it was read from."""
+
+    @property
+    def machine(self) -> Machine:
+        """Where it ran, as far as its file told."""
+        return machine_of(self.manifest.machine)
+
+    def values_of(self, column: str) -> set[str]:
+        """Return the values that a column of its cases has."""
+        return {str(case.columns[column]) for case in self.manifest.times if column in case.columns}
+
+
+AnyFiles = RunFiles | ForeignFiles
+Files = TypeVar("Files", bound=AnyFiles)
 
 
 @dataclass(frozen=True)
@@ -108,7 +140,7 @@ class Change:
 class Series:
     """One case on one machine, in the order of its runs."""
 
-    case: Case
+    case: AnyCase
     clock: str
     gpu: str | None
     points: tuple[Point, ...]
@@ -125,9 +157,16 @@ class History:
     """All series of one machine."""
 
     machine: Machine
-    runs: tuple[Manifest, ...]
+    runs: tuple[Manifest | ForeignRun, ...]
     """In order: by `created`, then by id."""
     series: tuple[Series, ...]
+    tool: str = ""
+    """The other tool whose files all of it is from; empty if stepbench measured it."""
+
+
+def in_order(runs: Iterable[Files]) -> list[Files]:
+    """Return runs in the order in which they were measured."""
+    return sorted(runs, key=lambda run: (moment(run.manifest.created), run.manifest.run_id))
 
 
 def histories(
@@ -141,16 +180,56 @@ def histories(
         implementations: only these; all if empty.
         backend: only this; all if None.
     """
-    runs = sorted(runs, key=lambda run: (moment(run.manifest.created), run.manifest.run_id))
-    machines = distinct(run.machine for run in runs)
-    groups: dict[int, list[RunFiles]] = {}
-    for run in runs:
-        groups.setdefault(machines.index(run.machine), []).append(run)
     found = []
-    for place, ordered in groups.items():
+    for machine, ordered in _by_machine(runs):
         series = _series(ordered, phase, implementations, backend)
-        found.append(History(machines[place], tuple(run.manifest for run in ordered), series))
+        found.append(History(machine, tuple(run.manifest for run in ordered), series))
     return tuple(found)
+
+
+def foreign_histories(
+    runs: Iterable[ForeignFiles], names: Sequence[str] = (), tool: str | None = None
+) -> tuple[History, ...]:
+    """Collect the series of each machine and each other tool; none joins one of ours, and no change is looked for.
+
+    Args:
+        runs: in any order.
+        names: only these benchmarks; all if empty.
+        tool: only this; all if None.
+    """
+    found = []
+    by_tool: dict[str, list[ForeignFiles]] = {}
+    for run in runs:
+        by_tool.setdefault(run.manifest.tool, []).append(run)
+    for each, every in by_tool.items():
+        for machine, ordered in _by_machine(every) if tool in (None, each) else ():
+            manifests = tuple(run.manifest for run in ordered)
+            found.append(History(machine, manifests, _foreign_series(manifests, names), each))
+    return tuple(found)
+
+
+def _by_machine(runs: Iterable[Files]) -> list[tuple[Machine, list[Files]]]:
+    """Give the runs of each machine in their order."""
+    ordered = in_order(runs)
+    machines = distinct(run.machine for run in ordered)
+    groups: dict[int, list[Files]] = {}
+    for run in ordered:
+        groups.setdefault(machines.index(run.machine), []).append(run)
+    return [(machines[place], found) for place, found in groups.items()]
+
+
+def _foreign_series(runs: Sequence[ForeignRun], names: Sequence[str]) -> tuple[Series, ...]:
+    points: dict[ForeignCase, list[Point]] = {}
+    before: dict[str, str] | None = None
+    for place, run in enumerate(runs):
+        now = {"measured by": run.measured_by, **{name: told(name, value) for name, value in run.machine.items()}}
+        changed = () if before is None else _differences(before, now)
+        before = now
+        for case, each in run.times.items():
+            if not names or case.name in names:
+                seconds = Estimate(each.seconds, each.low, each.high)
+                points.setdefault(case, []).append(_point(place, run, seconds, "", changed))
+    return tuple(Series(case, "", None, tuple(found), ()) for case, found in points.items())
 
 
 def _series(
@@ -204,9 +283,13 @@ def _gap(row: Mapping[Any, Any]) -> str:
 
 
 def _point(
-    place: int, manifest: Manifest, seconds: Estimate | None, reason: str, changed: tuple[Difference, ...] = ()
+    place: int,
+    run: Manifest | ForeignRun,
+    seconds: Estimate | None,
+    reason: str,
+    changed: tuple[Difference, ...] = (),
 ) -> Point:
-    return Point(place, manifest.run_id, manifest.created, manifest.git_revision, seconds, reason, changed)
+    return Point(place, run.run_id, run.created, run.git_revision, seconds, reason, changed)
 
 
 def _known(value: Any) -> float | None:

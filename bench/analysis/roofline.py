@@ -38,13 +38,15 @@ class Ceilings:
 def ceilings(peaks: Iterable[Peak], case: Case, threads: Collection[int] = ()) -> Ceilings | None:
     """Find what limits a case, whichever backend reached it; None if it was not measured.
 
+    What several devices can do at most is so many times what one was measured to do.
+
     Args:
         peaks: those of the run.
         case: gives device, number format and precision.
         threads: numbers of CPU threads; that of the case if empty.
     """
     same = [
-        peak
+        peak.times(case.devices)
         for peak in peaks
         if (peak.device, peak.dtype, peak.precision) == (case.device, case.problem.dtype, case.precision)
         and peak.threads in (threads or (case.threads,))

@@ -1,4 +1,4 @@
-"""Verdicts over two stored runs, by the rule of `bench ab`.
+"""Verdicts over stored runs, each against the first, by the rule of `bench ab`.
 
 Runs were measured at two times, so their processes are two groups and no pairs. Bounds are wider than those of pairs,
 since what the machine does to a process is not taken off by a partner. How it drifted from one run to the other is in
@@ -7,11 +7,13 @@ no bound at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 import numpy as np
 
+from bench.analysis.compare import Comparable
 from bench.analysis.decision import PhaseChange, changed_phases, share_of
 from bench.analysis.rule import (
     ColumnVerdict,
@@ -54,13 +56,13 @@ class CaseVerdict:
 
 @dataclass(frozen=True)
 class RunsJudged:
-    """The verdicts over two runs."""
+    """The verdicts over a run against the first one."""
 
     cases: tuple[CaseVerdict, ...]
     left_out: Mapping[str, str]
     """Cases that neither run measured, by name, with the reason."""
     tests: int
-    """How many were corrected together: statistics of columns of cases."""
+    """How many were corrected together: statistics of columns of cases of all runs that were judged."""
 
     @property
     def verdict(self) -> Verdict:
@@ -69,8 +71,8 @@ class RunsJudged:
 
 
 def without_times(
-    a: Mapping[Case, CaseTimes], b: Mapping[Case, CaseTimes], names: Mapping[Case, str]
-) -> dict[Case, str]:
+    a: Mapping[Comparable, CaseTimes], b: Mapping[Comparable, CaseTimes], names: Mapping[Comparable, str]
+) -> dict[Comparable, str]:
     """Find the cases that no run measured or tried to, with the reason: nobody can say anything about them.
 
     Raises:
@@ -87,34 +89,39 @@ def without_times(
 
 def judge_runs(
     a: Mapping[Case, CaseTimes],
-    b: Mapping[Case, CaseTimes],
+    others: Sequence[Mapping[Case, CaseTimes]],
     names: Mapping[Case, str],
     criteria: Criteria | None = None,
-) -> RunsJudged:
-    """Judge each case: is it slower in run B?
+) -> list[RunsJudged]:
+    """Judge each case of each other run: is it slower there than in run A?
 
     A case is a family; its columns are the whole step and the phases that were timed apart, each seen by the minimum
     and the median of each process. A statistic is tested by the one-sided Mann-Whitney test, and its p is corrected by
-    Holm's method over all statistics, columns and cases. It makes no use of how columns hang together, as the shared
-    flips of pairs do: the correction keeps its promise and costs more than it need.
+    Holm's method over all statistics, columns, cases and runs. It makes no use of how columns hang together, as the
+    shared flips of pairs do, nor of the runs' having A in common: the correction keeps its promise and costs more than
+    it need.
 
     A minimum falls with the number of samples that it is taken over, and runs of other budgets take more or fewer. So
     it is taken over the first samples of each process, as many as the process with the fewest has on either side.
 
     Args:
         a: the run to compare with, from `case_times`.
-        b: the run to judge.
+        others: the runs to judge, which are called B, C ...
         names: of the cases to judge, in their order; no two alike.
         criteria: the default ones if None.
 
     Raises:
-        NothingRanError: the runs share no case that either of them measured.
+        NothingRanError: A shares no case with one of them that either measured.
     """
     criteria = criteria or Criteria()
-    left_out = without_times(a, b, names)
-    cases = {key: _prepare(a.get(key), b.get(key)) for key in names if key not in left_out}
+    pairs = []
+    for letter, b in zip(ascii_uppercase[1:], others, strict=False):
+        left_out = without_times(a, b, names)
+        kept = {key: _prepare(a.get(key), b.get(key), f"A{letter}") for key in names if key not in left_out}
+        pairs.append((kept, {names[key]: reason for key, reason in left_out.items()}))
     groups = [
         column[statistic]
+        for cases, _ in pairs
         for columns in cases.values()
         for column in columns.values()
         if not isinstance(column, str)
@@ -123,21 +130,28 @@ def judge_runs(
     p = [slower_p(*pair) for pair in groups]
     adjusted = [family[0] for family in step_down_families([[each] for each in p])]
     found = iter(zip(p, adjusted, strict=True))
-    judged = tuple(_case_verdict(key, names[key], columns, found, len(p), criteria) for key, columns in cases.items())
-    return RunsJudged(judged, {names[key]: reason for key, reason in left_out.items()}, len(p))
+    return [
+        RunsJudged(
+            tuple(_case_verdict(key, names[key], columns, found, len(p), criteria) for key, columns in cases.items()),
+            left_out,
+            len(p),
+        )
+        for cases, left_out in pairs
+    ]
 
 
-def _prepare(one: CaseTimes | None, other: CaseTimes | None) -> dict[str, str | dict[Statistic, Groups]]:
+def _prepare(one: CaseTimes | None, other: CaseTimes | None, letters: str) -> dict[str, str | dict[Statistic, Groups]]:
     """Collect the values of each column, or why there are none to judge."""
-    reason = trouble(one, other)
+    reason = trouble(one, other, letters)
     if reason or one is None or other is None:
         return {STEP: reason}
     timed = [phase for phase in PHASES if phase == STEP or phase in one.columns or phase in other.columns]
-    return {phase: _column(phase, one.columns.get(phase, ()), other.columns.get(phase, ())) for phase in timed}
+    sides = [{phase: each.columns.get(phase, ()) for phase in timed} for each in (one, other)]
+    return {phase: _column(phase, sides[0][phase], sides[1][phase], letters) for phase in timed}
 
 
-def _column(phase: str, a: tuple[Floats, ...], b: tuple[Floats, ...]) -> str | dict[Statistic, Groups]:
-    for letter, side in (("A", a), ("B", b)):
+def _column(phase: str, a: tuple[Floats, ...], b: tuple[Floats, ...], letters: str) -> str | dict[Statistic, Groups]:
+    for letter, side in zip(letters, (a, b), strict=True):
         if not side:
             return f"run {letter} has no {phase} times"
         if not all((times > 0).all() and np.isfinite(times).all() for times in side):

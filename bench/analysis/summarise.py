@@ -13,7 +13,7 @@ import pandas as pd
 
 from bench.analysis.baseline import Baseline, baselines_of
 from bench.analysis.invalid import throttled_rounds
-from bench.analysis.phases import shares_of, sync_tax
+from bench.analysis.phases import shares_of, stages_of, sync_tax
 from bench.analysis.roofline import ceilings
 from bench.analysis.steady import UNSTEADY, remark
 from bench.analysis.whole import by_round, is_whole, round_keys, whole_steps_by_turn
@@ -23,6 +23,7 @@ from bench.data.schema import FIRST_STEP, HOST, PHASES, STEP, Method, Status, Su
 from bench.machine.disturbance import LAUNCH_BOUND
 from bench.model.case import Case
 from bench.model.device import COLD_STARTS, Cache
+from bench.model.sizes import BATCH
 from bench.model.workload import WORKLOADS
 from bench.stats.estimates import Estimate, RoundKey, Turns, speedup_estimate, times_estimate
 
@@ -240,7 +241,7 @@ def _beside_time(item: _Found) -> dict[str, Any]:
         "compile_cold_seconds": _known(compiled[cache.isin(COLD_STARTS)].median()),
         "compile_warm_seconds": _known(compiled[cache == Cache.WARM].median()),
         "error": _known(item.outcome[list(ERRORS)].max(axis=None)),
-        "energy_joules": _known(item.outcome["energy_joules"].median()),
+        **{name: _known(item.outcome[name].median()) for name in ("energy_joules", "communication_share")},
         "machines": " ".join(sorted(set(item.outcome["machine"]))),
         "unsettled": int((item.outcome["warmup_settled"] == False).sum()),  # noqa: E712 - unknown is neither
     }
@@ -262,7 +263,8 @@ def _step_peaks(outcome: pd.DataFrame) -> dict[str, int]:
 
 def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -> list[SummaryRow]:
     """Make the rows of a case that is well; its speedups stand in that of its whole steps."""
-    shares, tax, batch = shares_of(item.times), sync_tax(item.times, item.whole), item.case.problem.sizes.get("batch")
+    stages, batch = stages_of(item.times), item.case.problem.sizes.get(BATCH)
+    shares, tax = shares_of(stages), sync_tax(stages, item.whole)
     peaks = _step_peaks(item.outcome)
     groups: Any = item.times.groupby(_ROW_KEY, sort=False)
     keyed: list[tuple[tuple[Any, ...], pd.DataFrame]] = [(tuple(key), group) for key, group in groups]

@@ -70,6 +70,24 @@ def absent_reason(nvml: Any = None, environment: Mapping[str, str] = os.environ)
     return None
 
 
+def gpu_count(nvml: Any = None, environment: Mapping[str, str] = os.environ) -> int | None:
+    """Return how many GPUs CUDA sees, as far as NVML tells; None if it does not.
+
+    Args:
+        nvml: the module pynvml or a double of it; it is imported if it is not given.
+        environment: the variables that may hide GPUs.
+    """
+    library = nvml or _library()
+    try:
+        every = None if library is None else _gpus(library)
+    except library.NVMLError:
+        every = None
+    named = environment.get(VISIBLE)
+    if every is None or named is None:
+        return every
+    return min(every, len([part for part in named.split(",") if part.strip()]))
+
+
 def _gpus(nvml: Any) -> int:
     nvml.nvmlInit()
     try:

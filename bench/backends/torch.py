@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import importlib.util
+import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from bench.backends.host import flusher
-from bench.backends.nvidia import NvidiaGpu, absent_reason, lease, total_memory
+from bench.backends.nvidia import NvidiaGpu, absent_reason, gpu_count, lease, total_memory
 from bench.model.device import Availability, Backend, Compilations, Device, Settings, Stream, missing, nothing
 from bench.model.precision import Precision
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from bench.model.data import Array
 
 TORCH_PIN = "torch==2.13.0"
+_DEVICE_WORK = ("kernel", "gpu_memcpy", "gpu_memset")
+"""What the traces of torch's profiler call work of the device; its ranges of user annotations are none."""
 
 
 class TorchBackend(Backend):
@@ -30,6 +34,7 @@ class TorchBackend(Backend):
 
     framework = "torch"
     packages = ("torch", "numpy")
+    meets = True
     matmul_kinds = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
     precisions: tuple[Precision, ...] = (Precision.FULL, Precision.AMP_BF16, Precision.BF16)
 
@@ -37,6 +42,7 @@ class TorchBackend(Backend):
         self.device = device
         self.name = f"torch-{device}"
         self.host_memory = device == "cpu"
+        self._meeting: Any = None
 
     @override
     def availability(self) -> Availability:
@@ -110,6 +116,21 @@ class TorchBackend(Backend):
         return torch.get_num_threads()
 
     @override
+    def meet(self, ranks: int) -> dict[str, str]:
+        from torch.distributed import TCPStore  # type: ignore[attr-defined]  # the documentation names it
+
+        # Its own port, found by the system; all ranks come to it as guests, as under torchrun.
+        self._meeting = TCPStore("127.0.0.1", 0, ranks, is_master=True, wait_for_workers=False)
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(self._meeting.port)}
+        return place | {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
+
+    @override
+    def communicating(self, run: Callable[[], object]) -> float | None:
+        from bench.backends.torch_trace import communicating
+
+        return communicating(run, self.device)
+
+    @override
     def cache_in(self, folder: Path) -> None:
         # Both are read whenever something is compiled.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "inductor")
@@ -156,6 +177,18 @@ class CudaBackend(TorchBackend):
     def __init__(self) -> None:
         super().__init__("cuda")
         self._cache: Any = None
+
+    @override
+    def open(self, settings: Settings) -> Device:
+        import torch
+
+        if settings.place:
+            torch.cuda.set_device(settings.place)  # what asks for "cuda" means this one from now on
+        return super().open(settings)
+
+    @override
+    def device_count(self) -> int | None:
+        return gpu_count()
 
     @property
     @override
@@ -285,6 +318,19 @@ class CudaStream(Stream):
             yield
         finally:
             torch.cuda.set_sync_debug_mode(before)
+
+    @override
+    def kernels(self, run: Callable[[], object]) -> tuple[float, ...]:
+        from torch.profiler import ProfilerActivity, profile
+
+        with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+            run()
+        with tempfile.TemporaryDirectory() as folder:  # its trace file has kept its form where its objects have not
+            path = Path(folder) / "trace.json"
+            profiler.export_chrome_trace(str(path))
+            events = json.loads(path.read_bytes())["traceEvents"]
+        work = sorted((event["ts"], event["dur"]) for event in events if event.get("cat") in _DEVICE_WORK)
+        return tuple(1e3 * microseconds for _, microseconds in work)
 
 
 def _torch_build() -> dict[str, str | None]:

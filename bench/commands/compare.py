@@ -16,11 +16,10 @@ from bench.options.paths import READ
 from bench.output.streams import say_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from bench.analysis.stored import CaseTimes
+    from bench.data.foreign import AnyCase
     from bench.data.run import StoredRun
-    from bench.model.case import Case
 
 _JUDGING = ("alpha", "margin", "tolerance", "allow_inconclusive", "junit")
 
@@ -44,49 +43,32 @@ def compare(
     junit: Path | None,
     as_json: bool,
 ) -> None:
-    """Judge stored run B against stored run A, case by case: REGRESSION, PASS, INCONCLUSIVE or INVALID.
+    """Judge stored runs against the first one, case by case: REGRESSION, PASS, INCONCLUSIVE or INVALID.
 
     The rule is that of `bench ab`, which is surer: two runs were measured at two times, and how the machine drifted
-    between them is in no bound.
+    between them is in no bound. Of more than two, each is judged against the first, and one correction covers them all:
+    the chance of any false REGRESSION is at most --alpha.
 
-    Runs of different machines, library versions or variables that change results or speed are refused; --across shows
-    the times of two or more runs side by side and judges nothing. If every case moved by one factor, baselines
-    included, it says so.
+    Runs of different machines, library versions or variables that change results or speed are refused, and so is what
+    other tools measured; --across shows the times and speedups of two or more runs side by side and judges nothing. If
+    every case moved by one factor, baselines included, it says so.
 
     Exit status: 0 PASS, 1 REGRESSION, 3 INCONCLUSIVE, 4 INVALID (missing, wrong or failed in a run), 2 refused or wrong
     use, 5 no case in common.
     """
-    from bench.analysis.compare import all_cases, incomparable
-    from bench.analysis.stored import case_times
-    from bench.data.run import StoredRun
-    from bench.output.names import case_names
+    from bench.analysis.several import MOST
 
-    _check_number(len(runs), across)
+    if len(runs) < 2:
+        raise UsageError("One run was named: name the run to compare with and the run to judge, in this order.")
+    if len(runs) > MOST:
+        raise UsageError(f"{len(runs)} runs were named: at most {MOST} can stand side by side.")
     if across:
         _refuse_judging()
+        _describe(runs, implementation, as_json)
+        return
     criteria = criteria_of(alpha=alpha, margin=margin, tolerance=tolerance)
-    stored = [StoredRun(folder) for folder in runs]
-    if not across and (odd := incomparable(stored[0], stored[1])):
-        raise UsageError(
-            f"{runs[0]} and {runs[1]} cannot be judged against each other, since this differs or is unknown (A / B): "
-            f"{'; '.join(odd)}; measure both alike, or add --across to describe them without verdicts."
-        )
-    times = [case_times(run) for run in stored]
-    names = case_names(_chosen(all_cases(*times), implementation))
-    if across:
-        _describe(stored, times, names, as_json)
-    else:
-        shown: dict[str, Any] = {"allow_inconclusive": allow_inconclusive, "junit": junit, "as_json": as_json}
-        _judge(stored, times, names, criteria, **shown)
-
-
-def _check_number(runs: int, across: bool) -> None:
-    if runs < 2:
-        raise UsageError("One run was named: name the run to compare with and the run to judge, in this order.")
-    if runs > 2 and not across:
-        raise UsageError(f"{runs} runs were named: a verdict is over two; add --across to describe more.")
-    if runs > len(ascii_uppercase):
-        raise UsageError(f"{runs} runs were named: --across shows at most {len(ascii_uppercase)} side by side.")
+    shown: dict[str, Any] = {"allow_inconclusive": allow_inconclusive, "junit": junit, "as_json": as_json}
+    _judge(runs, implementation, criteria, **shown)
 
 
 def _refuse_judging() -> None:
@@ -98,70 +80,97 @@ def _refuse_judging() -> None:
             raise UsageError(f"--across gives no verdict, so it has no use for {item.opts[0]}: leave out one of them.")
 
 
-def _chosen(cases: Sequence[Case], wanted: tuple[str, ...]) -> list[Case]:
-    """Choose the cases of the implementations that were named, or all of them."""
+def _check(cases: Iterable[AnyCase], names: tuple[str, ...]) -> None:
+    """Refuse the name of an implementation that no run has."""
     known = {case.implementation for case in cases}
-    names = names_of(wanted)
     for name in names:
         if name not in known:
             raise UsageError(f"-i {name}: no run has such an implementation; {nearest(name, known)}")
-    return [case for case in cases if not names or case.implementation in names]
 
 
-def _describe(
-    runs: Sequence[StoredRun], times: Sequence[Mapping[Case, CaseTimes]], names: Mapping[Case, str], as_json: bool
-) -> None:
-    from bench.analysis.compare import also_different, common_factor, incomparable
-    from bench.analysis.compare import compare as compare_runs
-    from bench.analysis.run_verdicts import without_times
-    from bench.output.content.compare import Beside, description, description_json, run_label
+def _describe(folders: Sequence[Path], wanted: tuple[str, ...], as_json: bool) -> None:
+    from bench.analysis.several import read_several
+    from bench.output.content.beside import Beside
     from bench.output.render.terminal import show
 
-    first, others = runs[0], []
-    for letter, run, theirs in zip(ascii_uppercase[1:], runs[1:], times[1:], strict=False):
-        left_out = {names[case]: reason for case, reason in without_times(times[0], theirs, names).items()}
-        rows = tuple(compare_runs(times[0], theirs, names, f"A{letter}"))
-        differing = (*incomparable(first, run), *also_different(first.manifest, run.manifest))
-        label, factor = run_label(run.folder, run.manifest), common_factor(rows, first.manifest)
-        others.append(Beside(letter, label, rows, left_out, differing, factor))
+    several = read_several(folders, only=names_of(wanted))
+    _check((case for member in several.members for case in member.seen), several.only)
+    found = Beside(several)
+    found.check()
     if as_json:
-        say_json(description_json(others))
+        say_json(found.json())
     else:
-        show(description(run_label(first.folder, first.manifest), others, names))
+        show(found.blocks())
 
 
 def _judge(
-    runs: Sequence[StoredRun],
-    times: Sequence[Mapping[Case, CaseTimes]],
-    names: Mapping[Case, str],
+    folders: Sequence[Path],
+    wanted: tuple[str, ...],
     criteria: Any,
     *,
     allow_inconclusive: bool,
     junit: Path | None,
     as_json: bool,
 ) -> None:
-    from bench.analysis.compare import also_different, common_factor
+    from bench.analysis.compare import all_cases, also_different, common_factor
     from bench.analysis.compare import compare as compare_runs
-    from bench.analysis.rule import exit_code
+    from bench.analysis.rule import exit_code, worst
     from bench.analysis.run_verdicts import judge_runs
+    from bench.analysis.stored import case_times
     from bench.output.ci import junit as junit_xml
     from bench.output.content.compare import of_runs, run_label, verdicts_json
     from bench.output.content.verdicts import verdict_blocks
+    from bench.output.names import case_names
     from bench.output.render.terminal import show
     from bench.run.calibration import load as load_calibration
 
-    (a, b), calibration = runs, load_calibration()
-    judged = judge_runs(times[0], times[1], names, criteria)
-    noted = also_different(a.manifest, b.manifest)
-    labels = (run_label(a.folder, a.manifest), run_label(b.folder, b.manifest))
-    factor = common_factor(compare_runs(times[0], times[1], names), a.manifest)
-    found = of_runs(judged, criteria, labels, noted, calibration, factor)
+    a, *others = _comparable(folders)
+    (first, *theirs), only, calibration = (
+        [case_times(run) for run in (a, *others)],
+        names_of(wanted),
+        load_calibration(),
+    )
+    cases = all_cases(first, *theirs)
+    _check(cases, only)
+    names = case_names(case for case in cases if not only or case.implementation in only)
+    every = judge_runs(first, theirs, names, criteria)
+    found, told = [], []
+    for letter, run, times, judged in zip(ascii_uppercase[1:], others, theirs, every, strict=False):
+        noted, factor = (
+            also_different(a.manifest, run.manifest),
+            common_factor(compare_runs(first, times, names), a.manifest),
+        )
+        labels = (run_label(a.folder, a.manifest), run_label(run.folder, run.manifest))
+        found.append(of_runs(judged, criteria, labels, noted, calibration, factor, letter, len(every)))
+        told.append({"b": run.manifest.run_id, **verdicts_json(judged, found[-1], noted, factor)})
     if as_json:
-        told = {"a": a.manifest.run_id, "b": b.manifest.run_id}
-        told |= verdicts_json(judged, found, noted, factor)
-        say_json(told)
+        every_one = {"verdict": worst(judged.verdict for judged in every), "judged": told}
+        say_json({"a": a.manifest.run_id, **(told[0] if len(told) == 1 else every_one)})
     else:
-        show(verdict_blocks(found))
+        show(verdict_blocks(*found))
     if junit is not None:
-        write_junit(junit, junit_xml(found, allow_inconclusive))
-    sys.exit(exit_code((case.verdict.verdict for case in judged.cases), allow_inconclusive))
+        write_junit(junit, junit_xml(*found, allow_inconclusive=allow_inconclusive))
+    sys.exit(exit_code((case.verdict.verdict for judged in every for case in judged.cases), allow_inconclusive))
+
+
+def _comparable(folders: Sequence[Path]) -> list[StoredRun]:
+    """Return the runs, or refuse those that no verdict can be given of."""
+    from bench.analysis.compare import incomparable
+    from bench.data.foreign import is_foreign, read_foreign
+    from bench.data.run import StoredRun
+
+    for folder in folders:
+        if is_foreign(folder):
+            raise UsageError(
+                f"{folder} was measured by {read_foreign(folder).measured_by}, and nothing here knows how: no verdict "
+                "is given of it; add --across to describe it."
+            )
+    first, *others = [StoredRun(folder) for folder in folders]
+    for run in others:
+        if odd := incomparable(first, run):
+            raise UsageError(
+                f"{first.folder} and {run.folder} cannot be judged against each other, since this differs or is "
+                f"unknown (A / B): {'; '.join(odd)}; measure both alike, or add --across to describe them without "
+                "verdicts."
+            )
+    return [first, *others]

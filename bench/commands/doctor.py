@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bench.errors import outliving
 from bench.options import LOAD, TIMEOUT, warn
 from bench.options.numeric import PAIRS_LIMIT, Duration, Threads, Whole
+from bench.options.planning import is_given
 from bench.output.streams import note, say, say_json
 
 
@@ -22,7 +24,7 @@ from bench.output.streams import note, say, say_json
     type=Whole(3, PAIRS_LIMIT),
     default=10,
     show_default=True,
-    help="Pairs of processes for each case of the A/A.",
+    help="Pairs of processes for each case of the A/A; with --calibrate, the most of a verdict, instead of 44.",
 )
 @TIMEOUT
 @click.option(
@@ -54,12 +56,14 @@ def doctor(
 
     With --calibrate it judges a step against itself, as it is and with delays of 2, 5 and 10 % planted in one phase:
     how often that is called a REGRESSION, and how often the right phase is named. `bench gate` then quotes it. It
-    takes --budget, and measures with one thread. The figure `power` is drawn beside the result's file.
+    takes --budget, and measures with one thread. The figure `power` is drawn beside the result's file. With --device as
+    well it measures there, and keeps nothing: gates quote what was found on the CPU.
     """
-    if device is not None:
+    if calibrate:
+        on: dict[str, Any] = {} if device is None else {"device": device, "load": load}
+        _calibrate(budget, timeout, as_json, **on, **({"pairs": pairs} if is_given("pairs") else {}))
+    elif device is not None:
         _prove(device, load, threads, timeout, as_json)
-    elif calibrate:
-        _calibrate(budget, timeout, as_json)
     else:
         _examine(threads, pairs, timeout, as_json)
 
@@ -79,13 +83,13 @@ def _prove(device: str, load: tuple[Path, ...], threads: int, timeout: float | N
     sys.exit(0 if all(proof.check.passed for proof in proofs) else 4)
 
 
-def _calibrate(budget: float, timeout: float | None, as_json: bool) -> None:
+def _calibrate(budget: float, timeout: float | None, as_json: bool, **where: Any) -> None:
     from bench.output.figures import draw_calibration
     from bench.output.progress import Progress
     from bench.run.calibrate import calibrate_machine
 
     with Progress() as progress:
-        found, path = calibrate_machine(progress, budget, timeout)
+        found, path = calibrate_machine(progress, budget, timeout, **where)
     if as_json:
         say_json(found.model_dump(mode="json"))
     else:

@@ -8,7 +8,7 @@ import click
 
 from bench.options import IMPLEMENTATION, names_of
 from bench.options.paths import OUTPUT, READ
-from bench.output.export import Wanted, names
+from bench.output.export import Metric, Wanted, names
 from bench.output.outfile import write_output
 from bench.output.streams import note, pass_on
 
@@ -25,6 +25,12 @@ from bench.output.streams import note, pass_on
     help="These times: step, forward, backward, update, first_step, or all, single depths included.  [default: step]",
 )
 @click.option(
+    "--metric",
+    type=click.Choice(["time", "speedup", "throughput"]),
+    help="What is told of each, where the format can hold it: rows of the batch per second is a throughput, and a "
+    "speedup needs a baseline.  [default: time; for bencher the speedup as well]",
+)
+@click.option(
     "--output",
     "--out",
     type=OUTPUT,
@@ -32,17 +38,24 @@ from bench.output.streams import note, pass_on
     help="Write there.  [default: standard output]",
 )
 def export(
-    folder: Path, name: str, implementation: tuple[str, ...], phase: tuple[str, ...], output: Path | None
+    folder: Path,
+    name: str,
+    implementation: tuple[str, ...],
+    phase: tuple[str, ...],
+    metric: str | None,
+    output: Path | None,
 ) -> None:
     """Write a stored run as another benchmark tool reads it, to compare it there or to keep its history.
 
     A benchmark's name holds everything that tells it from another one, so equal names of two runs mean equal work.
     Whole steps are written, which are what a dashboard should watch; --phase chooses others. Cases without a time, such
-    as one that became wrong, are named on standard error.
+    as one that became wrong, are named on standard error. Times are of one machine, which every format but bencher's
+    names; where machines change, follow speedups.
     """
     from bench.output.export import export as export_run
 
-    text = export_run(folder, name, Wanted(names_of(implementation), names_of(phase)), note)
+    wanted = Wanted(names_of(implementation), names_of(phase), None if metric is None else Metric(metric))
+    text = export_run(folder, name, wanted, note)
     if output is None:
         pass_on(text)
     else:

@@ -16,7 +16,7 @@ from bench.output.streams import note, say_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.analysis.history import History, RunFiles
+    from bench.analysis.history import AnyFiles, History
 
 _KINDS = ("png", "svg", "pdf")
 
@@ -53,19 +53,26 @@ def history(
     """Show how a step's time went over the runs below FOLDER, and where it changed.
 
     A series is one case on one machine. New package versions, variables that change results or speed, and how many CPUs
-    could be used are shown beside the run that had them first.
+    could be used are shown beside the run that had them first. Runs that `bench import` read are shown apart, marked
+    with what measured them, and no change is looked for in them.
     """
     if figure is not None and figure.suffix[1:] not in _KINDS:
         raise UsageError(f"--figure is {str(figure)!r}: give a file that ends in .png, .svg or .pdf.")
-    runs = _of_machine(_read(folder), folder, machine)
+    from bench.analysis.runs import runs_below
+
+    own, foreign, _ = runs_below(folder, lambda each: note(f"Passed over: {each.reason}"))
+    runs = _of_machine([*own, *foreign], folder, machine)
     names = names_of(implementation)
     _check(names, backend, runs)
 
-    from bench.analysis.history import histories
+    from bench.analysis.history import ForeignFiles, RunFiles, foreign_histories, histories
     from bench.output.content.history import history_blocks, history_json
     from bench.output.render.terminal import show
 
-    found = tuple(item for item in histories(runs, phase, names, backend) if item.series)
+    every = histories([run for run in runs if isinstance(run, RunFiles)], phase, names, backend)
+    if phase == "step":
+        every += foreign_histories([run for run in runs if isinstance(run, ForeignFiles)], names, backend)
+    found = tuple(item for item in every if item.series)
     if not found:
         raise UsageError(f"No run below {folder} has a {phase} time of what you chose: choose other cases or a phase.")
     if as_json:
@@ -80,22 +87,7 @@ def history(
         _draw(found, figure, phase, runs, [*words, "--machine", machine, "--figure", figure.name])
 
 
-def _read(folder: Path) -> list[RunFiles]:
-    """Read every run below a folder; what cannot be read is named on standard error and passed over."""
-    from bench.analysis.runs import read_runs
-    from bench.data.foreign import told
-
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder{told(folder)}: name the one that holds the runs, such as results.")
-    found, passed_over = read_runs(folder)
-    for reason in passed_over:
-        note(f"Passed over: {reason}")
-    if not found:
-        raise UsageError(f"{folder} holds no run that can be read: measure one with `bench run`, or name a folder.")
-    return found
-
-
-def _of_machine(runs: list[RunFiles], folder: Path, machine: str) -> list[RunFiles]:
+def _of_machine(runs: list[AnyFiles], folder: Path, machine: str) -> list[AnyFiles]:
     if machine == "all":
         return runs
     from bench.machine.environment import machine_facts
@@ -112,19 +104,19 @@ def _of_machine(runs: list[RunFiles], folder: Path, machine: str) -> list[RunFil
     return found
 
 
-def _check(names: Sequence[str], backend: str | None, runs: Sequence[RunFiles]) -> None:
+def _check(names: Sequence[str], backend: str | None, runs: Sequence[AnyFiles]) -> None:
     """Refuse a name that no run knows."""
     for option, wanted, column in (
         ("-i", names, "implementation"),
         ("--backend", [backend] if backend is not None else [], "backend"),
     ):
-        known = {str(name) for run in runs for name in run.summary[column].unique()}
+        known = {name for run in runs for name in run.values_of(column)}
         for name in wanted:
             if name not in known:
                 raise UsageError(f"{option} {name}: these runs have no such {column}; {nearest(name, known)}")
 
 
-def _draw(found: Sequence[History], path: Path, phase: str, runs: Sequence[RunFiles], words: Sequence[str]) -> None:
+def _draw(found: Sequence[History], path: Path, phase: str, runs: Sequence[AnyFiles], words: Sequence[str]) -> None:
     from bench.output.figures.history import most_panels, render
 
     write_output(path, render(found, path.suffix[1:], phase, runs, words))

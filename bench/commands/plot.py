@@ -1,4 +1,4 @@
-"""`bench plot`: the figures of a stored run, or of a calibration."""
+"""`bench plot`: the figures of a stored run, of several side by side, or of a calibration."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _labels(ctx: click.Context, param: click.Parameter, values: tuple[str, ...])
 
 
 @click.command(cls=_WithFigures)
-@click.argument("folder", metavar="RUN", type=READ)
+@click.argument("runs", metavar="RUN ...", nargs=-1, required=True, type=READ)
 @click.option(
     "--figure", multiple=True, metavar="NAME", help="Only this one of the figures below; repeat, or use commas."
 )
@@ -77,8 +77,16 @@ def _labels(ctx: click.Context, param: click.Parameter, values: tuple[str, ...])
     help="Call an implementation so in the figures; repeat it for others.",
 )
 @BASELINE
+@click.option(
+    "--output",
+    "--out",
+    "into",
+    type=READ,
+    metavar="FOLDER",
+    help="Of several runs: draw into the figures/ folder in this one.  [default: several]",
+)
 def plot(
-    folder: Path,
+    runs: tuple[Path, ...],
     figure: tuple[str, ...],
     formats: str,
     width: str,
@@ -88,10 +96,11 @@ def plot(
     order: tuple[str, ...],
     rename: dict[str, str],
     baseline: str,
+    into: Path | None,
 ) -> None:
-    """Draw the figures of a run from its files, into its figures/ folder.
+    """Draw the figures of a run from its files, into its figures/ folder; of several runs those that compare them.
 
-    Without --figure all that the run has something for. Drawing twice gives the same bytes; `bench explain` tells
+    Without --figure all that there is something for. Drawing twice gives the same bytes; `bench explain` tells
     from a figure's file which data it shows and how to draw it again.
 
     \b
@@ -99,23 +108,26 @@ def plot(
       bench plot results/RUN --figure speedup,phases --format pdf --width column
       bench plot results/RUN --width slide --style dark      NAME-slide-dark.png
       bench plot results/RUN --no-title --only torch_nn,mine --rename mine=Ours
+      bench plot results/A results/B results/C               runs side by side, into several/figures/
       bench plot CALIBRATION.json                            power, beside the file
 
-    RUN may be a file that `bench doctor --calibrate` wrote; its figure is drawn beside it.
+    Of several runs, of any machines or versions and also imported ones, there are the figures runs_...: a colour for
+    each run. RUN may be a file that `bench doctor --calibrate` wrote; its figure is drawn beside it.
     """
-    from bench.output.figures import FORMATS, Choice, Look, RunData, Style, Width, draw, draw_calibration
+    from bench.output.figures import FORMATS, Choice, Look, Style, Width, data_of, draw, draw_calibration
 
     kinds = names_of([formats])
     if not kinds or set(kinds) - set(FORMATS):
         raise UsageError(f"--format is {formats!r}: give any of {', '.join(FORMATS)}, separated by commas.")
     look = Look(Width(width), Style(style), titled=not no_title)
     given = {"--baseline": baseline, "--only": only, "--order": order, "--rename": rename}
-    if folder.is_file():
+    folder = runs[0]
+    if len(runs) == 1 and folder.is_file():
         for option in filter(given.get, given):
             raise UsageError(f"{option} is for the figures of a run, and {folder} is a file: leave it out.")
         draw_calibration(folder, names_of(figure), kinds, look, report=say)
         return
-    data = RunData(folder, baseline, Choice(names_of(only), names_of(order), rename))
-    done = draw(folder, names_of(figure), kinds, look, data, report=say)
+    data = data_of(runs, into, baseline, Choice(names_of(only), names_of(order), rename))
+    done = draw(data.folder, names_of(figure), kinds, look, data, report=say)
     for name, reason in done.left_out.items():
         note(f"No {name}: {reason}")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from bench.data.column import Column
+from bench.data.crossing import CrossoverRow
 from bench.data.manifest import Manifest
-from bench.data.schema import CrossoverRow, Method, ProcessRow, SummaryRow
+from bench.data.schema import Method, ProcessRow, SummaryRow
 from bench.errors import DataFormatError, brief, quoted
 from bench.model.case import case_columns_among
 

@@ -17,12 +17,13 @@ _CURE = "restore the file."
 _MOST_DIGITS = 300
 
 
-def json_of(path: Path, constants: bool = False) -> Any:
+def json_of(path: Path, constants: bool = False, script: str = "") -> Any:
     """Read a file of JSON, in which no name stands twice.
 
     Args:
         path: the file.
         constants: whether it may hold Infinity and NaN, which are no JSON.
+        script: an assignment that it may begin with, as a script does that holds nothing but data; it is skipped.
 
     Raises:
         DataFormatError: it is not JSON.
@@ -32,7 +33,10 @@ def json_of(path: Path, constants: bool = False) -> Any:
     try:
         number = float if constants else _no_number
         hooks: dict[str, Any] = {"object_pairs_hook": _each_once, "parse_constant": number, "parse_int": _whole}
-        return json.loads(content.decode("utf-8"), **hooks)
+        text = content.decode("utf-8")
+        if script and text.lstrip().startswith(script):
+            text = text.lstrip().removeprefix(script).rstrip().removesuffix(";")
+        return json.loads(text, **hooks)
     except json.JSONDecodeError as error:
         raise DataFormatError(f"{path} is damaged: line {error.lineno} is not JSON ({error.msg}); {_CURE}") from error
     except UnicodeDecodeError as error:

@@ -45,6 +45,13 @@ class Peak(BaseModel):
     """Bytes read plus bytes written by a copy inside the device's memory, 10^9 a second: the best of several."""
     copy_bytes: PositiveInt
 
+    def times(self, devices: int) -> Peak:
+        """Return what so many devices reach together at most."""
+        if devices == 1:
+            return self
+        rates = {name: getattr(self, name) * devices for name in ("gflops", "gigabytes_per_second")}
+        return self.model_copy(update=rates)
+
 
 class PlannedCase(BaseModel):
     """A case of the run's plan, and why it will not run if it will not."""
@@ -127,6 +134,8 @@ class ImplementationFacts(BaseModel):
     """Whether its first step compiles."""
     devices: list[str] = []
     """The kinds of device that it is written for; every kind if empty."""
+    spreads: str = ""
+    """The implementation whose step it spreads over devices; empty for a step of one process."""
 
 
 class Manifest(BaseModel):

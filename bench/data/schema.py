@@ -7,12 +7,11 @@ A row is a frozen dataclass; its fields are the columns, in order, and their met
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bench.data.column import POSITIVE, described
-from bench.model.case import Case, Contender
+from bench.model.case import Case
 from bench.model.device import Cache
 from bench.model.step import STAGES
 
@@ -42,14 +41,6 @@ class Status(StrEnum):
     FAILED = "failed"
     WRONG = "wrong"
     TIMEOUT = "timeout"
-
-
-class Crossing(StrEnum):
-    """What is known about two contenders' order along an axis."""
-
-    FOUND = "found"
-    NEVER = "never"
-    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +152,11 @@ class ProcessRow:
     reserved_bytes: int | None = described(
         "Most memory that the framework's allocator reserved on the GPU; empty on the CPU.",
         "bytes",
+        added=True,
+        default=None,
+    )
+    communication_share: float | None = described(
+        "Part of a step in which rank 0 exchanged data with other ranks or waited to, by the framework's profiler.",
         added=True,
         default=None,
     )
@@ -309,40 +305,10 @@ class SummaryRow:
     )
     graph_breaks: int | None = described("Largest `graph_breaks` of the case's processes.", added=True, default=None)
     recompiles: int | None = described("Largest `recompiles` of the processes.", added=True, default=None)
+    communication_share: float | None = described(
+        "Median `communication_share` of the processes.", added=True, default=None
+    )
     machines: str = described("Its machines, separated by spaces; empty if there is one.", added=True, default="")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CrossoverRow:
-    """One row a pair of contenders and size: where one overtakes the other along a swept axis, or that none does.
-
-    Columns that both cases share come first, then those of each contender.
-    """
-
-    schema_version: int = described("Version of these columns.", default=SCHEMA_VERSION)
-    run_id: str = described("Run that it belongs to; also the name of its folder.")
-    axis: str = described("Column of the size that varies; that column is empty.")
-    common: Mapping[str, str | int]
-    """Values of the columns that both cases share; the axis is not among them."""
-    a: Contender
-    b: Contender
-    status: Crossing = described(
-        "`found`: one overtakes the other; `never`: one is faster at every size measured; `undecided`: intervals are "
-        "too wide to tell."
-    )
-    crossing: int = described("Which crossing of this pair, from 0; a pair may have several.", default=0)
-    faster_below: str = described(
-        "`a` or `b`: who is faster below the size; empty if unknown.", values=("a", "b", ""), default=""
-    )
-    faster_above: str = described(
-        "`a` or `b`: who is faster above the size; empty if unknown.", values=("a", "b", ""), default=""
-    )
-    size: float | None = described("Value of `axis` at which both take equally long.", least=POSITIVE, default=None)
-    size_low: float | None = described("Lower end of the 95 % interval of `size`.", least=POSITIVE, default=None)
-    size_high: float | None = described("Upper end of the 95 % interval of `size`.", least=POSITIVE, default=None)
-    smallest: int = described("Smallest value of `axis` that both were measured at.", least=1)
-    largest: int = described("Largest value of `axis` that both were measured at.", least=1)
-    sizes: int = described("Values of `axis` that both were measured at.", least=1)
 
 
 def is_headline(row: SummaryRow) -> bool:

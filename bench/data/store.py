@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bench.data import older
 from bench.data.cells import disarmed
 from bench.data.column import columns_of, sizes_in
+from bench.data.crossing import CrossoverRow
 from bench.data.foreign import told
 from bench.data.jsonfile import as_model, json_of
 from bench.data.manifest import Manifest
-from bench.data.schema import SCHEMA_VERSION, CrossoverRow, ProcessRow, SampleRow, SummaryRow
+from bench.data.schema import SCHEMA_VERSION, ProcessRow, SampleRow, SummaryRow
 from bench.data.tables import has_older_columns, header_of, lacks_columns, read_csv, read_table, version_message
 from bench.errors import DataFormatError, StorageError, os_cure
 

@@ -99,9 +99,9 @@ def _owners(module: str, folder: Path) -> Iterator[Distribution]:
     beginning = re.compile(rf"^{re.escape(module)}[/.]", re.MULTILINE)
     for each in distributions(path=[str(folder)]):
         tops = each.read_text("top_level.txt")
-        if not (each.metadata["Name"] and each.version):  # what an uninstallation left behind
-            continue
-        if module in tops.split() if tops else beginning.search(each.read_text("RECORD") or ""):
+        holds = module in tops.split() if tops else beginning.search(each.read_text("RECORD") or "")
+        # Metadata are parsed each time that they are asked for. Without them it is what an uninstallation left behind.
+        if holds and each.metadata["Name"] and each.version:
             yield each
 
 

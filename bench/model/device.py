@@ -53,6 +53,8 @@ class Settings:
     precision: Precision = Precision.FULL
     dtype: Dtype = Dtype.FLOAT32
     """The widest number format that is computed in."""
+    place: int = 0
+    """Which of several devices of its kind: the rank of the process among those that share out a step."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,14 @@ class Stream(ABC):
     def watched(self) -> AbstractContextManager[None]:
         """Return a context in which an operation that makes the host wait for the device raises."""
 
+    def kernels(self, run: Callable[[], object]) -> tuple[float, ...] | None:
+        """Return the nanoseconds of each piece of work that a function gives the device, by the framework's profiler.
+
+        They are in the order in which they began; None where there is no such profiler. It is a second clock, which
+        shares nothing with the marks. The function waits for the device before it returns.
+        """
+        return None
+
 
 @dataclass(frozen=True)
 class Device:
@@ -161,6 +171,8 @@ class Backend(ABC):
     """Whether a process may be forked once `preload` has run in it."""
     precisions: tuple[Precision, ...] = (Precision.FULL,)
     """Those that its hardware has and it can pin or offer."""
+    meets: bool = False
+    """Whether a step may be spread over processes of it: `meet` and `device_count` are its word on how."""
     host_memory: bool = True
     """Whether the device computes in the host's memory, so that a batch is never transferred."""
     matmul_kinds: tuple[str, ...] = ()
@@ -214,6 +226,30 @@ class Backend(ABC):
 
     def reserved_bytes(self) -> int | None:
         """Return the most that the framework's allocator took of the device, or None where that is not known."""
+        return None
+
+    def device_count(self) -> int | None:
+        """Count its devices; None where it computes on CPUs, or nobody knows. Starts no framework."""
+        return None
+
+    def meet(self, ranks: int) -> dict[str, str]:
+        """Open the place where the processes of one step find each other; called in that of rank 0, before the build.
+
+        Args:
+            ranks: how many there are.
+
+        Returns:
+            The variables of torchrun's environment that lead there, for each of them.
+        """
+        raise NotImplementedError(f"{self.name} has no place for {ranks} processes to meet")
+
+    def communicating(self, run: Callable[[], object]) -> float | None:
+        """Run something under the framework's profiler.
+
+        Returns:
+            The seconds for which this process was exchanging data with other ranks meanwhile, or waiting for them to
+            do so; None where the profiler does not tell.
+        """
         return None
 
     def reset_peak(self) -> bool:

@@ -13,7 +13,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import wraps
+from functools import cache, wraps
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -151,6 +151,7 @@ def _is_own(name: str) -> bool:
     return name != "__main__" and not name.startswith(LOADED) and is_users(_place(name))
 
 
+@cache
 def is_users(place: str) -> bool:
     """Tell whether a file is the user's: not installed, not of Python or the harness."""
     return (

@@ -61,6 +61,8 @@ class Implementation:
     """Whether its first step compiles, which may take minutes."""
     by_default: bool = True
     """Whether it is among those that are measured where none is named."""
+    spreads: str = ""
+    """The implementation whose step it spreads over devices, one process a device; empty for a step of one process."""
     among: Mapping[str, Implementation] = field(default_factory=dict, repr=False, compare=False)
     """All implementations that were loaded with it, by name."""
 
@@ -93,6 +95,7 @@ class _Marked:
     precisions: tuple[str, ...]
     compiles: bool
     by_default: bool
+    spreads: str
     build: Build
 
 
@@ -118,6 +121,7 @@ def implementation(
     precisions: tuple[str, ...] = USUAL,
     compiles: bool = False,
     by_default: bool = True,
+    spreads: str = "",
 ) -> Callable[[BuildFunction], BuildFunction]:
     """Register the decorated `build(problem, data, device) -> Step` under `name`.
 
@@ -131,12 +135,16 @@ def implementation(
         precisions: those that it can compute in; `device.precision` tells `build` which one is asked for.
         compiles: True if its first step compiles: then it may take minutes.
         by_default: False if it is only measured when it is named, or with `--select all`.
+        spreads: for a step that runs in one process a device, under torchrun's environment: the implementation of the
+            same workload that computes it in one process, which its scaling is over. Each process is given its part of
+            the batch. It is measured where --devices names more than one, where it is named, and with `--select all`.
     """
 
     def register(build: BuildFunction) -> BuildFunction:
         collected = _collected.get()
         if collected is not None:  # outside a registry's load the decorator only marks
-            marked = _Marked(name, framework, workload, fused, devices, precisions, compiles, by_default, build)
+            about = (name, framework, workload, fused, devices, precisions, compiles, by_default, spreads)
+            marked = _Marked(*about, build)
             collected.implementations.append(marked)
         return build
 
@@ -306,7 +314,10 @@ class Registry:
         summary = ((marked.build.__doc__ or "").strip().splitlines() or [""])[0]
         precisions = tuple(Precision(each) for each in marked.precisions)
         about = (name, framework, WORKLOADS[workload], marked.fused, marked.build, origin, summary)
-        more = (devices, precisions, marked.compiles, marked.by_default)
+        if not isinstance(marked.spreads, str) or marked.spreads == name:
+            words = f"spreads={marked.spreads!r}: name the implementation that computes its step in one process"
+            raise LoadError(f"{target} registers {name!r} with {words}.")
+        more = (devices, precisions, marked.compiles, marked.by_default and not marked.spreads, marked.spreads)
         self._by_name[name] = Implementation(*about, *more, self._by_name)
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 MOST = 10**9
 """The largest size."""
+BATCH = "batch"
+"""The size that counts the samples of a step: it gives rows a second, and is what devices share out."""
 
 
 class Sizes(Mapping[str, int]):

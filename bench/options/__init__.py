@@ -9,7 +9,7 @@ import click
 
 from bench.errors import UsageError, nearest
 from bench.model.sharing import Sharing
-from bench.options.numeric import ROUNDS, SEEDS, SIZE, Duration, NamedSize, ThreadsList
+from bench.options.numeric import ROUNDS, SEEDS, SIZE, Counts, Duration, NamedSize, ThreadsList
 from bench.options.paths import LOADED
 from bench.output.streams import note, pass_on
 
@@ -174,6 +174,24 @@ MEASURING = (
         default="all",
         show_default=True,
         help="CPU threads, the same for every framework; several with commas, as in 1,all.",
+    ),
+    click.option(
+        "--devices",
+        "spreads",
+        type=Counts(),
+        default="1",
+        show_default=True,
+        metavar="NUMBER,...",
+        help="How many devices one step is spread over, as in 1,2,4, a process on each; on the CPU each process has "
+        "--threads CPUs of its own. For implementations that can be spread; the others stay at one.",
+    ),
+    click.option(
+        "--scaling",
+        type=click.Choice(["strong", "weak"]),
+        default="strong",
+        show_default=True,
+        help="What the devices share out. strong: the batch as it is; weak: as many times the batch as there are "
+        "devices.",
     ),
     click.option(
         "--modes",

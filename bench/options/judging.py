@@ -203,7 +203,7 @@ def finish(
     else:
         show(verdict_blocks(judgement))
     if junit is not None:
-        write_junit(junit, junit_xml(judgement, allow_inconclusive))
+        write_junit(junit, junit_xml(judgement, allow_inconclusive=allow_inconclusive))
     if lines and (summary := os.environ.get(STEP_SUMMARY)):
         with outliving(warn):
             _add_to(Path(summary), markdown(judgement))

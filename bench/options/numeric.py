@@ -13,6 +13,7 @@ from bench.model.sizes import MOST
 _SECONDS = 1e-3, 7 * 24 * 3600.0
 """The shortest and the longest time: clocks and sockets hold no endless one."""
 _SHARES = 1e-6, 1 - 1e-6
+MOST_DEVICES = 1024
 _UNITS = {"ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -97,6 +98,23 @@ class ThreadsList(Threads):
             return value
         numbers = [super(ThreadsList, self).convert(part.strip(), param, ctx) for part in str(value).split(",")]
         return tuple(dict.fromkeys(numbers))
+
+
+class Counts(click.ParamType[tuple[int, ...]]):
+    """Numbers of devices with commas, in the order given and each once."""
+
+    name = "devices"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Return the numbers, or fail with a usage error."""
+        if isinstance(value, tuple):
+            return value
+        found = {part: whole(part, 1, MOST_DEVICES) for part in str(value).split(",")}
+        for part, number in found.items():
+            if number is None:
+                words = f"give whole numbers from 1 to {MOST_DEVICES}, as in 1,2,4."
+                self.fail(f"{part.strip()!r} is not a number of devices: {words}", param, ctx)
+        return tuple(dict.fromkeys(number for number in found.values() if number is not None))
 
 
 class NamedSize(click.ParamType[tuple[tuple[str, int], ...]]):

@@ -48,6 +48,8 @@ def selection(
     load: tuple[Path, ...],
     dtype: str,
     threads: tuple[int, ...],
+    spreads: tuple[int, ...],
+    scaling: str,
     modes: tuple[str, ...],
     precisions: tuple[str, ...],
     sizes: tuple[tuple[tuple[str, int], ...], ...],
@@ -71,9 +73,17 @@ def selection(
     devices = () if device == "all" else (device,)
     registry = read_all(load, timeout)  # first: a loaded file may bring a device of its own
     check_devices(devices)
+    threads = _shared_out(threads, max(spreads))
     warn_of_threads(threads)
+    spread = spreads != (1,)
+    chosen = choose(registry, names_of(implementation), names_of(workload), select == "all", spread)
+    if spread and not any(item.spreads for item in chosen):
+        raise UsageError(
+            f"--devices {','.join(map(str, spreads))}: none of the chosen implementations can be spread over devices: "
+            "name one that `bench list` shows to be."
+        )
     return Selection(
-        choose(registry, names_of(implementation), names_of(workload), select == "all"),
+        chosen,
         sizes_of(sizes, **more_sizes),
         Dtype(dtype),
         seed,
@@ -81,7 +91,21 @@ def selection(
         devices,
         tuple(Mode(name) for name in modes),
         tuple(Precision(name) for name in precisions),
+        spreads,
+        scaling == "weak",
     )
+
+
+def _shared_out(threads: tuple[int, ...], devices: int) -> tuple[int, ...]:
+    """Return the numbers of threads; if none is given, as many as leave CPUs of its own to each of several processes.
+
+    Steps of one process take as many, so that they stand beside the others.
+    """
+    if devices == 1 or is_given("threads"):
+        return threads
+    each = max(1, threads[0] // devices)
+    note(f"--threads {each}: each of {devices} processes has CPUs of its own.")
+    return (each,)
 
 
 def warn_of_threads(threads: Sequence[int]) -> None:

@@ -15,6 +15,7 @@ from bench.model.precision import Precision
 from bench.model.problem import Dtype
 from bench.model.step import State
 from bench.oracle.truth import Key, arrays_of
+from bench.stats.special import f_quantile
 
 _AMPLITUDE = 8.0
 """Noise in half epsilons: wide enough to turn the decisions that another order of summation may turn."""
@@ -102,7 +103,5 @@ def _factor(size: int, runs: int) -> float:
 
     The squared distance of a run over the mean of theirs follows an F distribution if errors are independent.
     """
-    from scipy.special import fdtri
-
     count = min(max(size, 1), _INDEPENDENT)
-    return math.sqrt(float(fdtri(count, count * runs, 1 - _RISK)))
+    return math.sqrt(f_quantile(count, count * runs, 1 - _RISK))

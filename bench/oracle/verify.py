@@ -149,6 +149,7 @@ def verify(
     dtype: Dtype,
     precision: Precision = Precision.FULL,
     run: Callable[[], object] | None = None,
+    devices: int = 1,
 ) -> Verification:
     """Run a fresh step as many times as the truth has steps and compare each; reset it and compare the first again.
 
@@ -160,11 +161,12 @@ def verify(
         dtype: the number format.
         precision: how products may be rounded.
         run: runs the step once; by default `step` itself. A caller that timed the first call passes its own.
+        devices: over how many devices it is spread.
     """
     gate = _Gate(dtype)
     state = run_course(gate, step, truth.course, truth, run or step)
     if gate.reason and state is not None:
-        gate.reason += likely_cause(state, truth, gate.worst.values(), dtype, precision)
+        gate.reason += likely_cause(state, truth, gate.worst.values(), dtype, precision, devices)
     step.reset()
     if not gate.reason and dtype is Dtype.FLOAT32 and _is_too_exact(gate.worst.values(), precision):
         gate.refuse(f"its results are as exact as those of full precision, and {precision} is asked for.")

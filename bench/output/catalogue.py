@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 FIGURES = Path(__file__).with_name("figures")
-_OF_CALIBRATION = re.compile(r'^OF = "calibration"$', re.MULTILINE)
+_OF = re.compile(r'^OF = "(.*)"$', re.MULTILINE)
 _TITLE = re.compile(r'^TITLE = "(.*)"$', re.MULTILINE)
 
 
@@ -20,7 +20,16 @@ def figure_names(folders: Iterable[str | Path] = (FIGURES,)) -> tuple[str, ...]:
 
 def calibration_figures() -> tuple[str, ...]:
     """Return the figures that show a calibration of a machine and not a run."""
-    return tuple(name for name in figure_names() if _OF_CALIBRATION.search(_source(name)))
+    return _figures_of("calibration")
+
+
+def several_figures() -> tuple[str, ...]:
+    """Return the figures that show several runs side by side."""
+    return _figures_of("several runs")
+
+
+def _figures_of(what: str) -> tuple[str, ...]:
+    return tuple(name for name in figure_names() if (found := _OF.search(_source(name))) and found[1] == what)
 
 
 def figure_titles() -> dict[str, str]:

@@ -20,13 +20,27 @@ def summary(found: Judgement) -> str:
     return head + fragment(findings, SUMMARY_BYTES - len((head + foot).encode())) + foot
 
 
-def junit(found: Judgement, allow_inconclusive: bool = False) -> str:
-    """Return one test case for each case; a regression is a failure, what could not be judged an error.
+def junit(*judged: Judgement, allow_inconclusive: bool = False) -> str:
+    """Return one suite for each comparison, with a test case for each case.
 
-    What was not compared is skipped, and so is an INCONCLUSIVE that is allowed: neither is a pass.
+    A regression is a failure, what could not be judged an error. What was not compared is skipped, and so is an
+    INCONCLUSIVE that is allowed: neither is a pass.
     """
-    suite = TestSuite("stepbench")
-    for side, label in zip(("A", "B"), found.labels, strict=True):
+    xml = JUnitXml("stepbench")
+    for found in judged:
+        name = "stepbench" if len(judged) == 1 else f"stepbench, {found.letter} against A"
+        xml.add_testsuite(_suite(name, found, allow_inconclusive))
+    xml.update_statistics()  # type: ignore[no-untyped-call]
+    for suite, found in zip(xml, judged, strict=True):
+        suite.time = found.seconds  # last: the statistics sum up the times of the cases, which have none of their own
+    xml.time = sum(found.seconds for found in judged)
+    text: bytes = xml.tostring()  # type: ignore[no-untyped-call]
+    return text.decode("utf-8")
+
+
+def _suite(name: str, found: Judgement, allow_inconclusive: bool) -> TestSuite:
+    suite = TestSuite(name)
+    for side, label in zip(("A", found.letter), found.labels, strict=True):
         suite.add_property(side, one_line(label))
     for case in found.cases:
         item = _test_case(case.verdict.name)
@@ -41,17 +55,11 @@ def junit(found: Judgement, allow_inconclusive: bool = False) -> str:
         lines = [f"{each.name}: {each.verdict}: {each.reason}" for each in columns] + [case.verdict.remark]
         item.system_out = "\n".join(map(one_line, filter(None, lines)))
         suite.add_testcase(item)
-    for name, reason in found.absent.items():
-        item = _test_case(name)
+    for absent, reason in found.absent.items():
+        item = _test_case(absent)
         item.result = [Skipped(one_line(reason), "absent")]
         suite.add_testcase(item)
-    xml = JUnitXml("stepbench")
-    xml.add_testsuite(suite)
-    xml.update_statistics()  # type: ignore[no-untyped-call]
-    for part in (suite, xml):  # last: the statistics sum up the times of the cases, which have none of their own
-        part.time = found.seconds
-    text: bytes = xml.tostring()  # type: ignore[no-untyped-call]
-    return text.decode("utf-8")
+    return suite
 
 
 def _test_case(name: str) -> TestCase:

@@ -157,6 +157,8 @@ class Cell:
     """Where the raw values stand: columns of summary.csv, after `phase.` if not of the whole step."""
     tone: Tone = ""
     """What a reader should think of it; shown by colour or weight."""
+    target: str = ""
+    """The page that it leads to, if it stands on a page beside others; see `Link`."""
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,12 @@ def table(name: str, caption: Words | str, heads: Iterable[Head | str], rows: It
     return grouped(name, caption, heads, [("", rows)], file)
 
 
+def by_columns(name: str, caption: Words | str, columns: Iterable[tuple[Head, Sequence[Cell | str]]]) -> Table:
+    """Return a table of one group that is given by its columns; one in which nothing stands is left out."""
+    kept = [(head, cells) for head, cells in columns if any(cells)]
+    return table(name, caption, [head for head, _ in kept], zip(*(cells for _, cells in kept), strict=True))
+
+
 def row(line: Row | Line) -> Row:
     """Return a row; one that is given by its cells is about no single case."""
     if isinstance(line, Row):
@@ -250,7 +258,8 @@ class FigureBlock:
     caption: Words
     reading: Words
     """How to read it."""
-    table: Table
+    table: Table | None
+    """Its numbers; None if they stand beside it anyway."""
 
 
 Block = Words | Heading | Bullets | Glossary | Commands | Table | FigureBlock
@@ -279,17 +288,29 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A way from a page to another one."""
+
+    text: str
+    target: str
+    """The other page, as its path from this one; empty for the page itself."""
+
+
+@dataclass(frozen=True)
 class Document:
-    """A whole report."""
+    """A whole report, or another page."""
 
     title: str
-    run_id: str
+    subject: str
+    """What its numbers are of, such as `run 20260102-030405-6`."""
     answer: Words
     """One sentence."""
     facts: tuple[tuple[str, str], ...]
-    """Run, time and machine, each with its name."""
+    """Such as run, time and machine, each with its name."""
     warnings: tuple[Words, ...]
     """What a reader must know before quoting anything."""
     sections: tuple[Section, ...]
     stepbench: str
-    """The version that wrote the report."""
+    """The version that wrote it."""
+    links: tuple[Link, ...] = ()
+    """The pages beside it, if it is one of many."""

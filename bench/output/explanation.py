@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.several import read_several
 from bench.data.store import FIGURES, MANIFEST, read_manifest
 from bench.errors import DataFormatError, UsageError
-from bench.output.catalogue import calibration_figures, figure_titles
+from bench.output.catalogue import calibration_figures, figure_titles, several_figures
 from bench.output.document import Block, Glossary
 from bench.output.provenance import Provenance, as_command, as_words, digest, read
 from bench.run import calibration
@@ -65,6 +66,8 @@ def explain(file: Path, run: Path | None = None) -> Explanation:
     title = figure_titles().get(notes.figure, "")
     if notes.figure in calibration_figures():
         return _of_calibration(file, notes, title, run)
+    if notes.figure in several_figures():
+        return _of_several(file, notes, title, run)
     found = run or _found(file, notes)
     if run is not None and (given := read_manifest(run).run_id) != notes.run_id:
         raise UsageError(f"--run {run} is the run {given!r}, and the figure shows {notes.run_id!r}: name that one.")
@@ -88,6 +91,24 @@ def _of_calibration(file: Path, notes: Provenance, title: str, given: Path | Non
         return Explanation(file, notes, title, None, Freshness.UNKNOWN, reason)
     same = digest([found]) == notes.data_sha256
     return Explanation(file, notes, title, found, Freshness.SAME if same else Freshness.CHANGED)
+
+
+def _of_several(file: Path, notes: Provenance, title: str, given: Path | None) -> Explanation:
+    """Compare the files of several runs, below results/ as the command names them, with the notes of a figure."""
+    if given is not None:
+        raise UsageError(
+            f"--run {given}: the figure shows several runs, which are looked for in results/: leave it out."
+        )
+    words = (as_words(notes.command) or [])[2:]
+    named = [Path(word) for word in takewhile(lambda word: not word.startswith("-"), words)]
+    if len(named) < 2 or not all(path.parent == Path("results") and path.is_dir() for path in named):
+        reason = "its runs are not all in results/."
+        return Explanation(file, notes, title, None, Freshness.UNKNOWN, reason)
+    try:
+        same = digest(read_several(named).files) == notes.data_sha256
+    except DataFormatError as error:
+        return Explanation(file, notes, title, None, Freshness.UNKNOWN, str(error))
+    return Explanation(file, notes, title, None, Freshness.SAME if same else Freshness.CHANGED)
 
 
 def _freshness(notes: Provenance, title: str, run: Path | None) -> tuple[Freshness, str]:
@@ -132,7 +153,7 @@ def explanation_blocks(found: Explanation) -> list[Block]:
         "data": f"SHA-256 {notes.data_sha256}",
         "now": now[found.freshness],
         "draw again": found.command,
-        "measured by": notes.measured_by,
+        "measured by": notes.measured_by or "several commands: see the manifests of its runs",
     }
     return [Glossary(tuple((name, (text,)) for name, text in lines.items()))]
 

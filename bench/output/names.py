@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from bench.machine.identity import Machine, distinct
 from bench.model.case import CONDITIONS, Case, differing, settings_among
 from bench.model.columns import SIZE_PREFIX
 from bench.output.text import significant
 
 if TYPE_CHECKING:
     from bench.analysis.history import Change, History, Series
+    from bench.data.foreign import AnyCase
 
+Named = TypeVar("Named", bound="AnyCase")
 _USUAL = {column.name: str(column.usual) for column in CONDITIONS if column.usual is not None}
 _AS_IT_IS = ("dtype", "mode")
 _REVISION = 7
@@ -53,10 +57,10 @@ def variant_word(name: str, value: object) -> str:
     return str(value) if name in _AS_IT_IS else f"{spaced(name)} {value}"
 
 
-def case_names(cases: Iterable[Case]) -> dict[Case, str]:
+def case_names(cases: Iterable[Named]) -> dict[Named, str]:
     """Return what cases are called; sizes, threads and other conditions only where the cases hold several of them."""
     known = list(cases)
-    apart = differing(known)
+    apart = differing(case for case in known if isinstance(case, Case))
     words = {case: words_of({name: case.columns.get(name) for name in apart}) for case in known}
     return {case: ", ".join([case.label, case.workload, *words[case]]) for case in known}
 
@@ -78,6 +82,28 @@ def day(created: str) -> str:
     return created[:16].replace("T", " ")
 
 
+class MachineNames:
+    """What machines are called beside each other: in a few words, numbered where these are the same."""
+
+    def __init__(self, machines: Iterable[Machine]) -> None:
+        """Take all machines of some runs; what is known of one twice counts once."""
+        self._known = distinct(machines)
+        words, count = [str(machine) for machine in self._known], Counter[str]()
+        self.names: list[str] = []
+        """One for each machine."""
+        for name in words:
+            count[name] += 1
+            self.names.append(f"{name} ({count[name]})" if words.count(name) > 1 else name)
+
+    def place(self, machine: Machine) -> int:
+        """Return the place of a machine among the names."""
+        return self._known.index(machine)
+
+    def of(self, machine: Machine) -> str:
+        """Return the name of a machine."""
+        return self.names[self.place(machine)]
+
+
 def span(history: History) -> str:
     """Return how many runs there are, and from when to when."""
     first, last = day(history.runs[0].created), day(history.runs[-1].created)
@@ -85,14 +111,23 @@ def span(history: History) -> str:
     return f"{counted(len(history.runs), 'run')}, {when} UTC"
 
 
+def makers(history: History) -> str:
+    """Return which other tools measured a history, by which versions; empty if stepbench did."""
+    from bench.data.manifest import Manifest
+
+    found = dict.fromkeys(run.measured_by for run in history.runs if not isinstance(run, Manifest))
+    return f"measured by {', '.join(found)}" if found else ""
+
+
 def facts(series: Series) -> dict[str, Any]:
-    """Return what names a series: the case's columns, its clock and its GPU."""
-    return {**series.case.columns, "clock": series.clock, "gpu": series.gpu}
+    """Return what names a series: the case's columns, its clock and its GPU; of a foreign case what is known."""
+    clock = {"clock": series.clock, "gpu": series.gpu} if series.clock else {}
+    return {**series.case.columns, **clock}
 
 
 def telling(series: Sequence[Series]) -> list[str]:
-    """Return the columns that tell these series apart, beside implementation and backend."""
-    rows = [facts(item) for item in series]
+    """Return the columns that tell these series apart, beside implementation and backend; of ours only."""
+    rows = [facts(item) for item in series if item.clock]
     names = [*settings_among(dict.fromkeys(name for row in rows for name in row)), "clock", "gpu"]
     return [name for name in names if len({row.get(name) for row in rows}) > 1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -174,6 +175,8 @@ def request_of(item: Planned, truths: Truths, task: Task, **more: Any) -> Reques
         mode=case.mode,
         precision=case.precision,
         task=task,
+        devices=case.devices,
+        cpus=item.rank_cpus,
         **more,
     )
 
@@ -192,20 +195,27 @@ def ask_case(asks: Asks, item: Planned, truths: Truths, timeout: float | None, t
         return Reply(Status.FAILED, str(error))
 
 
-def ask_device(asks: Asks, item: Planned, task: Task, timeout: float | None) -> Reply:
-    """Ask something of a case's device, with its settings and without its implementation."""
+def bare_request(item: Planned, task: Task, **more: Any) -> Request:
+    """Word what a process is to do with a case that is compared with nothing; `more` are other fields."""
     case = item.case
     request = Request(
-        origins=tuple(filter(None, [item.backend.origin])),
-        implementation="",
+        origins=item.origins,
+        implementation=case.implementation,
         backend=case.backend,
         problem=case.problem,
         threads=case.threads,
         truth="",
+        mode=case.mode,
         precision=case.precision,
         task=task,
     )
-    return ask(asks, item.backend, request, timeout)
+    return replace(request, **more)
+
+
+def ask_device(asks: Asks, item: Planned, task: Task, timeout: float | None) -> Reply:
+    """Ask something of a case's device, with its settings and without its implementation."""
+    origins = tuple(filter(None, [item.backend.origin]))
+    return ask(asks, item.backend, bare_request(item, task, origins=origins, implementation=""), timeout)
 
 
 def ask(asks: Asks, backend: Backend, request: Request, timeout: float | None) -> Reply:

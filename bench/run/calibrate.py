@@ -23,7 +23,6 @@ from bench.analysis.verdict import judge
 from bench.errors import ChildError, NothingRanError, outliving
 from bench.machine.environment import machine_facts
 from bench.machine.processor import pinned_cpu
-from bench.model.discovery import built_in
 from bench.model.sharing import Sharing
 from bench.model.step import TRAINING
 from bench.run.ab import family_of, typical_seconds
@@ -31,8 +30,9 @@ from bench.run.asking import Truths
 from bench.run.calibration import Calibration, Rate, fingerprint, save
 from bench.run.leases import leased
 from bench.run.pairs import PAIR_POLICY, A, B, Pair, PairCase, measure_pair
-from bench.run.plan import Planned, Selection, choose, plan_cases
+from bench.run.plan import Planned, Selection, check_devices, choose, plan_cases
 from bench.run.pool import Pool
+from bench.run.reading import read_all
 from bench.run.rounds import Arm, Rounds, Seat
 from bench.run.terms import Volume
 from bench.run.watcher import Watcher
@@ -40,6 +40,7 @@ from bench.stats.looks import planned_looks
 from bench.stats.rates import binomial_interval
 
 CALIBRATED = "torch_autograd"
+CPU = "cpu"
 PAIRS = Volume().pairs
 """The most that a verdict rests on, as in `bench gate`."""
 SHARES = (0.02, 0.05, 0.10)
@@ -181,23 +182,43 @@ def calibrate(
 
 
 def calibrate_machine(
-    watcher: Watcher, budget_seconds: float, timeout: float | None
+    watcher: Watcher,
+    budget_seconds: float,
+    timeout: float | None,
+    *,
+    device: str = CPU,
+    load: Sequence[Path] = (),
+    pairs: int = PAIRS,
 ) -> tuple[Calibration, Path | None]:
-    """Measure the error rates of verdicts here, and keep them; gives also the file, if it could be written.
+    """Measure the error rates of verdicts here, and keep those of the CPU; gives also the file, if it was written.
+
+    Args:
+        watcher: is told about progress.
+        budget_seconds: time for all trials.
+        timeout: longest silence of a process, in seconds; None for that of `bench.run.patience`.
+        device: the kind of device to measure on. A gate quotes what was measured on the CPU alone.
+        load: files, which may bring that device.
+        pairs: the most that one trial has.
 
     Raises:
         NothingRanError: the step that is calibrated with cannot run here.
+        UsageError: there is no such device.
+        DeviceAbsentError: it is absent here; the message gives the reason.
     """
-    (item,) = plan_cases(Selection(choose(built_in(), [CALIBRATED]), devices=("cpu",)))
+    registry = read_all(load, timeout)
+    if device != CPU:
+        check_devices([device])
+    (item,) = plan_cases(Selection(choose(registry, [CALIBRATED]), devices=(device,)))
     if item.skipped:
         raise NothingRanError(f"Nothing can be calibrated here: {item.skipped}.")
     with leased([item.backend], "bench doctor --calibrate", Sharing.WAIT, watcher.queued):
         found = calibrate(
-            item, watcher, pairs=PAIRS, budget_seconds=budget_seconds, criteria=Criteria(), timeout=timeout
+            item, watcher, pairs=pairs, budget_seconds=budget_seconds, criteria=Criteria(), timeout=timeout
         )
     path: Path | None = None
-    with outliving(watcher.unwritten):
-        path = save(found)
+    if device == CPU:
+        with outliving(watcher.unwritten):
+            path = save(found)
     return found, path
 
 

@@ -9,11 +9,10 @@ import psutil
 
 from bench.data.schema import Status
 from bench.machine.cgroup import cgroup_memory
-from bench.model.problem import Problem
-from bench.run.asking import Asks, ask
+from bench.run.asking import Asks, ask, bare_request
 from bench.run.memory import too_large
 from bench.run.plan import Planned
-from bench.timing.protocol import Request, Task
+from bench.timing.protocol import Task
 
 _WITHIN = 0.05
 """The share of the value found by which the largest that fits may exceed it."""
@@ -109,7 +108,9 @@ def _fit(item: Planned, name: str, asks: Asks, timeout: float | None) -> Fit:
         problem = replace(item.case.problem, sizes=item.case.problem.sizes.changed({name: value}))
         if too_large(workload, problem, item.backend):
             return False
-        reply = ask(asks, item.backend, _request(item, problem), timeout)
+        memory = available() if item.backend.host_memory else None
+        request = bare_request(item, Task.FIT, problem=problem, memory_bytes=memory)
+        reply = ask(asks, item.backend, request, timeout)
         if reply.status is not Status.OK and not any(word in reply.reason for word in _WORDS):
             raise _FailedError(reply.reason)
         return reply.status is Status.OK
@@ -119,22 +120,6 @@ def _fit(item: Planned, name: str, asks: Asks, timeout: float | None) -> Fit:
     except _FailedError as error:
         return Fit(*who, None, str(error))
     return Fit(*who, best, "" if best is not None else f"{name} {start} does not fit")
-
-
-def _request(item: Planned, problem: Problem) -> Request:
-    case = item.case
-    return Request(
-        origins=item.origins,
-        implementation=case.implementation,
-        backend=case.backend,
-        problem=problem,
-        threads=case.threads,
-        truth="",
-        mode=case.mode,
-        precision=case.precision,
-        task=Task.FIT,
-        memory_bytes=available() if item.backend.host_memory else None,
-    )
 
 
 def available() -> int:

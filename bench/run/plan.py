@@ -17,8 +17,10 @@ from bench.model.device import Backend
 from bench.model.precision import Precision
 from bench.model.problem import Dtype, Problem
 from bench.model.registry import Implementation, Registry
+from bench.model.sizes import BATCH
 from bench.model.workload import WORKLOADS, find_workload
 from bench.run.memory import alive_at_once, too_large
+from bench.run.spread import cpus_of_ranks, why_not_spread
 
 _MOST_PROBLEMS = 1000
 
@@ -41,6 +43,10 @@ class Selection:
     """Places of the batch and states of the caches, each a case."""
     precisions: tuple[Precision, ...] = (Precision.FULL,)
     """Precisions, each a case where implementation and backend have it."""
+    spreads: tuple[int, ...] = (1,)
+    """Numbers of devices, each a case of an implementation that spreads its step; all others have one device."""
+    weak: bool = False
+    """Whether the batch grows with the number of devices, so that each device keeps its part."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,13 @@ class Planned:
     @property
     def is_pinned(self) -> bool:
         """Whether its processes run on one CPU where that can be had."""
-        return self.case.threads == 1 and self.backend.host_memory
+        return self.case.threads == self.case.devices == 1 and self.backend.host_memory
+
+    @property
+    def rank_cpus(self) -> tuple[int, ...]:
+        """The CPUs of its processes, where it is spread over several that compute on CPUs."""
+        spread = self.case.devices > 1 and self.backend.host_memory
+        return cpus_of_ranks(self.case.devices * self.case.threads) if spread else ()
 
     def for_manifest(self) -> PlannedCase:
         """Give it as the manifest records it."""
@@ -81,7 +93,11 @@ def backends_of(planned: Iterable[Planned]) -> list[Backend]:
 
 
 def choose(
-    registry: Registry, names: Sequence[str] = (), workloads: Sequence[str] = (), everything: bool = False
+    registry: Registry,
+    names: Sequence[str] = (),
+    workloads: Sequence[str] = (),
+    everything: bool = False,
+    spread: bool = False,
 ) -> tuple[Implementation, ...]:
     """Return the implementations asked for, workload by workload, each workload's baseline first.
 
@@ -90,12 +106,13 @@ def choose(
         names: those that are asked for by name; if empty, those that are measured by default.
         workloads: only those of these workloads; of all if empty.
         everything: whether no name means all of them.
+        spread: whether it also means those that spread their step over devices.
 
     Raises:
         UsageError: a name is unknown, or nothing fits.
     """
     wanted = {registry[name].name for name in names} or {
-        item.name for item in registry if item.by_default or everything
+        item.name for item in registry if item.by_default or everything or (spread and item.spreads)
     }
     inside = {find_workload(name).name for name in workloads} or set(WORKLOADS)
     chosen = [item for item in registry if item.name in wanted and item.workload.name in inside]
@@ -139,8 +156,7 @@ def plan_cases(selection: Selection, *, keep_too_large: bool = False) -> tuple[P
     check_sizes(selection.sizes, selection.implementations)
     planned: dict[Case, Planned] = {}
     for implementation in selection.implementations:
-        problem = implementation.workload.problem(selection.sizes, dtype=selection.dtype, seed=selection.seed)
-        for backend in implementation.backends:
+        for (problem, spreads), backend in product(_problems(selection, implementation), implementation.backends):
             if selection.devices and backend.device not in selection.devices:
                 continue
             availability = backend.availability()
@@ -150,7 +166,8 @@ def plan_cases(selection: Selection, *, keep_too_large: bool = False) -> tuple[P
                     raise UsageError(f"{implementation.name} cannot run: {large}.")
                 skipped = large
             precisions, odd = _precisions(selection, implementation, backend)
-            for threads, mode, precision in product(selection.threads, selection.modes, precisions):
+            for threads, mode, precision, devices in product(selection.threads, selection.modes, precisions, spreads):
+                alone = implementation.spreads and why_not_spread(backend, problem, devices, threads)
                 case = Case(
                     implementation.name,
                     implementation.workload.name,
@@ -161,11 +178,35 @@ def plan_cases(selection: Selection, *, keep_too_large: bool = False) -> tuple[P
                     threads,
                     mode.on_host if backend.host_memory else mode,
                     precision,
+                    devices,
                 )
-                planned[case] = Planned(case, implementation, skipped or odd)
+                planned[case] = Planned(case, implementation, skipped or odd or alone)
     if not planned:
         raise UsageError("No chosen implementation has a backend on the chosen --device: see `bench list`.")
     return tuple(planned.values())
+
+
+def _problems(selection: Selection, implementation: Implementation) -> list[tuple[Problem, tuple[int, ...]]]:
+    """Choose the problems that an implementation is measured with, and the numbers of devices for each.
+
+    If the batch is to grow with the devices, a step of one process is measured with each of these batches too.
+
+    Raises:
+        UsageError: it is to grow, and the workload has none.
+    """
+    workload, counts = implementation.workload, selection.spreads if implementation.spreads else (1,)
+    problem = workload.problem(selection.sizes, dtype=selection.dtype, seed=selection.seed)
+    if not selection.weak or not any(item.spreads and item.workload == workload for item in selection.implementations):
+        return [(problem, counts)]
+    if (batch := problem.sizes.get(BATCH)) is None:
+        raise UsageError(f"--scaling weak makes the size {BATCH} grow, which {workload.name} does not have.")
+    return [
+        (
+            replace(problem, sizes=problem.sizes.changed({BATCH: batch * count})),
+            (count if implementation.spreads else 1,),
+        )
+        for count in (selection.spreads if implementation.spreads else sorted({1, *selection.spreads}))
+    ]
 
 
 def _precisions(
@@ -241,7 +282,7 @@ def workload_facts(planned: Iterable[Planned]) -> dict[str, WorkloadFacts]:
 def implementation_facts(planned: Iterable[Planned]) -> dict[str, ImplementationFacts]:
     """Give what a stored run must know of the implementations of its cases, by name."""
     return {
-        each.name: ImplementationFacts(compiles=each.compiles, devices=list(each.devices))
+        each.name: ImplementationFacts(compiles=each.compiles, devices=list(each.devices), spreads=each.spreads)
         for each in (item.implementation for item in planned)
     }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.data.schema import Status
 from bench.oracle.verify import Verification
-from bench.run.asking import Asks, Truths, ask_case, ask_device
+from bench.run.asking import Asks, Truths, ask, ask_case, ask_device, bare_request
 from bench.run.plan import Planned, backends_of
 from bench.run.watcher import Watcher
 from bench.timing.proof import Check
@@ -35,10 +35,10 @@ def prove(planned: Sequence[Planned], asks: Asks, watcher: Watcher, timeout: flo
     watcher.starting(sorted({backend.framework for backend in backends}))
     asks.start(backends)
     proofs = []
-    for item in {item.case.backend: item for item in planned}.values():
+    for item in {item.case.backend: item for item in reversed(planned)}.values():  # the first one on each
         reply = ask_device(asks, item, Task.PROVE, timeout)
         checks = reply.checks if reply.status is Status.OK else (Check("device", False, reply.reason),)
-        proofs += [Proof(item.case.backend, check) for check in checks]
+        proofs += [Proof(item.case.backend, check) for check in (*checks, *_second_clock(item, asks, timeout))]
     truths = Truths(asks, timeout)
     for number, item in enumerate(planned):
         watcher.measuring(item.case, 0, number, len(planned), 0.0)
@@ -46,6 +46,12 @@ def prove(planned: Sequence[Planned], asks: Asks, watcher: Watcher, timeout: flo
         equal = Check("equal to the oracle", reply.status is Status.OK, reply.reason or _errors(reply.verification))
         proofs += [Proof(item.case.label, check) for check in (equal, *reply.checks)]
     return proofs
+
+
+def _second_clock(item: Planned, asks: Asks, timeout: float | None) -> tuple[Check, ...]:
+    """Compare the device's clock with the framework's profiler, on steps of one implementation."""
+    reply = ask(asks, item.backend, bare_request(item, Task.CLOCKS), timeout)
+    return reply.checks if reply.status is Status.OK else (Check("second clock", False, reply.reason),)
 
 
 def _errors(found: Verification | None) -> str:

@@ -9,6 +9,8 @@ import weakref
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from pydantic import TypeAdapter
+
 from bench.errors import ChildError, ChildTimeout, LoadError, brief
 from bench.model.backends import add_backend
 from bench.model.data import Data
@@ -18,17 +20,10 @@ from bench.model.registry import Implementation, Registry
 from bench.model.workload import WORKLOADS, Cost, Memory, Workload
 from bench.run.guarded import START_SECONDS, Guarded, Interpreter, cause_of_death
 from bench.run.patience import Activity, hear
-from bench.timing.reader import (
-    ANSWER,
-    FILES_READ,
-    FILES_TO_READ,
-    QUESTION,
-    BackendRead,
-    FilesRead,
-    FilesToRead,
-    Question,
-)
+from bench.timing.reader import Answer, BackendRead, FilesRead, FilesToRead, Question, said
 
+_FILES_READ: TypeAdapter[FilesRead] = TypeAdapter(FilesRead)
+_ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 _ELSEWHERE = "what a file registers is built in measuring processes alone"
 _STANDARD_ERROR = 2
 
@@ -64,7 +59,7 @@ class Reader:
             raise LoadError(f"{error}.") from error
         self._end = weakref.finalize(self, self._guarded.end)
         try:
-            self._guarded.control.send(FILES_TO_READ.dump_json(asked))
+            self._guarded.control.send(said(asked))
             self.found = self._heard(timeout)
         except ChildError as error:
             raise Unread(self._target, self._failed(error)) from error
@@ -80,7 +75,7 @@ class Reader:
         while "loading" in (told := json.loads(line := self._listen())):
             self._target, self._timeout = told["loading"], timeout
         self._timeout = timeout
-        return FILES_READ.validate_json(line)
+        return _FILES_READ.validate_json(line)
 
     def _listen(self) -> bytes:
         return hear(self._guarded.control, self._at_work, self._timeout)
@@ -101,8 +96,8 @@ class Reader:
         if question in self._known:
             return self._known[question]
         try:
-            self._guarded.control.send(QUESTION.dump_json(question))
-            answer = ANSWER.validate_json(self._listen())
+            self._guarded.control.send(said(question))
+            answer = _ANSWER.validate_json(self._listen())
         except ChildError as error:
             raise LoadError(f"{question.workload}: its {question.what} cannot be asked for: {error}.") from error
         if answer.error:
@@ -157,6 +152,7 @@ class DistantBackend(Backend):
             facts.path,
         )
         self.may_fork, self.host_memory, self.matmul_kinds = facts.may_fork, facts.host_memory, facts.matmul_kinds
+        self.meets = facts.meets
 
     @property
     def interpreter(self) -> str:
@@ -175,6 +171,10 @@ class DistantBackend(Backend):
     def memory_bytes(self) -> int | None:
         """Return what it said when its file was loaded."""
         return self._facts.memory_bytes
+
+    def device_count(self) -> int | None:
+        """Return what it said when its file was loaded."""
+        return self._facts.device_count
 
     def preload(self) -> NoReturn:
         """Refuse."""

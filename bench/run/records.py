@@ -90,6 +90,7 @@ def rows_of(
         zygote=reply.zygote,
         throttled=throttled(found),
         energy_joules=reply.energy_joules,
+        communication_share=reply.communication_share,
         machine=part.machine,
         **_condition(condition),
         **_errors(verified),

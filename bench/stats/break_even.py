@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bench.stats.estimates import CONFIDENCE, MIN_PROCESSES
+from bench.stats.special import normal_quantile, t_quantile
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,11 @@ def quantile(parts: Sequence[tuple[float, int]], confidence: float = CONFIDENCE)
         parts: of each mean the variance that it adds to the sum, and how many values are behind it.
         confidence: the coverage aimed at.
     """
-    from scipy.special import ndtri, stdtrit
-
     upper = (1 + confidence) / 2
     total = sum(variance for variance, _ in parts)
     if total == 0:  # all of them are exact
-        return float(ndtri(upper))
-    return sum(variance / total * float(stdtrit(count - 1, upper)) for variance, count in parts)
+        return normal_quantile(upper)
+    return sum(variance / total * t_quantile(count - 1, upper) for variance, count in parts)
 
 
 def break_even(start: Mean, other_start: Mean, saved: Mean, confidence: float = CONFIDENCE) -> BreakEven:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bench.stats.ranks import differences, mann_whitney_cdf, rank_bounds
+from bench.stats.special import halves_cdf, t_quantile
 
 CONFIDENCE = 0.95
 MIN_PROCESSES = 6
@@ -52,13 +53,11 @@ def median_estimate(values: ArrayLike, confidence: float = CONFIDENCE) -> Estima
     Returns:
         The median; with ends if n >= 6 at 95 %, that is if min and max cover `confidence`.
     """
-    from scipy.special import bdtr
-
     ordered = np.sort(np.asarray(values, dtype=float))
     n = len(ordered)
     median = float(np.median(ordered))
     # Coverage of [x(d), x(n+1-d)] for d = 1, 2, ...: it falls as d grows.
-    coverage = 1.0 - 2.0 * bdtr(np.arange(n // 2), n, 0.5)
+    coverage = 1.0 - 2.0 * halves_cdf(n)[: n // 2]
     d = int((coverage >= confidence).sum())
     if d == 0:
         return Estimate(median)
@@ -118,14 +117,12 @@ def mean_estimate(logs: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
     Returns:
         The mean; with ends if n >= 6.
     """
-    from scipy.special import stdtrit
-
     values = np.asarray(logs, dtype=float)
     mean = float(values.mean())
     if len(values) < MIN_PROCESSES:
         return Estimate(mean)
     error = float(values.std(ddof=1)) / math.sqrt(len(values))
-    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2)) * error
+    half = t_quantile(len(values) - 1, (1 + confidence) / 2) * error
     return Estimate(mean, mean - half, mean + half)
 
 
@@ -143,8 +140,6 @@ def mean_of_means(groups: Sequence[ArrayLike], confidence: float = CONFIDENCE) -
     Returns:
         The mean; with ends if each group has 6 values or more.
     """
-    from scipy.special import stdtrit
-
     known = [np.asarray(group, dtype=float) for group in groups]
     mean = float(np.mean([group.mean() for group in known]))
     if any(len(group) < MIN_PROCESSES for group in known):
@@ -154,7 +149,7 @@ def mean_of_means(groups: Sequence[ArrayLike], confidence: float = CONFIDENCE) -
     if total == 0:
         return Estimate(mean, mean, mean)
     freedom = total**2 / float((squares**2 / [len(group) - 1 for group in known]).sum())
-    half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(total) / len(known)
+    half = t_quantile(freedom, (1 + confidence) / 2) * math.sqrt(total) / len(known)
     return Estimate(mean, mean - half, mean + half)
 
 
@@ -185,8 +180,6 @@ def across_machines(groups: Sequence[ArrayLike], confidence: float = CONFIDENCE)
     Returns:
         Estimates with the same value; with ends if there are six rounds, `here` only if a machine has two.
     """
-    from scipy.special import stdtrit
-
     known = [np.asarray(group, dtype=float) for group in groups]
     means, counts = np.array([group.mean() for group in known]), np.array([len(group) for group in known])
     rounds, machines = int(counts.sum()), len(known)
@@ -200,12 +193,12 @@ def across_machines(groups: Sequence[ArrayLike], confidence: float = CONFIDENCE)
         return AcrossMachines(Estimate(mean), Estimate(mean))
     spread = float((weights * (means - mean) ** 2).sum()) / (machines - 1)
     error = math.sqrt((max(1.0, spread) if total.all() else spread) / weights.sum())
-    half = float(stdtrit(machines - 1, (1 + confidence) / 2)) * error
+    half = t_quantile(machines - 1, (1 + confidence) / 2) * error
     wide = Estimate(mean, mean - half, mean + half)
     if not freedom:
         return AcrossMachines(wide, Estimate(mean))
     error = math.sqrt(float((weights**2 * noise).sum())) / float(weights.sum())
-    half = float(stdtrit(freedom, (1 + confidence) / 2)) * error
+    half = t_quantile(freedom, (1 + confidence) / 2) * error
     return AcrossMachines(wide, Estimate(mean, mean - half, mean + half))
 
 
@@ -331,6 +324,4 @@ def detectable_by_t(error: float, freedom: int, alpha: float, power: float) -> f
         alpha: how often a difference may be seen where there is none.
         power: how often one of the size returned is to be seen.
     """
-    from scipy.special import stdtrit
-
-    return math.expm1(float(stdtrit(freedom, 1 - alpha) + stdtrit(freedom, power)) * error)
+    return math.expm1((t_quantile(freedom, 1 - alpha) + t_quantile(freedom, power)) * error)

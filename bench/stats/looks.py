@@ -17,6 +17,7 @@ from bench.stats import Floats
 from bench.stats.estimates import detectable_by_t
 from bench.stats.paired import FLIPS, pairs_needed
 from bench.stats.ranks import ROUNDING, finite
+from bench.stats.special import t_quantile
 
 FIRST, NEXT = 8, 6
 """Pairs up to the first look, and from there to the second; each later distance is two more than the one before."""
@@ -93,12 +94,10 @@ def mean_bound(values: ArrayLike, alpha: float) -> float:
     Raises:
         ValueError: there is no value, or one is not finite.
     """
-    from scipy.special import stdtrit
-
     d = finite(values)
     if len(d) < 2:
         return math.inf
-    return float(d.mean() + stdtrit(len(d) - 1, 1 - alpha) * d.std(ddof=1) / math.sqrt(len(d)))
+    return float(d.mean() + t_quantile(len(d) - 1, 1 - alpha) * d.std(ddof=1) / math.sqrt(len(d)))
 
 
 def detectable_by_looks(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.stats.special import t_cdf
+
 RISK = 0.05
 """How often any machine is named at most, where none differs from the others by more than `LEAST`."""
 LEAST = 0.05
@@ -90,8 +92,6 @@ def _marks(name: str, names: Sequence[str]) -> NDArray[np.float64]:
 
 def _p(beyond: float, error: float, freedom: int) -> float:
     """Return the probability that chance alone gives so much beyond the margin, to either side."""
-    from scipy.special import stdtr
-
     if error == 0:
         return 0.0 if beyond > 0 else 1.0
-    return float(2 * stdtr(freedom, -beyond / error)) if beyond > 0 else 1.0
+    return 2 * t_cdf(freedom, -beyond / error) if beyond > 0 else 1.0

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from bench.stats import Floats
 from bench.stats.ranks import ROUNDING, finite, rank_bounds, signed_rank_cdf, walsh_averages
+from bench.stats.special import t_cdf
 
 FLIPS = 19_999
 """The most sign flips a test: with the observed signs as one more, p is a multiple of 1 / 20 000 or of 2^-pairs."""
@@ -99,15 +100,13 @@ def spread_growth(a: ArrayLike, b: ArrayLike, alpha: float) -> tuple[float, floa
     Raises:
         ValueError: there is no value, or one is not finite.
     """
-    from scipy.special import stdtr
-
     one, other = finite(a), finite(b)
     n, difference, total = len(one), other - one, other + one
     scale = float(difference.std() * total.std())
     if n < 3 or not scale:
         return None
     r = min(1 - ROUNDING, float(np.mean((difference - difference.mean()) * (total - total.mean()))) / scale)
-    if r <= 0 or stdtr(n - 2, -r * math.sqrt((n - 2) / (1 - r * r))) > alpha:
+    if r <= 0 or t_cdf(n - 2, -r * math.sqrt((n - 2) / (1 - r * r))) > alpha:
         return None
     return float(one.std(ddof=1)), float(other.std(ddof=1))
 

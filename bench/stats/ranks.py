@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bench.stats import Floats
+from bench.stats.special import normal_cdf
 
 EXACT = 60
 """The most values, of pairs or of either group, for which distributions are counted: 2^60 still fits into an int64."""
@@ -110,10 +111,7 @@ def mann_whitney_cdf(n: int, m: int) -> Floats:
 
 def _normal(size: int, mean: float, variance: float) -> Floats:
     """Return the approximate distribution of a whole number, shape (size,), with continuity correction."""
-    from scipy.special import ndtr
-
-    cumulative: Floats = ndtr((np.arange(size) + 0.5 - mean) / math.sqrt(variance))
-    return cumulative
+    return normal_cdf((np.arange(size) + 0.5 - mean) / math.sqrt(variance))
 
 
 @lru_cache(maxsize=256)

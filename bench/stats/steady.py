@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bench.stats.ranks import finite
+from bench.stats.special import normal_cdf
 
 FEWEST_TURNS = 8
 """Fewer values than this have no trend that a test could be sure of."""
@@ -47,9 +48,7 @@ def trend(values: ArrayLike) -> Trend:
 
 def two_sided_p(z: float) -> float:
     """Return the chance of as large a normal deviate, up or down."""
-    from scipy.special import ndtr
-
-    return 2 * float(ndtr(-abs(z)))
+    return 2 * float(normal_cdf(-abs(z)))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,12 @@ from bench.timing.peaks import measure_peaks
 LONG_NANOSECONDS = 50_000_000
 AGREEMENT = 0.01
 DOUBLING = 0.03
+SECOND_CLOCK = 0.02
+_LONG_KERNEL = 200_000
+"""Nanoseconds. Between two kernels a device idles for one or two thousand, which only the marks count."""
+_FACTORS = (1, 2, 4, 8, 16, 32)
+_STEPS = 5
+_HOLD_NANOSECONDS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -118,3 +124,48 @@ def prove_step(rig: Rig) -> Check | None:
         except RuntimeError as error:
             return Check(name, False, f"{phases} waits for the device: {' '.join(str(error).split())}")
     return Check(name, True, "every phase only enqueues")
+
+
+def compare_clocks(at: Callable[[int], Rig]) -> Check | None:
+    """Check that the time of steps by marks is the sum of their kernels by the profiler; None where it is not told.
+
+    Args:
+        at: makes the step at so many times its sizes; they are doubled until kernels are long beside what lies between.
+    """
+    by_marks, kernels = 0.0, tuple[float, ...]()
+    for factor in _FACTORS:
+        rig = at(factor)
+        if rig.stream is None:
+            return None
+        rig.step()  # what is loaded or allocated once is no work of a step
+        _profiled(rig, rig.stream)  # the profiler loads what it needs, and may miss what runs meanwhile
+        if (seen := _profiled(rig, rig.stream)) is None:
+            return None
+        by_marks, kernels = seen
+        if sum(kernels) >= _LONG_KERNEL * len(kernels) > 0:
+            break
+    off = sum(kernels) / max(by_marks, 1.0) - 1
+    detail = f"{_STEPS} steps at {factor} times the sizes last {by_marks / 1e6:.3f} ms by the device's marks, "
+    detail += f"their {len(kernels)} kernels {sum(kernels) / 1e6:.3f} ms by the profiler ({off:+.2%})"
+    return Check("second clock", abs(off) <= SECOND_CLOCK, detail)
+
+
+def _profiled(rig: Rig, stream: Stream) -> tuple[float, tuple[float, ...]] | None:
+    """Run steps behind a hold; return their time by marks, and their kernels by the profiler, in nanoseconds.
+
+    None where there is no profiler.
+    """
+    marks: list[object] = []
+    units = round(_HOLD_NANOSECONDS / hold_rate(stream, rig.synchronize))
+
+    def run() -> None:
+        stream.hold(units)
+        marks.append(stream.record())
+        for _ in range(_STEPS):
+            rig.step()
+        marks.append(stream.record())
+
+    kernels = stream.kernels(lambda: time_work(run, 1, rig.now, rig.synchronize))
+    if kernels is None:
+        return None
+    return stream.nanoseconds(*marks), kernels[1:]  # the first one is the hold

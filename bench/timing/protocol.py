@@ -48,6 +48,8 @@ class Task(StrEnum):
     """Measure what the device can do at most; the request names no implementation."""
     PROVE = "prove"
     """Check the measuring itself: of a case that its phases do not wait, without one the device's clock."""
+    CLOCKS = "clocks"
+    """Compare the device's clock with the framework's profiler on steps of a case; no truth is needed."""
     FIT = "fit"
     """Build a case and run it twice, to see whether it fits in memory."""
     TRUTH = "truth"
@@ -83,6 +85,10 @@ class Request:
     """The repository's modules without a dot: one that comes from anywhere but the checkout makes the case fail."""
     cpu: int | None = None
     """The CPU that the process is pinned to; None to leave it to the system."""
+    devices: int = 1
+    """Devices that the step is spread over, a process on each."""
+    cpus: tuple[int, ...] = ()
+    """The CPUs of these processes, `threads` for each of them in turn; empty to leave them to the system."""
     memory_bytes: int | None = None
     """Bytes of the host's memory that the process may allocate beyond what it holds; None for no limit."""
     plant: bool = False
@@ -150,6 +156,8 @@ class Reply:
     checks: tuple[Check, ...] = ()
     compiled: Compiled | None = None
     """The cost of compiling; known at the end."""
+    communication_share: float | None = None
+    """The part of a step in which rank 0 exchanged data with others, or waited to do so."""
     build_seconds: float | None = None
     start_seconds: float | None = None
     """From the asking to the end of the first step."""

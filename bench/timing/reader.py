@@ -2,6 +2,8 @@
 
 Run as `python -m bench.timing.reader FD`. A file may print, exit, crash or never end while it is loaded, so the command
 has it loaded here, and learns names and facts as plain data. What depends on sizes it asks for later, one call a line.
+What is said here is validated by the command alone (`bench.run.reader`): this process takes its word, and so imports
+nothing to do so that a file might want in another version.
 
 command -> reader   FilesToRead
 reader  -> command  {"pid"}, a line with the target of each file that is about to be loaded, then FilesRead
@@ -11,14 +13,15 @@ reader  -> command  Answer
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import socket
 import sys
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-
-from pydantic import TypeAdapter
 
 from bench.errors import ChildError, StepbenchError, in_short
 from bench.model.backends import BACKENDS
@@ -26,7 +29,7 @@ from bench.model.device import Availability, Backend
 from bench.model.discovery import discover, load_each
 from bench.model.loading import from_source
 from bench.model.precision import Precision
-from bench.model.problem import Problem
+from bench.model.problem import Dtype, Problem
 from bench.model.registry import Registry
 from bench.model.sizes import Sizes
 from bench.model.step import Phase
@@ -62,6 +65,7 @@ class ImplementationRead:
     precisions: tuple[Precision, ...]
     compiles: bool
     by_default: bool
+    spreads: str
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class BackendRead:
     device: str
     packages: tuple[str, ...]
     may_fork: bool
+    meets: bool
     precisions: tuple[Precision, ...]
     host_memory: bool
     matmul_kinds: tuple[str, ...]
@@ -97,6 +102,7 @@ class BackendRead:
     path: tuple[str, ...]
     availability: Availability
     memory_bytes: int | None
+    device_count: int | None
 
 
 @dataclass(frozen=True)
@@ -131,10 +137,29 @@ class Answer:
     error: str = ""
 
 
-FILES_TO_READ: TypeAdapter[FilesToRead] = TypeAdapter(FilesToRead)
-FILES_READ: TypeAdapter[FilesRead] = TypeAdapter(FilesRead)
-QUESTION: TypeAdapter[Question] = TypeAdapter(Question)
-ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
+def said(what: object) -> bytes:
+    """Write a record as a line of JSON."""
+    return json.dumps(what, default=_members, separators=(",", ":")).encode()
+
+
+def _members(item: object) -> dict[str, Any]:
+    if isinstance(item, Mapping):
+        return dict(item)
+    if is_dataclass(item):
+        return {field.name: getattr(item, field.name) for field in fields(item)}
+    raise TypeError(f"{type(item).__name__} is no plain value")
+
+
+def _files(line: bytes) -> FilesToRead:
+    told = json.loads(line)
+    return FilesToRead(tuple(told["files"]), tuple(told["path"]), told["apart"])
+
+
+def _question(line: bytes) -> Question:
+    told = json.loads(line)
+    problem = told.pop("problem")
+    sizes, dtype = Sizes(problem.pop("sizes")), Dtype(problem.pop("dtype"))
+    return Question(**told, problem=Problem(sizes, dtype, **problem))
 
 
 def read(asked: FilesToRead, channel: Channel) -> FilesRead:
@@ -172,10 +197,11 @@ def _found(registry: Registry, broken: dict[Path, str]) -> FilesRead:
 def _backend(item: Backend) -> BackendRead:
     """Ask a backend what the command must know of it; one that fails at that is absent."""
     try:
-        state, memory = item.availability(), item.memory_bytes()
+        state, memory, count = item.availability(), item.memory_bytes(), item.device_count()
     except Exception as error:  # noqa: BLE001 - whatever a user's code raises
-        state, memory = Availability(False, f"it cannot say whether it is there: {in_short(error)}"), None
-    return _record(BackendRead, item, availability=state, memory_bytes=memory)
+        state = Availability(False, f"it cannot say whether it is there: {in_short(error)}")
+        memory = count = None
+    return _record(BackendRead, item, availability=state, memory_bytes=memory, device_count=count)
 
 
 def _record(kind: type[Record], item: object, **given: Any) -> Record:
@@ -194,9 +220,13 @@ def answer(question: Question) -> Answer:
             needs = workload.memory(problem)
             return Answer(None if needs is None else (int(needs.host), int(needs.device)))
         cost = workload.cost(problem, question.phase, question.variant)
-        return Answer([None if each is None else float(each) for each in (cost.flops, cost.values)])
+        return Answer([_known(each) for each in (cost.flops, cost.values)])
     except BaseException as error:  # noqa: BLE001 - whatever a user's code raises
         return Answer(error=in_short(error))
+
+
+def _known(value: Any) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def main() -> None:
@@ -207,9 +237,9 @@ def main() -> None:
     try:
         channel.send_object({"pid": os.getpid()})
         with from_source(os.devnull):
-            channel.send(FILES_READ.dump_json(read(FILES_TO_READ.validate_json(channel.receive()), channel)))
+            channel.send(said(read(_files(channel.receive()), channel)))
             while True:
-                channel.send(ANSWER.dump_json(answer(QUESTION.validate_json(channel.receive()))))
+                channel.send(said(answer(_question(channel.receive()))))
     except ChildError:
         return  # the command has what it wants
 

@@ -19,6 +19,8 @@ _CURES = {
     "Cannot find a working triton": "; torch.compile writes Triton for a GPU: install triton",
     "fail_on_recompile_limit_hit": "; torch would go on without its compiler, which has compiled the same function too "
     "often: keep shapes and numbers the same from step to step, or pass numbers as tensors",
+    "'DistributedDataParallel' object has no attribute": "; the loss of a .ddp step is given the wrapped model, so let "
+    "it call the model and nothing else of it",
     "not implemented for 'Double'": "; the truth is computed in float64: give unverified='the reason'",
 }
 """Cures for errors of frameworks that name none themselves, by a part of their message."""

@@ -16,15 +16,17 @@ from bench.model.step import State
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.perturbed import truth_by_runs
 from bench.oracle.truth import save_truth
+from bench.timing.building import check_step, meet_others, opened
 from bench.timing.clock import host_now
 from bench.timing.memory import limit_memory, peak_bytes
 from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig, time_whole
 from bench.timing.peaks import measure_peaks
-from bench.timing.proof import prove_device, prove_step
+from bench.timing.proof import compare_clocks, prove_device, prove_step
 from bench.timing.protocol import Reply, Request, Task
+from bench.timing.ranks import ALONE
 from bench.timing.reasons import failure
-from bench.timing.worker import Beat, check_step, opened, prepare, verified_again
+from bench.timing.worker import Beat, prepare, verified_again
 
 
 def work(request: Request, beat: Beat = lambda: None) -> Reply:
@@ -43,6 +45,8 @@ def _work(request: Request, beat: Beat) -> Reply:
         return _of_device(request, backend, device)
     if request.task is Task.FIT:
         return _try_fit(request)
+    if request.task is Task.CLOCKS:
+        return _compare_clocks(request)
     case = prepare(request, beat=beat)
     if not case.verification.passed:
         return case.reply()
@@ -58,9 +62,23 @@ def _try_fit(request: Request) -> Reply:
         limit_memory(request.memory_bytes)
     implementation = registry[request.implementation]
     data = implementation.workload.data(request.problem)
+    meet_others(implementation, ALONE, lambda: backend.meet(1))
     step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
     time_whole(Rig(step, host_now, device.synchronize, ready=device.ready), 2)
     return Reply(Status.OK, peak_bytes=peak_bytes(backend))
+
+
+def _compare_clocks(request: Request) -> Reply:
+    """Compare two clocks of the device on steps of a case, at its own sizes or larger ones."""
+    registry, _, device = opened(request)
+    implementation, sizes = registry[request.implementation], request.problem.sizes
+
+    def at(factor: int) -> Rig:
+        problem = request.problem.changed({name: factor * value for name, value in sizes.items()})
+        step = implementation.build(problem, implementation.workload.data(problem), device)
+        return Rig(step, host_now, device.synchronize, stream=device.stream)
+
+    return Reply(Status.OK, checks=tuple(filter(None, [compare_clocks(at)])))
 
 
 def _find_truth(request: Request, beat: Beat) -> Reply:

@@ -8,28 +8,39 @@ from functools import partial
 
 from bench.errors import ChildError
 from bench.machine.disturbance import KernelCounters, Observe, together, watching
+from bench.model.device import Device, Stream
 from bench.model.step import Stage, Step
 from bench.timing.channel import Channel
 from bench.timing.clock import Now, host_now, resolution
+from bench.timing.communication import communication_share
 from bench.timing.compiling import Compiled, cache_of, programs_of
 from bench.timing.energy import energy_of_step
 from bench.timing.measure import Sampling
 from bench.timing.memory import held_bytes
+from bench.timing.passes import hold_rate
 from bench.timing.protocol import REPLY, TURN, TURNED, Reply, Request, Turned
 from bench.timing.reasons import failure
-from bench.timing.worker import Prepared, prepare, verified_again
+from bench.timing.worker import Prepared, prepare, unplanted, verified_again
 
 
 class Delay:
-    """A delay that can be planted in one phase: a spin, since a sleep would end when the scheduler likes."""
+    """A delay that can be planted in one phase: a spin, since a sleep would end when the scheduler likes.
+
+    A device that works through a queue is kept as long at the same time: whichever of the two the step waits for,
+    it is late by as much.
+    """
 
     def __init__(self, now: Now) -> None:
         self._now = now
+        self._stream: Stream | None = None
+        self._rate = 1.0
         self.phase = ""
         self.nanoseconds = 0
 
-    def planted(self, step: Step) -> Step:
+    def planted(self, step: Step, device: Device) -> Step:
         """Plant the spin at the end of each stage of a step; both sides of a pair carry it."""
+        if device.stream is not None:
+            self._stream, self._rate = device.stream, hold_rate(device.stream, device.synchronize)
         return replace(step, stages=tuple(Stage(stage.phases, self._spinning(stage)) for stage in step.stages))
 
     def _spinning(self, stage: Stage) -> Callable[[], object]:
@@ -38,6 +49,8 @@ class Delay:
         def spin() -> object:
             returned = run()
             if self.nanoseconds and self.phase in phases:
+                if self._stream is not None:
+                    self._stream.hold(round(self.nanoseconds / self._rate))
                 end = now() + self.nanoseconds
                 while now() < end:
                     pass
@@ -50,7 +63,7 @@ def serve_turns(request: Request, channel: Channel) -> None:
     """Prepare a case, say how that went, then take turns until the parent asks for the end or hangs up."""
     delay = Delay(host_now)
     try:
-        case = prepare(request, delay.planted if request.plant else lambda step: step, channel.beat)
+        case = prepare(request, delay.planted if request.plant else unplanted, channel.beat)
         if not case.verification.passed:
             channel.send(REPLY.dump_json(case.reply()))
             return
@@ -100,12 +113,14 @@ def _compiled(case: Prepared, sampling: Sampling) -> Compiled:
 def _finished(case: Prepared, sampling: Sampling, compiled: Compiled) -> Reply:
     """Take what is taken once, and verify the case again."""
     request, condition = case.request, case.device.condition
+    own = condition if request.devices == 1 else None  # the counter of one device tells nothing of the others
     case.meter.end()
     workers, samples = sampling.workers, (case.first, *sampling.finish())
     if programs_of(case.backend.compilations()):
         compiled = replace(compiled, recompiles=sampling.recompiles)
     iteration = sampling.warmup.iteration_nanoseconds
-    energy = energy_of_step(case.rig, condition, request.problem.steps, iteration, request.policy, case.beat)
+    energy = energy_of_step(case.rig, own, request.problem.steps, iteration, request.policy, case.beat)
+    communication = communication_share(case.rig, case.backend) if case.implementation.spreads else None
     case.meter.by_phase(case.rig.step, case.implementation.workload.cycle)
     return verified_again(case, measured=True).reply(
         sampling.cpus_used,
@@ -117,4 +132,5 @@ def _finished(case: Prepared, sampling: Sampling, compiled: Compiled) -> Reply:
         condition=None if condition is None else condition(),
         energy_joules=energy,
         compiled=compiled,
+        communication_share=communication,
     )

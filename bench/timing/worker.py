@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.data.schema import Status
 from bench.errors import StepError
-from bench.model.backends import BACKENDS
 from bench.model.data import Data
-from bench.model.device import Backend, Device, Settings
-from bench.model.registry import Implementation, Registry, forget_loaded
+from bench.model.device import Backend, Device
+from bench.model.registry import Implementation
 from bench.model.step import Step
 from bench.oracle.truth import STEPS, Truth, digest_of, load_truth
 from bench.oracle.verify import Verification, verify, verify_again
+from bench.timing.building import Built, built, follow, with_inputs
 from bench.timing.clock import host_now
 from bench.timing.compiling import FirstSteps, is_empty
-from bench.timing.imported import forget_foreign, from_elsewhere, imported
-from bench.timing.load import excess, limit_pools
+from bench.timing.imported import from_elsewhere, imported
+from bench.timing.load import excess
 from bench.timing.measure import first_step
 from bench.timing.memory import Meter
-from bench.timing.modes import build_in_mode
 from bench.timing.passes import Rig
 from bench.timing.policy import Sample
 from bench.timing.protocol import Reply, Request, Task
+from bench.timing.ranks import FRESH, Team, gather
+from bench.timing.reasons import failure
 from bench.timing.waited import unfinished
 
 Beat = Callable[[], None]
@@ -39,11 +40,9 @@ class Prepared:
     """A case that has been built, verified and reset in this process."""
 
     request: Request
-    registry: Registry
-    implementation: Implementation
-    backend: Backend
-    device: Device
-    data: Data
+    built: Built
+    team: Team
+    """The ranks that share out its step, of which this process is the first."""
     truth: Truth | None
     """What it was compared with; None for a workload that its author leaves unverified."""
     rig: Rig
@@ -53,10 +52,33 @@ class Prepared:
     began_empty: bool
     """Whether its compiler's cache held nothing when the process began."""
     verification: Verification
-    build_seconds: float
     start_seconds: float | None
-    meter: Meter
     beat: Beat
+
+    @property
+    def implementation(self) -> Implementation:
+        """What computes it."""
+        return self.built.implementation
+
+    @property
+    def backend(self) -> Backend:
+        """The framework, and the device, that it runs on."""
+        return self.built.backend
+
+    @property
+    def device(self) -> Device:
+        """The open device; where there are several ranks, waiting for it waits for all of theirs."""
+        return self.built.device
+
+    @property
+    def data(self) -> Data:
+        """The data of the whole step, as the truth is about them."""
+        return self.built.data
+
+    @property
+    def meter(self) -> Meter:
+        """The memory of this process."""
+        return self.built.meter
 
     def reply(self, cpus: float | None = None, samples: Sequence[Sample] = (), workers: int = 0, **more: Any) -> Reply:
         """Return what is known of the case; it is wrong if it does not agree with the oracle or used more threads.
@@ -67,7 +89,7 @@ class Prepared:
             workers: the threads of its own that computed meanwhile.
             more: other fields of the reply.
         """
-        around, asked, threads = self.registry.surroundings, self.request, self.backend.threads_in_use()
+        around, asked, threads = self.built.registry.surroundings, self.request, self.backend.threads_in_use()
         turned = asked.task is Task.TURNS
         wrong = self.verification.reason or (excess(asked.threads, threads, cpus, workers) if turned else "")
         failed = "" if wrong else from_elsewhere(asked, around)
@@ -85,7 +107,7 @@ class Prepared:
             step_peak_bytes=self.meter.step_peak_bytes,
             phase_peaks=self.meter.phase_peaks,
             reserved_bytes=self.meter.reserved_bytes,
-            build_seconds=self.build_seconds,
+            build_seconds=self.built.seconds,
             start_seconds=self.start_seconds,
             counts={} if self.rig.step.counts is None else dict(self.rig.step.counts()),
             **imported(around, asked.cache),
@@ -93,43 +115,25 @@ class Prepared:
         )
 
 
-def opened(request: Request) -> tuple[Registry, Backend, Device]:
-    """Load what the request names and open its device."""
-    if request.cpu is not None:  # before anything starts a thread, those of compilers included
-        os.sched_setaffinity(0, {request.cpu})
-    forget_loaded()  # the interpreter that it was forked from may have another revision's backend
-    forget_foreign(request)
-    registry = Registry()
-    for origin in request.origins:
-        registry.load(origin, request.path, stay=True)
-    backend = BACKENDS[request.backend]
-    if request.cache:
-        backend.cache_in(Path(request.cache))
-    device = backend.open(Settings(request.threads, request.precision, request.problem.dtype))
-    limit_pools(request.threads)
-    return registry, backend, replace(device, precision=request.precision)
+def unplanted(step: Step, device: Device) -> Step:
+    """Leave a step as it was built."""
+    return step
 
 
-def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step, beat: Beat = lambda: None) -> Prepared:
+def prepare(request: Request, plant: Callable[[Step, Device], Step] = unplanted, beat: Beat = lambda: None) -> Prepared:
     """Build a case, time its first step, and verify it.
 
     Args:
         request: names an implementation.
-        plant: alters the step that was built; only a calibration plants anything.
+        plant: alters the step that was built on a device; only a calibration plants anything.
         beat: called after each step, to show that the process is alive.
     """
     began_empty = is_empty(request.cache)
-    registry, backend, device = opened(request)
-    implementation = registry[request.implementation]
-    if implementation.compiles:
-        backend.load_compiler()
-    data = _data(request, implementation)
-    meter = Meter(backend)
-    began = time.perf_counter()
-    step = build_in_mode(implementation.build, request.problem, data, device, request.mode)
-    build_seconds = time.perf_counter() - began
-    check_step(step, implementation)
-    step = plant(step)
+    team = gather(request.devices, partial(follow, request), lambda error: failure(error, request).reason)
+    made = team.doing(None, built)(request, team.place, lambda backend: team.meet(backend.meet(request.devices)))
+    implementation, backend = made.implementation, made.backend
+    device = team.waiting(made.device)
+    step = plant(team.leading(made.step), device)
     flush = device.flush if request.mode.cold else None
     rig = Rig(step, host_now, device.synchronize, flush, device.stream, ready=device.ready)
     first = first_step(rig)
@@ -138,15 +142,15 @@ def prepare(request: Request, plant: Callable[[Step], Step] = lambda step: step,
     # The first of the steps that are verified has run already.
     left: Iterator[Callable[[], object]] = iter([lambda: None])
     run = _beating(lambda: next(left, steps.run)(), beat)
-    truth, verification = _verified(request, implementation, data, step, run)
+    truth, verification = _verified(request, implementation, made.data, step, run)
     if verification.passed:
         verification = _check_waited(rig, verification, beat)
     if verification.passed:
         _finish_cycle(implementation, step, steps, beat)
         verification = _count_matmuls(step, backend, implementation, verification)
-    meter.ours = 0 if truth is None else truth.nbytes
-    made = (registry, implementation, backend, device, data, truth, rig)
-    return Prepared(request, *made, first, steps, began_empty, verification, build_seconds, start_seconds, meter, beat)
+    made.meter.ours = 0 if truth is None else truth.nbytes
+    found = (first, steps, began_empty, verification, start_seconds)
+    return Prepared(request, replace(made, device=device), team, truth, rig, *found, beat)
 
 
 def _finish_cycle(implementation: Implementation, step: Step, steps: FirstSteps, beat: Beat) -> None:
@@ -157,20 +161,6 @@ def _finish_cycle(implementation: Implementation, step: Step, steps: FirstSteps,
             steps.run()
             beat()
         step.reset()
-
-
-def _draws(implementation: Implementation) -> bool:
-    """Tell whether a process draws its data itself, where that needs no framework but its own or there is no truth."""
-    workload = implementation.workload
-    alone = workload.framework in ("", implementation.framework) and workload.draws_alike
-    return alone or bool(workload.unverified)
-
-
-def _data(request: Request, implementation: Implementation) -> Data:
-    """Draw the data of a case, or take those that its truth is about."""
-    if _draws(implementation):
-        return implementation.workload.data(request.problem)
-    return load_truth(Path(request.truth)).data(request.problem.dtype)
 
 
 def _verified(
@@ -188,7 +178,7 @@ def _verified(
             f"the data of {implementation.workload.name} are not the same in every process: draw them from the rng "
             "that is given, and from nothing else."
         )
-    return truth, verify(step, truth, request.problem.dtype, request.precision, run)
+    return truth, verify(step, truth, request.problem.dtype, request.precision, run, request.devices)
 
 
 def verified_again(case: Prepared, measured: bool) -> Prepared:
@@ -216,40 +206,22 @@ def _beating(run: Callable[[], object], beat: Beat) -> Callable[[], None]:
 
 
 def _on_fresh_inputs(case: Prepared) -> Step:
-    """Give the step other inputs in place of its own; one that cannot take them is built again."""
-    request, step, truth = case.request, case.rig.step, case.truth
-    assert truth is not None  # noqa: S101 - it has a course for them
-    other = replace(case.data, inputs=truth.fresh_inputs)
-    if step.feed is not None:
-        step.feed(other.inputs)
-        step.reset()
-        return step
-    return build_in_mode(case.implementation.build, request.problem, other, case.device, request.mode)
+    """Give the step fresh inputs, on every rank, and leave it at its start."""
+    assert case.truth is not None  # noqa: S101 - it has a course for them
+    made = case.team.doing(FRESH, with_inputs)(case.built, case.truth.fresh_inputs)
+    if made is not case.built.step:
+        return case.team.leading(made)
+    case.rig.step.reset()
+    return case.rig.step
 
 
 def _since(asked_nanoseconds: int | None) -> float | None:
     return None if asked_nanoseconds is None else (time.monotonic_ns() - asked_nanoseconds) / 1e9
 
 
-def check_step(step: object, implementation: Implementation) -> None:
-    """Refuse what `build` returned if it is no step, or not the one that was registered.
-
-    Raises:
-        StepError: it is not.
-    """
-    if not isinstance(step, Step):
-        raise StepError(f"build returned {type(step).__name__}: it must return a bench.Step.")
-    if step.phases != implementation.workload.phases:
-        covered, wanted = ("+".join(phases) for phases in (step.phases, implementation.workload.phases))
-        raise StepError(f"the step covers {covered}, and its workload is {wanted}: give it stages for just these.")
-    if step.separable == implementation.fused:
-        has, says = ("separable", "fused") if step.separable else ("fused", "separable")
-        raise StepError(f"the step is {has}, but @implementation says {says}: set fused={not step.separable} there.")
-
-
 def _check_waited(rig: Rig, verification: Verification, beat: Beat) -> Verification:
-    """Refuse a step that is still at work when its time has ended."""
-    found = unfinished(rig, time.sleep, beat)
+    """Refuse a step that is still at work when its time has ended; a busy machine alone does not show that twice."""
+    found = unfinished(rig, time.sleep, beat) and unfinished(rig, time.sleep, beat)
     rig.step.reset()
     return verification if found is None else replace(verification, passed=False, reason=found.reason)
 

@@ -84,6 +84,8 @@ class Way:
     """Whether its phases cannot all be timed apart."""
     compiles: bool = False
     """Whether its first step compiles."""
+    spreads: str = ""
+    """The way whose step it spreads over devices; empty for a step of one process."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ def training(
 ) -> Callable[[AuthorFunction], AuthorFunction]:
     """Register the decorated `f(size, rng) -> Training` as a workload with its implementations, or have it join one.
 
-    They are `NAME.eager` and `NAME.compiled` for torch, `NAME.staged` and `NAME.fused` for JAX, `NAME.fused` for Keras.
+    They are `NAME.eager`, `NAME.compiled` and, over several devices, `NAME.ddp` for torch, `NAME.staged` and
+    `NAME.fused` for JAX, `NAME.fused` for Keras.
     The function runs in measuring processes only, with the random numbers of torch and Keras seeded from the problem:
     it may import the framework, and must give the same arrays each time.
 
@@ -151,6 +154,7 @@ def training(
                 fused=each.fused,
                 precisions=adapted.precisions,
                 compiles=each.compiles,
+                spreads=f"{name}.{each.spreads}" if each.spreads else "",
             )(each.build)
         return function
 

@@ -48,6 +48,8 @@ class TorchRun(ABC):
         import torch
 
         self.told, self.drawn, self.model, self.inputs, self.dtype = told, drawn, drawn.model, inputs, dtype
+        self.called = self.wrapped(drawn.model)
+        """The model as the loss is given it."""
         self.watched = not told.unverified and not compiled
         self.parts = _parts(inputs, isinstance(drawn.inputs, Mapping), drawn.micro_batches)
         low = {Precision.AMP_BF16: torch.bfloat16, Precision.AMP_FP16: torch.float16}.get(device.precision)
@@ -57,6 +59,10 @@ class TorchRun(ABC):
         self.parameters = dict(self.model.named_parameters())
         self.start = {name: value.detach().clone() for name, value in self._values()}
         self.shown = [name for name, value in self.model.named_buffers() if _is_result(name, value)]
+
+    def wrapped(self, model: Any) -> Any:
+        """Return what stands for the model in its loss."""
+        return model
 
     @abstractmethod
     def objective(self, *args: Any, **named: Any) -> Any:
@@ -180,7 +186,7 @@ class TorchLoop(TorchRun):
 
     def objective(self, *args: Any, **named: Any) -> Any:
         """Compute the loss."""
-        return self.drawn.loss(self.model, *args, **named)  # type: ignore[misc]  # it is there
+        return self.drawn.loss(self.called, *args, **named)  # type: ignore[misc]  # it is there
 
     def check(self, found: Any) -> None:
         """Refuse a loss that is no scalar, or of which there is no gradient."""
@@ -262,7 +268,11 @@ class TorchLoop(TorchRun):
         hidden = self.scaler is not None and getattr(self.optimizer, "_step_supports_amp_scaling", False)
         gradients = {} if hidden else {name: to_host(value) for name, value in self.gradients().items()}
         parameters = {name: to_host(value) for name, value in self.parameters.items()}
-        return State(self.loss.item(), parameters, gradients, self.buffers())
+        return State(self.whole_loss(), parameters, gradients, self.buffers())
+
+    def whole_loss(self) -> float:
+        """Read the loss of the whole batch back."""
+        return float(self.loss.item())
 
     def reset(self) -> None:
         """Put everything back."""

@@ -12,6 +12,7 @@ from bench.training import Adapted, Told, Training, Way
 from bench.training._given import drawn, kind_of, named, wrong_elsewhere, wrong_inputs, wrong_training
 from bench.training._names import beginning
 from bench.training._torch_flops import count_flops
+from bench.training._torch_ranks import TorchRanks
 from bench.training._torch_step import TorchInference, TorchLoop, to_host
 
 if TYPE_CHECKING:
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
 
 def adapt(told: Told) -> Adapted:
-    """Make a workload's program and the two ways to run it."""
+    """Make a workload's program and the ways to run it: inference has no gradients that devices could add up."""
     program = TorchProgram(told)
     ways = {"eager": Way(program.eager, told.fused), "compiled": Way(program.compiled, told.fused, compiles=True)}
+    if told.phases != FORWARD:
+        ways["ddp"] = Way(program.ddp, told.fused, spreads="eager")
     return Adapted(program, ways, tuple(Precision))
 
 
@@ -46,7 +49,11 @@ class TorchProgram:
 
     def eager(self, problem: Problem, data: Data, device: Device) -> Step:
         """Run the model as it is written."""
-        return self._build(problem, data, device, compiled=False)
+        return self._build(problem, data, device)
+
+    def ddp(self, problem: Problem, data: Data, device: Device) -> Step:
+        """Run the model through DistributedDataParallel, on this process's part of the batch."""
+        return self._build(problem, data, device, spread=True)
 
     def compiled(self, problem: Problem, data: Data, device: Device) -> Step:
         """Run model and loss through torch.compile; that happens in the first step."""
@@ -59,7 +66,9 @@ class TorchProgram:
             return {}
         return count_flops(step)
 
-    def _build(self, problem: Problem, data: Data, device: Device, *, compiled: bool) -> Step:
+    def _build(
+        self, problem: Problem, data: Data, device: Device, *, compiled: bool = False, spread: bool = False
+    ) -> Step:
         import numpy as np
         import torch
 
@@ -72,7 +81,7 @@ class TorchProgram:
             for name, parameter in model.named_parameters():
                 parameter.copy_(torch.tensor(start.parameters[name]))
         inputs = {name: _put(device, array, dtype) for name, array in start.inputs.items()}
-        run = TorchInference if found.loss is None else TorchLoop
+        run = TorchInference if found.loss is None else TorchRanks if spread else TorchLoop
         return start.finished(run(self.told, found, inputs, device, problem.dtype, compiled).step())
 
     def _draw(self, size: Sizes, rng: np.random.Generator) -> Training:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from bench.analysis.crossover import SizePoint, changes, crossovers, points, verdict
+from bench.data.crossing import Crossing
 from bench.data.run import StoredRun
-from bench.data.schema import Crossing, Status
+from bench.data.schema import Status
 from bench.stats.estimates import Estimate
 from bench.workloads import tutorial
 

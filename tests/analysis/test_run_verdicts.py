@@ -66,7 +66,7 @@ def names(*runs: Run) -> dict[Case, str]:
 
 
 def judged(a: Run, b: Run, criteria: Criteria | None = None) -> RunsJudged:
-    return judge_runs(a, b, names(a, b), criteria)
+    return judge_runs(a, [b], names(a, b), criteria)[0]
 
 
 def only(a: Run, b: Run, criteria: Criteria | None = None) -> CaseVerdict:
@@ -297,7 +297,7 @@ def drawn(
 
 
 def verdict_of(a: Run, b: Run, criteria: Criteria) -> Verdict:
-    return judge_runs(a, b, {each: each.implementation for each in a}, criteria).verdict
+    return judge_runs(a, [b], {each: each.implementation for each in a}, criteria)[0].verdict
 
 
 def most(count: int, probability: float) -> int:
@@ -366,7 +366,7 @@ def test_runs_read_from_files_err_no_more_often_either(run: Callable[..., Run]) 
     usual, alike, slower = fresh(0.0), fresh(0.0), fresh(0.2)
 
     def regressions(b: Run) -> int:
-        found = [judge_runs(usual, b, {each: each.implementation}, STRICT).verdict for each in usual]
+        found = [judge_runs(usual, [b], {each: each.implementation}, STRICT)[0].verdict for each in usual]
         return sum(verdict is REGRESSION for verdict in found)
 
     assert regressions(alike) <= most(count, 0.05)

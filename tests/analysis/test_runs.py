@@ -52,10 +52,11 @@ def test_each_run_that_is_passed_over_has_a_sentence(folder: Path) -> None:
     assert {run.manifest.run_id for run in runs} == {"one", "two"}
     wanted = {"notes": "not the folder of a run", "other": "schema version", "timeless": "'soon'"}
     for name, words in {**wanted, "unfinished": "--resume"}.items():
-        (sentence,) = [sentence for sentence in passed_over if str(folder / name) in sentence]
+        (sentence,) = [each.reason for each in passed_over if each.folder == folder / name]
         assert words in sentence
     # Folders are taken by name: the copy comes before what it is a copy of.
-    assert f"{folder / 'one'} is a copy of run one, which is there already." in passed_over
+    reasons = [each.reason for each in passed_over]
+    assert f"{folder / 'one'} is a copy of run one, which is there already." in reasons
     assert len(passed_over) == 5
 
 

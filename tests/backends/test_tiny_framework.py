@@ -54,6 +54,7 @@ def bench(here: Bench, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return do
 
 
+@pytest.mark.slow
 def test_a_tiny_framework_goes_through_all_commands(
     bench: Bench, install: Callable[[str], None], tmp_path: Path
 ) -> None:

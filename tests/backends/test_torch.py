@@ -192,3 +192,35 @@ def test_its_profiler_calls_matrix_products_by_the_names_that_are_counted() -> N
         torch.baddbmm(batches, batches, batches)
     operations = [Operation(f"step/{event.name}", event.name, 0.0) for event in seen.events()]
     assert sum(map(TorchBackend().is_matmul, operations)) == 5 + 2
+
+
+def test_the_profiler_of_cuda_tells_the_work_of_the_device_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form of a trace is that of `torch.profiler`; a range that a program has named is no work."""
+    import torch
+
+    events = [
+        {"ph": "X", "cat": "kernel", "name": "gemm", "ts": 30.0, "dur": 12.5},
+        {"ph": "X", "cat": "gpu_user_annotation", "name": "Optimizer.step", "ts": 10.0, "dur": 500.0},
+        {"ph": "X", "cat": "gpu_memset", "name": "Memset", "ts": 20.0, "dur": 1.0},
+        {"ph": "X", "cat": "cuda_runtime", "name": "cudaLaunchKernel", "ts": 1.0, "dur": 5.0},
+        {"ph": "X", "cat": "gpu_memcpy", "name": "Memcpy", "ts": 50.0, "dur": 2.0},
+        {"ph": "i", "name": "Iteration Start", "ts": 0.0},
+    ]
+    seen: list[Any] = []
+
+    class Profile:
+        def __init__(self, activities: Any) -> None:
+            seen.append(activities)
+
+        def __enter__(self) -> Profile:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            seen.append("end")
+
+        def export_chrome_trace(self, path: str) -> None:
+            Path(path).write_text(json.dumps({"traceEvents": events}), encoding="utf-8")
+
+    monkeypatch.setattr(torch.profiler, "profile", Profile)
+    assert torch_backend.CudaStream().kernels(lambda: seen.append("run")) == (1000.0, 12500.0, 2000.0)
+    assert seen == [[torch.profiler.ProfilerActivity.CUDA], "run", "end"]

@@ -181,10 +181,12 @@ def test_what_stays_inconclusive_is_passed_over_until_the_risk_is_spent(
     repository: Any, history: Commit, measuring: Measuring
 ) -> None:
     history("1", *["?"] * 15, "2")
-    code, told = search(repository)
-    assert (code, len(first(told))) == (3, 16)
+    out = repository.out()
+    done = repository.bench("bisect", "good", "work", "--json", "--out", out)
+    assert (done.returncode, len(first(json.loads(done.stdout)))) == (3, 16)
     assert len(measuring.subjects) == 10  # twice the five that would find it
-    done = repository.bench("bisect", "good", "work", "--out", repository.out())
+    done = repository.bench("bisect", "--resume", out)
+    assert len(measuring.subjects) == 10
     assert "No more commits may be measured at that risk" in " ".join(done.stdout.split())
 
 

@@ -47,8 +47,13 @@ def verified(here: Here, *arguments: str) -> dict[str, str]:
     return {row["implementation"]: row["status"] for row in json.loads(done.stdout)}
 
 
-def test_every_starter_is_right_as_it_is(here: Here) -> None:
-    quick = {name: starter for name, starter in STARTERS.items() if name != "by_jax"}
+@pytest.mark.parametrize("framework", ["numpy", pytest.param("torch", marks=pytest.mark.slow)])
+def test_every_starter_is_right_as_it_is(here: Here, framework: str) -> None:
+    quick = {
+        name: starter
+        for name, starter in STARTERS.items()
+        if name != "by_jax" and ("numpy" in starter[0]) == (framework == "numpy")
+    }
     for name, (options, _) in quick.items():
         assert bench("new", name, *options) == 0
     loads = [word for name in quick for word in ("--load", f"{name}.py")]

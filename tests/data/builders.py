@@ -50,10 +50,12 @@ def make_case(
     problem: Problem | None = None,
     mode: Mode = Mode.RESIDENT_WARM,
     precision: Precision = Precision.FULL,
+    devices: int = 1,
 ) -> Case:
     """A case; the tutorial's sizes unless told otherwise."""
     found, problem = BACKENDS[backend], problem or tutorial()
-    return Case(implementation, workload, backend, found.framework, found.device, problem, threads, mode, precision)
+    who = (implementation, workload, backend, found.framework, found.device)
+    return Case(*who, problem, threads, mode, precision, devices)
 
 
 def make_peak(backend: str = "numpy", **changes: Any) -> Peak:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from bench.analysis.summarise import summarise
-from bench.data.schema import Crossing, CrossoverRow, Method, Status, SummaryRow
+from bench.data.crossing import Crossing, CrossoverRow
+from bench.data.schema import Method, Status, SummaryRow
 from bench.data.store import RunStore, read_manifest, read_processes, read_samples
 from bench.model.columns import SIZE_PREFIX
 from bench.model.workload import WORKLOADS

@@ -14,9 +14,10 @@ from bench.analysis.crossover import crossovers
 from bench.analysis.scaling import contender_of
 from bench.analysis.summarise import summarise
 from bench.data.column import columns_of
+from bench.data.crossing import CrossoverRow
 from bench.data.manifest import Manifest
 from bench.data.run import StoredRun
-from bench.data.schema import CrossoverRow, ProcessRow, SampleRow, SummaryRow
+from bench.data.schema import ProcessRow, SampleRow, SummaryRow
 from bench.data.store import is_older, read_manifest
 from bench.errors import DataFormatError, UsageError
 from bench.run.session import resume

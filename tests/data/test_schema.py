@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bench.data.column import Column, columns_of, described
-from bench.data.schema import SCHEMA_VERSION, CrossoverRow, Method, ProcessRow, SampleRow, Status, SummaryRow
+from bench.data.crossing import CrossoverRow
+from bench.data.schema import SCHEMA_VERSION, Method, ProcessRow, SampleRow, Status, SummaryRow
 from bench.model.case import CASE_COLUMNS, CONDITIONS, WHO, Case, Mode
 from bench.model.precision import Precision
 from bench.model.problem import Dtype

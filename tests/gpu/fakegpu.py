@@ -7,9 +7,13 @@ and waits are those of a GPU: an operation that mixes devices is refused, and a 
 Time is made up: a queue of kernels of known length, and a host that takes 5 us to launch one. The harness's own clock
 is replaced in the measuring process, so that nothing depends on the machine that it runs on.
 
+STEPBENCH_FAKEGPU_KERNEL gives the nanoseconds of a kernel beside computing, STEPBENCH_FAKEGPU_FLOPS how many operations
+it computes a nanosecond.
+
 Faults are planted by the variable STEPBENCH_FAKEGPU_FAULT, several with commas:
 
     slow-clock     the device's clock loses a tenth
+    quick-profiler the profiler loses a twentieth
     no-hold        holding the queue back does nothing
     half-wait      synchronising waits for half of what there is to wait for
     capped         no more than 9 kernels between two synchronisations take any time
@@ -35,8 +39,8 @@ from bench.model.condition import Condition
 KIND = "fakegpu"
 LAUNCH, MARK, WAIT = 5_000, 1_000, 10_000
 """Nanoseconds that these take the host."""
-KERNEL = 1_000_000
-FLOPS_PER_NANOSECOND = 2.0
+KERNEL = int(os.environ.get("STEPBENCH_FAKEGPU_KERNEL", "1_000_000"))
+FLOPS_PER_NANOSECOND = float(os.environ.get("STEPBENCH_FAKEGPU_FLOPS", "2"))
 BYTES_PER_NANOSECOND = 5.0
 WATTS = 300.0
 READS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::masked_select"}
@@ -52,9 +56,10 @@ class Queue(Stream):
 
     def __init__(self) -> None:
         self.host = self.device = 0
-        self.kernels = self.reads = 0
+        self.reads = 0
         self._since_wait = 0
         self._watched = False
+        self._ran: list[float] = []
 
     def now(self) -> int:
         """The host's clock."""
@@ -62,12 +67,12 @@ class Queue(Stream):
 
     def launch(self, nanoseconds: float) -> None:
         """Put a kernel of that length into the queue."""
-        self.kernels += 1
         self._since_wait += 1
         if faulty("capped") and self._since_wait > 9:
             nanoseconds = 0
         self.host += LAUNCH
         self.device = max(self.device, self.host) + round(nanoseconds)
+        self._ran.append(round(nanoseconds))
 
     def synchronize(self) -> None:
         """Wait for the device."""
@@ -102,6 +107,12 @@ class Queue(Stream):
         """A unit is a nanosecond."""
         if not faulty("no-hold"):
             self.launch(units)
+
+    def kernels(self, run: Callable[[], object]) -> tuple[float, ...]:
+        """A profiler that sees every kernel."""
+        before = len(self._ran)
+        run()
+        return tuple((0.95 if faulty("quick-profiler") else 1.0) * each for each in self._ran[before:])
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -267,6 +278,8 @@ class FakeGpu(TorchBackend):
         for module in (tasks, worker):
             assert module.host_now  # what the harness times with; from now on it is the model's
             module.host_now = self.simulator.queue.now
+        # What the CPU really does in the place of the device is no work of the host's.
+        worker.Rig = partial(worker.Rig, cpu_now=self.simulator.queue.now)  # type: ignore[misc]
         return super().open(settings)
 
     def hardware_name(self) -> str:

@@ -21,7 +21,6 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCH = Path(sys.executable).with_name("bench")
 ON_CUDA = [item for item in discover() if any(backend.device == "cuda" for backend in item.backends)]
 NAMES = [item.name for item in ON_CUDA if item.by_default]
 """Those of the usual choice for every device, and those for cuda alone."""
@@ -30,7 +29,7 @@ NAMES = [item.name for item in ON_CUDA if item.by_default]
 def start(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """The command, with this very tree's harness."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    command = [str(BENCH), *map(str, arguments)]
+    command = [sys.executable, "-m", "bench", *map(str, arguments)]  # a checkout need not be installed
     environment = {**os.environ, "PYTHONPATH": path}
     return subprocess.run(command, capture_output=True, text=True, timeout=840, env=environment, check=False)
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -21,11 +22,14 @@ from bench.model.backends import BACKENDS
 from bench.model.data import Data
 from bench.model.device import Availability
 from bench.model.discovery import discover
+from bench.model.precision import Precision
 from bench.model.problem import Problem
 from bench.model.registry import Implementation, Registry
+from bench.model.workload import WORKLOADS
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.truth import STEPS
 from bench.oracle.verify import verify
+from bench.run.gpu_judges import PROVED
 from bench.workloads import tutorial
 
 SGD, ADAM = "torch_cuda_graph", "torch_cuda_graph_adam"
@@ -307,3 +311,26 @@ def test_the_simulator_refuses_what_capture_refuses_and_lets_go_afterwards(simul
             graph.replay()
     assert torch.cuda.graph is torch.cuda.graphs.graph
     assert "cpu" not in torch.Tensor.__dict__
+
+
+@pytest.mark.parametrize("precision", ["full", "amp-bf16", "bf16"])
+def test_the_small_gpt_as_a_graph_trains_as_the_eager_one_does(
+    simulation: Any, precision: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    registry = Registry()
+    with patch.dict(WORKLOADS):
+        for name in ("mini_gpt.py", "mini_gpt_graph.py"):
+            registry.load(f"file:{root / 'docs' / 'examples' / name}", stay=True)
+        eager, graph = registry["mini_gpt.eager"], registry["mini_gpt_graph"]
+        problem = graph.workload.problem({"batch": 2, "context": 8, "width": 16, "layers": 1})
+        data = graph.workload.data(problem)
+    device = replace(simulation.device, precision=Precision(precision))
+    step = graph.build(problem, data, device)
+    assert simulation.captured
+    assert set(graph.precisions) == {*PROVED}
+    expected = pytest.approx(losses(eager.build(problem, data, device), 6), rel=1e-6 if precision == "full" else 1e-4)
+    assert losses(step, 6) == expected
+    step.reset()
+    assert losses(step, 6) == expected
+    assert set(step.state().gradients) == set(step.state().parameters) == set(data.parameters)

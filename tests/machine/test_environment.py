@@ -93,3 +93,15 @@ def test_versions_are_found_by_the_modules_that_packages_hold(tmp_path: Path) ->
     }
     assert environment.versions_behind(modules) == {"fancy-fw": "1.2", "pyother": "3", "single": "4"}
     assert environment.versions_behind({}) == {}
+
+
+def test_what_an_uninstallation_left_behind_is_no_package(tmp_path: Path) -> None:
+    for name, metadata in (("left", ""), ("kept", "Name: The_Kept\nVersion: 1.5\n")):
+        folder = tmp_path / f"{name}-1.dist-info"
+        folder.mkdir()
+        (folder / "top_level.txt").write_text("mine\n")
+        if metadata:
+            (folder / "METADATA").write_text(f"Metadata-Version: 2.1\n{metadata}")
+    assert environment.versions_behind({"mine": str(tmp_path / "mine.py"), "other": str(tmp_path / "other.py")}) == {
+        "the-kept": "1.5"
+    }

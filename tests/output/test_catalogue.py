@@ -3,13 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.output import figures
-from bench.output.catalogue import calibration_figures, figure_names, figure_titles
+from bench.output.catalogue import calibration_figures, figure_names, figure_titles, several_figures
 
 
 def test_what_the_files_say_is_what_the_modules_say() -> None:
     titles = figure_titles()
     assert calibration_figures() == ("power",)
-    assert sorted(titles) == sorted([*figures.names(), *calibration_figures()])
+    assert several_figures() == ("runs_speedup", "runs_time", "runs_time_size")
+    assert sorted(titles) == sorted([*figures.names(), *calibration_figures(), *several_figures()])
     assert titles == {name: figures.about(name).title for name in titles}
     assert all(titles.values())
 

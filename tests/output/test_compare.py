@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,13 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.analysis.compare import compare
 from bench.analysis.rule import Criteria, exit_code
 from bench.analysis.run_verdicts import RunsJudged, judge_runs
 from bench.analysis.stored import CaseTimes
 from bench.data.schema import Status
 from bench.model.case import Case, Mode
-from bench.output.content.compare import Beside, description, description_json, of_runs, verdicts_json
+from bench.output.content.compare import of_runs, verdicts_json
 from bench.output.content.verdicts import verdict_blocks
 from bench.output.document import plain
 from bench.output.names import case_names
@@ -56,7 +54,7 @@ B: Mapping[Case, CaseTimes] = {
 
 @pytest.fixture(scope="module")
 def judged() -> RunsJudged:
-    return judge_runs(A, B, case_names(A))
+    return judge_runs(A, [B], case_names(A))[0]
 
 
 def test_cases_are_told_apart_by_what_differs_and_only_by_that() -> None:
@@ -84,17 +82,17 @@ def test_one_factor_of_all_cases_is_said_in_one_sentence(judged: RunsJudged, wor
     found = of_runs(judged, Criteria(), LABELS, factor=1.2345)
     assert plain(found.notes[0]) == said
     assert verdicts_json(judged, found, factor=1.2345)["common_factor"] == 1.2345
-    assert said in words(description("first", [beside(factor=1.2345)], {}), 120)
-    assert "same factor" not in words(description("first", [beside()], {}), 120) + " ".join(notes(judged, Criteria()))
+    assert "same factor" not in " ".join(notes(judged, Criteria()))
     assert verdicts_json(judged, found)["common_factor"] is None
-
-
-def beside(letter: str = "B", rows: Any = (), left_out: Any = None, differing: Any = (), factor: Any = None) -> Beside:
-    return Beside(letter, "the other", tuple(rows), left_out or {}, differing, factor)
 
 
 def notes(judged: RunsJudged, criteria: Criteria, *more: Any) -> Sequence[str]:
     return list(map(plain, of_runs(judged, criteria, LABELS, *more).notes))
+
+
+def _judged(n: int) -> RunsJudged:
+    a, b = {key(): times(n=n, update=0.0)}, {key(): times(0.5, n, update=0.0)}
+    return judge_runs(a, [b], {key(): "x"}, Criteria())[0]
 
 
 def test_the_notes_say_what_a_verdict_takes(judged: RunsJudged) -> None:
@@ -103,10 +101,10 @@ def test_the_notes_say_what_a_verdict_takes(judged: RunsJudged) -> None:
     assert "at most 2%" in first
     assert "(Mann-Whitney, Holm over 8 tests)" in second
     assert len(rest) == 2
-    few = judge_runs({key(): times(n=5, update=0.0)}, {key(): times(0.5, 5, update=0.0)}, {key(): "x"}, Criteria())
+    few = _judged(5)
     (told,) = [note for note in notes(few, Criteria()) if "too few" in note]
     assert told.startswith("1 case has too few processes for any REGRESSION among so many tests; 6 of each run can")
-    enough = judge_runs({key(): times(n=6, update=0.0)}, {key(): times(0.5, 6, update=0.0)}, {key(): "x"}, Criteria())
+    enough = _judged(6)
     assert not [note for note in notes(enough, Criteria()) if "too few" in note]
 
 
@@ -144,41 +142,5 @@ def test_verdicts_as_json(judged: RunsJudged) -> None:
 )
 def test_the_exit_status_is_that_of_the_worst_case(names: list[str], allowed: bool, status: int) -> None:
     chosen = {each: name for each, name in case_names(A).items() if each.implementation in names}
-    found = judge_runs(A, B, chosen)
+    (found,) = judge_runs(A, [B], chosen)
     assert exit_code((case.verdict.verdict for case in found.cases), allowed) == status
-
-
-def test_two_runs_are_shown_side_by_side(words: Words) -> None:
-    rows = compare(
-        {key(): times(), **{k: A[k] for k in list(A)[3:]}}, {key(): times(0.15), **{k: B[k] for k in list(B)[3:]}}
-    )
-    other = beside("B", rows, {"absent": "no [bold] CUDA device"}, ("seed: 0 / 1",))
-    text = words(description("first", [other], case_names(A)), 80)
-    for word in ("1.01", "1.16", "1.150", "1.147", "1.153", "failed", "died:", "a[:x:]", "[bold]"):
-        assert word in text
-    assert "absent on" not in text
-    assert "not compared: absent: no [bold] CUDA device." in text
-    assert "The runs differ in seed: 0 / 1 (A / B)." in text
-
-
-def test_any_number_of_runs_stand_beside_the_first(words: Words) -> None:
-    case, name = key(), "torch_nn on torch-cpu"
-    others = [
-        beside(letter, compare({case: times()}, found, letters=f"A{letter}"), differing=(f"cpu: one / {letter}",))
-        for letter, found in (("B", {case: times(0.5)}), ("C", {case: times(-0.5)}), ("D", {}))
-    ]
-    text = words(description("first", others, {case: name}), 120)
-    assert re.findall(r"([ABC]) +[0-9.]+ [mµ]s +([0-9.-]+)", text) == [("A", "-"), ("B", "1.500"), ("C", "0.500")]
-    assert "run D does not have it" in text
-    for letter in "BCD":
-        assert f"cpu: one / {letter} (A / {letter})" in text
-
-
-def test_two_runs_as_json() -> None:
-    told = json.loads(json.dumps(description_json([beside(rows=compare(A, B, list(A)[2:4]))]), allow_nan=False))
-    (one, other), verdict = told["others"][0]["cases"], told["verdict"]
-    assert verdict is None
-    assert one["columns"]["size.batch"] == 64
-    assert one["ratio"]["value"] == pytest.approx(1.0, abs=0.01)
-    assert (other["ratio"], other["seconds_b"]) == (None, None)
-    assert other["reason"].startswith("failed in run B: died")

@@ -24,6 +24,8 @@ def proved(make_double: Any, seen: Any, answer: Any) -> tuple[list[Proof], list[
 
 def test_a_device_is_checked_once_and_then_each_case(make_double: Any, seen: Any) -> None:
     def answer(request: Request) -> Reply:
+        if request.task is Task.CLOCKS:
+            return Reply(Status.OK, checks=(Check("second clock", True, "agrees"),))
         if not request.implementation:
             return Reply(Status.OK, checks=(Check("hold", True, "waits"), Check("doubling", False, "1.5 times")))
         return Reply(Status.OK, verification=GOOD, checks=(Check("no synchronisation", True, "only enqueues"),))
@@ -32,13 +34,15 @@ def test_a_device_is_checked_once_and_then_each_case(make_double: Any, seen: Any
     assert [(proof.subject, proof.check.name, proof.check.passed) for proof in proofs] == [
         ("numpy", "hold", True),
         ("numpy", "doubling", False),
+        ("numpy", "second clock", True),
         ("numpy_manual on numpy", "equal to the oracle", True),
         ("numpy_manual on numpy", "no synchronisation", True),
         ("numpy_adam on numpy", "equal to the oracle", True),
         ("numpy_adam on numpy", "no synchronisation", True),
     ]
-    assert proofs[2].check.detail == "loss off by 1.0e-07, change off by 3.0e-06"
-    assert {request.task for request in asked} == {Task.PROVE}
+    assert proofs[3].check.detail == "loss off by 1.0e-07, change off by 3.0e-06"
+    assert [request.task for request in asked] == [Task.PROVE, Task.CLOCKS, Task.PROVE, Task.PROVE]
+    assert (asked[1].implementation, asked[1].truth) == ("numpy_manual", "")
 
 
 def test_what_fails_is_a_failed_check_with_its_reason(make_double: Any, seen: Any) -> None:
@@ -51,6 +55,7 @@ def test_what_fails_is_a_failed_check_with_its_reason(make_double: Any, seen: An
     proofs, _ = proved(make_double, seen, answer)
     assert [(proof.check.passed, proof.check.detail) for proof in proofs] == [
         (False, "RuntimeError: no such device"),
+        (False, "the loss is off"),
         (False, "the loss is off"),
         (False, "the loss is off"),
     ]

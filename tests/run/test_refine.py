@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bench.data.schema import Crossing, Status
+from bench.data.crossing import Crossing
+from bench.data.schema import Status
 from bench.data.store import RunStore, read_crossovers, read_manifest, read_processes, read_summary
 from bench.model.axis import Axis
 from bench.model.case import Case

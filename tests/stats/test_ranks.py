@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -81,10 +78,3 @@ def test_the_interval_of_a_rate_is_scipys(confidence: float) -> None:
             expected = stats.binomtest(happened, trials).proportion_ci(confidence, "exact")
             assert binomial_interval(happened, trials, confidence) == pytest.approx(tuple(expected), abs=1e-12)
     assert binomial_interval(0, 0) == (0.0, 1.0)
-
-
-def test_no_module_imports_scipy_before_it_must(root: Path) -> None:
-    importing = [path for path in (root / "bench").rglob("*.py") if "scipy" in path.read_text(encoding="utf-8")]
-    assert importing
-    for path in importing:
-        assert not re.search(r"^(import|from) scipy", path.read_text(encoding="utf-8"), re.MULTILINE), path

@@ -108,7 +108,10 @@ class Gpu(Stream):
     """Most forward phases between two resets."""
     watching: bool = False
     flushes: int = 0
+    profiler: float | None = 1.0
+    """The share of each kernel that the profiler sees; None where there is none."""
     launched: list[str] = field(default_factory=list)
+    worked: list[float] = field(default_factory=list)
     _ends: deque[float] = field(default_factory=deque)
 
     def now(self) -> int:
@@ -126,6 +129,8 @@ class Gpu(Stream):
         self.time += asking
         self.free_at = max(self.time, self.free_at) + nanoseconds
         self._ends.append(self.free_at)
+        if nanoseconds:
+            self.worked.append(nanoseconds)
         return self.free_at
 
     def record(self) -> float:
@@ -144,6 +149,11 @@ class Gpu(Stream):
         self.enqueue(units * self.unit, 0)
         if not self.holds:
             self.synchronize()
+
+    def kernels(self, run: Callable[[], object]) -> tuple[float, ...] | None:
+        before = len(self.worked)
+        run()
+        return None if self.profiler is None else tuple(self.profiler * each for each in self.worked[before:])
 
     @contextmanager
     def watched(self) -> Iterator[None]:

@@ -10,7 +10,8 @@ import pytest
 
 from bench import Stage
 from bench.timing import peaks
-from bench.timing.proof import AGREEMENT, DOUBLING, Check, prove_device, prove_step
+from bench.timing.passes import Rig
+from bench.timing.proof import AGREEMENT, DOUBLING, SECOND_CLOCK, Check, compare_clocks, prove_device, prove_step
 
 CLOCK, HOLD, DOUBLED = (
     "device clock against host clock",
@@ -145,3 +146,51 @@ def test_what_waits_once_while_it_is_loaded_is_no_fault(gpu: Any) -> None:
 
 def test_a_step_on_a_device_without_a_clock_cannot_be_watched(world: Any) -> None:
     assert prove_step(world.rig()) is None
+
+
+# The second clock
+
+
+def growing(gpu: Any, factors: list[int]) -> Callable[[int], Rig]:
+    """Makes a step whose kernels are as many times as long as its sizes."""
+    costs = tuple(gpu.costs)
+
+    def at(factor: int) -> Rig:
+        factors.append(factor)
+        gpu.costs = [factor * each for each in costs]
+        rig: Rig = gpu.rig()
+        return rig
+
+    return at
+
+
+def test_a_profiler_that_sees_what_the_marks_see_passes_at_the_first_size_with_long_kernels(gpu: Any) -> None:
+    gpu.costs, factors = (50_000, 100_000, 60_000), list[int]()
+    check = compare_clocks(growing(gpu, factors))
+    assert check == Check(
+        "second clock",
+        True,
+        "5 steps at 4 times the sizes last 4.200 ms by the device's marks, their 15 kernels 4.200 ms by the profiler "
+        "(+0.00%)",
+    )
+    assert factors == [1, 2, 4]
+
+
+@pytest.mark.parametrize(("seen", "passes"), [(0.0, False), (0.975, False), (0.985, True), (1.025, False)])
+def test_a_profiler_that_sees_less_or_more_fails_beyond_two_percent(gpu: Any, seen: float, passes: bool) -> None:
+    gpu.costs, gpu.profiler = (300_000, 300_000, 300_000), seen
+    check = compare_clocks(growing(gpu, []))
+    assert check.passed is passes
+    assert f"({seen - 1:+.2%})" in check.detail
+    assert SECOND_CLOCK == 0.02
+
+
+def test_the_hold_is_no_kernel_of_the_steps_and_everything_is_enqueued_behind_it(gpu: Any) -> None:
+    gpu.costs, gpu.launch = (300_000, 300_000, 300_000), 400_000
+    assert compare_clocks(growing(gpu, [])).passed, "launching takes longer than computing, and the hold hides it"
+
+
+def test_without_a_profiler_or_without_a_clock_there_is_no_second_clock(gpu: Any, world: Any) -> None:
+    gpu.profiler = None
+    assert compare_clocks(growing(gpu, [])) is None
+    assert compare_clocks(lambda factor: world.rig()) is None

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bench import Device
 from bench.data.schema import Method, Status
 from bench.errors import ChildTimeout
 from bench.model.discovery import BUILT_IN
@@ -21,6 +22,7 @@ from bench.oracle.truth import FRESH_STEPS, STEPS, save_truth
 from bench.timing import channel
 from bench.timing.channel import Channel
 from bench.timing.measure import Sampling
+from bench.timing.passes import time_whole
 from bench.timing.policy import SamplingPolicy
 from bench.timing.protocol import REPLY, TURN, TURNED, Reply, Request, Task, Turn
 from bench.timing.turns import Delay, serve_turns
@@ -47,12 +49,17 @@ class Ticking:
         return int(self.world.time)
 
 
+def host(world: Any) -> Device:
+    """A device that has finished when a call returns."""
+    return Device("cpu", "", 1, None, lambda array: array, world.synchronize)
+
+
 class Planted:
     """A step in the simulated world that can be delayed: what a turn finds of each phase."""
 
     def __init__(self, world: Any, fused: bool = False) -> None:
         self.delay = Delay(Ticking(world))
-        rig = world.rig(step=self.delay.planted(world.step(fused)))
+        rig = world.rig(step=self.delay.planted(world.step(fused), host(world)))
         policy = SamplingPolicy(warmup_min_seconds=6e-6, lead_seconds=600e-9)
         self.sampling = Sampling(rig, resolution=0, steps=100, policy=policy)
 
@@ -87,9 +94,31 @@ def test_a_fused_step_carries_the_delay_of_any_of_its_phases_once(world: Any) ->
 
 def test_planting_keeps_everything_else_of_a_step(world: Any) -> None:
     step = world.step(fused=True)
-    planted = Delay(world.now).planted(step)
+    planted = Delay(world.now).planted(step, host(world))
     assert (planted.state, planted.reset, planted.trace) == (step.state, step.reset, step.trace)
     assert [stage.phases for stage in planted.stages] == [stage.phases for stage in step.stages]
+
+
+@pytest.mark.parametrize(("launch", "bound_by"), [(5_000, "the device"), (400_000, "the host")])
+def test_a_delay_is_seen_whether_a_step_waits_for_the_device_or_for_the_host(
+    gpu: Any, launch: int, bound_by: str
+) -> None:
+    gpu.launch, gpu.unit = launch, 2.0
+    spun = gpu.now
+
+    def spinning() -> int:  # each look of the spin takes a microsecond
+        gpu.time += 1_000
+        return int(spun())
+
+    delay = Delay(spinning)
+    step = delay.planted(gpu.step(), gpu.device())
+
+    def nanoseconds() -> float:
+        return time_whole(gpu.rig(step=step), 20).nanoseconds[0] / 20
+
+    plain = nanoseconds()
+    delay.phase, delay.nanoseconds = "backward", 100_000
+    assert nanoseconds() - plain == pytest.approx(100_000, rel=0.1), bound_by
 
 
 # --- serving ------------------------------------------------------------------------------------------------------

@@ -53,7 +53,13 @@ def expected(names: list[str]) -> dict[str, tuple[str, set[str]]]:
 @pytest.mark.timeout(900)
 def test_every_file_of_the_shelf_is_right_and_measured(here: Here, root: Path, tmp_path: Path) -> None:
     folder = root / "docs" / "examples"
-    assert {path.stem for path in folder.glob("*.py")} == {*SHELF, *JOINED, "numpy_inplace", "mini_gpt_model"}
+    assert {path.stem for path in folder.glob("*.py")} == {
+        *SHELF,
+        *JOINED,
+        "numpy_inplace",
+        "mini_gpt_model",
+        "mini_gpt_graph",
+    }
     names = [f"{name}.eager" for name in MODELS] + ["softmax.numpy", "softmax.torch"]
     assert measured(here, root, tmp_path / "run", names) == expected(names)
 

@@ -81,6 +81,7 @@ SHOWN: dict[str, _Shown] = {
     "framework_memory": _Shown("before build", ("framework_bytes",), write.size, spare=5),
     "reserved_memory": _Shown("reserved", ("reserved_bytes",), write.size, spare=5),
     "peak_memory": _Shown("peak memory", ("peak_bytes",), write.size, spare=5),
+    "communication": _Shown("communication", ("communication_share",), write.share, spare=3),
     "energy": _Shown("energy", ("energy_joules",), _known(lambda value: f"{write.significant(value)} J"), spare=3),
 }
 """The columns that a table of cases may have, and that `--columns` and the `SHOWS` of a figure name."""

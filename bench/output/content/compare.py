@@ -1,10 +1,9 @@
-"""Stored runs: the verdicts over two of them, or the times of any number side by side without any."""
+"""Stored runs: the verdicts over each of them against the first."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,10 @@ from bench.analysis.compare import SideBySide
 from bench.analysis.rule import Criteria
 from bench.analysis.run_verdicts import CaseVerdict, RunsJudged
 from bench.data.manifest import Manifest
-from bench.model.case import Case
-from bench.output.content.passages import passages
 from bench.output.content.verdicts import Judgement, verdict_notes
-from bench.output.document import Block, Bullets, Head, numbers, plain, prose, table
+from bench.output.document import plain
 from bench.output.names import day
-from bench.output.text import duration, interval
 from bench.run.calibration import Calibration
-from bench.stats.estimates import Estimate
 from bench.stats.unpaired import can_show, processes_needed
 
 
@@ -36,16 +31,20 @@ def of_runs(
     noted: Sequence[str] = (),
     calibration: Calibration | None = None,
     factor: float | None = None,
+    letter: str = "B",
+    runs: int = 1,
 ) -> Judgement:
     """Return the verdicts over two stored runs.
 
     Args:
         judged: the verdicts.
         criteria: those that they were found by.
-        labels: of the runs A and B, from `run_label`.
+        labels: of the run A and of the one that is judged, from `run_label`.
         noted: what else differs between the runs, each as `name: A / B`.
         calibration: this machine's; None if it has none.
         factor: the one by which every case moved; None if they did not move alike.
+        letter: what the run that is judged is called.
+        runs: how many were judged together.
     """
     risk = criteria.alpha / max(judged.tests, 1)
     timed = [case.processes for case in judged.cases if all(case.processes)]
@@ -57,12 +56,15 @@ def of_runs(
         few=sum(not can_show(*processes, risk) for processes in timed),
         needed=processes_needed(risk),
         noted=noted,
-        factor=_factor(factor),
+        factor=factor_words(factor),
+        letter=letter,
+        runs=runs,
     )
-    return Judgement(labels, criteria, judged.cases, judged.left_out, notes)
+    return Judgement(labels, criteria, judged.cases, judged.left_out, notes, letter=letter)
 
 
-def _factor(factor: float | None) -> str:
+def factor_words(factor: float | None) -> str:
+    """Return the factor by which every case moved; empty if they did not move alike."""
     return "" if factor is None else f"{factor:.2f}"
 
 
@@ -84,7 +86,7 @@ def verdicts_json(
 
 
 def _case_json(case: CaseVerdict) -> dict[str, Any]:
-    told = _with_columns(case)
+    told = with_columns(case)
     verdict = told.pop("verdict")
     told["processes"] = list(case.processes)
     told = {"name": verdict["name"], "verdict": verdict["verdict"], "reason": verdict["reason"], **told}
@@ -95,84 +97,7 @@ def _case_json(case: CaseVerdict) -> dict[str, Any]:
     return told
 
 
-@dataclass(frozen=True)
-class Beside:
-    """A run beside the first one, without a verdict."""
-
-    letter: str
-    """The one that stands for it."""
-    label: str
-    """The run, from `run_label`."""
-    rows: tuple[SideBySide, ...]
-    left_out: Mapping[str, str]
-    """The names of cases that neither run measured, with the reason."""
-    differing: tuple[str, ...]
-    """How the runs differ, each as `name: A / B`."""
-    factor: float | None
-    """The one by which every case moved; None if they did not move alike."""
-
-
-def description(first: str, others: Sequence[Beside], names: Mapping[Case, str]) -> list[Block]:
-    """Return runs beside the first one, case by case, without a verdict.
-
-    Args:
-        first: the first run, which is called A, from `run_label`.
-        others: the others.
-        names: of the cases, in their order.
-    """
-    found = {each.letter: {row.case: row for row in each.rows} for each in others}
-    lines: list[list[str]] = []
-    for case, name in names.items():
-        beside = {letter: rows[case] for letter, rows in found.items() if case in rows}
-        of_first = next((row.seconds_a for row in beside.values()), None)
-        lines += [[name, "A", _time(of_first), "-", "-", ""]] if beside else []
-        for letter, row in beside.items():
-            lines.append(["", letter, _time(row.seconds_b), *_ratio(row.ratio), row.reason])
-    noted = 6 if any(line[5] for line in lines) else 5
-    heads: list[Head | str] = [Head("case", wraps=True), "run", *numbers("step", "over A", "95 % interval")]
-    heads += [Head("note", wraps=True)]
-    notes = [
-        prose("A: {}.", first),
-        *(prose("{}: {}.", each.letter, each.label) for each in others),
-        prose("Over 1 means that a run took longer than A. No verdict: it may be due to anything that differs."),
-    ]
-    for each in others:
-        of = f"{each.letter}: " if len(others) > 1 else ""
-        notes += passages("verdicts.txt", "moved", factor=_factor(each.factor), of=of)
-        notes += [prose("{}not compared: {}: {}.", of, name, reason) for name, reason in each.left_out.items()]
-        notes += [prose("The runs differ in {} (A / {}).", item, each.letter) for item in each.differing]
-    return [table("compare", (), heads[:noted], [line[:noted] for line in lines]), Bullets(tuple(notes))]
-
-
-def _ratio(ratio: Estimate | None) -> list[str]:
-    if ratio is None:
-        return ["-", "-"]
-    return [f"{ratio.value:.3f}", interval(ratio.low, ratio.high, "{:.3f}".format)]
-
-
-def _time(seconds: Estimate | None) -> str:
-    return duration(None if seconds is None else seconds.value)
-
-
-def description_json(others: Sequence[Beside]) -> dict[str, Any]:
-    """Return for programs what `description` says; ratios are over the first run."""
-    return {
-        "verdict": None,
-        "others": [
-            {
-                "run": each.letter,
-                "label": each.label,
-                "differences": list(each.differing),
-                "common_factor": each.factor,
-                "cases": [_with_columns(row) for row in each.rows],
-                "not_compared": dict(each.left_out),
-            }
-            for each in others
-        ],
-    }
-
-
-def _with_columns(of_case: SideBySide | CaseVerdict) -> dict[str, Any]:
+def with_columns(of_case: SideBySide | CaseVerdict) -> dict[str, Any]:
     """Return what was found of a case, the case itself by its columns."""
     told = dataclasses.asdict(of_case)
     del told["case"]

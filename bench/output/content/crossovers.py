@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.data.schema import Crossing
+from bench.data.crossing import Crossing
 from bench.data.store import CROSSOVERS
 from bench.model.case import settings_among
 from bench.output.document import Bullets, Cell, Head, Heading, Table, Words, joined, numbers, plain, prose, table

@@ -48,7 +48,7 @@ def build(data: RunData, drawn: Sequence[str], left_out: Mapping[str, str], colu
     when = manifest.created.replace("T", " ").removesuffix("+00:00")
     return Document(
         title="How fast is one training step?",
-        run_id=manifest.run_id,
+        subject=f"run {manifest.run_id}",
         answer=result.answer(summary),
         facts=(
             ("Run", manifest.run_id),

@@ -49,6 +49,8 @@ class Judgement:
     seconds: float = 0.0
     """Time that it took."""
     conditions: str = ""
+    letter: str = "B"
+    """What the one that is judged is called."""
 
     @property
     def verdict(self) -> Verdict:
@@ -80,7 +82,7 @@ def verdict_notes(criteria: Criteria, calibration: Calibration | None, **values:
     """Return what a verdict takes, and what this machine has shown of its verdicts or that it has not."""
     text = "This machine is not calibrated: `bench doctor --calibrate` measures how often verdicts are wrong here."
     values["calibrated"] = prose(text) if calibration is None else calibration.sentence()
-    values = {"factor": "", "of": "", "fewest": 0, **values}
+    values = {"factor": "", "of": "", "fewest": 0, "letter": "B", "runs": 1, **values}
     return passages("verdicts.txt", criteria=criteria, percentage=percentage, **values)
 
 
@@ -126,22 +128,30 @@ def detectable(case: Judged) -> float | None:
     return max(known) if known and len(known) == len(seen) else None
 
 
-def verdict_blocks(found: Judgement) -> list[Block]:
-    """Return one row for each case, the reasons of what is not a PASS, all remarks, and what all of it rests on."""
-    reasons = [
-        prose("{}: {}: {}.", case.verdict.verdict, case.verdict.name, case.verdict.reason.rstrip("."))
-        for case in found.cases
-        if case.verdict.verdict is not Verdict.PASS
-    ]
-    reasons += [prose("{}: {}.", case.verdict.name, case.verdict.remark) for case in found.cases if case.verdict.remark]
-    reasons += _absent(found)
-    findings = [Bullets(tuple(reasons))] if reasons else []
-    return [_labels(found), _table(found), *findings, Bullets(found.notes)]
+def verdict_blocks(*judged: Judgement) -> list[Block]:
+    """Return one row for each case, the reasons of what is not a PASS, all remarks, and what all of it rests on.
+
+    Of several comparisons each is shown with the notes that are its own, and those that all share once.
+    """
+    shared = [words for words in judged[0].notes if all(words in found.notes for found in judged)]
+    blocks: list[Block] = []
+    for found in judged:
+        reasons = [
+            prose("{}: {}: {}.", case.verdict.verdict, case.verdict.name, case.verdict.reason.rstrip("."))
+            for case in found.cases
+            if case.verdict.verdict is not Verdict.PASS
+        ]
+        named = [case.verdict for case in found.cases if case.verdict.remark]
+        reasons += [prose("{}: {}.", verdict.name, verdict.remark) for verdict in named]
+        reasons += [*_absent(found), *(words for words in found.notes if words not in shared)]
+        blocks += [_labels(found), _table(found), *([Bullets(tuple(reasons))] if reasons else [])]
+    return [*blocks, Bullets(tuple(shared))]
 
 
 def _labels(found: Judgement) -> Words:
     under = f"; {found.conditions}" if found.conditions else ""
-    return prose("A is {}, B is {}{}.", *found.labels, under)
+    first, other = found.labels
+    return prose("A is {}, {} is {}{}.", first, found.letter, other, under)
 
 
 def _absent(found: Judgement) -> list[Words]:
@@ -150,7 +160,7 @@ def _absent(found: Judgement) -> list[Words]:
 
 def _table(found: Judgement) -> Table:
     paired = any(evidence.pairs for case in found.cases if (evidence := step_evidence(case)))
-    heads = [Head("verdict"), Head("case", wraps=True), *numbers("A", "B", "slowdown")]
+    heads = [Head("verdict"), Head("case", wraps=True), *numbers("A", found.letter, "slowdown")]
     # Each of the two bounds is wrong with probability alpha.
     heads += numbers(f"{percentage(1 - found.criteria.alpha)} bounds", "detectable", spare=1)
     heads += [*(numbers("pairs", spare=2) if paired else []), Head("slower in", wraps=True)]

@@ -19,10 +19,16 @@ from bench.data.store import SAMPLES
 from bench.errors import DataFormatError
 from bench.model.case import CONDITIONS
 from bench.output.content.notes import unmeasured
-from bench.output.content.summary import Summary
+from bench.output.content.summary import Summary, is_baseline
 from bench.output.document import plain
-from bench.output.export._wanted import Wanted
+from bench.output.export._wanted import Metric, Wanted
+from bench.stats.estimates import Estimate
 
+_LACKING = {
+    Metric.TIME: "it has no time",
+    Metric.SPEEDUP: "it has no baseline beside it, or is one",
+    Metric.THROUGHPUT: "only a whole step of a batch has one",
+}
 _ROW_KEY = ("phase", "method", "clock", "variant")
 
 
@@ -79,6 +85,25 @@ class Benchmark:
         """Number of samples of all processes."""
         return self.row.samples
 
+    def tells(self, metric: Metric) -> bool:
+        """Say whether it has a metric that is worth telling, as the speedup of a baseline over itself is not."""
+        return self.measured(metric) is not None and not (metric is Metric.SPEEDUP and is_baseline(self.row))
+
+    def measured(self, metric: Metric) -> Estimate | None:
+        """Return a metric with its 95 % interval: seconds, baseline / this, or rows of the batch per second.
+
+        None if it has none.
+        """
+        row = self.row
+        if metric is Metric.TIME:
+            return Estimate(self.median, row.low_seconds, row.high_seconds)
+        if metric is Metric.SPEEDUP:
+            return None if row.speedup is None else Estimate(row.speedup, row.speedup_low, row.speedup_high)
+        if row.per_second is None:
+            return None
+        ends = (row.per_second * self.median / end if end else None for end in (row.high_seconds, row.low_seconds))
+        return Estimate(row.per_second, *ends)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -91,6 +116,8 @@ class Run:
     """Sentences about the cases without a time, those that went wrong first."""
     has_samples: bool
     """Whether its samples were kept; the summary stands without them."""
+    metric: Metric | None = None
+    """What is told of each; None: what the format tells by default."""
 
     @classmethod
     def read(cls, folder: Path, wanted: Wanted) -> Run:
@@ -113,7 +140,17 @@ class Run:
         if not found:
             raise DataFormatError(f"{folder} has no case of your choice that was measured: there is nothing to export.")
         left_out = [plain(words) for words in unmeasured(Summary(rows, run.manifest))]
-        return cls(run.manifest, tuple(found), tuple(left_out), kept)
+        metric = wanted.metric or Metric.TIME
+        tells = [each.tells(metric) for each in found]
+        having = tuple(each for each, told in zip(found, tells, strict=True) if told)
+        without = [each for each, told in zip(found, tells, strict=True) if not told]
+        left_out += [f"{each.name}: {_LACKING[metric]}" for each in without]
+        if not having:
+            raise DataFormatError(
+                f"{folder} has no {metric} of what you chose, since {_LACKING[metric]}: choose others."
+            )
+        kept_rows = tuple(each for each in found if each not in without)
+        return cls(run.manifest, kept_rows, tuple(left_out), kept, wanted.metric)
 
     def require_samples(self, tool: str) -> None:
         """Refuse to go on without samples.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bench.errors import UsageError, nearest
@@ -16,6 +17,14 @@ EVERY = "all"
 """Stands for every phase, first steps and the single depths of a dynamic step included."""
 
 
+class Metric(StrEnum):
+    """What is told of a benchmark."""
+
+    TIME = "time"
+    SPEEDUP = "speedup"
+    THROUGHPUT = "throughput"
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Which benchmarks of a run are wanted: by default the whole steps, which are what a tool should watch."""
@@ -24,6 +33,8 @@ class Wanted:
     """Names of implementations; none stands for all."""
     phases: tuple[str, ...] = ("step",)
     """Names of phases, or `EVERY`."""
+    metric: Metric | None = None
+    """What is told of each; None: what the format tells by default."""
 
     def cases_of(self, rows: Sequence[SummaryRow]) -> list[SummaryRow]:
         """Return the rows of the chosen implementations, with a time or without.

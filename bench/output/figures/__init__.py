@@ -7,12 +7,14 @@ A figure raises `NothingToShowError` where a run lacks what it shows. It may als
 - `READING`: how to read it, in one or two plain sentences;
 - `SHOWS`: the columns of a case that it shows, the foremost first; see `bench.output.content.cases.SHOWN`.
 
-A figure with the line `OF = "calibration"` shows a calibration of a machine; its `draw` takes that instead of a run.
+A figure with the line `OF = "calibration"` shows a calibration of a machine, one with `OF = "several runs"` shows runs
+side by side; its `draw` takes that, or a `RunsData`, instead of a run.
 
 The modules whose names begin with an underscore are shared:
 
 - `_look`: widths, colours, measuring of text, and the bytes of a file;
 - `_data`: the files of a run and the meaning of their columns;
+- `_several`: several runs, and what their figures have in common;
 - `_ticks`: numbers along an axis;
 - `_cast`: what contenders are called and look like, the same in all figures of a run;
 - `_words`: words for rungs and entrants;
@@ -32,20 +34,25 @@ from types import ModuleType
 from typing import TypeVar
 
 from bench import __version__
+from bench.analysis.several import read_several
 from bench.data.store import FIGURES
 from bench.errors import NothingToShowError, UsageError, nearest
-from bench.output.catalogue import calibration_figures, figure_names
+from bench.output.catalogue import calibration_figures, figure_names, several_figures
 from bench.output.figures._cast import Choice as Choice
 from bench.output.figures._data import RunData as RunData
+from bench.output.figures._data import files_of as files_of
 from bench.output.figures._look import Look as Look
 from bench.output.figures._look import Style as Style
 from bench.output.figures._look import Width as Width
 from bench.output.figures._look import rendered
+from bench.output.figures._several import RunsData as RunsData
 from bench.output.outfile import write_output
 from bench.output.provenance import Provenance, as_command, digest
 from bench.run import calibration
 
 FORMATS = ("png", "svg", "pdf")
+SEVERAL = Path("several")
+"""The folder for what is made of several runs, where no other is named."""
 
 
 _Made = TypeVar("_Made")
@@ -61,8 +68,8 @@ class Drawn:
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all figures of runs."""
-    others = calibration_figures()
+    """Return the names of all figures of a run."""
+    others = (*calibration_figures(), *several_figures())
     return tuple(name for name in figure_names(__path__) if name not in others)
 
 
@@ -97,22 +104,47 @@ def _module(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
+def data_of(
+    folders: Sequence[Path], into: Path | None = None, baseline: str = "", choice: Choice | None = None
+) -> RunData | RunsData:
+    """Read the run that figures show, or the several.
+
+    Args:
+        folders: of the runs.
+        into: the folder for what is made of several runs, which have none of their own; `SEVERAL` if None.
+        baseline: what speedups are to be over, if not what they were when each run was measured.
+        choice: which implementations are shown, in which order and under which names.
+
+    Raises:
+        UsageError: a folder is given for one run, or baseline or choice do not fit.
+        DataFormatError: a run cannot be read.
+    """
+    if len(folders) > 1:
+        several = read_several(folders, baseline, choice.only if choice else ())
+        return RunsData(several, SEVERAL if into is None else into, choice)
+    if into is not None:
+        raise UsageError(
+            f"--output {into} is for figures of several runs, and one run has its own folder: leave it out."
+        )
+    return RunData(folders[0], baseline, choice)
+
+
 def draw(
     folder: Path,
     figures: Sequence[str] = (),
     formats: Sequence[str] = ("png", "svg"),
     look: Look | None = None,
-    data: RunData | None = None,
+    data: RunData | RunsData | None = None,
     report: Callable[[Path], object] = lambda path: None,
 ) -> Drawn:
-    """Draw figures of a run into its `figures/` folder; those already drawn stay there if another fails.
+    """Draw figures of a run, or of several, into a `figures/` folder; those already drawn stay if another fails.
 
     Args:
-        folder: the run's folder.
+        folder: the run's folder, or the one for the figures of several.
         figures: their names; if empty, all that the run has something for.
         formats: file formats, from `FORMATS`.
         look: width and style; a page in light by default.
-        data: the run, if it has been read already.
+        data: the run, if it has been read already, or the several.
         report: called with each file as soon as it is written.
 
     Raises:
@@ -120,13 +152,17 @@ def draw(
         NothingToShowError: a figure that was asked for has nothing to show, or none has.
         DataFormatError: the run cannot be read.
     """
+    known = several_figures() if isinstance(data, RunsData) else names()
     for name in figures:
         if name in calibration_figures():
             raise UsageError(
                 f"--figure {name} shows a calibration and no run: give the file that `bench doctor --calibrate` wrote."
             )
-        if name not in names():
-            raise UsageError(f"There is no figure {name!r}: {nearest(name, names())}")
+        if name not in known and name in (*names(), *several_figures()):
+            what = "several runs" if name in several_figures() else "one run"
+            raise UsageError(f"--figure {name} shows {what}: name {what}, or choose one of {', '.join(known)}.")
+        if name not in known:
+            raise UsageError(f"There is no figure {name!r}: {nearest(name, known)}")
     data, paths = data or RunData(folder), list[Path]()
 
     def save(name: str) -> None:
@@ -134,7 +170,7 @@ def draw(
             paths.append(write(data, name, kind, look or Look()))
             report(paths[-1])
 
-    _, left_out = of_each(figures or names(), save)
+    _, left_out = of_each(figures or known, save)
     for name in figures:
         if name in left_out:
             raise NothingToShowError(f"--figure {name}: {left_out[name]}")
@@ -207,14 +243,14 @@ def of_each(figures: Iterable[str], make: Callable[[str], _Made]) -> tuple[dict[
     return found, left_out
 
 
-def write(data: RunData, name: str, kind: str, look: Look) -> Path:
+def write(data: RunData | RunsData, name: str, kind: str, look: Look) -> Path:
     """Draw one figure into the run's folder, and return its file; see `picture`."""
     path = data.folder / FIGURES / f"{name}{look.stem}.{kind}"
     write_output(path, picture(data, name, kind, look))
     return path
 
 
-def picture(data: RunData, name: str, kind: str, look: Look) -> bytes:
+def picture(data: RunData | RunsData, name: str, kind: str, look: Look) -> bytes:
     """Return one figure as the content of a png, svg or pdf file; the same data give the same bytes.
 
     Raises:
@@ -225,22 +261,21 @@ def picture(data: RunData, name: str, kind: str, look: Look) -> bytes:
     return rendered(lambda: module.draw(data, look), kind, look, provenance(data, name, kind, look))
 
 
-def data_sha256(data: RunData, name: str) -> str:
-    """Return the digest of the files that a figure of this run is drawn from."""
+def data_sha256(data: RunData | RunsData, name: str) -> str:
+    """Return the digest of the files that a figure of this run, or of these, is drawn from."""
     module = _module(name)
     return data.digest(module.inputs(data) if hasattr(module, "inputs") else data.inputs)
 
 
-def provenance(data: RunData, name: str, kind: str, look: Look) -> Provenance:
+def provenance(data: RunData | RunsData, name: str, kind: str, look: Look) -> Provenance:
     """Return what the file of a figure says about itself."""
-    manifest = data.manifest
-    words = ["bench", "plot", f"results/{manifest.run_id}", "--figure", name, "--format", kind]
+    words = ["bench", "plot", *data.words, "--figure", name, "--format", kind]
     words += [*look.options, *data.options]
     return Provenance(
         stepbench=__version__,
         figure=name,
-        run_id=manifest.run_id,
+        run_id=data.run_id,
         data_sha256=data_sha256(data, name),
         command=as_command(words),
-        measured_by=as_command(manifest.command),
+        measured_by=as_command(data.measured_by),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
@@ -28,11 +29,11 @@ DENSEST = 0.62
 THICK = 0.66
 """Thickness of a bar as a part of its room."""
 _MOST_ON_SLIDE, _MOST_DENSE_ON_SLIDE = 6, 8
-_MOST_BARS = {Width.COLUMN: 36, Width.PAGE: 36, Width.SLIDE: 20}
+MOST_BARS = {Width.COLUMN: 36, Width.PAGE: 36, Width.SLIDE: 20}
 """Most bars of a panel: as many as there is room for."""
 _HEAD_EM = 12.0
 """About what title, subtitle, keys and footer take."""
-_NAME_SHARE = 0.36
+NAME_SHARE = 0.36
 """Part of a panel's width that a name may take."""
 Height = Callable[[int], float]
 """Gives the height, in ems, of what the axes of a panel of so many cases enclose."""
@@ -92,17 +93,17 @@ def shown(
     """
     every = _rows.panels(rows)
     asked = [(title, data.by_time(panel)) for title, panel in _rows.panels(data.asked(rows)) or every]
-    bars, most_bars = max(len(panel) for _, panel in asked), _MOST_BARS[look.width]
+    bars, most_bars = max(len(panel) for _, panel in asked), MOST_BARS[look.width]
     asked = [(title, panel[:most_bars]) for title, panel in asked]
     kinds = [list(kind) for _, kind in groupby(asked, key=lambda panel: panel[1]["workload"].iloc[0])]
     for quota in range(max(map(len, kinds)), 0, -1):
         asked = [kind[place] for kind in kinds for place in spread(len(kind), quota)]
         roomy = quota > 2 and _rows.varies_sizes(rows)
-        if len(asked) <= (most or len(asked)) and _fit(
+        if len(asked) <= (most or len(asked)) and fit(
             [panel_em(len(panel)) * (1.0 if roomy else least) for _, panel in asked], look, roomy
         ):
             break
-    while len(asked) > 1 and not _fit([panel_em(len(panel)) * least for _, panel in asked], look, roomy=False):
+    while len(asked) > 1 and not fit([panel_em(len(panel)) * least for _, panel in asked], look, roomy=False):
         asked.pop()
     remarks = [
         f"{len(asked)} of {len(every)} panels, the others are in summary.csv" if len(asked) < len(every) else "",
@@ -112,7 +113,7 @@ def shown(
     return Shown(asked, remark, _rows.several_backends(rows), data.cast)
 
 
-def _fit(heights: Sequence[float], look: Look, roomy: bool) -> bool:
+def fit(heights: Sequence[float], look: Look, roomy: bool) -> bool:
     """Tell whether panels of these heights fit the page, or so many of them the slide, whose letters may shrink."""
     grid = Grid(heights, columns_of(look, len(heights)), PANEL_EM)
     inches = (sum(grid.rows) + len(grid.rows) * PANEL_EM + _HEAD_EM) * look.least_em
@@ -180,7 +181,7 @@ def backend_keys(backends: Iterable[str], look: Look) -> list[Patch]:
 def name_of(row: pd.Series[Any], panels: Shown, frame: Frame) -> str:
     """Return what an axis calls a case; a long name is cut, the backend never."""
     backend = f" ({row['backend']})" if panels.with_backend else ""
-    room = frame.panel_inches * _NAME_SHARE
+    room = frame.panel_inches * NAME_SHARE
     return panels.cast.fitting(row["implementation"], room, frame.look.points, backend)
 
 
@@ -205,3 +206,10 @@ def whisker(axis: Axes, place: float, bar: Bar, look: Look) -> None:
 def with_interval(text: str, low: float, high: float, write: Callable[[float, float], str], frame: Frame) -> str:
     """Return a number with its interval, which gives way where it is unknown or a panel narrow."""
     return text if frame.narrow or math.isnan(low + high) else f"{text:<7} [{write(low, high)}]"
+
+
+def speedup_ends(rows: pd.DataFrame) -> tuple[float, float]:
+    """Return the axis of all panels: everything fits, 1x has room on both sides, and it ends on whole octaves."""
+    low = float(np.nanmin(rows[["speedup", "speedup_low"]].to_numpy(dtype=float)))
+    high = float(np.nanmax(rows[["speedup", "speedup_high"]].to_numpy(dtype=float)))
+    return 2.0 ** min(-1.0, np.floor(np.log2(low))), 2.0 ** max(1.0, np.ceil(np.log2(high)))

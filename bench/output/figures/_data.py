@@ -5,7 +5,7 @@ All that the figures know about a case's columns, sizes and workloads is in this
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,12 +16,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.analysis.baseline import check_baseline
-from bench.analysis.history import History, RunFiles, histories, moment
+from bench.analysis.history import History, RunFiles, histories, in_order
 from bench.analysis.invalid import throttled_rounds
 from bench.analysis.ladder import Ladder, ladders
 from bench.analysis.packages import backends_in, packages_of
 from bench.analysis.profile import Profiles, profiles
 from bench.analysis.runs import read_runs
+from bench.analysis.spreading import Spreading, spreadings
 from bench.analysis.summarise import summarise
 from bench.analysis.whole import is_whole
 from bench.data.column import sizes_in
@@ -86,6 +87,11 @@ class TimedCase:
         return self.steps["flags"].astype(bool).to_numpy(dtype=bool)
 
 
+def files_of(folder: Path) -> tuple[Path, ...]:
+    """Return the files of a run that all about it is drawn and written from."""
+    return tuple(folder / name for name in (MANIFEST, SUMMARY, SAMPLES, PROCESSES, CROSSOVERS))
+
+
 class RunData(StoredRun):
     """A run on disk, never a live one. Frames are shared by all figures: do not change them."""
 
@@ -134,9 +140,24 @@ class RunData(StoredRun):
         return Cast.of(pairs, measured, self.choice.renamed)
 
     @property
+    def words(self) -> list[str]:
+        """The run, as a command names it; a moved folder gives the same."""
+        return [f"results/{self.run_id}"]
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return self.manifest.run_id
+
+    @property
+    def measured_by(self) -> list[str]:
+        """The command that measured it."""
+        return self.manifest.command
+
+    @property
     def inputs(self) -> tuple[Path, ...]:
         """The files of the run itself."""
-        return tuple(self.folder / name for name in (MANIFEST, SUMMARY, SAMPLES, PROCESSES, CROSSOVERS))
+        return files_of(self.folder)
 
     @property
     def has_samples(self) -> bool:
@@ -235,6 +256,11 @@ class RunData(StoredRun):
         return ladders(self.manifest, summary_rows(self.summary), self.samples, self.processes)
 
     @cached_property
+    def spreadings(self) -> list[Spreading]:
+        """Its steps over several numbers of devices."""
+        return spreadings(self.manifest, summary_rows(self.summary), self.samples, self.processes)
+
+    @cached_property
     def profiles(self) -> Profiles:
         """Its contenders over all of its problems."""
         return profiles(self.manifest, summary_rows(self.summary), self.samples, self.processes)
@@ -296,8 +322,3 @@ class RunData(StoredRun):
     def asked_sizes(self, axis: str) -> Sequence[object]:
         """Return the sizes along an axis that were asked for."""
         return self.manifest.axes.get(axis, [])
-
-
-def in_order(runs: Iterable[RunFiles]) -> list[RunFiles]:
-    """Return runs in the order in which they were measured."""
-    return sorted(runs, key=lambda run: (moment(run.manifest.created), run.manifest.run_id))

@@ -237,15 +237,20 @@ class Look:
         )
 
 
-@lru_cache(maxsize=4096)
 def text_inches(text: str, points: float, bold: bool = False) -> float:
     """Return the width of a line of text, by the metrics of the font that figures are drawn with."""
+    return _hundred_points_wide(text, bold) * (points / 100) / _POINTS_PER_INCH
+
+
+@lru_cache(maxsize=16384)
+def _hundred_points_wide(text: str, bold: bool) -> float:
+    """Return the width in points of a line in letters of a hundred points, in proportion to which all others are."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(family="DejaVu Sans", size=points, weight="bold" if bold else "normal")
+    font = FontProperties(family="DejaVu Sans", size=100, weight="bold" if bold else "normal")
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-    return float(width) / _POINTS_PER_INCH
+    return float(width)
 
 
 def wrapped(text: str, inches: float, points: float, bold: bool = False) -> list[str]:
@@ -302,6 +307,7 @@ def spread(count: int, most: int) -> list[int]:
 def rendered(draw: Callable[[], Figure], kind: str, look: Look, provenance: Provenance) -> bytes:
     """Draw and save under the look's settings; the same figure gives the same bytes, which hold no date."""
     import matplotlib as mpl
+    from matplotlib.backend_bases import get_registered_canvas_class
 
     content = io.BytesIO()
     with mpl.rc_context(), warnings.catch_warnings():
@@ -311,12 +317,15 @@ def rendered(draw: Callable[[], Figure], kind: str, look: Look, provenance: Prov
         figure = draw()
         # Laid out once and for all, rounding away the solver's last bits, which depend on addresses in memory.
         figure.set_dpi(_DPI)
-        figure.draw_without_rendering()
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.execute(figure)
         figure.set_layout_engine("none")
         for axes in figure.axes:
             left, bottom, width, height = (round(float(part), 9) for part in axes.get_position(original=True).bounds)
             axes.set_position((left, bottom, width, height))
-        figure.savefig(content, format=kind, dpi=_DPI, metadata=metadata(provenance, kind))
+        # Not `savefig`: it draws a figure twice that has had a layout.
+        canvas = get_registered_canvas_class(kind)(figure)
+        getattr(canvas, f"print_{kind}")(content, metadata=metadata(provenance, kind))
     if kind == "svg":
         lines = content.getvalue().decode().split("\n")
         return "\n".join(line if line.isprintable() else readable(line) for line in lines).encode()

@@ -41,10 +41,14 @@ class FittingLocator(Locator):
         """Return the ticks of an axis between these ends."""
         low, high = sorted((float(vmin), float(vmax)))
         first, last = max(low, self._within[0]), min(high, self._within[1])
-        choices = self._choices(low, high)
-        found = [[float(tick) for tick in each.tick_values(low, high) if first <= tick <= last] for each in choices]
-        ends = [*found[0][:1], *found[0][1:][-1:]]
-        return next((ticks for ticks in [*found, ends] if len(ticks) > 1 and self._fit(ticks)), ends[-1:])
+        ends: list[float] | None = None
+        for each in self._choices(low, high):
+            ticks = [float(tick) for tick in each.tick_values(low, high) if first <= tick <= last]
+            if len(ticks) > 1 and self._fit(ticks):
+                return ticks
+            ends = [*ticks[:1], *ticks[1:][-1:]] if ends is None else ends
+        ends = ends or []
+        return ends if len(ends) > 1 and self._fit(ends) else ends[-1:]
 
     @property
     def _axis(self) -> Axis:

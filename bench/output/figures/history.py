@@ -14,16 +14,16 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
 from bench import __version__
-from bench.analysis.history import History, Point, RunFiles, Series, moment
+from bench.analysis.history import AnyFiles, History, Point, Series, in_order, moment
 from bench.data.schema import STEP
 from bench.errors import NothingToShowError
 from bench.output.figures import _frame
 from bench.output.figures._cast import Cast
-from bench.output.figures._data import RunData, in_order
+from bench.output.figures._data import RunData
 from bench.output.figures._frame import Grid, Texts, new_frame
 from bench.output.figures._look import Look, rendered, spread, text_inches
 from bench.output.figures._ticks import FittingLocator, TimeFormatter, even_steps, put_ticks
-from bench.output.names import short, size_of, span, telling, told
+from bench.output.names import makers, short, size_of, span, telling, told
 from bench.output.provenance import Provenance, as_command, digest
 
 TITLE = "Time of one training step, run by run"
@@ -63,7 +63,12 @@ def inputs(data: RunData) -> tuple[Path, ...]:
 
 
 def render(
-    found: Sequence[History], kind: str, phase: str = STEP, runs: Sequence[RunFiles] = (), words: Sequence[str] = ()
+    found: Sequence[History],
+    kind: str,
+    phase: str = STEP,
+    runs: Sequence[AnyFiles] = (),
+    words: Sequence[str] = (),
+    look: Look | None = None,
 ) -> bytes:
     """Return the histories as the content of a png, svg or pdf file; the same histories give the same bytes.
 
@@ -73,6 +78,7 @@ def render(
         phase: what was timed.
         runs: what the histories were made from.
         words: the command line that draws the figure.
+        look: width and style; a page in light by default.
     """
     newest = max((run for history in found for run in history.runs), key=lambda run: (moment(run.created), run.run_id))
     provenance = Provenance(
@@ -83,8 +89,8 @@ def render(
         command=as_command(words),
         measured_by=as_command(newest.command),
     )
-    look = Look()
-    return rendered(lambda: draw_histories(found, phase, look), kind, look, provenance)
+    shown = look or Look()
+    return rendered(lambda: draw_histories(found, phase, shown), kind, shown, provenance)
 
 
 def most_panels(look: Look | None = None) -> int:
@@ -111,15 +117,18 @@ def draw_histories(
     letters = _letters(shown)
     columns = _frame.small_columns(look, len(shown))
     labels = [Labels.of(series, letters, len(history.runs), columns, look) for history, series in shown]
-    subtitle = ["median and 95 % interval over processes", "less is faster", "time axes do not begin at 0"]
+    foreign = any(history.tool for history in found)
+    over = "as far as it is known" if foreign else "over processes"
+    subtitle = [f"median and 95 % interval {over}", "less is faster", "time axes do not begin at 0"]
     subtitle += [f"{len(shown)} of {len(every)} cases"] if len(shown) < len(every) else []
     what = "one training step" if phase == STEP else f"the {phase} phase"
+    what = "each benchmark" if all(history.tool for history in found) else what
     meanings = [f"{letter}: {text}" for text, letter in letters.items() if letter != _STAR]
     if len(letters) > len(meanings):
         meanings.append(f"{_STAR}: earlier news, told by the table of `bench history`")
     told_of = ["; ".join(meanings)] if meanings else []
     foot = "\n".join(
-        [*told_of, *(f"{history.machine}: {span(history)}" for history in found), *filter(None, [missing])]
+        [*told_of, *(f"{history.machine}: {_span(history)}" for history in found), *filter(None, [missing])]
     )
     texts = Texts(f"Time of {what}, run by run", subtitle, foot, _keys(shown, letters, look))
     frame = new_frame(look, texts, Grid([each.panel_em for each in labels], columns, _frame.SMALL_AROUND_EM + 1))
@@ -130,6 +139,10 @@ def draw_histories(
         words += [history.machine.cpu or "?"] if len(found) > 1 else []
         _frame.small_heading(axis, series.case.implementation, words, cast, frame)
     return frame.figure
+
+
+def _span(history: History) -> str:
+    return ", ".join(filter(None, (span(history), makers(history))))
 
 
 def _panel(axis: Axes, history: History, series: Series, labels: Labels, cast: Cast, look: Look) -> None:

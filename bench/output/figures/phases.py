@@ -61,7 +61,8 @@ def draw(data: RunData, look: Look) -> Figure:
 def _stack(data: RunData, whole: pd.Series[Any]) -> list[tuple[str, float, bool]]:
     """Return the phases that a case has a time of: name, seconds, and whether a profiler told them."""
     found = []
-    parts = {row["phase"]: row for row in data.parts[whole.name].to_dict("records")}
+    told = data.parts[whole.name][["phase", "method", "share", "median_seconds"]]
+    parts = {row["phase"]: row for row in told.to_dict("records")}
     for phase in STAGES:
         if phase in parts:
             part = parts[phase]

@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -51,7 +50,7 @@ def draw(data: RunData, look: Look) -> Figure:
     frame = _bars.bar_figure(look, texts, replace(shown, panels=titled), partial(_bar, data.cast))
     for axis in frame.axes:
         axis.axvline(1, color=look.theme.ink, lw=frame.look.line, ls="--")
-        log_axis(axis, "x", _ends(bars), times, frame.look, octaves)
+        log_axis(axis, "x", _bars.speedup_ends(bars), times, frame.look, octaves)
     frame.label_x(
         f"speedup over {_rows.over(rows, data.cast)} (log scale)" + ("" if frame.narrow else "; right of 1x is faster")
     )
@@ -72,10 +71,3 @@ def _baseline_text(panel: pd.DataFrame, narrow: bool, cast: Cast) -> str:
     row = found.iloc[0]
     seconds = duration(float(row["median_seconds"]))
     return seconds if narrow else f"{cast.name(row['implementation'])} at {seconds} a step"
-
-
-def _ends(rows: pd.DataFrame) -> tuple[float, float]:
-    """Return the axis of all panels: everything fits, 1x has room on both sides, and it ends on whole octaves."""
-    low = float(np.nanmin(rows[["speedup", "speedup_low"]].to_numpy(dtype=float)))
-    high = float(np.nanmax(rows[["speedup", "speedup_high"]].to_numpy(dtype=float)))
-    return 2.0 ** min(-1.0, np.floor(np.log2(low))), 2.0 ** max(1.0, np.ceil(np.log2(high)))

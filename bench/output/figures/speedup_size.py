@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from bench.analysis.baseline import Baseline
 from bench.analysis.scaling import Plane, contender_of
-from bench.data.schema import Crossing
+from bench.data.crossing import Crossing
 from bench.model.case import Contender
 from bench.output.figures import _lines, _rows
 from bench.output.figures._data import RunData

@@ -6,10 +6,15 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from bench.output.document import Cell, Document, RowGroup, Strong, Table, Words, marked
 from bench.output.render import environment
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 MOST_ROWS = 38
 """Rows of one table at most: more do not fit a page, and LaTeX breaks no float."""
@@ -51,6 +56,11 @@ def render(document: Document, pictures: Mapping[str, str]) -> str:
         pictures: the file of each of its figures, as a path from the report's folder; no characters but letters,
             digits and `/._-`.
     """
+    return _template().render(document=document, pictures=pictures)
+
+
+@cache
+def _template() -> Template:
     made = environment(
         {"text": escape, "cell": _cell, "words": words, "code": code, "parts": parts},
         block_start_string="<%",
@@ -60,7 +70,7 @@ def render(document: Document, pictures: Mapping[str, str]) -> str:
         comment_start_string="<#",
         comment_end_string="#>",
     )
-    return made.get_template("report.tex").render(document=document, pictures=pictures)
+    return made.get_template("report.tex")
 
 
 def escape(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -112,6 +113,7 @@ def _cell(cell: Cell) -> str:
     return f"**{escape(cell.text)}**" if cell.tone else escape(cell.text)
 
 
+@cache
 def _template(name: str) -> Template:
     filters = {"text": escape, "cell": _cell, "words": words, "fenced": fenced, "path": quote}
     return environment(filters).get_template(name)

@@ -174,9 +174,8 @@ class Drawing:
 
 def _texts(figure: Figure) -> Iterator[tuple[str, Any]]:
     """Every text that is visible, numbered, with its box in pixels."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw_without_rendering()  # lays it out; nobody sees the pixels
     unseen = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):

@@ -83,7 +83,19 @@ def runs(new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFacto
     for index, (name, backend) in enumerate((("numpy_manual", "numpy"), ("torch_nn", "torch-cpu"))):
         memory = {"step_peak_bytes": (33 + 9 * index) << 20, "framework_bytes": (31 + 196 * index) << 20}
         weighed.add(name, backend, **memory)
-    return [RunData(made.write()) for made in (measured, sampled, rounded, swept, climbed, weighed)]
+    spread = new("sampled", folder / "spread")
+    spread.manifest = {"implementations": {"torch_ddp": ImplementationFacts(spreads="torch_nn")}}
+    spread.add("torch_nn", workload="mlp_bias_sgd", seconds=8e-4, threads=1)
+    for devices, seconds in ((1, 1e-3), (2, 6e-4), (4, 4e-4)):
+        share = {"communication_share": 0.1 * devices}
+        options = {"seconds": seconds, "threads": 1, "row": lambda number, share=share: share}
+        spread.add("torch_ddp", workload="mlp_bias_sgd", devices=devices, **options)
+        if devices > 1:
+            more = tutorial(batch=64 * devices)
+            spread.add(
+                "torch_ddp", workload="mlp_bias_sgd", devices=devices, problem=more, **options | {"seconds": 1.2e-3}
+            )
+    return [RunData(made.write()) for made in (measured, sampled, rounded, swept, climbed, weighed, spread)]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from bench.data.schema import Crossing
+from bench.data.crossing import Crossing
 from bench.data.store import read_crossovers
 from bench.output.figures import Look, Width
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +14,12 @@ from bench.output.figures._look import DARK, LIGHT
 from bench.output.report import report
 
 WIDTHS = (360, 1280)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-ARGUMENTS += ["--no-first-run", "--no-default-browser-check", "--disable-sync", "--disable-features=OptimizationHints"]
-
-
-@pytest.fixture(scope="module")
-def browser(needs: Callable[[str, str], str]) -> Iterator[Any]:
-    """One browser for all tests here."""
-    path = needs("chromium", "chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield started
-        started.close()
-
-
-class Shown:
-    """A page with all that it asked for and complained of."""
-
-    def __init__(self, browser: Any, path: Path, width: int = 1280, **options: Any) -> None:
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, offline=True, **options)
-        self.page = self.context.new_page()
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.url = path.as_uri()
-        self.page.goto(self.url)
 
 
 @pytest.fixture
-def show(browser: Any, sample_page: Path) -> Iterator[Callable[..., Shown]]:
+def show(open_page: Callable[..., Any], sample_page: Path) -> Callable[..., Any]:
     """Open the sample's report, or another file."""
-    opened = []
-
-    def open_page(path: Path = sample_page, **options: Any) -> Shown:
-        opened.append(Shown(browser, path, **options))
-        return opened[-1]
-
-    yield open_page
-    for shown in opened:
-        shown.context.close()
+    return lambda path=sample_page, **options: open_page(path, **options)
 
 
 @pytest.fixture
@@ -66,25 +30,19 @@ def small_page(hostile: Path, two_figures: None) -> Path:
     return path
 
 
-def test_it_opens_without_a_network(show: Callable[..., Shown]) -> None:
+def test_it_opens_without_a_network(show: Callable[..., Any]) -> None:
     shown = show()
     assert [url for url in shown.requests if not url.startswith("data:")] == [shown.url]
     assert shown.complaints == []
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_wider_than_the_screen(show: Callable[..., Shown], width: int) -> None:
-    page = show(width=width).page
-    for details in page.query_selector_all("details"):
-        details.evaluate("item => { item.open = true }")
+def test_nothing_is_wider_than_the_screen(show: Callable[..., Any], width: int) -> None:
+    shown = show(width=width)
+    shown.unfold()
+    page = shown.page
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    outside = page.evaluate(
-        """() => [...document.querySelectorAll("main *")].filter(item => {
-            const box = item.getBoundingClientRect();
-            return box.right > innerWidth + 1 && !item.closest(".scroll, pre, svg, .unseen");
-        }).map(item => item.outerHTML.slice(0, 80))"""
-    )
-    assert outside == []
+    assert shown.outside() == []
     scrolling = page.evaluate(
         """() => [...document.querySelectorAll(".scroll")].map(item =>
             [item.scrollWidth > item.clientWidth, item.tabIndex])"""
@@ -96,7 +54,7 @@ def test_nothing_is_wider_than_the_screen(show: Callable[..., Shown], width: int
 @pytest.mark.parametrize(("width", "kind"), [(360, "narrow"), (1280, "wide")])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_each_figure_is_shown_once_and_large_enough(
-    show: Callable[..., Shown], width: int, kind: str, scheme: str
+    show: Callable[..., Any], width: int, kind: str, scheme: str
 ) -> None:
     figures = show(width=width, color_scheme=scheme).page.evaluate(
         """() => [...document.querySelectorAll("figure")].map(figure =>
@@ -112,7 +70,7 @@ def test_each_figure_is_shown_once_and_large_enough(
         assert room > 0.85 * min(width, 960)
 
 
-def test_a_dark_page_has_dark_paper_light_ink_and_figures_that_follow(show: Callable[..., Shown]) -> None:
+def test_a_dark_page_has_dark_paper_light_ink_and_figures_that_follow(show: Callable[..., Any]) -> None:
     seen = {}
     for scheme in ("light", "dark"):
         seen[scheme] = show(color_scheme=scheme).page.evaluate(
@@ -128,7 +86,7 @@ def _rgb(colour: str) -> str:
 
 
 def test_it_prints_light_with_all_figures_and_the_tables_of_the_result(
-    show: Callable[..., Shown], needs: Callable[[str, str], str], tmp_path: Path
+    show: Callable[..., Any], needs: Callable[[str, str], str], tmp_path: Path
 ) -> None:
     page = show(color_scheme="dark").page
     page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
@@ -154,16 +112,15 @@ def test_it_prints_light_with_all_figures_and_the_tables_of_the_result(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(show: Callable[..., Shown], small_page: Path, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe looks for barriers")
-    page = show(small_page, color_scheme=scheme).page
-    for details in page.query_selector_all("details"):
-        details.evaluate("item => { item.open = true }")
-    found = axe.Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+def test_axe_finds_nothing(
+    show: Callable[..., Any], barriers: Callable[[Any], str], small_page: Path, scheme: str
+) -> None:
+    shown = show(small_page, color_scheme=scheme)
+    shown.unfold()
+    assert barriers(shown.page) == ""
 
 
-def test_it_needs_no_scripts(show: Callable[..., Shown]) -> None:
+def test_it_needs_no_scripts(show: Callable[..., Any]) -> None:
     page = show(java_script_enabled=False).page
     first = page.locator("details").first
     table = first.locator("table")
@@ -174,7 +131,7 @@ def test_it_needs_no_scripts(show: Callable[..., Shown]) -> None:
     assert page.url.endswith("#again")
 
 
-def test_names_cannot_run(show: Callable[..., Shown], small_page: Path) -> None:
+def test_names_cannot_run(show: Callable[..., Any], small_page: Path) -> None:
     shown = show(small_page, width=360)
     assert shown.page.locator("script").count() == 0
     assert shown.complaints == []
@@ -194,7 +151,7 @@ def whole_page(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_sample_is_printed_on_at_most_twelve_pages(
-    show: Callable[..., Shown], whole_page: Path, tmp_path: Path
+    show: Callable[..., Any], whole_page: Path, tmp_path: Path
 ) -> None:
     pypdf = pytest.importorskip("pypdf", reason="pypdf counts the pages")
     show(whole_page).page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
@@ -202,12 +159,12 @@ def test_the_sample_is_printed_on_at_most_twelve_pages(
 
 
 @pytest.mark.slow
-def test_a_sweeps_first_figure_is_on_the_first_screen(show: Callable[..., Shown], whole_page: Path) -> None:
+def test_a_sweeps_first_figure_is_on_the_first_screen(show: Callable[..., Any], whole_page: Path) -> None:
     place = "document.querySelector('figure').getBoundingClientRect().top + scrollY"
     assert show(whole_page, width=1280).page.evaluate(place) < 900
 
 
-def test_on_a_telephone_the_speedup_is_in_view_and_names_are_folded_between_words(show: Callable[..., Shown]) -> None:
+def test_on_a_telephone_the_speedup_is_in_view_and_names_are_folded_between_words(show: Callable[..., Any]) -> None:
     page = show(width=390).page
     tables = page.evaluate(
         """() => [...document.querySelectorAll("section:not([aria-labelledby*=figures]) table.cases")].map(table =>
