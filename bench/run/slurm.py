@@ -21,7 +21,7 @@ from bench.model.problem import Problem
 from bench.run.launcher import RunView
 from bench.run.machines import kind_differs
 from bench.run.plan import Planned
-from bench.run.queue import Whereabouts, Queue, Standing
+from bench.run.queue import Queue, Standing, Whereabouts
 from bench.run.task import TASKS, PartFile, TaskFile, name_of, part_path, parts_of, read_part, round_of, task_path
 from bench.run.watcher import Watcher
 from bench.run.worker import Job, JobFound
