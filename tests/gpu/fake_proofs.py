@@ -69,7 +69,10 @@ def main() -> None:
     chosen = [
         item
         for item in registry
-        if item.framework == "torch" and not item.compiles and (not item.devices or "fakegpu" in item.devices)
+        if item.framework == "torch"
+        and not item.compiles
+        and not item.spreads
+        and (not item.devices or "fakegpu" in item.devices)
     ]
     found: dict[str, Any] = {"reads": {item.name: reads(simulator, device, item) for item in chosen}}
     found["mixed"] = mixed(device)

@@ -120,7 +120,7 @@ def main() -> None:
     _setup_privateuseone_for_python_backend(KIND)
     device = TorchBackend(KIND).open(Settings(1))
     registry = discover([Path(argument) for argument in sys.argv[1:]])
-    chosen = [item for item in registry if item.framework == "torch" and not item.devices]
+    chosen = [item for item in registry if item.framework == "torch" and not item.devices and not item.spreads]
     sys.stdout.write(json.dumps({item.name: run(item, device) for item in chosen}))
 
 

@@ -23,6 +23,8 @@ from bench.model.problem import Problem
 from bench.model.registry import Implementation
 from bench.oracle.edges import truth_by_reference
 from bench.oracle.verify import verify
+from bench.timing.building import meet_others
+from bench.timing.ranks import ALONE
 from bench.workloads import tutorial
 
 ALL = {item.name: item for item in discover()}
@@ -71,7 +73,15 @@ def in_format(item: Implementation, dtype: Dtype) -> Iterator[None]:
     yield
 
 
+@cache
+def alone() -> None:
+    """Make this process the only rank of what is spread over several."""
+    meet_others(ALL["torch_ddp"], ALONE, lambda: BACKENDS["torch-cpu"].meet(1))
+
+
 def built(item: Implementation, problem: Problem) -> Step:
+    if item.spreads:
+        alone()
     return item.build(problem, item.workload.data(problem), cpu(item.framework))
 
 

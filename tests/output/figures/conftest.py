@@ -17,6 +17,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from bench.data.manifest import ImplementationFacts
 from bench.model.precision import Precision
 from bench.output import figures
 from bench.output.figures import Look, RunData, RunsData, Style, Width
@@ -59,7 +60,8 @@ def gallery(
     folder = tmp_path_factory.mktemp("gallery")
     for name, created in (("older", "2026-01-01T03:04:05+00:00"), ("run", "2026-01-02T03:04:05+00:00")):
         made = new("sampled", folder / name)
-        made.manifest = {"created": created, "peaks": [made.build.make_peak()]}
+        facts = {"torch_ddp": ImplementationFacts(spreads="torch_tensor")}
+        made.manifest = {"created": created, "peaks": [made.build.make_peak()], "implementations": facts}
         for hidden in (100, 200):
             made.add("numpy_manual", "numpy", problem=tutorial(hidden=hidden), processes=6, seconds=4e-6 * hidden)
             for precision, error in ((Precision.FULL, 1e-7), (Precision.TF32, 1e-4)):
@@ -68,6 +70,8 @@ def gallery(
                 made.add("torch_tensor", problem=tutorial(hidden=hidden), seconds=3e-6 * hidden, **options)
             options = {"processes": 6, "row": lambda number: {**START, "compile_seconds": 2.0, "cache": "warm"}}
             made.add("torch_compiled", problem=tutorial(hidden=hidden), seconds=3.5e-6 * hidden, **options)
+        for devices in (1, 2):
+            made.add("torch_ddp", problem=tutorial(hidden=100), processes=6, devices=devices)
         run = made.write()
     data, done = RunData(run), figures.Drawn([], {})
     for kind in figures.FORMATS:
