@@ -215,7 +215,7 @@ def fakecpu() -> Path:
 def needs() -> Callable[[str, str], str]:
     """The path of a program that Python packages do not bring. Where it is missing the test is skipped and says so.
 
-    It fails instead if `STEPBENCH_REQUIRE`, names with commas, has that feature: chromium, poppler or tex.
+    It fails instead if `STEPBENCH_REQUIRE`, names with commas, has that feature: chromium, poppler, slurm or tex.
     """
 
     def find(feature: str, program: str) -> str:

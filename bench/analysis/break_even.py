@@ -23,7 +23,7 @@ from bench.data.schema import FIRST_STEP, Status, SummaryRow, is_headline
 from bench.model.case import Case
 from bench.model.device import COLD_STARTS, Cache
 from bench.stats.break_even import BreakEven, Mean, break_even, quantile
-from bench.stats.estimates import Turns
+from bench.stats.estimates import RoundKey, Turns
 
 CACHES = {Cache.COLD: COLD_STARTS, Cache.WARM: (Cache.WARM,)}
 """Values of the column `cache` that count as a start with an empty cache (without a cache, any start) or a filled one.
@@ -76,7 +76,7 @@ def payoffs(
     """
     heads = {row.case: row for row in rows if is_headline(row) and row.status is Status.OK}
     compiling = [row.case for row in heads.values() if {row.compile_cold_seconds, row.compile_warm_seconds} != {None}]
-    if not compiling:
+    if not compiling or len(set(processes["machine"])) > 1:  # an interval would need machines as its outer level
         return []
     rounds = rounds_of_cases(manifest, rows, samples, processes)
     starts = _starts(rounds, samples, processes)
@@ -101,7 +101,7 @@ def payoffs(
 
 
 def _partner(
-    case: Case, plain: Sequence[Case], rounds: Mapping[Case, Mapping[int, Turns]], rule: Baseline
+    case: Case, plain: Sequence[Case], rounds: Mapping[Case, Mapping[RoundKey, Turns]], rule: Baseline
 ) -> Case | None:
     """Find the case that one that compiles is held against; None if it was not measured."""
     here = (case.backend, case.problem, case.conditions)
@@ -113,7 +113,7 @@ def _partner(
     return min(alike, key=lambda other: _step(rounds[other]).value, default=None) or rule.of(case, plain)
 
 
-def _step(rounds: Mapping[int, Turns]) -> Mean:
+def _step(rounds: Mapping[RoundKey, Turns]) -> Mean:
     """Return the time of one step, each round's the median of its turns."""
     return Mean.of([float(np.median([*turns.values()])) for turns in rounds.values()])
 
@@ -127,7 +127,7 @@ def _saved(other: Turns, mine: Turns) -> float:
 
 
 def _starts(
-    rounds: Mapping[Case, Mapping[int, Turns]], samples: pd.DataFrame, processes: pd.DataFrame
+    rounds: Mapping[Case, Mapping[RoundKey, Turns]], samples: pd.DataFrame, processes: pd.DataFrame
 ) -> dict[Case, pd.DataFrame]:
     """Return for each case the start of each process, in seconds, and what the cache did for it.
 

@@ -77,6 +77,9 @@ def incomparable(a: StoredRun, b: StoredRun) -> list[str]:
     both = one.keys() & other.keys()
     found += _told("", {name: one[name] for name in both}, {name: other[name] for name in both})
     here, there = identity(a.manifest.machine), identity(b.manifest.machine)
+    several = [" ".join(run.manifest.machines) for run in (a, b) if len(run.manifest.machines) > 1]
+    if several:  # the tests behind a verdict know processes of one machine
+        found.append(f"several machines: {' / '.join(several)}")
     unnamed = [] if is_named(here["cpu"]) and is_named(there["cpu"]) else [_item("cpu", here, there)]
     return list(dict.fromkeys([*unnamed, *found]))
 

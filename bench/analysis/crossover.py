@@ -27,9 +27,9 @@ from bench.data.crossing import Crossing, CrossoverRow
 from bench.data.manifest import Manifest
 from bench.data.schema import SummaryRow
 from bench.model.case import Case, Contender
-from bench.stats.estimates import Estimate, Turns, mean_estimate, round_log_ratios
+from bench.stats.estimates import Estimate, RoundKey, Turns, round_log_ratios, rounds_estimate
 
-Rounds = Mapping[int, Turns]
+Rounds = Mapping[RoundKey, Turns]
 """Seconds of a whole step by round and turn."""
 Lookup = Callable[[Case], Rounds]
 """The rounds of a case; empty if it was not measured."""
@@ -76,15 +76,16 @@ def pairs(plane: Plane, baselines: Collection[str]) -> list[tuple[Contender, Con
     return [both for both in combinations([line.contender for line in plane.lines], 2) if compared(*both)]
 
 
-def points(a: Mapping[int, Rounds], b: Mapping[int, Rounds]) -> list[SizePoint]:
+def points(a: Mapping[int, Rounds], b: Mapping[int, Rounds], here: bool = False) -> list[SizePoint]:
     """Both contenders at each size at which they share rounds, in the order of sizes.
 
     Args:
         a: by size; the times of each round.
         b: the same of the other.
+        here: as in `rounds_estimate`.
     """
     logs = {size: round_log_ratios(a[size], b[size]) for size in sorted(a.keys() & b.keys())}
-    return [SizePoint(size, mean_estimate([*each.values()])) for size, each in logs.items() if each]
+    return [SizePoint(size, rounds_estimate(each, here)) for size, each in logs.items() if each]
 
 
 def changes(measured: Sequence[SizePoint]) -> list[Overtaking]:
@@ -159,9 +160,10 @@ def crossovers(
     ]
 
 
-def pair_points(plane: Plane, a: Contender, b: Contender, lookup: Lookup) -> list[SizePoint]:
-    """Hold two contenders of a plane against each other at each of its sizes."""
-    return points(*({size: lookup(plane.case(contender, size)) for size in plane.sizes} for contender in (a, b)))
+def pair_points(plane: Plane, a: Contender, b: Contender, lookup: Lookup, here: bool = False) -> list[SizePoint]:
+    """Hold two contenders of a plane against each other at each of its sizes; `here` is that of `rounds_estimate`."""
+    one, other = ({size: lookup(plane.case(contender, size)) for size in plane.sizes} for contender in (a, b))
+    return points(one, other, here)
 
 
 def _rows(run_id: str, plane: Plane, a: Contender, b: Contender, measured: Sequence[SizePoint]) -> list[CrossoverRow]:

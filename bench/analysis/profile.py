@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import pandas as pd
 
@@ -17,7 +18,15 @@ from bench.data.manifest import ImplementationFacts, Manifest
 from bench.data.schema import SummaryRow
 from bench.model.case import CONDITIONS, Case
 from bench.model.problem import Problem
-from bench.stats.estimates import Estimate, exponential, mean_of_means, round_log_ratios
+from bench.stats.estimates import (
+    Estimate,
+    RoundKey,
+    by_machine,
+    exponential,
+    mean_of_means,
+    round_log_ratios,
+    rounds_estimate,
+)
 
 _TOLD_APART = tuple(column.name for column in CONDITIONS if column.name != "dtype")
 
@@ -107,7 +116,7 @@ def profiles(
         ratios = tuple(theirs[at].seconds.value / best[at] if at in theirs else None for at in problems)
         over = {case: rules[case.workload].of(case, known) for case in (each.case for each in theirs.values())}
         logs = [round_log_ratios(known[b].rounds, known[a].rounds) for a, b in over.items() if b is not None]
-        groups = [list(each.values()) for each in logs if each]
+        groups = [each for each in logs if each]
         itself = all(case == other for case, other in over.items())
         found.append(Profile(entrant, ratios, mean_speedup(groups), len(groups), itself))
     if not found:
@@ -124,16 +133,21 @@ def entrant_of(case: Case, one_workload: bool, facts: Mapping[str, Implementatio
     return Entrant("", case.backend, compiles, conditions)
 
 
-def mean_speedup(groups: Sequence[Sequence[float]]) -> Estimate | None:
+def mean_speedup(groups: Sequence[Mapping[RoundKey, float]]) -> Estimate | None:
     """Return the geometric mean of speedups; None if there is none.
 
     Its interval combines those of the problems: it says how well the mean over these problems is known, and nothing
-    about others. It is unknown if that of any problem is.
+    about others. It is unknown if that of any problem is, and where there are several machines: what one of them
+    differs by falls on all problems, which are not independent then.
 
     Args:
-        groups: of each problem, the logarithms of the speedup, one a round.
+        groups: of each problem, the logarithms of the speedup by round.
     """
-    return exponential(mean_of_means(groups)) if groups else None
+    if not groups:
+        return None
+    if any(len(by_machine(group.items())) > 1 for group in groups):
+        return exponential(Estimate(fmean(rounds_estimate(group).value for group in groups)))
+    return exponential(mean_of_means([[*group.values()] for group in groups]))
 
 
 def _order(found: Sequence[Profile]) -> list[Profile]:

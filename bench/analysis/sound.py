@@ -11,7 +11,7 @@ from bench.analysis.summarise import rounds_of_cases
 from bench.data.manifest import Manifest
 from bench.data.schema import Status, SummaryRow, is_headline
 from bench.model.case import Case
-from bench.stats.estimates import Estimate, Turns, speedup_estimate
+from bench.stats.estimates import Estimate, RoundKey, Turns, speedup_estimate
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class SoundCase:
     case: Case
     seconds: Estimate
     """The time of a whole step, as the summary has it."""
-    rounds: Mapping[int, Turns]
+    rounds: Mapping[RoundKey, Turns]
     """Its whole steps by round and turn, in seconds."""
 
     def speedup_over(self, other: SoundCase) -> Estimate:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from statistics import median_low
+from statistics import median, median_low
 
 import numpy as np
 
-from bench.stats.estimates import Turns
+from bench.stats.estimates import RoundKey, Turns, by_machine, machine_in
 from bench.stats.steady import FEWEST_TURNS, Trend, trend, two_kinds, two_sided_p
 
 UNSTEADY = "not steady: "
@@ -80,7 +80,7 @@ def growth(memory: Sequence[tuple[int, int]]) -> float | None:
     return (end - start) / max(1, last - first)
 
 
-def remark(rounds: Mapping[int, Turns], growths: Sequence[float] = ()) -> str:
+def remark(rounds: Mapping[RoundKey, Turns], growths: Sequence[float] = ()) -> str:
     """Say that a case is not steady, as all its processes together show, or that its processes are of two kinds.
 
     Args:
@@ -97,12 +97,20 @@ def remark(rounds: Mapping[int, Turns], growths: Sequence[float] = ()) -> str:
     if growths and (gained := median_low(growths)) > 0:  # more than half of them grow
         more = f"its process holds {_told(gained, _BYTES)} more after each step (median of {len(growths)})"
         return f"{UNSTEADY}{more}; it has no speedup"
-    kinds = two_kinds([float(np.median([*turns.values()])) for turns in rounds.values()]) if rounds else None
+    kinds = two_kinds(_levelled(rounds)) if rounds else None
     if kinds is None:
         return ""
     low, high = (_told(seconds, _SECONDS) for seconds in kinds.seconds)
     few, others = kinds.counts
     return f"of two kinds: {low} in {few} process{'es' if few != 1 else ''}, {high} in {others}"
+
+
+def _levelled(rounds: Mapping[RoundKey, Turns]) -> list[float]:
+    """Return the time of each round, as if all machines were alike: two machines are no two kinds of process."""
+    times = {key: float(np.median([*turns.values()])) for key, turns in rounds.items()}
+    levels = {machine: median(values) for machine, values in by_machine(times.items()).items()}
+    middle = median(levels.values())
+    return [time * middle / levels[machine_in(key)] if levels[machine_in(key)] else time for key, time in times.items()]
 
 
 _SECONDS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))

@@ -16,7 +16,7 @@ from bench.analysis.invalid import throttled_rounds
 from bench.analysis.phases import shares_of, stages_of, sync_tax
 from bench.analysis.roofline import ceilings
 from bench.analysis.steady import UNSTEADY, remark
-from bench.analysis.whole import by_round, is_whole, whole_steps_by_turn
+from bench.analysis.whole import by_round, is_whole, round_keys, whole_steps_by_turn
 from bench.data.manifest import CountedWork, Manifest, PlannedCase
 from bench.data.run import cases_by_process
 from bench.data.schema import FIRST_STEP, HOST, PHASES, STEP, Method, Status, SummaryRow, is_headline
@@ -25,7 +25,7 @@ from bench.model.case import Case
 from bench.model.device import COLD_STARTS, Cache
 from bench.model.sizes import BATCH
 from bench.model.workload import WORKLOADS
-from bench.stats.estimates import Estimate, Turns, median_estimate, speedup_estimate
+from bench.stats.estimates import Estimate, RoundKey, Turns, speedup_estimate, times_estimate
 
 PEAK_ALLOWANCE = 1.25
 """A rate may exceed the measured peak by so much. One that exceeds it by more shows that the products were disturbed:
@@ -53,7 +53,7 @@ class _Found:
     """Its processes."""
     times: pd.DataFrame
     """Its times; see `_per_process`. None of rounds that do not count."""
-    rounds: Mapping[int, Turns]
+    rounds: Mapping[RoundKey, Turns]
     """Times of its whole steps by round and turn."""
     peak: float | None = None
     """The most that its device was measured to do, in GFLOP/s."""
@@ -121,7 +121,7 @@ def summarise(manifest: Manifest, samples: pd.DataFrame, processes: pd.DataFrame
 
 def rounds_of_cases(
     manifest: Manifest, rows: Sequence[SummaryRow], samples: pd.DataFrame, processes: pd.DataFrame
-) -> dict[Case, dict[int, Turns]]:
+) -> dict[Case, dict[RoundKey, Turns]]:
     """Give the whole steps of each case by round and turn, in seconds, of the cases that the summary calls well.
 
     Throttled rounds are left out.
@@ -227,7 +227,7 @@ def _per_process(samples: pd.DataFrame, processes: pd.DataFrame) -> pd.DataFrame
     result["launch_bound"] = grouped["launch_bound"].sum()
     result["whole"] = grouped["whole"].first()
     result["clean"] = frame[~flagged].groupby(keys, sort=False, observed=True)["each"].median()
-    found = result.reset_index().merge(processes[["process", "round"]], on="process", how="left")
+    found = result.reset_index().merge(processes[["process", "round", "machine"]], on="process", how="left")
     texts = found.select_dtypes("category").columns
     return found.astype(dict.fromkeys(texts, object))
 
@@ -242,6 +242,7 @@ def _beside_time(item: _Found) -> dict[str, Any]:
         "compile_warm_seconds": _known(compiled[cache == Cache.WARM].median()),
         "error": _known(item.outcome[list(ERRORS)].max(axis=None)),
         **{name: _known(item.outcome[name].median()) for name in ("energy_joules", "communication_share")},
+        "machines": " ".join(sorted(set(item.outcome["machine"]))),
         "unsettled": int((item.outcome["warmup_settled"] == False).sum()),  # noqa: E712 - unknown is neither
     }
 
@@ -270,7 +271,8 @@ def _case_rows(common: dict[str, Any], item: _Found, speedups: dict[str, Any]) -
     keyed.sort(key=lambda pair: (pair[0][2] != HOST, pair[0][3], PHASES.index(pair[0][0]), pair[0][1]))
     rows = []
     for (phase, method, clock, number), group in keyed:
-        estimate, variant = median_estimate(group["median"]), _variant(number)
+        estimate = times_estimate(zip(round_keys(group).values(), group["median"], strict=True))
+        variant = _variant(number)
         row: dict[str, Any] = {
             "phase": phase,
             "method": Method(method),

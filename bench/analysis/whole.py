@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.data.schema import HOST, STEP, Method
 from bench.model.case import Case
-from bench.stats.estimates import Turns
+from bench.stats.estimates import RoundKey, Turns
 
 _FAR = 1_000_000
 """More than a process has turns."""
@@ -49,17 +49,31 @@ def whole_steps_by_turn(samples: pd.DataFrame, together: bool) -> dict[int, Turn
 
 def by_round(
     turns: Mapping[int, Turns], processes: pd.DataFrame, cases: Mapping[int, Case]
-) -> dict[Case, dict[int, Turns]]:
+) -> dict[Case, dict[RoundKey, Turns]]:
     """Sort the times of processes by case and round; a round may hold several processes of a case.
+
+    Rounds of several machines are told apart, so that nothing is ever paired across machines.
 
     Args:
         turns: as `whole_steps_by_turn` gives them.
         processes: a frame with the columns of `ProcessRow`: only these count.
         cases: the case of each process.
     """
-    found: dict[Case, dict[int, Turns]] = {}
-    for process, number in zip(processes["process"].astype(int), processes["round"].astype(int), strict=True):
+    found: dict[Case, dict[RoundKey, Turns]] = {}
+    for process, key in round_keys(processes).items():
         if process in turns:
             rounds = found.setdefault(cases[process], {})
-            rounds[number] = {**rounds.get(number, {}), **turns[process]}
+            rounds[key] = {**rounds.get(key, {}), **turns[process]}
     return found
+
+
+def round_keys(processes: pd.DataFrame) -> dict[int, RoundKey]:
+    """Look up in which round each process ran, and on which machine where there are several.
+
+    Args:
+        processes: a frame with the columns of `ProcessRow`.
+    """
+    columns = (processes["process"].astype(int), processes["round"].astype(int), processes["machine"])
+    return {
+        process: (machine, number) if machine else number for process, number, machine in zip(*columns, strict=True)
+    }

@@ -10,6 +10,7 @@ import click
 
 from bench.model.sharing import Sharing
 from bench.options import BASELINE, CHOOSING, COLD, MEASURING, with_options
+from bench.options.cluster import CLUSTER, cluster_of
 from bench.options.numeric import ROUNDS, Duration, Percent
 from bench.options.planning import (
     KEEPING,
@@ -33,7 +34,7 @@ from bench.options.planning import (
     show_default=True,
     help="Stop when every speedup's interval is within ± this.",
 )
-@with_options(KEEPING)
+@with_options(CLUSTER, KEEPING)
 def run(
     budget: float,
     rounds: int | None,
@@ -64,10 +65,13 @@ def run(
     from bench.run.terms import RunTerms
 
     seconds = measuring_seconds(budget, figures)
+    cluster = cluster_of(chosen)
     with Progress() as progress:
         if resumed is not None:
-            refuse_beside_resume("load")
-            outcome = resume(resumed, progress, seconds if is_given("budget") else None, chosen["load"], sharing)
+            refuse_beside_resume("load", "on", "nodes", "slurm")
+            outcome = resume(
+                resumed, progress, seconds if is_given("budget") else None, chosen["load"], sharing, cluster
+            )
         else:
             wanted = selection(seed=seed, timeout=timeout, **chosen)
             planned = plan_cases(wanted)
@@ -77,6 +81,7 @@ def run(
                 *(seconds, rounds, within, timeout, seed, command, out, chosen["load"], baseline),
                 cold=cold,
                 sharing=sharing,
+                cluster=cluster,
             )
             outcome = measure(planned, terms, progress)
     show_run(outcome, figures, as_json, columns)

@@ -12,6 +12,7 @@ import click
 from bench.errors import UsageError
 from bench.model.sharing import Sharing
 from bench.options import BASELINE, CHOOSING, COLD, MEASURING, with_options
+from bench.options.cluster import CLUSTER, cluster_of
 from bench.options.numeric import ROUNDS, Duration, Percent
 from bench.options.planning import (
     KEEPING,
@@ -81,7 +82,7 @@ _SECONDS_A_PROCESS = 0.6
     help="Measure around a crossover until its interval is within ± this.",
 )
 @click.option("--refine/--no-refine", default=True, show_default=True, help="Measure sizes around crossovers.")
-@with_options(KEEPING)
+@with_options(CLUSTER, KEEPING)
 def sweep(
     axes: tuple[str, ...],
     preset: str | None,
@@ -117,11 +118,12 @@ def sweep(
     from bench.run import session
     from bench.run.terms import RunTerms
 
+    cluster = cluster_of(chosen)
     with Progress() as progress:
         if resumed is not None:
-            refuse_beside_resume("load")
+            refuse_beside_resume("load", "on", "nodes", "slurm")
             new = measuring_seconds(budget, figures) if is_given("budget") else None
-            outcome = session.resume(resumed, progress, new, chosen["load"], sharing)
+            outcome = session.resume(resumed, progress, new, chosen["load"], sharing, cluster)
         else:
             budget = _take_preset(preset, budget, chosen)
             wanted = selection(seed=seed, timeout=timeout, **chosen)  # first: a loaded file may bring sizes of its own
@@ -134,6 +136,7 @@ def sweep(
                 crossover_within=crossover_within if refine and rounds is None else None,
                 cold=cold,
                 sharing=sharing,
+                cluster=cluster,
             )
             outcome = session.run(planned, terms, progress)
     show_run(outcome, figures, as_json, columns)

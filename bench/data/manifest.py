@@ -114,6 +114,17 @@ class CountedWork(BaseModel):
         return None if None in parts else sum(part for part in parts if part is not None)
 
 
+class OddFacts(BaseModel):
+    """The difference of a machine from the others of its run that its rounds make sure of."""
+
+    model_config = STRICT
+
+    factor: PositiveFloat
+    """Its time over that of the others."""
+    p: Annotated[float, Field(ge=0, le=1)]
+    """See `bench.stats.machines`."""
+
+
 class ImplementationFacts(BaseModel):
     """The facts of an implementation that tell of what kind the cases of a stored run are."""
 
@@ -170,6 +181,15 @@ class Manifest(BaseModel):
     goes on or if it was killed."""
     wall_seconds: NonNegativeFloat | None = None
     machine: dict[str, str | int | float | None]
+    """Facts of the machine that was measured on; where there were several, of the first of them."""
+    launcher: str = ""
+    """What started rounds on other machines, as `--on` has it; empty where they ran on this one."""
+    nodes: PositiveInt | None = None
+    """The most rounds that the launcher had run at once."""
+    machines: dict[str, dict[str, str | int | float | None]] = {}
+    """Facts of the machines that the launcher's rounds ran on, by name; all of one kind."""
+    odd_machines: dict[str, OddFacts] = {}
+    """Those of them that surely differ from the others, by name."""
     packages: dict[Annotated[str, Field(min_length=1)], str]
     backend_packages: dict[str, list[str]] = {}
     """Packages whose versions decide the times of each backend of the run."""

@@ -127,9 +127,7 @@ class ProcessRow:
         "Temperature of the device after sampling.", "°C", least=-274, default=None
     )
     other_bytes: int | None = described("Device memory that other processes held.", "bytes", default=None)
-    energy_joules: float | None = described(
-        "Energy of one whole step, from the device's own counter in an extra pass.", "J", default=None
-    )
+    energy_joules: float | None = described("Energy of a whole step, by the device's counter.", "J", default=None)
     growth_bytes: float | None = described(
         "Memory gained an iteration; 0 if that may be chance.", "bytes", added=True, default=None
     )
@@ -184,6 +182,7 @@ class ProcessRow:
         added=True,
         default=None,
     )
+    machine: str = described("Name of its machine in manifest.json; empty if there is one.", added=True, default="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +203,9 @@ class SummaryRow:
     processes: int = described("Processes that were started, failed ones included.", default=0)
     samples: int = described("Samples behind the row.", default=0)
     median_seconds: float | None = described(
-        "Per iteration: median over processes of each process's median.", "s", default=None
+        "Per iteration: median over processes of each one's median; geometric mean of several machines.",
+        "s",
+        default=None,
     )
     low_seconds: float | None = described("Lower end of the 95 % interval of `median_seconds`.", "s", default=None)
     high_seconds: float | None = described("Upper end of the 95 % interval of `median_seconds`.", "s", default=None)
@@ -303,12 +304,11 @@ class SummaryRow:
         default=None,
     )
     graph_breaks: int | None = described("Largest `graph_breaks` of the case's processes.", added=True, default=None)
-    recompiles: int | None = described(
-        "Largest `recompiles` of the case's processes; see processes.csv.", added=True, default=None
-    )
+    recompiles: int | None = described("Largest `recompiles` of the processes.", added=True, default=None)
     communication_share: float | None = described(
-        "Median `communication_share` of the case's processes; see processes.csv.", added=True, default=None
+        "Median `communication_share` of the processes.", added=True, default=None
     )
+    machines: str = described("Its machines, separated by spaces; empty if there is one.", added=True, default="")
 
 
 def is_headline(row: SummaryRow) -> bool:

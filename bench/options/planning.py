@@ -26,8 +26,8 @@ KEEPING = (
         "resumed",
         type=READ,
         metavar="RUN",
-        help="Finish a run that was interrupted or killed; only --budget may be new, and --load names again what "
-        "it began with.",
+        help="Finish a run that was interrupted or killed; only --budget may be new, and --load and --on name "
+        "again what it began with.",
     ),
     click.option("--out", type=NEW_FOLDER, help="Folder of the run.  [default: results/RUN-ID]"),
     click.option("--figures/--no-figures", default=True, show_default=True, help="Draw figures at the end."),
@@ -143,7 +143,7 @@ def refuse_beside_resume(*allowed: str) -> None:
     given = [item.opts[0] for item in parameters if item.name and item.name not in others and is_given(item.name)]
     if given:
         raise UsageError(
-            f"--resume takes everything but --budget and --load from the run: leave out {', '.join(given)}."
+            f"--resume takes everything but --budget, --load and --on from the run: leave out {', '.join(given)}."
         )
 
 

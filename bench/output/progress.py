@@ -81,6 +81,11 @@ class Progress:
         line = f"Round {number + 1}: {done + 1} of {of}{more}: {case.label}"
         self._say(line, "" if done else f"Round {number + 1}: {counted(of, 'case')}{more}.")
 
+    def tasks(self, queued: int, running: int, done: int) -> None:
+        """Say how many tasks on other machines wait, run and are done."""
+        line = f"{counted(queued + running + done, 'task')}: {queued} queued, {running} running, {done} done"
+        self._say(line, f"{line}.")
+
     def pairing(self, case: Case, pair: int, of: int) -> None:
         """Say that a pair of processes of one case is about to be measured."""
         self._say(f"Pair {pair + 1} of {of}: {case.label}", "" if pair else f"{counted(of, 'pair')} of {case.label}.")

@@ -24,13 +24,14 @@ from bench.data.store import new_folder, write_atomically
 from bench.errors import DataFormatError, UsageError, outliving
 from bench.model.backends import BACKENDS
 from bench.run.ab import Decided
+from bench.run.circumstances import circumstances
 from bench.run.contest import Comparison, compare_sides
 from bench.run.matching import Match, match
 from bench.run.plan import check_devices
 from bench.run.resume import check_load, check_same
 from bench.run.revisions import Commit, commit, commits_between, repository
 from bench.run.search import criteria_of_commit, first_slow, most_measured
-from bench.run.session import RESULTS, circumstances, locked, new_id
+from bench.run.session import RESULTS, locked, new_id
 from bench.run.sides import of_revisions
 from bench.run.terms import Terms
 from bench.run.watcher import Watcher

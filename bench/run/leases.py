@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -66,7 +67,7 @@ def leased(
 def _path(name: str) -> Path:
     folder = home() / "leases"
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{quote(name, safe='')}.lock"
+    return folder / f"{quote(name, safe='')}@{quote(platform.node(), safe='')}.lock"  # machines may share this folder
 
 
 def _locked(descriptor: int, flags: int = 0) -> bool:

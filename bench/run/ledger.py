@@ -9,7 +9,7 @@ from statistics import median
 from bench.analysis.baseline import baselines
 from bench.model.case import Case
 from bench.run.plan import Planned
-from bench.stats.estimates import MIN_PROCESSES, Estimate, Turns, median_estimate, speedup_estimate
+from bench.stats.estimates import MIN_PROCESSES, Estimate, RoundKey, Turns, number_in, speedup_estimate, times_estimate
 
 MIN_ROUNDS = MIN_PROCESSES
 """Rounds over all cases before time is given out by need: an interval needs so many processes."""
@@ -19,13 +19,14 @@ class Ledger:
     """Times of whole steps by case, round and turn.
 
     What a case is judged by is the interval of its speedup, which pairs it with its baseline in the same rounds; a
-    baseline, or a case without one in the run, is judged by its own time only where nothing else is.
+    baseline, or a case without one in the run, is judged by its own time only where nothing else is. Of several
+    machines it is how well these very machines are known: what they leave open about others no round can narrow.
     """
 
     def __init__(self, planned: Sequence[Planned], baseline: str = "") -> None:
         """Prepare; `baseline` is what was chosen to state speedups over, empty if nothing was."""
         self._chosen = baseline
-        self._seconds: dict[Case, dict[int, Turns]] = {}
+        self._seconds: dict[Case, dict[RoundKey, Turns]] = {}
         self._own: dict[str, str] = {}
         self._baselines: dict[Case, Case | None] = {}
         self._judged: list[Case] = []
@@ -54,18 +55,19 @@ class Ledger:
         """Look up what a case's speedup is over; None for a baseline itself and where the run holds none."""
         return self._baselines[case]
 
-    def rounds_of(self, case: Case) -> Mapping[int, Turns]:
+    def rounds_of(self, case: Case) -> Mapping[RoundKey, Turns]:
         """Return the times of a case by round; none if it is new to the run."""
         return self._seconds.get(case, {})
 
-    def record(self, case: Case, number: int, turns: Turns) -> None:
-        """Record what a process of a case found in round `number`; a round may hold several of one case."""
-        self._seconds[case][number] = {**self._seconds[case].get(number, {}), **turns}
+    def record(self, case: Case, key: RoundKey, turns: Turns) -> None:
+        """Record what a process of a case found in a round; a round may hold several of one case."""
+        self._seconds[case][key] = {**self._seconds[case].get(key, {}), **turns}
 
     def forget(self, number: int) -> None:
         """Forget round `number`, which is invalid for all cases."""
         for seconds in self._seconds.values():
-            seconds.pop(number, None)
+            for key in [key for key in seconds if number_in(key) == number]:
+                del seconds[key]
 
     def drop(self, case: Case) -> None:
         """Drop a case from the run; those whose baseline it is are judged by their own time."""
@@ -76,8 +78,9 @@ class Ledger:
         """Estimate a case's speedup if there is a baseline, else its time; None before the first round."""
         mine, baseline = self._seconds[case], self._baselines[case]
         if baseline is None:
-            return median_estimate([median(turns.values()) for turns in mine.values()]) if mine else None
-        return speedup_estimate(self._seconds[baseline], mine)
+            times = [(key, median(turns.values())) for key, turns in mine.items()]
+            return times_estimate(times, here=True) if mine else None
+        return speedup_estimate(self._seconds[baseline], mine, here=True)
 
     def width(self, case: Case) -> float:
         """Return half the interval over the estimate; infinite while there is no interval."""

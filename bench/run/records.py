@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from bench.analysis.crossover import crossovers
+from bench.analysis.machines import odd_ones
 from bench.analysis.steady import drift, growth
 from bench.analysis.summarise import summarise
 from bench.data.manifest import Manifest
@@ -25,10 +26,11 @@ from bench.errors import outliving
 from bench.machine.disturbance import DRIFTING
 from bench.machine.processor import cpu_name
 from bench.model.case import Case
-from bench.model.condition import THROTTLED
+from bench.model.condition import THROTTLED, Condition
 from bench.oracle.verify import Verification
 from bench.run.rounds import Found
 from bench.run.watcher import Watcher
+from bench.run.worker import HERE, JobFound
 from bench.timing.compiling import Compiled
 from bench.timing.policy import Sample
 from bench.timing.protocol import Reply
@@ -36,7 +38,9 @@ from bench.timing.protocol import Reply
 _cpu_name = cache(cpu_name)
 
 
-def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) -> tuple[list[SampleRow], ProcessRow]:
+def rows_of(
+    run_id: str, case: Case, number: int, process: int, found: Found, part: JobFound = HERE
+) -> tuple[list[SampleRow], ProcessRow]:
     """Make the rows of one measuring process.
 
     Whole steps are kept one by one. Stages timed apart are summed over a turn: what becomes of single ones is not
@@ -48,6 +52,7 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
         number: the round.
         process: the process's number within the run.
         found: what it found.
+        part: the part of the run that it belongs to.
     """
     reply = found.reply
     samples = [
@@ -68,7 +73,7 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
     return samples, ProcessRow(
         run_id=run_id,
         case=case,
-        device_name=reply.device_name or _cpu_name(),
+        device_name=_device_name(reply, part),
         round=number,
         process=process,
         status=reply.status,
@@ -84,16 +89,31 @@ def rows_of(run_id: str, case: Case, number: int, process: int, found: Found) ->
         wall_seconds=round(found.seconds, 6),
         zygote=reply.zygote,
         throttled=throttled(found),
-        clock_mhz=None if condition is None else condition.sm_clock_mhz,
-        power_watts=None if condition is None else condition.power_watts,
-        temperature_celsius=None if condition is None else condition.temperature_celsius,
-        other_bytes=None if condition is None else condition.other_bytes,
         energy_joules=reply.energy_joules,
         communication_share=reply.communication_share,
+        machine=part.machine,
+        **_condition(condition),
         **_errors(verified),
         **_compiled(reply),
         **_memory(reply),
     )
+
+
+def _device_name(reply: Reply, part: JobFound) -> str:
+    """Return the hardware's name: the device's own, or that of the machine's processor."""
+    return reply.device_name or (str(part.facts.get("cpu") or "") if part.machine else _cpu_name())
+
+
+def _condition(found: Condition | None) -> dict[str, Any]:
+    """Return what the device's state was after sampling, as a process's row has it."""
+    if found is None:
+        return {}
+    return {
+        "clock_mhz": found.sm_clock_mhz,
+        "power_watts": found.power_watts,
+        "temperature_celsius": found.temperature_celsius,
+        "other_bytes": found.other_bytes,
+    }
 
 
 def _errors(verified: Verification | None) -> dict[str, Any]:
@@ -173,6 +193,10 @@ def write_summary(store: RunStore, manifest: Manifest, watcher: Watcher) -> list
     """Make summary.csv, and crossovers.csv where a size varies, from the run's other files; give the former's rows."""
     samples, processes = read_samples(store.folder), read_processes(store.folder)
     rows = summarise(manifest, samples, processes)
+    if manifest.machines:
+        manifest.odd_machines = odd_ones(manifest, rows, samples, processes)
+        with outliving(watcher.unwritten):
+            store.write_manifest(manifest)
     with outliving(watcher.unwritten):
         store.write_summary(rows)
         store.write_crossovers(crossovers(manifest, rows, samples, processes))

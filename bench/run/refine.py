@@ -69,7 +69,7 @@ class Refinement:
             target
             for plane in planes(frame_of(known))
             for a, b in pairs(plane, over)
-            for target in self._of_pair(plane, (a, b), pair_points(plane, a, b, lookup))
+            for target in self._of_pair(plane, (a, b), pair_points(plane, a, b, lookup, here=True))
         ]
 
     def _of_pair(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.analysis.compare import differences
-from bench.analysis.whole import whole_steps_by_turn
+from bench.analysis.whole import round_keys, whole_steps_by_turn
 from bench.data.manifest import Manifest
 from bench.data.run import StoredRun, cases_by_process
 from bench.data.schema import Status
@@ -21,7 +22,7 @@ from bench.model.imports import digest
 from bench.model.registry import Registry
 from bench.run.plan import Planned
 from bench.run.runner import Done
-from bench.stats.estimates import Turns
+from bench.stats.estimates import RoundKey, Turns, number_in
 
 
 def check_same(manifest: Manifest, here: Manifest, folder: Path) -> None:
@@ -64,7 +65,9 @@ def check_load(manifest: Manifest, load: Sequence[Path], command: Sequence[str])
     here = loaded(load)
     if {*here["load"]} != {*manifest.load}:
         why = "it began with other --load files, and a folder alone gets none loaded"
-        raise UsageError(f"{command[-1]} cannot be resumed so: {why}; give `{resuming(command, manifest.load)}`.")
+        raise UsageError(
+            f"{command[-1]} cannot be resumed so: {why}; give `{resuming(command, manifest.load, manifest.launcher)}`."
+        )
     changed = [path for path, mark in manifest.loaded.items() if here["loaded"].get(path, mark) != mark]
     if changed:
         raise UsageError(
@@ -72,9 +75,28 @@ def check_load(manifest: Manifest, load: Sequence[Path], command: Sequence[str])
         )
 
 
-def resuming(command: Sequence[str], load: Iterable[str]) -> str:
-    """Return the whole command that goes on with a run or a search: its words, and the files that it began with."""
-    return visible(shlex.join(["bench", *command, *(word for path in load for word in ("--load", path))]))
+def check_launcher(manifest: Manifest, launcher: str, folder: Path) -> None:
+    """Refuse to go on with a run elsewhere than where it began.
+
+    Raises:
+        UsageError: it is another launcher, or none is named.
+    """
+    if launcher != manifest.launcher:
+        where = f"on {manifest.launcher}" if manifest.launcher else "on this machine, without --on"
+        command = resuming(("run", "--resume", str(folder)), manifest.load, manifest.launcher)
+        raise UsageError(f"{folder} was begun {where}, and goes on there only: give `{command}`.")
+
+
+def resuming(command: Sequence[str], load: Iterable[str], launcher: str = "") -> str:
+    """Return the whole command that goes on with a run or a search.
+
+    Args:
+        command: its words.
+        load: the files that it began with.
+        launcher: what starts its rounds, as `--on` has it.
+    """
+    files = [word for path in load for word in ("--load", path)]
+    return visible(shlex.join(["bench", *command, *(["--on", launcher] if launcher else []), *files]))
 
 
 def planned_of(manifest: Manifest, registry: Registry) -> tuple[Planned, ...]:
@@ -104,17 +126,21 @@ def done_so_far(folder: Path, manifest: Manifest) -> Done:
     processes, turns = run.processes, whole_steps_by_turn(run.samples, together=True)
     planned = {Case.from_columns(item.columns, manifest.seed) for item in manifest.cases if not item.skipped}
     measured = cases_by_process(processes)
-    rounds: dict[Case, dict[int, Turns | None]] = {}
+    rounds: dict[Case, dict[RoundKey, Turns | None]] = {}
+    rows: Counter[tuple[Case, int]] = Counter()
+    keys = round_keys(processes)
     for row in processes.to_dict("records"):
         found = measured[int(row["process"])]
         case = replace(found, problem=replace(found.problem, seed=manifest.seed))
         if case not in planned:
             raise DataFormatError(f"{folder / PROCESSES} holds a case that is not in the run's plan: start a new run.")
-        here, number = rounds.setdefault(case, {}), int(row["round"])
+        here, process = rounds.setdefault(case, {}), int(row["process"])
+        key = keys[process]
+        rows[case, number_in(key)] += 1
         if row["status"] != Status.OK.value:
-            here[number] = None
-        elif int(row["process"]) in turns:  # samples that are lost are measured again
-            here[number] = {**(here.get(number) or {}), **turns[int(row["process"])]}
+            here[key] = None
+        elif process in turns:  # samples that are lost are measured again
+            here[key] = {**(here.get(key) or {}), **turns[process]}
     invalid = frozenset(int(number) for number in processes[processes["throttled"] != ""]["round"])
     following = 0 if not len(processes) else int(processes["process"].max()) + 1
-    return Done(rounds, invalid, following, float(processes["wall_seconds"].sum()))
+    return Done(rounds, rows, invalid, following, float(processes["wall_seconds"].sum()))

@@ -6,13 +6,12 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import __version__
 from bench.analysis.baseline import check_baseline
 from bench.data.manifest import Manifest
 from bench.data.repair import repair
@@ -20,21 +19,17 @@ from bench.data.schema import Status, SummaryRow
 from bench.data.store import RunStore, is_older, read_manifest
 from bench.errors import NothingRanError, UsageError
 from bench.machine.conditions import machine_findings
-from bench.machine.environment import (
-    constraints_sha256,
-    git_revision,
-    machine_facts,
-    package_versions,
-)
+from bench.machine.environment import constraints_sha256
 from bench.machine.processor import affinity, pinned_cpu
-from bench.machine.variables import patterns, variables
 from bench.model.backends import BACKENDS
-from bench.model.device import Backend
 from bench.model.discovery import built_in
 from bench.model.sharing import Sharing
 from bench.run.asking import Truths, ask_case
+from bench.run.circumstances import circumstances
+from bench.run.cluster import slurm_launcher
 from bench.run.doctor import Report, examine
 from bench.run.fit import Fit, find_fits
+from bench.run.launcher import Launcher, Local
 from bench.run.leases import leased
 from bench.run.plan import (
     Planned,
@@ -49,11 +44,12 @@ from bench.run.plan import (
 )
 from bench.run.pool import Pool
 from bench.run.prove import Proof, prove
+from bench.run.queue import longest_minutes
 from bench.run.reading import read_all
-from bench.run.resume import check_load, check_same, done_so_far, loaded, planned_of
+from bench.run.resume import check_launcher, check_load, check_same, done_so_far, loaded, planned_of
 from bench.run.runner import Done, Runner
 from bench.run.sources import source_hashes
-from bench.run.terms import RunTerms
+from bench.run.terms import Cluster, RunTerms
 from bench.run.watcher import Watcher
 from bench.timing.protocol import Reply
 
@@ -99,6 +95,9 @@ def run(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher) -> Outcom
         reasons = "; ".join(sorted({item.skipped for item in planned}))
         raise NothingRanError(f"Nothing can run here: {reasons}.")
     check_baseline(terms.baseline, [item.case for item in planned if not item.skipped])
+    if terms.cluster is not None:  # nothing is measured here; a folder is made only if tasks can be submitted
+        longest_minutes(terms.cluster.partition)
+        return _begin(planned, terms, watcher, ())
     with _leased(planned, terms.command, terms.sharing, watcher) as beside:
         return _begin(planned, terms, watcher, beside)
 
@@ -130,16 +129,23 @@ def _begin(planned: Sequence[Planned], terms: RunTerms, watcher: Watcher, beside
         axes={axis.column: list(axis.values) for axis in terms.axes},
         crossover_within=terms.crossover_within,
         turns=True,
-        cpu=pinned_cpu(1) if any(item.is_pinned for item in planned if not item.skipped) else None,
+        cpu=pinned_cpu(1) if _is_pinned(planned, terms.cluster) else None,
+        launcher="" if terms.cluster is None else terms.cluster.launcher,
+        nodes=None if terms.cluster is None else terms.cluster.nodes,
         cases=[item.for_manifest() for item in planned],
         workloads=workload_facts(planned),
         implementations=implementation_facts(planned),
-        **_circumstances(planned),
+        **_circumstances(planned, here=terms.cluster is None),
     )
     manifest.disturbances += beside
     store = RunStore.create(folder, manifest)
     with locked(folder):
-        return _drive(store, manifest, planned, watcher, began, Done())
+        return _drive(store, manifest, planned, watcher, began, Done(), terms.cluster, terms.load)
+
+
+def _is_pinned(planned: Iterable[Planned], cluster: Cluster | None) -> bool:
+    """Say whether processes are pinned to a CPU of this machine."""
+    return cluster is None and any(item.is_pinned for item in planned if not item.skipped)
 
 
 def largest_that_fit(
@@ -175,6 +181,7 @@ def resume(
     budget_seconds: float | None = None,
     load: Sequence[Path] = (),
     sharing: Sharing = Sharing.WAIT,
+    cluster: Cluster | None = None,
 ) -> Outcome:
     """Finish a run that was interrupted or killed: what is missing is measured, what is done is kept.
 
@@ -186,6 +193,7 @@ def resume(
         budget_seconds: a new budget for the whole run, what it has spent so far included; by default its own.
         load: the files of implementations that it began with.
         sharing: what is done where another command measures already.
+        cluster: where it is measured; None for this machine. It goes on only where it began.
 
     Raises:
         UsageError: the machine, the packages or an implementation changed since, or these are other files.
@@ -196,10 +204,12 @@ def resume(
         raise UsageError(
             f"{folder} was begun by an earlier stepbench, whose files cannot be added to: start a new run."
         )
-    check_same(manifest, manifest.model_copy(update=circumstances((), manifest.packages)), folder)
+    check_launcher(manifest, "" if cluster is None else cluster.launcher, folder)
+    same = {} if cluster is None else {"machine": manifest.machine}  # a node compares its own
+    check_same(manifest, manifest.model_copy(update=circumstances((), manifest.packages) | same), folder)
     check_load(manifest, load, ("run", "--resume", str(folder)))
     planned = planned_of(manifest, read_all(load, manifest.timeout_seconds))
-    here = manifest.model_copy(update=_circumstances(planned, manifest.packages))
+    here = manifest.model_copy(update=_circumstances(planned, manifest.packages, cluster is None) | same)
     check_same(manifest, here, folder)
     if manifest.cpu is not None and manifest.cpu not in affinity():
         raise UsageError(
@@ -208,48 +218,52 @@ def resume(
         )
     if budget_seconds is not None:
         manifest.budget_seconds = budget_seconds
-    with locked(folder), _leased(planned, ("bench", "run", "--resume", str(folder)), sharing, watcher) as beside:
+    command = ("bench", "run", "--resume", str(folder))
+    lease = nullcontext(()) if cluster is not None else _leased(planned, command, sharing, watcher)
+    with locked(folder), lease as beside:
         began = time.monotonic()
         manifest.disturbances = list(dict.fromkeys([*manifest.disturbances, *here.disturbances, *beside]))
         repair(folder)
-        return _drive(RunStore(folder), manifest, planned, watcher, began, done_so_far(folder, manifest))
+        done = done_so_far(folder, manifest)
+        return _drive(RunStore(folder), manifest, planned, watcher, began, done, cluster, load)
 
 
-def circumstances(backends: Iterable[Backend], packages: Iterable[str] = ()) -> dict[str, Any]:
-    """Look at what must stay the same while something is measured, as a manifest has it.
+def _circumstances(planned: Sequence[Planned], packages: Iterable[str] = (), here: bool = True) -> dict[str, Any]:
+    """Look at what a run's manifest says of the machine and of the programs on it, as they are now.
 
     Args:
-        backends: what is measured on.
-        packages: other packages that count, since a measuring process has imported them.
+        planned: the run's cases.
+        packages: other packages that count.
+        here: whether it is measured on this machine.
     """
-    return {
-        "stepbench": __version__,
-        "environment": variables(),
-        "looked_for": patterns(),
-        "machine": machine_facts(),
-        "packages": package_versions(backends, packages),
-        "git_revision": git_revision(),
-    }
-
-
-def _circumstances(planned: Sequence[Planned], packages: Iterable[str] = ()) -> dict[str, Any]:
-    """Look at what a run's manifest says of the machine and of the programs on it, as they are now."""
     backends = backends_of(item for item in planned if not item.skipped)
     return {
         **circumstances(backends, packages),
         "sources": source_hashes(planned),
         "backend_packages": {backend.name: list(backend.packages) for backend in backends},
         "constraints_sha256": constraints_sha256(),
-        "disturbances": [finding.sentence for finding in machine_findings() if finding.disturbs],
+        "disturbances": [finding.sentence for finding in machine_findings() if here and finding.disturbs],
     }
 
 
 def _drive(
-    store: RunStore, manifest: Manifest, planned: Sequence[Planned], watcher: Watcher, began: float, done: Done
+    store: RunStore,
+    manifest: Manifest,
+    planned: Sequence[Planned],
+    watcher: Watcher,
+    began: float,
+    done: Done,
+    cluster: Cluster | None,
+    load: Sequence[Path],
 ) -> Outcome:
     interrupted = False
-    with Pool(waiting=watcher.waiting) as pool:
-        runner = Runner(store, manifest, planned, pool, watcher, done=done, began=began)
+    with ExitStack() as stack:
+        launcher: Launcher
+        if cluster is None:
+            launcher = Local(stack.enter_context(Pool(waiting=watcher.waiting)), manifest, watcher)
+        else:
+            launcher = slurm_launcher(store.folder, manifest, cluster, planned, load, watcher)
+        runner = Runner(store, manifest, planned, launcher, watcher, done=done, began=began)
         try:
             runner.execute()
         except KeyboardInterrupt:

@@ -13,6 +13,22 @@ from bench.model.sharing import Sharing
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """Where the rounds of a run are measured, if not on this machine: the nodes of a partition of Slurm."""
+
+    partition: str
+    nodes: int = 2
+    """The most rounds that run at once."""
+    settings: Mapping[str, str | bool] = field(default_factory=dict)
+    """Options of sbatch."""
+
+    @property
+    def launcher(self) -> str:
+        """The value of `--on`."""
+        return f"slurm:{self.partition}"
+
+
+@dataclass(frozen=True)
 class RunTerms:
     """How long a run measures, and what its manifest is told."""
 
@@ -43,6 +59,8 @@ class RunTerms:
     cold: int = 1
     """Processes of each case that compiles which begin with an empty compiler cache."""
     sharing: Sharing = Sharing.WAIT
+    cluster: Cluster | None = None
+    """Where rounds are measured; None for this machine."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,9 @@ class Watcher(Protocol):
     ) -> None:
         """Show that a case's turn in a round has come; `widest` is the case that the run is least sure of."""
 
+    def tasks(self, queued: int, running: int, done: int) -> None:
+        """Show how many tasks on other machines wait, run and are done."""
+
     def pairing(self, case: Case, pair: int, of: int) -> None:
         """Show that a pair of processes of one case is about to be measured."""
 

@@ -18,6 +18,7 @@ from bench.model.problem import Problem
 from bench.oracle.array_error import ArrayError
 from bench.oracle.verify import Verification
 from bench.run.forecast import Forecast
+from bench.run.launcher import Launcher, Local
 from bench.run.pairs import PairCase
 from bench.run.plan import Planned, Selection, choose, plan_cases, workload_facts
 from bench.run.runner import Runner
@@ -124,6 +125,7 @@ class Seen:
     forecasts: list[Forecast] = field(default_factory=list)
     widest: object = None
     unwritten_files: list[str] = field(default_factory=list)
+    tasks_seen: list[tuple[int, int, int]] = field(default_factory=list)
 
     def planned(self, cases: int, groups: int, seconds: float) -> None:
         self.plan = (cases, groups, seconds)
@@ -141,6 +143,9 @@ class Seen:
     ) -> None:
         self.measured.append((case.implementation, number))  # type: ignore[attr-defined]
         self.widest = widest
+
+    def tasks(self, queued: int, running: int, done: int) -> None:
+        self.tasks_seen.append((queued, running, done))
 
     def pairing(self, case: object, pair: int, of: int) -> None: ...
 
@@ -179,8 +184,13 @@ def make(tmp_path: Path) -> Callable[..., Bench]:
         answer: Callable[[Request], Reply] | None = None,
         devices: Sequence[str] = (),
         threads: Sequence[int] = (1,),
+        elsewhere: Callable[[Path, Manifest, Seen], Launcher] | None = None,
+        names: Sequence[str] = (),
     ) -> Bench:
-        names = ("numpy_manual", "numpy_bias_sgd", "torch_nn") if "cuda" in devices else ("numpy_manual", "numpy_adam")
+        default = (
+            ("numpy_manual", "numpy_bias_sgd", "torch_nn") if "cuda" in devices else ("numpy_manual", "numpy_adam")
+        )
+        names = names or default
         planned = plan_cases(
             Selection(choose(discover(), names), SMALL.sizes, threads=tuple(threads), devices=tuple(devices))
         )
@@ -203,7 +213,9 @@ def make(tmp_path: Path) -> Callable[..., Bench]:
         (tmp_path / "scratch").mkdir(exist_ok=True)
         double = Double(tmp_path / "scratch", *([answer] if answer else []))
         seen = Seen()
-        runner = Runner(store, manifest, planned, double, seen, now=lambda: double.time)
+        clock = lambda: double.time  # noqa: E731
+        launcher = elsewhere(folder, manifest, seen) if elsewhere else Local(double, manifest, seen, clock)
+        runner = Runner(store, manifest, planned, launcher, seen, now=clock)
         return Bench(runner, double, seen, folder, planned)
 
     return build

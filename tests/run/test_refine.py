@@ -16,6 +16,7 @@ from bench.data.store import RunStore, read_crossovers, read_manifest, read_proc
 from bench.model.axis import Axis
 from bench.model.case import Case
 from bench.model.discovery import discover
+from bench.run.launcher import Local
 from bench.run.ledger import MIN_ROUNDS, Ledger
 from bench.run.plan import Planned, Selection, choose, plan_sweep, workload_facts
 from bench.run.refine import Refinement
@@ -175,7 +176,11 @@ def sweep(tmp_path: Path, make: Callable[..., Any]) -> Callable[..., Any]:
             manifest.axes, manifest.crossover_within = {"size.hidden": list(GRID)}, within
             store = RunStore.create(folder, manifest)
         manifest.budget_seconds, manifest.within = terms.budget_seconds, terms.within
-        runner = Runner(store, manifest, items, double, make(terms).seen, done=done, now=lambda: double.time)
+        runner = Runner(
+            *(store, manifest, items, Local(double, manifest, make(terms).seen, lambda: double.time), make(terms).seen),
+            done=done,
+            now=lambda: double.time,
+        )
         runner.execute()
         runner.finish()
         return double

@@ -15,6 +15,7 @@ from bench.data.schema import Status
 from bench.data.store import read_manifest, read_processes, read_samples, read_summary
 from bench.errors import ChildError, ChildTimeout, StorageError
 from bench.model.condition import Condition
+from bench.run.launcher import Local
 from bench.run.runner import Done
 from bench.run.terms import RunTerms
 from bench.timing.peaks import Peaks
@@ -255,8 +256,9 @@ def again(bench: Any, terms: RunTerms, done: Done) -> Any:
     """The same run, taken up by another runner, which may have other terms."""
     manifest = bench.runner.manifest
     manifest.budget_seconds, manifest.rounds = terms.budget_seconds, terms.rounds
+    launcher = Local(bench.double, manifest, bench.seen, lambda: bench.double.time)
     return type(bench.runner)(
-        bench.runner._store, manifest, bench.planned, bench.double, bench.seen, done=done, now=lambda: bench.double.time
+        bench.runner._store, manifest, bench.planned, launcher, bench.seen, done=done, now=lambda: bench.double.time
     )
 
 

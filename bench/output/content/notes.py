@@ -16,6 +16,7 @@ from bench.output.names import counted, from_to
 from bench.output.text import share
 from bench.run.resume import resuming
 from bench.stats.estimates import MIN_PROCESSES, Estimate
+from bench.stats.machines import LEAST, RISK
 
 _MOST_PLACES = 4
 """Most cases of one implementation whose sizes a sentence names one by one."""
@@ -149,7 +150,16 @@ def explanations(summary: Summary) -> tuple[Words, ...]:
         invalid=max((row.invalid_rounds for row in summary.rows), default=0),
         more=named(summary, [row for row in summary.measured if (row.sync_tax_low or 0) > 0]),
         less=named(summary, [row for row in summary.measured if (row.sync_tax_high or 0) < 0]),
-    )
+    ) + of_machines(summary.manifest)
+
+
+def of_machines(manifest: Manifest) -> tuple[Words, ...]:
+    """Return what several machines mean for intervals, and which of them is the odd one; nothing of a single one."""
+    machines, left, odd = sorted(manifest.machines), set(manifest.machines), []
+    for name, facts in manifest.odd_machines.items():
+        left.discard(name)
+        odd.append((name, facts.factor - 1, ", ".join(sorted(left)), facts.p))
+    return passages("notes.txt", "machines", machines=machines, odd=odd, share=share, least=LEAST, risk=RISK)
 
 
 def disturbances(summary: Summary) -> tuple[Words, ...]:
@@ -178,7 +188,7 @@ def ending(manifest: Manifest, folder: str, load: Iterable[str]) -> Words:
     """
     rounds = counted(manifest.rounds_done, "round")
     spent = rounds if manifest.wall_seconds is None else f"{manifest.wall_seconds:.1f} s and {rounds}"
-    aim, resume = within(manifest.within), resuming(("run", "--resume", folder), load)
+    aim, resume = within(manifest.within), resuming(("run", "--resume", folder), load, manifest.launcher)
     (text,) = passages("notes.txt", "ending", manifest=manifest, spent=spent, aim=aim, resume=resume)
     return text
 
