@@ -87,7 +87,7 @@ def test_the_slow_node_of_two_is_named_and_nothing_stays_behind(cluster: dict[st
     odd = read_manifest(out).odd_machines
     assert list(odd) == ["n2"]
     assert odd["n2"].factor == pytest.approx(3.0, rel=0.4)
-    assert "n2 is the odd one" in " ".join(shown.split())
+    assert "The odd machine is n2: steps take" in " ".join(shown.split())
     assert "6 done" in progress
     (row,) = StoredRun(out).summary.query("implementation == 'short_step' and phase == 'step'").to_dict("records")
     assert row["speedup"] == pytest.approx(2.0, rel=0.2)
