@@ -30,7 +30,10 @@ from bench.run.gpu_proof import Judged, ProofLine, ProofPart, Ran
 from bench.run.plan import plan_cases
 from bench.workloads import tutorial
 
-CHOSEN = ("implementation", "workload", "select", "device", "load", "dtype", "threads", "modes", "precisions", "sizes")
+CHOSEN = (
+    *("implementation", "workload", "select", "device", "load", "dtype", "threads", "modes", "precisions", "sizes"),
+    *("spreads", "scaling"),
+)
 
 
 @pytest.fixture
