@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.analysis.history import moment
 from bench.data.files import content_of
-from bench.data.foreign import ForeignBenchmark, ForeignRun
+from bench.data.foreign import ForeignRun
 from bench.data.jsonfile import as_model
 from bench.data.tools import ActionEntry, ActionFile, PyperfFile, PytestFile, ToolFile, read_tool
 from bench.errors import DataFormatError, UsageError, quoted
@@ -23,6 +23,8 @@ PROCESSES, ROUNDS = "processes", "rounds of one process"
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0, "seconds": 1.0}
 """Units of time, as benchmarks of github-action-benchmark spell them."""
 _PER = re.compile(r" ?/ ?(iter|iteration|op|step)s?$")
+_Raw = dict[str, Any]
+"""The fields of a `ForeignBenchmark`, checked with all others of its run."""
 _NO_REVISION = ("", "unversioned", "unknown")
 _CUSTOM = "customSmallerIsBetter"
 
@@ -45,7 +47,7 @@ class _Taken:
     created: str
     tool: str
     measured_by: str
-    benchmarks: tuple[ForeignBenchmark, ...]
+    benchmarks: tuple[_Raw, ...]
     machine: dict[str, Any] = field(default_factory=dict)
     revision: str = ""
     suite: str = ""
@@ -88,7 +90,7 @@ def imported(path: Path, name: str = "", date: str = "") -> Imported:
             "sha256": sha256,
             "machine": {key: value for key, value in each.machine.items() if value},
             "git_revision": each.revision or None,
-            "benchmarks": [one.model_dump() for one in each.benchmarks],
+            "benchmarks": list(each.benchmarks),
         }
         outcome.runs.append(as_model(ForeignRun, raw, path))
     if not outcome.runs:
@@ -125,7 +127,7 @@ def _taken(found: ToolFile, outcome: Imported) -> Iterable[_Taken]:
         yield from _of_action(found, outcome)
 
 
-def _benchmark(name: str, values: Sequence[float], over: str, outcome: Imported) -> ForeignBenchmark | None:
+def _benchmark(name: str, values: Sequence[float], over: str, outcome: Imported) -> _Raw | None:
     """Return the time of a benchmark by the values that its file holds; None if its clock stood still."""
     if not values or statistics.median(values) <= 0:
         outcome.left_out.append(f"{name}: it has no time over zero")
@@ -133,18 +135,18 @@ def _benchmark(name: str, values: Sequence[float], over: str, outcome: Imported)
     each = median_estimate(values)
     known = each.low is not None and each.low > 0
     ends = {"low": each.low, "high": each.high} if known else {}
-    return ForeignBenchmark(name=name, seconds=each.value, values=len(values), over=over, **ends)
+    return {"name": name, "seconds": each.value, "values": len(values), "over": over, **ends}
 
 
-def _single(name: str, seconds: float, outcome: Imported) -> ForeignBenchmark | None:
+def _single(name: str, seconds: float, outcome: Imported) -> _Raw | None:
     """Return the time of a benchmark of which the file holds that alone."""
     if seconds <= 0:
         outcome.left_out.append(f"{name}: it has no time over zero")
         return None
-    return ForeignBenchmark(name=name, seconds=seconds)
+    return {"name": name, "seconds": seconds}
 
 
-def _kept(benchmarks: Iterable[ForeignBenchmark | None]) -> tuple[ForeignBenchmark, ...]:
+def _kept(benchmarks: Iterable[_Raw | None]) -> tuple[_Raw, ...]:
     return tuple(each for each in benchmarks if each is not None)
 
 

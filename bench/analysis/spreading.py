@@ -27,7 +27,7 @@ class Scaling(StrEnum):
 
 
 @dataclass(frozen=True)
-class Point:
+class SpreadStep:
     """A step that is spread over so many devices."""
 
     case: Case
@@ -52,7 +52,7 @@ class Spreading:
     kind: Scaling
     base: Case
     """The plain step in one process, with the batch of one device."""
-    points: tuple[Point, ...]
+    points: tuple[SpreadStep, ...]
     """By the number of devices, from the lowest; with one device it shows what being ready to be spread costs."""
 
     @property
@@ -104,10 +104,10 @@ def _with_its_part(case: Case) -> Case | None:
     return replace(case, devices=1, problem=replace(case.problem, sizes=sizes))
 
 
-def _points(kind: Scaling, base: SoundCase, cases: Iterable[SoundCase]) -> tuple[Point, ...]:
-    def point(each: SoundCase) -> Point:
+def _points(kind: Scaling, base: SoundCase, cases: Iterable[SoundCase]) -> tuple[SpreadStep, ...]:
+    def point(each: SoundCase) -> SpreadStep:
         work = each.case.devices if kind is Scaling.WEAK else 1
-        return Point(each.case, scaled(each.speedup_over(base), work))
+        return SpreadStep(each.case, scaled(each.speedup_over(base), work))
 
     return tuple(point(each) for each in sorted(cases, key=lambda each: each.case.devices))
 

@@ -113,9 +113,8 @@ def span(history: History) -> str:
 
 def makers(history: History) -> str:
     """Return which other tools measured a history, by which versions; empty if stepbench did."""
-    from bench.data.manifest import Manifest
 
-    found = dict.fromkeys(run.measured_by for run in history.runs if not isinstance(run, Manifest))
+    found = dict.fromkeys(filter(None, (getattr(run, "measured_by", "") for run in history.runs)))
     return f"measured by {', '.join(found)}" if found else ""
 
 

@@ -20,6 +20,8 @@ class Progress:
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stderr, highlight=False)
+        self._done: int | None = None
+        """How many tasks were done when that was last said."""
         self._live = self._console.is_terminal and not self._console.is_dumb_terminal
 
     def __enter__(self) -> Progress:
@@ -84,7 +86,8 @@ class Progress:
     def tasks(self, queued: int, running: int, done: int) -> None:
         """Say how many tasks on other machines wait, run and are done."""
         line = f"{counted(queued + running + done, 'task')}: {queued} queued, {running} running, {done} done"
-        self._say(line, f"{line}.")
+        self._say(line, f"{line}." if done != self._done else "")
+        self._done = done
 
     def pairing(self, case: Case, pair: int, of: int) -> None:
         """Say that a pair of processes of one case is about to be measured."""

@@ -43,7 +43,7 @@ def slurm_launcher(
         UsageError: tasks cannot be submitted from here.
     """
     files = [str(path.resolve()) for path in load]
-    threads = max(item.case.threads for item in planned if not item.skipped)
+    cpus = max(item.case.threads * item.case.devices for item in planned if not item.skipped)
     queue = SlurmQueue(
         cluster.partition,
         cluster.settings,
@@ -51,6 +51,6 @@ def slurm_launcher(
         folder / TASKS / "log",
         lambda name: (do_task, str(folder.resolve()), name, files),
         cluster.nodes,
-        threads,
+        cpus,
     )
     return Slurm(folder, manifest, queue, watcher, cluster.nodes)

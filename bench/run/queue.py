@@ -33,7 +33,7 @@ _NEVER = ("held", "NeverSatisfied", "BadConstraints", "InvalidQOS", "InvalidAcco
 """Parts of the reasons of tasks that wait for ever."""
 
 
-class Place(StrEnum):
+class Whereabouts(StrEnum):
     """Where a task is."""
 
     QUEUED = "queued"
@@ -47,7 +47,7 @@ class Place(StrEnum):
 class Standing:
     """A task's place in the queue."""
 
-    place: Place
+    place: Whereabouts
     node: str = ""
     why: str = ""
     """The state as Slurm calls it, or why it waits."""
@@ -204,10 +204,10 @@ def standing(state: str, node: str, reason: str) -> Standing:
     """Say where a task is by what Slurm calls its state."""
     if state in _QUEUED:
         stuck = any(each in reason for each in _NEVER)
-        return Standing(Place.GONE if stuck else Place.QUEUED, node, reason if stuck else "")
+        return Standing(Whereabouts.GONE if stuck else Whereabouts.QUEUED, node, reason if stuck else "")
     if state in _RUNNING:
-        return Standing(Place.RUNNING, node)
-    return Standing(Place.TAKEN if state in _BLAMELESS else Place.GONE, node, state)
+        return Standing(Whereabouts.RUNNING, node)
+    return Standing(Whereabouts.TAKEN if state in _BLAMELESS else Whereabouts.GONE, node, state)
 
 
 def _minutes(limit: str) -> int:

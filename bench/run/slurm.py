@@ -21,7 +21,7 @@ from bench.model.problem import Problem
 from bench.run.launcher import RunView
 from bench.run.machines import kind_differs
 from bench.run.plan import Planned
-from bench.run.queue import Place, Queue, Standing
+from bench.run.queue import Queue, Standing, Whereabouts
 from bench.run.task import TASKS, PartFile, TaskFile, name_of, part_path, parts_of, read_part, round_of, task_path
 from bench.run.watcher import Watcher
 from bench.run.worker import Job, JobFound
@@ -52,7 +52,7 @@ class _Task:
     """When it was first seen to have ended, by the clock."""
     unwanted: bool = False
     """Whether the budget has no room for it any more."""
-    last: Standing = field(default_factory=lambda: Standing(Place.QUEUED))
+    last: Standing = field(default_factory=lambda: Standing(Whereabouts.QUEUED))
 
 
 class Slurm:
@@ -103,7 +103,7 @@ class Slurm:
         tasks = self._folder / TASKS
         if wait and tasks.is_dir():
             self._queue.cancel_all(waiting=True)
-            while under_way := [each for each in self._queue.standings().values() if each.place is Place.RUNNING]:
+            while under_way := [each for each in self._queue.standings().values() if each.place is Whereabouts.RUNNING]:
                 self._tell(0, len(under_way), 0)
                 self._sleep(_POLL_SECONDS)
         for path in sorted(tasks.glob("round*.part.json")):
@@ -118,7 +118,9 @@ class Slurm:
     def _ended(self) -> bool:
         """Wait for the tasks that have just answered or were taken back; say whether none is left."""
         until = self._now() + _ENDING_SECONDS
-        while any(each.place in (Place.QUEUED, Place.RUNNING) for each in (self._standings() or {}).values()):
+        while any(
+            each.place in (Whereabouts.QUEUED, Whereabouts.RUNNING) for each in (self._standings() or {}).values()
+        ):
             if self._now() > until:
                 return False
             self._sleep(_POLL_SECONDS)
@@ -149,7 +151,7 @@ class Slurm:
                 if lost and len(lost) == len(waiting):
                     self._submit(lost)
                 self._drop_unwanted(waiting, run)
-                running = sum(task.last.place is Place.RUNNING for task in waiting)
+                running = sum(task.last.place is Whereabouts.RUNNING for task in waiting)
                 self._tell(len(waiting) - running, running, of - len(waiting))
                 if waiting:
                     self._sleep(_POLL_SECONDS)
@@ -200,7 +202,7 @@ class Slurm:
     def _submit(self, tasks: Sequence[_Task]) -> None:
         ids = self._queue.submit([task.name for task in tasks], self._without)
         for task in tasks:
-            task.id, task.ended, task.last = ids[task.name], None, Standing(Place.QUEUED)
+            task.id, task.ended, task.last = ids[task.name], None, Standing(Whereabouts.QUEUED)
 
     def _found_by(self, task: _Task) -> list[JobFound] | None:
         """Read what the jobs of a task found; None if it has not answered, with what can be used."""
@@ -232,7 +234,7 @@ class Slurm:
     def _again(self, task: _Task) -> None:
         """Have a task measured again that has answered with what is of no use."""
         part_path(self._folder, task.name).unlink(missing_ok=True)
-        task.ended, task.last = self._now() - _GRACE_SECONDS, Standing(Place.TAKEN)
+        task.ended, task.last = self._now() - _GRACE_SECONDS, Standing(Whereabouts.TAKEN)
 
     def _odd(self, found: PartFile) -> str:
         """Say what makes a machine one of another kind than those of the run; empty if it is of theirs."""
@@ -244,11 +246,11 @@ class Slurm:
         """Take note of where a task is that has not answered."""
         if task.ended is not None:
             return
-        task.last = standing or Standing(Place.GONE, task.last.node, "forgotten by Slurm")
-        if task.last.place is Place.RUNNING and not self._started:
+        task.last = standing or Standing(Whereabouts.GONE, task.last.node, "forgotten by Slurm")
+        if task.last.place is Whereabouts.RUNNING and not self._started:
             self._started = True
             run.started()
-        if task.last.place in (Place.TAKEN, Place.GONE):
+        if task.last.place in (Whereabouts.TAKEN, Whereabouts.GONE):
             task.ended = self._now()
 
     def _is_lost(self, task: _Task) -> bool:
@@ -259,7 +261,7 @@ class Slurm:
         """
         if task.ended is None or self._now() < task.ended + _GRACE_SECONDS:
             return False
-        if task.id and task.last.place is Place.GONE:
+        if task.id and task.last.place is Whereabouts.GONE:
             task.tries, task.id = task.tries + 1, ""
             if task.tries >= _TRIES or self._unseen():
                 raise UsageError(self._why_lost(task))
@@ -288,7 +290,7 @@ class Slurm:
             for task in waiting
             if self._started
             and not task.unwanted
-            and task.last.place is not Place.RUNNING
+            and task.last.place is not Whereabouts.RUNNING
             and not all(map(run.has_room, task.jobs))
         ]
         if late:

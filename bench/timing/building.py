@@ -27,7 +27,7 @@ from bench.timing.load import limit_pools
 from bench.timing.memory import Meter
 from bench.timing.modes import build_in_mode
 from bench.timing.protocol import Request
-from bench.timing.ranks import ALONE, FRESH, RESET, Line, Place, calls_of
+from bench.timing.ranks import ALONE, FRESH, RESET, Place, Wire, calls_of
 
 if TYPE_CHECKING:
     from bench.model.data import AnyArray
@@ -94,7 +94,7 @@ def with_inputs(case: Built, inputs: Mapping[str, AnyArray]) -> Step:
     return build_in_mode(case.implementation.build, request.problem, part, case.device, request.mode)
 
 
-def follow(request: Request, place: Place, line: Line) -> None:
+def follow(request: Request, place: Place, line: Wire) -> None:
     """Build the step of another rank than the first, and do what that orders until it hangs up."""
     case = built(request, place, lambda backend: line.told())
     calls = calls_of(case.step, case.device, line)

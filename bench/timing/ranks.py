@@ -93,7 +93,7 @@ class Place:
 ALONE = Place()
 
 
-class Line:
+class Wire:
     """One end of the connection between rank 0 and another rank."""
 
     def __init__(self, end: socket.socket, rank: int, pid: int = 0) -> None:
@@ -157,7 +157,7 @@ class Line:
         self._end.close()
 
 
-def calls_of(step: Step, device: Device, line: Line) -> dict[int, Callable[[], object]]:
+def calls_of(step: Step, device: Device, line: Wire) -> dict[int, Callable[[], object]]:
     """Return what a rank that follows does on each order but `FRESH`."""
     returned: dict[int, object] = {}
 
@@ -182,7 +182,7 @@ def calls_of(step: Step, device: Device, line: Line) -> dict[int, Callable[[], o
 class Team:
     """The ranks of one step, as rank 0 sees them; of a step in one process there is no other."""
 
-    def __init__(self, lines: Sequence[Line] = ()) -> None:
+    def __init__(self, lines: Sequence[Wire] = ()) -> None:
         self._lines, self.place = tuple(lines), Place(0, 1 + len(lines))
         self._over = False
         if lines:
@@ -259,7 +259,7 @@ class Team:
         killed = [end for end in ends if " died " in end]  # the others may have ended because of it
         return StepError((killed or ends)[0]) if ends else error
 
-    def _end_of(self, line: Line, answer: bytes) -> str:
+    def _end_of(self, line: Wire, answer: bytes) -> str:
         """Say in one sentence how a rank ended; `answer` is what it has sent last."""
         while (answer or b"")[:1] != _FAILED or not answer.endswith(b"\n"):
             if not (chunk := line.take()):
@@ -298,7 +298,7 @@ def _death(pid: int) -> str:
     return "without a word"
 
 
-def gather(ranks: int, follow: Callable[[Place, Line], None], reason: Callable[[BaseException], str] = str) -> Team:
+def gather(ranks: int, follow: Callable[[Place, Wire], None], reason: Callable[[BaseException], str] = str) -> Team:
     """Fork the other ranks of a step; the process that calls is rank 0.
 
     Args:
@@ -306,7 +306,7 @@ def gather(ranks: int, follow: Callable[[Place, Line], None], reason: Callable[[
         follow: what each other one does until rank 0 hangs up.
         reason: puts an exception that ends a rank into one sentence.
     """
-    me, lines = os.getpid(), list[Line]()
+    me, lines = os.getpid(), list[Wire]()
     for rank in range(1, ranks):
         ours, theirs = socket.socketpair()
         pid = os.fork()
@@ -314,17 +314,17 @@ def gather(ranks: int, follow: Callable[[Place, Line], None], reason: Callable[[
             ours.close()
             for line in lines:
                 line.let_go()
-            _live(me, Place(rank, ranks), Line(theirs, rank), follow, reason)
+            _live(me, Place(rank, ranks), Wire(theirs, rank), follow, reason)
         theirs.close()
-        lines.append(Line(ours, rank, pid))
+        lines.append(Wire(ours, rank, pid))
     return Team(lines)
 
 
 def _live(
     leader: int,
     place: Place,
-    line: Line,
-    follow: Callable[[Place, Line], None],
+    line: Wire,
+    follow: Callable[[Place, Wire], None],
     reason: Callable[[BaseException], str],
 ) -> NoReturn:
     """Live as a rank that follows, and end without running anybody's exit handlers."""

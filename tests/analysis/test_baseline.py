@@ -154,3 +154,17 @@ def test_one_that_no_case_is_gets_a_sentence_with_what_there_is(text: str, words
 @pytest.mark.parametrize("text", ["", "torch_nn", "torch_nn@torch-cuda,precision=amp-bf16", "numpy_bias_sgd,threads=2"])
 def test_one_that_some_case_is_passes(text: str) -> None:
     check_baseline(text, [CPU, CUDA, replace(CUDA, precision=BF16), NUMPY])
+
+
+def test_the_baseline_of_a_spread_case_is_on_one_device_unless_another_number_is_named() -> None:
+    spread = replace(CPU, implementation="torch_ddp", devices=2)
+    one, plain = replace(spread, devices=1), replace(CPU, devices=1)
+    assert OWN.of(spread, [replace(NUMPY, devices=2), NUMPY]) == NUMPY
+    assert OWN.named(spread, NUMPY) == "numpy_bias_sgd"
+    assert Baseline("torch_nn").named(spread, plain) == "torch_nn"  # the number goes without saying
+    chosen = Baseline("torch_ddp")
+    assert chosen.of(spread, [spread, one]) == one
+    assert chosen.named(spread, one) == "torch_ddp,devices=1"  # the bare name is that of the baseline itself
+    assert Baseline.parse("torch_ddp,devices=2").of(spread, [one, spread]) == spread
+    low = replace(spread, precision=BF16)
+    assert Baseline.itself_at_full(low).of(low, [one, spread]) == spread

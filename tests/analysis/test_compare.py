@@ -179,6 +179,15 @@ def test_what_never_runs_in_a_step_forbids_no_verdict_but_is_named(runs: tuple[A
     assert incomparable(a, a) == also_different(a.manifest, a.manifest) == []
 
 
+def test_several_machines_forbid_a_verdict(runs: tuple[Any, Any]) -> None:
+    for made in runs:
+        made.plan()
+    one = stored(runs[0], machines={"n1": {}})
+    several = stored(runs[1], machines={"n1": {}, "n2": {}})
+    assert incomparable(one, several) == ["several machines: n1 n2"]
+    assert incomparable(one, one) == []
+
+
 def test_variables_that_change_results_or_speed_forbid_a_verdict(runs: tuple[Any, Any]) -> None:
     for made in runs:
         made.plan()

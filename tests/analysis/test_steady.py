@@ -203,3 +203,13 @@ def test_processes_that_do_not_grow_or_a_few_that_do_accuse_nobody(run: Any, gro
     found = headlines(run(even, grows=grows)[1])["torch_nn"]
     assert found.reason == ""
     assert found.speedup is not None
+
+
+def test_two_machines_are_no_two_kinds_of_process() -> None:
+    seconds = {number: 1e-3 * (1.35 if number % 2 else 1.0) * (1 + number / 1000) for number in range(12)}
+    together = {number: {0: value} for number, value in seconds.items()}
+    apart = {(f"n{number % 2}", number): {0: value} for number, value in seconds.items()}
+    assert remark(together).startswith("of two kinds")
+    assert remark(apart) == ""
+    both = {("n0", number): turns for number, turns in together.items()}
+    assert remark(both | {("n1", 20 + number): turns for number, turns in together.items()}).startswith("of two kinds")

@@ -102,7 +102,7 @@ def test_compare_refuses_other_machines_and_versions_unless_it_is_only_to_descri
     three = here("compare", "--across", a, b, c)
     assert "2.000" in three.stdout
     assert "cpu: Imaginary Processor 3000 @ 2.80GHz / A Third Processor (A / C)" in " ".join(three.stdout.split())
-    assert "--across" in error(here("compare", a, b, c), 2), "a verdict is over two"
+    assert "--across" in error(here("compare", a, a, c), 2), "one of them is of another machine"
     assert "One run" in error(here("compare", a), 2)
     assert "leave out one of them" in error(here("compare", a, b, "--across", "--alpha", "5%"), 2)
 
@@ -112,3 +112,24 @@ def test_compare_has_nothing_to_say_of_runs_without_a_case_in_common(here: Run, 
     for options in ([], ["--across"]):
         assert "share no case" in error(here("compare", a, b, *options), 5)
     assert "did you mean 'one'" in error(here("compare", a, b, "-i", "onne"), 2)
+
+
+def test_several_runs_are_judged_against_the_first_with_one_correction(here: Run, stored: Make, tmp_path: Path) -> None:
+    a, same, slow = stored({"one": 0.0}), stored({"one": 0.001}), stored({"one": 0.2})
+    xml = tmp_path / "verdicts.xml"
+    done = here("compare", a, same, slow, "--junit", xml)
+    assert done.returncode == 1, done.stderr
+    words = " ".join(done.stdout.split())
+    assert re.search(r"B is .*?PASS +one on numpy.*?C is .*?REGRESSION +one on numpy", words)
+    assert "Holm over 8 tests of 2 runs together" in words
+    assert words.count("at most 1%") == 1, "what holds of all is said once"
+    assert 'name="stepbench, C against A"' in xml.read_text()
+    told = json.loads(here("compare", a, same, slow, "--json").stdout)
+    assert (told["verdict"], [each["verdict"] for each in told["judged"]]) == ("REGRESSION", ["PASS", "REGRESSION"])
+    alone = json.loads(here("compare", a, slow, "--json").stdout)
+
+    def p_of(judged: dict[str, Any]) -> float:
+        return float(judged["cases"][0]["timed"][0]["evidence"][0]["adjusted_p"])
+
+    assert p_of(told["judged"][1]) == pytest.approx(2 * p_of(alone)), "twice as many tests in one family"
+    assert [each["tests"] for each in told["judged"]] == [8, 8]

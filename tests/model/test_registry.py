@@ -77,7 +77,7 @@ def test_the_nine_programs_three_baselines_and_two_graphs_are_found() -> None:
 @pytest.mark.parametrize(
     ("framework", "names"),
     [
-        ("torch", {f"torch_compiled{part}" for part in ("", "_bias", "_adam", "_dynamic")}),
+        ("torch", {"torch_ddp", *(f"torch_compiled{part}" for part in ("", "_bias", "_adam", "_dynamic"))}),
         ("tensorflow", {"tf_graph_bias", "tf_graph_adam", "tf_graph_dynamic", "tf_function", "tf_function_xla"}),
         (
             "jax",

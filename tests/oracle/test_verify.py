@@ -234,3 +234,23 @@ def test_a_refusal_names_its_likely_cause(spoil: Callable[..., float], word: str
     passed, reason = outcome(spoil, tutorial(batch=16, d_in=20, hidden=12, d_out=4))
     assert not passed
     assert word in reason
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (0.5, "All gradients are 1/2 of what they must be: they are averaged over 2 ranks"),
+        (2.0, "All gradients are 2 times what they must be"),
+        (1.5, "Each rank sees its own part of the batch alone"),
+    ],
+)
+def test_a_refusal_of_a_step_over_several_ranks_names_what_only_they_can_do_wrong(factor: float, words: str) -> None:
+    def spoil(_: dict[str, np.ndarray], gradients: dict[str, np.ndarray]) -> float:
+        for name in gradients:
+            gradients[name] = gradients[name] * factor
+        return 1.0
+
+    data = WORKLOAD.data(PROBLEM)
+    found = verify(a_step(data, spoil), truth_of(PROBLEM), PROBLEM.dtype, devices=2)
+    assert words in found.reason
+    assert words not in verify(a_step(data, spoil), truth_of(PROBLEM), PROBLEM.dtype).reason

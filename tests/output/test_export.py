@@ -28,7 +28,7 @@ from bench.data.store import SAMPLES, RunStore, read_manifest, read_summary
 from bench.errors import DataFormatError, UsageError
 from bench.model.case import CASE_COLUMNS, Case
 from bench.model.problem import Dtype
-from bench.output.export import EVERY, Wanted, export, names
+from bench.output.export import EVERY, Metric, Wanted, export, names
 from bench.output.export._run import Run
 from bench.output.export.pytest_benchmark import _stats
 from bench.workloads import tutorial
@@ -392,7 +392,7 @@ def test_pyperf_gets_no_empty_metadata_and_memory_of_the_cpu_only(
     assert cuda == {"process": 1}
 
 
-class Metric(BaseModel):
+class Measure(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     value: float
@@ -411,7 +411,7 @@ class Entry(BaseModel):
 
 
 def test_bencher_gets_nanoseconds_with_the_interval(sample: Path) -> None:
-    schema = TypeAdapter(dict[Annotated[str, Field(max_length=1024)], dict[Literal["latency", "speedup"], Metric]])
+    schema = TypeAdapter(dict[Annotated[str, Field(max_length=1024)], dict[Literal["latency", "speedup"], Measure]])
     found = schema.validate_json(export(sample, "bencher", ALL_OF_IT))
     for name, row in medians_of(sample).items():
         metric = found[name]["latency"]
@@ -457,7 +457,7 @@ def with_wrong(build: ModuleType, one_case: Finish) -> Path:
 def test_every_export_says_which_cases_it_does_not_hold(with_wrong: Path, name: str) -> None:
     said: list[str] = []
     text = export(with_wrong, name, ALL_OF_IT, said.append)
-    assert said == [
+    assert [line for line in said if "--testbed" not in line] == [
         "left out: wrong: off on torch-cpu: its loss is off",
         "left out: skipped on torch-cpu: later: no CUDA device",
     ]
@@ -497,3 +497,59 @@ def test_a_range_keeps_its_zeros(build: ModuleType, one_case: Finish) -> None:
     entry = TypeAdapter(list[Entry]).validate_json(export(folder, "github-action-benchmark", ALL_OF_IT))[0]
     assert (entry.value, entry.range) == (9.0, "± 5.00000")
     assert (entry.extra or "").startswith("95 % interval: 8.00000 to 14.0000 us")
+
+
+@pytest.fixture
+def with_speedup(build: ModuleType, tmp_path: Path, finish: Finish) -> Path:
+    """A baseline, and a case that is four times as fast."""
+    run = build.HandMade(tmp_path / "speedups")
+    for name, factor in (("numpy_manual", 1.0), ("torch_tensor", 0.25)):
+        planned = run.plan(name, "numpy" if factor == 1.0 else "torch-cpu")
+        for round_, seconds in enumerate(EIGHT):
+            run.process(planned, round_, step=[seconds * factor * 1e-3])
+    return finish(run)
+
+
+@pytest.mark.parametrize(("metric", "unit", "value"), [("speedup", "x", 4.0), ("throughput", "rows/s", 64 / 2.5625e-4)])
+def test_the_action_gets_rates_under_names_and_in_a_direction_of_their_own(
+    metric: str, unit: str, value: float, with_speedup: Path
+) -> None:
+    said: list[str] = []
+    found = strict(export(with_speedup, "github-action-benchmark", Wanted(metric=Metric(metric)), said.append))
+    entry = found[-1]
+    assert entry["name"].startswith("torch_tensor/torch-cpu/step[")
+    assert entry["name"].endswith(f"]: {metric}")
+    assert (entry["unit"], entry["value"]) == (unit, pytest.approx(value, rel=1e-5))
+    assert "tool: customBiggerIsBetter" in said[-1]
+    assert "machine: Imaginary Processor" in entry["extra"]
+    assert len(found) == (1 if metric == "speedup" else 2)
+    if metric == "speedup":
+        assert [line for line in said if line.startswith("left out: numpy_manual/")], "1 by definition"
+        assert "over: numpy_manual" in entry["extra"]
+    low, high = (
+        float(word) for word in entry["extra"].partition(": ")[2].split(" rows")[0].split(" x")[0].split(" to ")
+    )
+    assert low <= value <= high
+
+
+def test_bencher_gets_the_one_metric_that_was_chosen(with_speedup: Path) -> None:
+    for metric, measure in (("time", "latency"), ("speedup", "speedup"), ("throughput", "throughput")):
+        said: list[str] = []
+        found = strict(export(with_speedup, "bencher", Wanted(metric=Metric(metric)), said.append))
+        assert all(set(measures) == {measure} for measures in found.values())
+        assert any("--testbed" in line for line in said) == (metric != "speedup"), "a speedup means the same anywhere"
+    rows = {row.case.implementation: row for row in summary_rows(read_summary(with_speedup))}
+    throughput = found[next(name for name in found if name.startswith("torch_tensor"))]["throughput"]
+    row = rows["torch_tensor"]
+    assert row.low_seconds
+    assert throughput["value"] == row.per_second
+    assert throughput["upper_value"] == pytest.approx(64 / row.low_seconds)
+
+
+def test_a_format_of_times_refuses_another_metric(with_speedup: Path, one_case: Finish) -> None:
+    for name in ("pyperf", "pytest-benchmark"):
+        with pytest.raises(UsageError, match="holds times and nothing else; choose --to bencher or github-action"):
+            export(with_speedup, name, Wanted(metric=Metric.SPEEDUP))
+        assert export(with_speedup, name, Wanted(metric=Metric.TIME)) == export(with_speedup, name)
+    with pytest.raises(DataFormatError, match="has no speedup of what you chose"):
+        export(one_case(), "bencher", Wanted(metric=Metric.SPEEDUP))

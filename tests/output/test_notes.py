@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bench.data.manifest import OddFacts
 from bench.data.schema import Status, SummaryRow
 from bench.output.content.notes import below_the_tables, named, unmeasured
 from bench.output.content.summary import Summary
@@ -99,3 +100,24 @@ def test_a_device_that_waited_for_the_host_is_named_with_how_often(row: Any, sum
     (found,) = [text for text in told(summary(rows)) if "waited for the host" in text]
     assert "9 of 10 steps of reads on torch-cuda" in found
     assert "bench doctor --device cuda" in found
+
+
+def of_machines(row: Any, build: ModuleType, count: int, **odd: float) -> str:
+    facts = {name: OddFacts(factor=factor, p=0.001) for name, factor in odd.items()}
+    machines = {f"n{number}": {} for number in range(1, count + 1)}
+    return "\n".join(told(Summary([row()], build.make_manifest(machines=machines, odd_machines=facts))))
+
+
+def test_several_machines_are_told_with_what_they_leave_open_and_the_odd_one(row: Any, build: ModuleType) -> None:
+    two = of_machines(row, build, 2, n2=1.5)
+    assert "ran on 2 machines (n1, n2)" in two
+    assert "leave it 1 degree of freedom" in two
+    assert "The odd machine is n2: steps take 50 % longer there than on n1 (p = 0.001)" in two
+    assert "which of them is as it should be no test can say" in two
+    three = of_machines(row, build, 3, n3=0.5, n1=1.2)
+    assert "n3: steps take 50 % less there than on n1, n2" in three
+    assert "n1: steps take 20 % longer there than on n2 (" in three
+    eight = of_machines(row, build, 8)
+    assert "degree" not in eight
+    assert "No machine surely differs from the others by more than 5" in eight
+    assert "machine" not in of_machines(row, build, 1)

@@ -163,3 +163,16 @@ def test_nothing_in_a_line_is_obeyed(build: ModuleType, pipe: io.StringIO, termi
         shown = stream.getvalue().replace(CLEAR, "")
         assert shown.count("red\\x1b[31m\\x1b]0;owned\\x07") >= 3
         assert not set("\x1b\x07\r\u202e") & set(shown)
+
+
+def test_tasks_are_counted_and_a_pipe_is_told_when_one_is_done(pipe: io.StringIO, terminal: Terminal) -> None:
+    for stream in (pipe, terminal):
+        progress = on(stream)
+        for queued, running, done in ((3, 0, 0), (1, 2, 0), (1, 1, 1), (0, 2, 1), (0, 0, 3)):
+            progress.tasks(queued, running, done)
+    said = pipe.getvalue().splitlines()
+    assert said == [
+        f"3 tasks: {each}."
+        for each in ("3 queued, 0 running, 0 done", "1 queued, 1 running, 1 done", "0 queued, 0 running, 3 done")
+    ]
+    assert "3 tasks: 1 queued, 2 running, 0 done" in terminal.getvalue()

@@ -20,6 +20,7 @@ from bench.timing.measure import Sampling, measure
 from bench.timing.passes import Rig, Taken
 from bench.timing.policy import Sample, SamplingPolicy
 from bench.timing.protocol import Task
+from bench.timing.ranks import Team
 from bench.timing.worker import Prepared
 
 MILLISECONDS = 1_000_000
@@ -170,8 +171,9 @@ def reply(in_use: int | None, cpus: float | None, task: Task = Task.TURNS, worke
     meter = SimpleNamespace(peak_bytes=1, framework_bytes=1, step_peak_bytes=None, phase_peaks={}, reserved_bytes=None)
     passed = Verification(True, "", 4)
     rig: Any = SimpleNamespace(step=SimpleNamespace(counts=None))
-    made = (nothing, Registry(), nothing, backend, nothing, nothing, None, rig, sample, FirstSteps(rig), True)
-    return Prepared(*made, passed, 0.1, None, meter, lambda: None).reply(cpus, (sample,), workers)
+    built: Any = SimpleNamespace(registry=Registry(), backend=backend, device=nothing, meter=meter, seconds=0.1)
+    made = (nothing, built, Team(), None, rig, sample, FirstSteps(rig), True, passed, None)
+    return Prepared(*made, lambda: None).reply(cpus, (sample,), workers)
 
 
 def test_a_row_that_used_more_threads_is_wrong_and_has_no_times() -> None:

@@ -15,7 +15,7 @@ import pytest
 from bench import BACKWARD, FORWARD, UPDATE, Data, Device, Stage, State, Step
 from bench.errors import StepError
 from bench.timing import ranks
-from bench.timing.ranks import ALONE, Line, Place, Team, calls_of, gather
+from bench.timing.ranks import ALONE, Place, Team, Wire, calls_of, gather
 
 FUNCTIONS = ("state", "reset", "trace", "counts")
 
@@ -57,7 +57,7 @@ def teams() -> Iterator[Callable[..., Team]]:
     made: list[Team] = []
 
     def make(folder: Path, of: int, **faults: Any) -> Team:
-        def follow(place: Place, line: Line) -> None:
+        def follow(place: Place, line: Wire) -> None:
             diary = Diary(folder, place.rank, **faults)
             assert line.told() == {"MASTER_PORT": "7"}
             line.follow(calls_of(diary.step(), diary.device(), line))

@@ -45,11 +45,12 @@ def load(path: Path) -> Registry:
     return registry
 
 
-def test_one_function_becomes_a_workload_and_two_implementations(write: Write) -> None:
+def test_one_function_becomes_a_workload_and_three_implementations(write: Write) -> None:
     path = write("mine.py", GOOD)
-    eager, compiled = load(path)
-    assert (eager.name, compiled.name) == ("mine.eager", "mine.compiled")
-    for item in (eager, compiled):
+    every = load(path)
+    assert [item.name for item in every] == ["mine.eager", "mine.compiled", "mine.ddp"]
+    assert [(item.spreads, item.by_default) for item in every] == [("", True), ("", True), ("mine.eager", False)]
+    for item in every:
         assert (item.framework, item.fused, item.origin) == ("torch", False, f"file:{path}")
         assert item.precisions == tuple(Precision)
         assert item.summary

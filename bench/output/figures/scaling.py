@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.analysis.spreading import Point, Scaling, Spreading
+from bench.analysis.spreading import Scaling, Spreading, SpreadStep
 from bench.errors import NothingToShowError
 from bench.model.case import CASE_COLUMNS, Case, differing
 from bench.model.columns import SIZE_PREFIX
@@ -156,7 +156,7 @@ def _draw_panel(axis: Axes, panel: Panel, data: RunData, frame: Frame) -> None:
         axis.errorbar(x, y, yerr=errors, elinewidth=width, capsize=2 * width, capthick=width, zorder=3, **style)
 
 
-def _told(line: Spreading) -> list[Point]:
+def _told(line: Spreading) -> list[SpreadStep]:
     """Choose the points that are told in words: those of the most and of the fewest devices."""
     return list(dict.fromkeys([line.points[-1], line.points[0]]))
 
@@ -172,7 +172,7 @@ def _notes(line: Spreading, data: RunData, frame: Frame) -> list[Line2D]:
     return notes
 
 
-def _versions(point: Point, communication: Any) -> list[str]:
+def _versions(point: SpreadStep, communication: Any) -> list[str]:
     """Return what is told of a point in full, then with less."""
     found = point.efficiency
     number, ends = share(found.value), interval(found.low, found.high, text=share)

@@ -42,7 +42,7 @@ _ELSEWHERE = {"history": "the pages beside this one show it for each step: see S
 
 
 @dataclass(frozen=True)
-class Built:
+class SiteOutcome:
     """What a build did."""
 
     runs: int
@@ -52,7 +52,7 @@ class Built:
     removed: int
 
 
-def build(runs: Path, folder: Path, tell: Callable[[str], object]) -> Built:
+def build(runs: Path, folder: Path, tell: Callable[[str], object]) -> SiteOutcome:
     """Build a site of all runs right below a folder; the same files give the same bytes.
 
     Args:
@@ -101,7 +101,7 @@ class _Build:
         self._steps = by_step(self._histories)
         self._program, self._made = _program(), 0
 
-    def all(self) -> Built:
+    def all(self) -> SiteOutcome:
         """Make all pages, and remove those of what is gone."""
         pages = [_page_of(run) for run, _ in self._summaries]
         pages += [names.step_page(step.case) for step in self._steps]
@@ -112,7 +112,7 @@ class _Build:
             self._step(step, listed)
         self._about_all(listed)
         removed = self._site.finish()
-        return Built(len(listed), len(pages), self._made, len(removed))
+        return SiteOutcome(len(listed), len(pages), self._made, len(removed))
 
     def _put(self, name: str, sources: Sequence[object], make: Callable[[], str]) -> None:
         """Write a page if any of these sources, or stepbench itself, is not what it was made of."""

@@ -19,7 +19,7 @@ from matplotlib.text import Text
 
 from bench.model.precision import Precision
 from bench.output import figures
-from bench.output.figures import Look, RunData, Style, Width
+from bench.output.figures import Look, RunData, RunsData, Style, Width
 from bench.workloads import tutorial
 
 mpl.use("agg")
@@ -204,7 +204,7 @@ def drawn() -> Callable[..., Drawing]:
 
     def draw(name: str, run: Any, look: Look | None = None) -> Drawing:
         look = look or Look()
-        data = run if isinstance(run, RunData) else RunData(run if isinstance(run, Path) else run.write())
+        data = run if isinstance(run, RunData | RunsData) else RunData(run if isinstance(run, Path) else run.write())
         with mpl.rc_context(look.rc()):
             return Drawing(importlib.import_module(f"bench.output.figures.{name}").draw(data, look))
 

@@ -12,7 +12,7 @@ from bench.output import content, render
 from bench.output.report import report
 
 
-@pytest.mark.parametrize(("package", "count"), [(render, 5), (content, 8)])
+@pytest.mark.parametrize(("package", "count"), [(render, 5), (content, 10)])
 def test_a_wheel_takes_every_template_with_it(package: ModuleType, count: int, root: Path) -> None:
     settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = settings["tool"]["setuptools"]["package-data"][package.__name__]
