@@ -11,6 +11,7 @@ from bench.data.crossing import Crossing
 from bench.data.run import StoredRun, summary_rows
 from bench.data.schema import Status, SummaryRow, is_headline
 from bench.model.case import Mode
+from bench.model.columns import SIZE_PREFIX
 from bench.model.precision import Precision
 from bench.run.gpu_proof import Judged, ProofLine, Ran
 
@@ -79,7 +80,9 @@ def judge_sweep(ran: Ran, device: str) -> list[ProofLine]:
         return [_line(CROSSOVER, problem or "the device and the CPU change places at no size", seen)]
     row = found[0]
     size, low, high = (f"{row[column]:.0f}" for column in ("size", "size_low", "size_high"))
-    told = f"{row['faster_above']} overtakes {row['faster_below']} at {row['axis']} {size} [{low} … {high}]"
+    above, below = (row[f"{row[side]}_backend"] for side in ("faster_above", "faster_below"))
+    axis = row["axis"].removeprefix(SIZE_PREFIX)
+    told = f"{row['a_implementation']}: {above} overtakes {below} at {axis} {size} [{low} … {high}]"
     return [_line(CROSSOVER, problem, told)]
 
 

@@ -200,14 +200,19 @@ def test_hostile_files_get_one_sentence(content: str, said: str, here: Run, erro
         assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["../../up", "/etc", "a\nb", "...", "x" * 300])
-def test_a_name_leads_nowhere_else(name: str, here: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("../../up", "up"), ("/etc", "etc"), ("a\nb", "a-b"), ("...", "imported"), ("x" * 300, "")],
+)
+def test_a_name_leads_nowhere_else(name: str, folder: str, here: Run, error: Error, tmp_path: Path) -> None:
     path = tmp_path / "file.json"
     path.write_text(json.dumps(benches("x", 1.0, "s")))
     done = here("import", path, "--into", tmp_path / "runs", "--name", name)
-    assert "Traceback" not in done.stderr
-    assert {item.name for item in tmp_path.iterdir()} <= {"file.json", "runs"}
-    assert done.returncode in (0, 2)
+    if folder:
+        assert done.stdout.strip() == str(tmp_path / "runs" / folder), done.stderr
+        assert (tmp_path / "runs" / folder / FOREIGN).is_file()
+    else:
+        assert "cannot be" in error(done)
 
 
 def test_a_damaged_foreign_run_is_passed_over(here: Run, tmp_path: Path) -> None:

@@ -105,7 +105,9 @@ def test_a_device_that_waited_for_the_host_is_named_with_how_often(row: Any, sum
 def of_machines(row: Any, build: ModuleType, count: int, **odd: float) -> str:
     facts = {name: OddFacts(factor=factor, p=0.001) for name, factor in odd.items()}
     machines = {f"n{number}": {} for number in range(1, count + 1)}
-    return "\n".join(told(Summary([row()], build.make_manifest(machines=machines, odd_machines=facts))))
+    return "\n".join(
+        told(Summary([row()], build.make_manifest(machines=machines, odd_machines=facts, ended_by="precision")))
+    )
 
 
 def test_several_machines_are_told_with_what_they_leave_open_and_the_odd_one(row: Any, build: ModuleType) -> None:
@@ -114,6 +116,7 @@ def test_several_machines_are_told_with_what_they_leave_open_and_the_odd_one(row
     assert "leave it 1 degree of freedom" in two
     assert "The odd machine is n2: steps take 50 % longer there than on n1 (p = 0.001)" in two
     assert "which of them is as it should be no test can say" in two
+    assert "every speedup on these very machines is known to ± 2.0 %, as asked for" in two
     three = of_machines(row, build, 3, n3=0.5, n1=1.2)
     assert "n3: steps take 50 % less there than on n1, n2" in three
     assert "n1: steps take 20 % longer there than on n2 (" in three

@@ -181,7 +181,7 @@ def crossing(status: str, a: str = "x", b: str = "x", backend: str = "torch-cuda
     sides = {"a_implementation": a, "b_implementation": b, "a_backend": "torch-cpu", "b_backend": backend}
     found = {"size": 210.4, "size_low": 180.0, "size_high": 260.0} if status == "found" else {}
     return {
-        **sides, "status": status, "axis": "hidden", "faster_below": "x@torch-cpu", "faster_above": "x@torch-cuda",
+        **sides, "status": status, "axis": "size.hidden", "faster_below": "a", "faster_above": "b",
         **found,
     }  # fmt: skip
 
@@ -189,7 +189,7 @@ def crossing(status: str, a: str = "x", b: str = "x", backend: str = "torch-cuda
 def test_a_sweep_passes_if_the_same_program_crosses_its_own_line_on_the_cpu(stored: Any) -> None:
     rows = row("x"), row("x", device="cpu"), row("y", device="cpu")
     stored(*rows, crossovers=[crossing("found", "y"), crossing("found")])
-    told = "x@torch-cuda overtakes x@torch-cpu at hidden 210 [180 … 260]"
+    told = "x: torch-cuda overtakes torch-cpu at hidden 210 [180 … 260]"
     assert said(judges.judge_sweep(ran(), "cuda")) == [("PASS", told)]
     assert said(judges.judge_sweep(ran(late=True), "cuda"))[0][0] == "FAIL"
     stored(*rows, crossovers=[crossing("found", "y"), crossing("never")])

@@ -11,12 +11,14 @@ if [ "$action" = stop ]; then
     if [ -s "$folder/$name.pid" ]; then kill "$(cat "$folder/$name.pid")" 2>/dev/null || true; fi
   done
   if [ -s "$folder/munge.pid" ]; then kill "$(cat "$folder/munge.pid")" 2>/dev/null || true; fi
+  if [ -s "$folder/keys" ]; then rm -rf "$(cat "$folder/keys")"; fi
   exit 0
 fi
 
 mkdir -p "$folder/state" "$folder/spool-n1" "$folder/spool-n2"
 # A key and a daemon of its own, so that the machine's munge is left as it is. Munge insists on safe folders.
 keys=$(mktemp -d /run/bench-munge.XXXXXX)
+echo "$keys" >"$folder/keys"
 chmod 755 "$keys"
 (umask 077; head -c 128 /dev/urandom >"$keys/key")
 munged --force --key-file="$keys/key" --socket="$keys/socket" --pid-file="$folder/munge.pid" \

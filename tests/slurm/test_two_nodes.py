@@ -18,7 +18,7 @@ import pytest
 from bench.data.run import StoredRun
 from bench.data.store import read_manifest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("slurm")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 HERE = Path(__file__).parent
 STEPS = ["--load", str(HERE / "two_steps.py"), "-i", "long_step,short_step", "--baseline", "long_step"]
 SIZES = ["--threads", "1", "--batch", "20", "--d-in", "16", "--hidden", "12", "--d-out", "8"]
@@ -31,8 +31,8 @@ def cluster(needs: Needs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The variables of a command that finds the cluster."""
     for program in ("sbatch", "slurmctld", "slurmd", "munged"):
         needs("slurm", program)
-    needs("slurm", "sbatch" if os.getuid() == 0 else "a Slurm that is started by root")
-    pytest.importorskip("submitit") if "slurm" not in os.environ.get("STEPBENCH_REQUIRE", "") else None
+    if os.getuid() != 0:
+        pytest.skip("only root can start a cluster of its own")
     folder = tmp_path_factory.mktemp("cluster")
     script = ["bash", str(HERE / "cluster.sh")]
     subprocess.run([*script, "start", str(folder)], check=True, timeout=60)

@@ -14,6 +14,7 @@ import pytest
 from bench.data.schema import Method, Status
 from bench.errors import DataFormatError, NothingToShowError, UsageError
 from bench.output import figures
+from bench.output.catalogue import several_figures
 from bench.output.figures import Look, RunData, Style, Width
 from bench.workloads import tutorial
 
@@ -35,7 +36,9 @@ def files(folder: Path) -> set[str]:
 
 def test_the_figures_are_found_and_two_are_drawn_when_a_run_ends() -> None:
     (folder,) = map(Path, figures.__path__)
-    assert sorted([*figures.names(), "power"]) == sorted(path.stem for path in folder.glob("[!_]*.py"))
+    assert sorted([*figures.names(), *several_figures(), "power"]) == sorted(
+        path.stem for path in folder.glob("[!_]*.py")
+    )
     titles = [figures.about(name).title for name in figures.names()]
     assert len({*titles, ""}) == len(titles) + 1
     assert {"speedup", "phases"} <= set(figures.headlines()) < set(figures.names())
