@@ -36,16 +36,14 @@ def import_file(file: Path, name: str, into: Path, date: str) -> None:
       bench import gh-pages/dev/bench/data.js           one run for each commit that it holds
     """
     from bench.analysis.importing import imported
-    from bench.data.foreign import FOREIGN
-    from bench.data.store import check_empty, new_folder, write_atomically
+    from bench.data.store import check_empty, write_foreign
 
     found = imported(file, name, date)
     folders = [into / run.run_id for run in found.runs]
     for folder in folders:  # before any is written
         check_empty(folder)
     for folder, run in zip(folders, found.runs, strict=True):
-        with new_folder(folder):
-            write_atomically(folder / FOREIGN, run.model_dump_json(indent=2) + "\n")
+        write_foreign(folder, run)
         say(folder)
     for what in found.left_out:
         note(f"left out: {what}")

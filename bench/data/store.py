@@ -18,7 +18,7 @@ from bench.data import older
 from bench.data.cells import disarmed
 from bench.data.column import columns_of, sizes_in
 from bench.data.crossing import CrossoverRow
-from bench.data.foreign import told
+from bench.data.foreign import FOREIGN, ForeignRun, told
 from bench.data.jsonfile import as_model, json_of
 from bench.data.manifest import Manifest
 from bench.data.schema import SCHEMA_VERSION, ProcessRow, SampleRow, SummaryRow
@@ -150,6 +150,16 @@ def make_empty(folder: Path) -> None:
     except OSError as error:
         cure = os_cure(error, "choose another --out")
         raise StorageError(f"{folder} cannot be made ({error.strerror}): {cure}.") from error
+
+
+def write_foreign(folder: Path, run: ForeignRun) -> None:
+    """Write what another tool measured into a folder of its own.
+
+    Raises:
+        StorageError: it holds something already or cannot be written.
+    """
+    with new_folder(folder):
+        write_atomically(folder / FOREIGN, run.model_dump_json(indent=2) + "\n")
 
 
 @contextmanager

@@ -290,7 +290,7 @@ def test_a_search_of_another_machine_or_without_its_file_is_refused(
     out = repository.out()
     assert repository.bench("bisect", "good", "work", "--out", out).returncode == 0
     facts = machine_facts()
-    monkeypatch.setattr("bench.run.session.machine_facts", lambda: {**facts, "cpu": "Another 9000"})
+    monkeypatch.setattr("bench.run.circumstances.machine_facts", lambda: {**facts, "cpu": "Another 9000"})
     assert "cpu: " in error(repository.bench("bisect", "--resume", out))
     assert "is not the folder of a search" in error(repository.bench("bisect", "--resume", tmp_path))
     (out / bisect.SEARCH).write_text("{}")

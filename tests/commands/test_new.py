@@ -18,7 +18,7 @@ from bench.model.workload import WORKLOADS
 Here = Callable[..., subprocess.CompletedProcess[str]]
 TUTORIAL = ("mlp_sgd", "mlp_bias_sgd", "mlp_bias_adam", "mlp_dynamic")
 STARTERS = {
-    "mine": ([], ["mine.eager", "mine.compiled"]),
+    "mine": ([], ["mine.eager", "mine.compiled", "mine.ddp"]),
     "steps": (["--kind", "workload", "--framework", "numpy"], ["steps.plain", "steps.in_place"]),
     "modules": (["--kind", "workload"], ["modules.autograd", "modules.by_hand"]),
     "another": (["--kind", "implementation"], ["another"]),
@@ -57,7 +57,7 @@ def test_every_starter_is_right_as_it_is(here: Here, framework: str) -> None:
     for name, (options, _) in quick.items():
         assert bench("new", name, *options) == 0
     loads = [word for name in quick for word in ("--load", f"{name}.py")]
-    names = [name for _, found in quick.values() for name in found if name != "mine.compiled"]
+    names = [name for _, found in quick.values() for name in found if name not in ("mine.compiled", "mine.ddp")]
     assert verified(here, *loads, "-i", ",".join(names)) == dict.fromkeys(names, "ok")
 
 

@@ -169,13 +169,16 @@ def test_a_link_of_a_report_in_its_run_is_followed(
 
 
 def test_files_that_are_named_are_opened_in_one_place() -> None:
-    """Only `bench.data`, which keeps runs, and `bench.run`, which keeps what a command leaves, replace other files."""
+    """Beside it replace files only `bench.data` and `bench.run`, which keep runs, and a site, which keeps its pages."""
     found = {
         path.relative_to(ROOT / "bench").as_posix()
         for path in (ROOT / "bench").rglob("*.py")
         if "write_atomically(" in path.read_text(encoding="utf-8")
     }
-    assert {each for each in found if not each.startswith(("data/", "run/"))} == {"output/outfile.py"}
+    assert {each for each in found if not each.startswith(("data/", "run/"))} == {
+        "output/outfile.py",
+        "output/site/folder.py",
+    }
 
 
 def test_standard_output_of_a_real_process_by_its_path(tmp_path: Path) -> None:
