@@ -95,7 +95,7 @@ def runs(new: Callable[[str, Path], Any], tmp_path_factory: pytest.TempPathFacto
             spread.add(
                 "torch_ddp", workload="mlp_bias_sgd", devices=devices, problem=more, **options | {"seconds": 1.2e-3}
             )
-    return [RunData(made.write()) for made in (measured, sampled, rounded, swept, climbed, weighed, spread)]
+    return [RunData(made.write()) for made in (measured, sampled, rounded, swept, spread, climbed, weighed)]
 
 
 @pytest.fixture
