@@ -29,7 +29,7 @@ from bench.data.store import RunStore
 from bench.model.backends import BACKENDS
 from bench.model.workload import WORKLOADS
 
-EXAMPLES, TOGETHER = 500, 20
+EXAMPLES, TOGETHER = int(os.environ.get("STEPBENCH_DRAWS", "200")), 20
 SECONDS = 30.0
 ANY_VERDICT, OF_ALL = {"ab", "gate", "compare", "explain"}, {0, 2, 3, 4, 5, 130, 141}
 NUMBERS = [
