@@ -152,6 +152,7 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nobody_behind(tmp_path: Path) 
     assert alive == []
 
 
+@pytest.mark.slow
 def test_killing_the_parent_kills_its_children(tmp_path: Path) -> None:
     command = [str(BENCH), "run", "-i", "numpy_manual", *SMALL, "--budget", "100s", "--out", str(tmp_path / "r")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:

@@ -212,6 +212,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing_that_was_finished_and_the_run_can_be_resumed(here: Run, tmp_path: Path) -> None:
     """A write that crosses the limit fails half-way."""
     out = tmp_path / "r"

@@ -242,6 +242,7 @@ def test_a_change_lies_between_two_measured_runs_with_its_ratio(run: Make, build
     assert change.shifts
 
 
+@pytest.mark.slow
 def test_a_change_of_the_scatter_alone_is_no_shift(run: Make) -> None:
     swing = np.tile([1.0, -1.0], 15)
     times = np.exp(np.concatenate([0.002 * swing, 0.2 * swing]))

@@ -161,12 +161,14 @@ def test_the_tests_of_a_case_claim_nothing_more_often_than_alpha_over_all_looks(
     assert 0.4 * alpha * count <= found <= most(count, alpha)
 
 
+@pytest.mark.slow
 def test_an_unchanged_gate_passes_and_takes_few_pairs(outcomes: Callable[..., list[Any]]) -> None:
     found = outcomes(30)
     assert all(set(each.verdicts) == {PASS} for each in found)
     assert np.mean([each.pairs for each in found]) < 125
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("added", "phase", "least"), [(0.05, "", 10), (0.05, "backward", 10), (0.02, "", 6)])
 def test_a_slower_case_is_found(outcomes: Callable[..., list[Any]], added: float, phase: str, least: int) -> None:
     found = outcomes(10, added=added, phase=phase)

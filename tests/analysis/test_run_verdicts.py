@@ -351,6 +351,7 @@ def test_a_slowdown_at_the_tolerance_passes_no_more_often_than_alpha() -> None:
     assert 0.3 * 0.05 * count <= passed <= most(count, 0.05)
 
 
+@pytest.mark.slow
 def test_runs_read_from_files_err_no_more_often_either(run: Callable[..., Run]) -> None:
     """The whole way from a run's files to its verdicts: many cases, each judged as if it were alone."""
     draw, count = np.random.default_rng(75), 15

@@ -90,6 +90,7 @@ def test_the_torch_build_is_read_without_executing_it(monkeypatch: pytest.Monkey
     assert torch_backend._torch_build() == {"__version__": "9.9", "cuda": "13.0"}
 
 
+@pytest.mark.slow
 def test_preloading_for_cuda_never_touches_cuda_but_opening_would() -> None:
     """A process forks after it, and a CUDA context does not survive that: any touch raises here."""
     code = (

@@ -104,6 +104,7 @@ def test_an_output_folder_in_use_is_refused(repository: Any, error: Callable[...
     assert "has something in it already" in error(repository.bench("ab", "base", "--out", tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_leaves_no_worktree_and_nobody_behind(
     repository: Any, quick: Quick, how: signal.Signals
@@ -175,6 +176,7 @@ def test_without_the_folder_or_from_outside_it_is_refused(
 # --- implementations and interpreters -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_implementations_of_one_workload(
     repository: Any, quick: Quick, step_file: Any, slow_knob: str, tmp_path: Path
 ) -> None:

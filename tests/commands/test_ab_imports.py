@@ -73,6 +73,7 @@ def test_a_slowdown_in_a_package_in_src_is_found_past_an_editable_install_and_py
     assert told["cases"][0]["changed"][0]["phase"] == "backward"
 
 
+@pytest.mark.slow
 def test_a_backend_of_ones_own_finds_the_packages_of_its_side_too(
     packaged: Any, revisions: None, quick: Quick, root: Path, step_file: Callable[..., str]
 ) -> None:

@@ -162,6 +162,7 @@ def test_the_table_shows_every_step_and_the_conclusion_says_that_there_are_two(
     assert "in the whole search is at most 1%: each commit was tested at 0.167%" in " ".join(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_what_does_not_load_is_passed_over_and_named_and_takes_no_part_of_alpha(
     repository: Any, history: Commit, measuring: Measuring, step_file: Callable[..., str]
 ) -> None:
@@ -177,6 +178,7 @@ def test_what_does_not_load_is_passed_over_and_named_and_takes_no_part_of_alpha(
     assert done.stdout.count("does not import") == 8
 
 
+@pytest.mark.slow
 def test_what_stays_inconclusive_is_passed_over_until_the_risk_is_spent(
     repository: Any, history: Commit, measuring: Measuring
 ) -> None:
@@ -266,6 +268,7 @@ def test_a_folder_gets_no_file_loaded_and_no_commit_checked_out_that_is_not_of_t
     assert (done.returncode, first(json.loads(done.stdout))) == (0, ["c2"])
 
 
+@pytest.mark.slow
 def test_an_interrupted_comparison_has_taken_its_part_of_alpha(
     repository: Any, history: Commit, measuring: Measuring
 ) -> None:

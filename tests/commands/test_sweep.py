@@ -160,6 +160,7 @@ def test_a_budget_that_cannot_be_enough_is_said_beforehand(monkeypatch: pytest.M
     assert "--budget is 0.5 min" in done.output
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_is_finished_and_json_is_all_of_standard_output(here: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
     options = ("--axis", "hidden=8,16", "-i", "numpy_manual", *SMALL, "--no-figures")

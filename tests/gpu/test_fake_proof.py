@@ -22,7 +22,7 @@ SMALL = Extent(
 def test_every_line_passes_but_the_second_clock(here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_plan, "EXTENT", SMALL)
     out = tmp_path / "proof"
-    fast = {"STEPBENCH_FAKEGPU_KERNEL": "50_000", "STEPBENCH_FAKEGPU_FLOPS": "100"}
+    fast = {"STEPBENCH_FAKEGPU_KERNEL": "50_000", "STEPBENCH_FAKEGPU_FLOPS": "250"}
     faults = {"STEPBENCH_FAKEGPU_FAULT": "quick-profiler", **fast}
     done = here("gpu-proof", "--device", "fakegpu", "--load", FAKE, "--out", out, "--budget", "2300s", **faults)
     text = (out / "PROOF.md").read_text(encoding="utf-8")

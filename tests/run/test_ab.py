@@ -227,6 +227,7 @@ def test_renewing_interpreters_is_paid_from_the_budget(arena: Any, decide: Decid
 # --- what cannot be judged ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guilty", [A, B])
 @pytest.mark.parametrize("pair", [0, 3, 11])
 def test_a_side_that_dies_makes_its_case_invalid_and_no_other(

@@ -15,6 +15,8 @@ from bench.output.report import report
 
 WIDTHS = (360, 1280)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def show(open_page: Callable[..., Any], sample_page: Path) -> Callable[..., Any]:
