@@ -87,6 +87,8 @@ def _is_a(kind: type, text: str) -> bool:
 def check_values(path: Path, frame: pd.DataFrame, columns: Iterable[Column]) -> None:
     """Refuse the first cell that its column cannot hold, and the first interval that does not hold its estimate.
 
+    An end that rounding has put on the wrong side of its estimate is set upon it.
+
     Raises:
         DataFormatError: there is one.
     """
@@ -118,6 +120,9 @@ def check_values(path: Path, frame: pd.DataFrame, columns: Iterable[Column]) -> 
             place = int(odd.argmax())
             told = ", ".join(f"{name} {quoted(frame[name].iloc[place])}" for name in (low, value, high))
             raise damaged(path, place + 2, f"holds an interval that makes no sense: {told}")
+        for name, beyond in ((low, ends[:, 0] > ends[:, 1]), (high, ends[:, 1] > ends[:, 2])):
+            if beyond.any():
+                frame.loc[beyond, name] = frame.loc[beyond, value]
 
 
 def _range(column: Column) -> str:

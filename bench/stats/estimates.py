@@ -65,8 +65,8 @@ def median_estimate(values: ArrayLike, confidence: float = CONFIDENCE) -> Estima
         return Estimate(median, float(ordered[d - 1]), float(ordered[n - d]))
     share = (coverage[d - 1] - confidence) / (coverage[d - 1] - coverage[d])
     inward = (n - d) * share / (d + (n - 2 * d) * share)
-    low = (1 - inward) * ordered[d - 1] + inward * ordered[d]
-    high = (1 - inward) * ordered[n - d] + inward * ordered[n - d - 1]
+    low = ordered[d - 1] + inward * (ordered[d] - ordered[d - 1])  # so that equal values give themselves
+    high = ordered[n - d] - inward * (ordered[n - d] - ordered[n - d - 1])
     return Estimate(median, float(low), float(high))
 
 

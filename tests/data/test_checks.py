@@ -99,6 +99,15 @@ def test_a_cell_that_cannot_be_is_named(run: Path, name: str, column: str, text:
         getattr(StoredRun(run), FRAMES[name])
 
 
+def test_an_end_that_rounding_put_beyond_its_estimate_is_set_upon_it(run: Path) -> None:
+    """Whoever draws a bar from one to the other gets no length below zero."""
+    below = "0.49999999999999994"
+    for column in ("low_seconds", "high_seconds"):
+        put(run, SUMMARY, column, below)
+    found = StoredRun(run).summary.iloc[1]
+    assert (found["low_seconds"], found["median_seconds"], found["high_seconds"]) == (float(below), 0.5, 0.5)
+
+
 def test_an_error_beyond_all_bounds_is_a_value(run: Path) -> None:
     put(run, PROCESSES, "loss_error", "inf")
     assert StoredRun(run).processes["loss_error"].tolist() == [1e-7, float("inf")]

@@ -40,6 +40,11 @@ def test_the_ends_of_six_lie_between_the_outer_two_on_either_side() -> None:
     assert found.high == pytest.approx(30 - 24 * inward)
 
 
+@given(times, st.integers(MIN_PROCESSES, 40))
+def test_equal_values_are_their_own_interval_to_the_last_bit(value: float, n: int) -> None:
+    assert median_estimate([value] * n) == Estimate(value, value, value)
+
+
 @pytest.mark.parametrize("n", [6, 7, 8, 11, 20, 41])
 def test_the_interval_of_evenly_spaced_values_is_symmetric(n: int) -> None:
     found = median_estimate(np.arange(n, dtype=float))
