@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -30,6 +31,8 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Files that pytest-benchmark and pyperf wrote just now."""
     folder = tmp_path_factory.mktemp("theirs")
     (folder / "test_theirs.py").write_text(PYTEST)
+    # pytest-benchmark measures nothing where it finds itself in a worker of pytest-xdist.
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--benchmark-json=pytest.json"]
     for words in (
         ["pytest", "test_theirs.py", *options],
@@ -52,7 +55,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             "pyperf.json",
         ],
     ):
-        subprocess.run([sys.executable, "-m", *words], cwd=folder, check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", *words], cwd=folder, check=True, capture_output=True, env=alone)
     return {name: folder / f"{name}.json" for name in ("pytest", "pyperf")}
 
 

@@ -33,6 +33,7 @@ CHECKS = {
     "clock": "device clock against host clock",
     "hold": "hold",
     "twice": "twice the work takes twice the time",
+    "second": "second clock",
     "waits": "no synchronisation inside a phase",
 }
 
@@ -224,6 +225,8 @@ def test_the_doctor_fails_what_is_wrong(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 4, done.stderr + done.stdout
     failed = [" ".join(line.split()) for line in done.stdout.splitlines() if line.lstrip().startswith("FAIL")]
+    # What begins too early may or may not reach the second clock, too.
+    failed = [line for line in failed if CHECKS["second"] not in line]
     assert len(failed) == 3, done.stdout
     assert failed[0].startswith(f"FAIL torch-fakegpu {CHECKS['clock']}")
     assert failed[1].startswith("FAIL torch-fakegpu hold what is enqueued behind a hold began")
