@@ -194,8 +194,9 @@ def test_a_workload_joins_by_its_decorator(write: Write) -> None:
     assert item.origins == (item.origin,)
     assert (found.phases, found.has_reference, found.memory(found.problem())) == (TRAINING, False, None)
     assert found.flops(found.problem(), "step") is found.bytes_moved(found.problem(), "step") is None
-    load(write("mine.py", WORKLOAD.replace("layers=2", "layers=3")))  # the same file again
-    assert WORKLOADS["toy"].sizes == Sizes(layers=3)
+    # The same file again; of another length, since bytecode of the same second and length would be believed.
+    load(write("mine.py", WORKLOAD.replace("layers=2", "layers=30")))
+    assert WORKLOADS["toy"].sizes == Sizes(layers=30)
 
 
 @pytest.mark.usefixtures("own_workloads")
